@@ -1,0 +1,143 @@
+import type { SecureContext } from 'node:tls'
+import type { X509Certificate } from 'node:crypto'
+
+/** One end of a connection, or where a listener is bound. */
+export interface Address {
+  /** IP address in text form. */
+  readonly ip: string
+  readonly port: number
+}
+
+/** What `tls/` prepared for the server's side of one handshake. */
+export interface ServerSecurity {
+  readonly side: 'server'
+  readonly context: SecureContext
+  /** Application protocols offered, best first. */
+  readonly alpn: readonly string[]
+  /** Whether the client is asked for a certificate, and refused without a valid one. */
+  readonly clientCertificate: 'none' | 'request' | 'require'
+}
+
+/** What `tls/` prepared for the client's side of one handshake. */
+export interface ClientSecurity {
+  readonly side: 'client'
+  readonly context: SecureContext
+  readonly alpn: readonly string[]
+  /** The name asked for by SNI and checked against the server's certificate. */
+  readonly serverName: string
+  /** False accepts any certificate: for tests only. */
+  readonly verify: boolean
+}
+
+export type Security = ServerSecurity | ClientSecurity
+
+/** What a finished handshake agreed on. */
+export interface SecureFacts {
+  /** `TLSv1.2` or `TLSv1.3`. */
+  readonly protocol: string
+  /** The cipher's standard name. */
+  readonly cipher: string
+  /** The application protocol chosen, or null. */
+  readonly alpn: string | null
+  /** The name the client asked for, lower case, or null. */
+  readonly serverName: string | null
+  readonly resumed: boolean
+  /** The other side's certificate, or null when it sent none. */
+  readonly peerCertificate: X509Certificate | null
+  /** Whether that certificate is trusted; when not, `reason` says why. */
+  readonly authorized: boolean
+  readonly reason: string | null
+}
+
+/** What a transport tells the stream on top of it. Calls come from the driver only, never from inside a call of the transport. */
+export interface TransportEvents {
+  /** Bytes arrived. They belong to the receiver from now on. */
+  onData(bytes: Buffer): void
+  /** The other side will send no more. Comes after the last `onData`, once at the most. */
+  onEnd(): void
+  /** Bytes given to `write` have left: `pending` has fallen. */
+  onProgress(): void
+  /** The handshake asked for by `secure` is done; comes before any `onData`. */
+  onSecure(facts: SecureFacts): void
+  /** The transport is gone, `error` says why if it was a fault. The last event, once, also after `destroy`. */
+  onClose(error: Error | null): void
+}
+
+/** A bidirectional flow of bytes that a driver supplies. */
+export interface Transport {
+  readonly local: Address
+  readonly remote: Address
+  /** Bytes taken by `write` that have not left for the other side yet. */
+  readonly pending: number
+  /** Where events go. Set once, before `resume`; nothing is read or reported earlier. */
+  start(events: TransportEvents): void
+  pause(): void
+  resume(): void
+  /** Takes all of `parts`; a string is latin1, one byte a character. Callers watch `pending` to know when to hold back. */
+  write(parts: readonly (Buffer | string)[]): void
+  /** Sends what is pending and then the end of the stream (FIN). */
+  end(): void
+  /** Closes at once; what is pending is lost. With `reset`, the other side is told so by RST where the transport can. */
+  destroy(reset?: boolean): void
+  /**
+   * Turns this transport into an encrypted one, which takes its place; this one must not be used afterwards.
+   * `received` are bytes that were read from it already and belong to the handshake.
+   */
+  secure(options: Security, received: Buffer): Transport
+}
+
+export interface ListenOptions {
+  /** IP address or host name. */
+  readonly ip: string
+  /** 0 lets the system choose. */
+  readonly port: number
+  /** Longest queue of connections not accepted yet. */
+  readonly backlog?: number
+  /** Let several processes bind the same port (SO_REUSEPORT), where the system can. */
+  readonly reusePort?: boolean
+}
+
+/** A bound listener. */
+export interface ListenerTransport {
+  readonly address: Address
+  /** Stops accepting and frees the port, at once; the connections accepted earlier are untouched. */
+  close(): void
+}
+
+export interface ConnectOptions {
+  /** IP address or host name. */
+  readonly ip: string
+  readonly port: number
+}
+
+/** Called with the result or the error, exactly once, unless it was abandoned before. */
+export type Completion<T> = (error: Error | null, value: T | null) => void
+
+/**
+ * Bytes and time: all that lev needs from the outside. One driver serves one loop.
+ */
+export interface Driver {
+  /** Seconds on a clock that only goes forward. */
+  now(): number
+  /** Seconds since 1970-01-01T00:00:00Z. */
+  wallClock(): number
+  /**
+   * Connects the driver to its loop. `turn` runs whatever is ready; the driver calls it after each event and at each
+   * wake-up. `stuck` is for a driver that can tell that nothing will ever happen again.
+   */
+  start(turn: () => void, stuck: () => void): void
+  /** Asks for a turn at `time` (as `now`), or earlier; replaces the time asked for before. Infinity asks for none. */
+  wakeAt(time: number): void
+  /** Asks for a turn soon, after events that wait already were let in. */
+  wakeSoon(): void
+  /** The loop has ended: releases everything. */
+  stop(): void
+  /**
+   * Tells the driver that a task waits for something outside of it (a promise), or no longer does: +1 or -1.
+   * `sure`: it will come whatever happens here.
+   */
+  awaitOutside(change: 1 | -1, sure: boolean): void
+  listen(options: ListenOptions, accept: (transport: Transport) => void, done: Completion<ListenerTransport>): void
+  /** Returns a function that abandons the attempt. */
+  connect(options: ConnectOptions, done: Completion<Transport>): () => void
+}

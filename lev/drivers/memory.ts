@@ -1,0 +1,182 @@
+import type { Address, Completion, ConnectOptions, Driver, ListenerTransport, ListenOptions, Transport } from './driver.js'
+import { MemoryTransport, type World } from './memory-transport.js'
+import { Timer, Timers } from '../timers.js'
+
+export interface MemoryOptions {
+  /** Where the random choices start: the same seed gives the same run. Default: the environment's LEV_SEED, else 1. */
+  readonly seed?: number
+  /** What `lev.wallClock()` gives at the start, in seconds since 1970. Default: 2026-01-01T00:00:00Z. */
+  readonly epoch?: number
+  /** Shortest and longest time of one flight over the virtual network, in seconds. Default: 0.1 to 1 ms. */
+  readonly latency?: readonly [number, number]
+  /** Bytes that one flight carries at most; each carries a random number of them, from 1. Default: 64 KiB, not random. */
+  readonly segment?: number
+}
+
+/** Turns of the real event loop that a promise is given before virtual time goes on without it. */
+const patience = 4
+
+/** Steps after which the real event loop is let in, so that a test's own time limit can end an endless run. */
+const stepsAtOnce = 1000
+
+/**
+ * A driver with a virtual network and a virtual clock. What is ready runs; when nothing is, the clock jumps to the next
+ * event. Waiting takes no time, and the same seed gives the same run.
+ *
+ * Promises from outside are the one thing that is real: while a task waits for one, the clock stands still until the
+ * promise had its chance (the event loop turned a few times, and no request to the system is under way); for
+ * `lev.waitForWork`, and while node:tls works, until it is done.
+ */
+export function memory(options: MemoryOptions = {}): Driver {
+  const random = randomFrom(options.seed ?? Number(process.env.LEV_SEED ?? 1))
+  const [shortest, longest] = options.latency ?? [0.0001, 0.001]
+  const epoch = options.epoch ?? 1_767_225_600
+  const flights = new Timers()
+  const network = new Map<number, (transport: Transport) => void>()
+  let now = 0
+  let wake = Infinity
+  let soon = false
+  /** Promises waited for: all, and those that are sure to come. */
+  let outside = 0
+  let sure = 0
+  let idle = 0
+  let pumping = false
+  let scheduled: NodeJS.Immediate | null = null
+  let turn = (): void => {}
+  let stuck = (): void => {}
+
+  function schedule(): void {
+    if (!pumping) scheduled ??= setImmediate(pump)
+  }
+
+  /** Runs the world until it has to wait for the real one. */
+  function pump(): void {
+    scheduled = null
+    pumping = true
+    const again = runWorld()
+    pumping = false
+    if (again) schedule()
+  }
+
+  function runWorld(): boolean {
+    for (let step = 0; step < stepsAtOnce; step++) {
+      soon = false
+      turn()
+      if (soon) continue
+      if (sure > 0 || (outside > 0 && (idle++ < patience || systemAtWork()))) return true
+      idle = 0
+      const next = Math.min(wake, flights.next)
+      if (next === Infinity) {
+        if (outside === 0) stuck()
+        return false
+      }
+      now = Math.max(now, next)
+      flights.fire(now)
+    }
+    return true
+  }
+
+  function after(seconds: number, run: () => void): Timer {
+    const timer = new Timer(run)
+    flights.set(timer, now + seconds)
+    schedule()
+    return timer
+  }
+
+  const flightTime = (): number => shortest + random() * (longest - shortest)
+
+  const world: World = {
+    fly: (deliver) => void after(flightTime(), deliver),
+    segment: () => (options.segment === undefined ? Infinity : 1 + Math.floor(random() * options.segment)),
+    turn: () => turn(),
+    settle() {
+      awaitOutside(1, true)
+      setImmediate(() => setImmediate(() => awaitOutside(-1, true)))
+    },
+  }
+
+  function awaitOutside(change: 1 | -1, isSure: boolean): void {
+    outside += change
+    if (isSure) sure += change
+    idle = 0
+    schedule()
+  }
+
+  return {
+    now: () => now,
+    wallClock: () => epoch + now,
+    start(run, whenStuck) {
+      turn = run
+      stuck = whenStuck
+    },
+    wakeAt(time) {
+      wake = time
+      schedule()
+    },
+    wakeSoon() {
+      soon = true
+      schedule()
+    },
+    stop() {
+      if (scheduled !== null) clearImmediate(scheduled)
+      turn = () => {}
+      stuck = () => {}
+      network.clear()
+    },
+    awaitOutside,
+    listen: (where, accept, done) => void after(0, () => listen(network, where, accept, done)),
+    connect(where, done) {
+      const timer = after(flightTime(), () => connect(network, world, where, random, done))
+      return () => flights.remove(timer)
+    },
+  }
+}
+
+function listen(
+  network: Map<number, (transport: Transport) => void>,
+  where: ListenOptions,
+  accept: (transport: Transport) => void,
+  done: Completion<ListenerTransport>,
+): void {
+  let port = where.port
+  if (port === 0) for (port = 49152; network.has(port); ) port++
+  if (network.has(port)) return done(systemError('EADDRINUSE', `listen EADDRINUSE: address already in use ${where.ip}:${port}`), null)
+  network.set(port, accept)
+  done(null, { address: { ip: where.ip, port }, close: () => network.delete(port) })
+}
+
+function connect(
+  network: Map<number, (transport: Transport) => void>,
+  world: World,
+  where: ConnectOptions,
+  random: () => number,
+  done: Completion<Transport>,
+): void {
+  const accept = network.get(where.port)
+  if (accept === undefined) return done(systemError('ECONNREFUSED', `connect ECONNREFUSED ${where.ip}:${where.port}`), null)
+  const client: Address = { ip: '127.0.0.1', port: 32768 + Math.floor(random() * 16384) }
+  const [near, far] = MemoryTransport.pair(world, client, { ip: where.ip, port: where.port })
+  accept(far)
+  done(null, near)
+}
+
+function systemError(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code })
+}
+
+/** Whether a request to the system (files, name look-ups) is under way, which a promise may be waiting for. */
+function systemAtWork(): boolean {
+  return process.getActiveResourcesInfo().some((name) => name.startsWith('FSReq') || name.startsWith('GetAddrInfo'))
+}
+
+/** Numbers from 0 up to 1, the same for the same seed: xorshift over 32 bits. */
+function randomFrom(seed: number): () => number {
+  let state = (Math.imul(seed | 0, 2654435761) ^ 0x9e3779b9) >>> 0 || 1
+  return () => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    state >>>= 0
+    return state / 2 ** 32
+  }
+}

@@ -1,0 +1,21 @@
+export { memory, type MemoryOptions } from './drivers/memory.js'
+export type { Address, ConnectOptions, Driver, ListenOptions, SecureFacts, Security } from './drivers/driver.js'
+export {
+  AddressError,
+  CancelledError,
+  ClosedError,
+  DeadlockError,
+  HandshakeError,
+  LevError,
+  TimeoutError,
+  UsageError,
+  type CancelReason,
+} from './errors.js'
+export { connect, listen, pipe, type Listener } from './network.js'
+export { suspend, wait, waitForWork, type Disarm, type Op, type Suspension, type Waker } from './op.js'
+export { run, type RunOptions } from './run.js'
+export { scope, spawn, type Scope } from './scope.js'
+export { Stream } from './stream.js'
+export { channel, event, semaphore, type Channel, type Event, type Semaphore } from './sync.js'
+export { type Outcome, type Task } from './task.js'
+export { breathe, now, shield, sleep, timeout, wallClock } from './time.js'

@@ -1,0 +1,89 @@
+import { AddressError } from './errors.js'
+import type { Address, ConnectOptions, ListenerTransport, ListenOptions, Transport } from './drivers/driver.js'
+import { MemoryTransport, type World } from './drivers/memory-transport.js'
+import type { Loop } from './loop.js'
+import { suspend, type Op } from './op.js'
+import { Stream } from './stream.js'
+import { channel } from './sync.js'
+import { runningTask } from './task.js'
+
+/** A bound address that connections come in at. */
+export interface Listener {
+  readonly address: Address
+  /** The next connection; null once the listener is closed. */
+  accept(): Op<Stream | null>
+  /** Stops accepting and frees the port; connections that nobody has accepted are closed. Harmless when repeated. */
+  close(): void
+}
+
+/**
+ * Binds an address.
+ * @throws AddressError, whose cause is the system's error
+ */
+export function* listen(options: ListenOptions): Op<Listener> {
+  const { loop } = runningTask('lev.listen()')
+  const arrivals = channel<Stream>(Infinity)
+  const accept = (transport: Transport): void => {
+    const stream = new Stream(loop, transport)
+    try {
+      arrivals.trySend(stream)
+    } catch {
+      // Closed while the connection was on its way.
+      stream.close()
+    }
+  }
+  const bound = yield* suspend<ListenerTransport>((resume, fail) => {
+    let wanted = true
+    loop.driver.listen(options, accept, (error, listener) => {
+      if (!wanted) listener?.close()
+      else if (listener !== null) resume(listener)
+      else fail(new AddressError(`cannot listen on ${options.ip}:${options.port}: ${messageOf(error)}`, { cause: error }))
+    })
+    return () => (wanted = false)
+  })
+  return { address: bound.address, accept: () => arrivals.receive(), close }
+
+  function close(): void {
+    bound.close()
+    arrivals.close()
+    for (let stream = arrivals.tryReceive(); stream !== null; stream = arrivals.tryReceive()) stream.close()
+  }
+}
+
+/**
+ * Opens a connection. Cancelling abandons the attempt.
+ * @throws AddressError, whose cause is the system's error
+ */
+export function* connect(options: ConnectOptions): Op<Stream> {
+  const { loop } = runningTask('lev.connect()')
+  const transport = yield* suspend<Transport>((resume, fail) =>
+    loop.driver.connect(options, (error, connected) => {
+      if (connected !== null) resume(connected)
+      else fail(new AddressError(`cannot connect to ${options.ip}:${options.port}: ${messageOf(error)}`, { cause: error }))
+    }),
+  )
+  return new Stream(loop, transport)
+}
+
+const pipeEnd: Address = { ip: '127.0.0.1', port: 0 }
+
+/** Two streams joined in memory, on any driver: what one sends, the other receives. */
+export function pipe(): [Stream, Stream] {
+  const { loop } = runningTask('lev.pipe()')
+  const [left, right] = MemoryTransport.pair(pipeWorld(loop), pipeEnd, pipeEnd)
+  return [new Stream(loop, left), new Stream(loop, right)]
+}
+
+function pipeWorld(loop: Loop): World {
+  return {
+    fly: (deliver) => loop.enqueue({ run: deliver }),
+    segment: () => Infinity,
+    turn: () => loop.turn(),
+    settle: () => {},
+  }
+}
+
+function messageOf(error: Error | null): string {
+  return error === null ? 'unknown reason' : error.message
+}
+

@@ -1,0 +1,114 @@
+/** What a task that suspends gives to whatever will wake it. Only the first call of a suspension counts. */
+export interface Waker {
+  /** Makes the task ready; `yield` gives `value` in it. */
+  resume(value: unknown): void
+  /** Makes the task ready; `yield` throws `error` in it. */
+  fail(error: unknown): void
+  /**
+   * The wake-up will come from outside of the driver's world (+1), or has come or is not awaited any more (-1).
+   * `sure`: it will come whatever happens in the driver's world.
+   */
+  outside(change: 1 | -1, sure: boolean): void
+}
+
+/**
+ * What a coroutine yields when it cannot go on: the one suspension primitive.
+ * The loop calls `arm` once; then either the waker is called, or the task is cancelled and `disarm` must release
+ * whatever `arm` put in place (a timer, a listener, a place in a queue).
+ */
+export interface Suspension {
+  arm(waker: Waker): void
+  disarm(): void
+}
+
+/** An operation that may suspend: everything that is `yield*`-ed. */
+export type Op<T> = Generator<Suspension, T, unknown>
+
+/** Undoes what a suspension put in place. */
+export type Disarm = () => void
+
+type Arm<T> = (resume: (value: T) => void, fail: (error: unknown) => void) => void | Disarm
+
+class Suspended<T> implements Suspension {
+  readonly #start: Arm<T>
+  #waker: Waker | null = null
+  #stop: void | Disarm = undefined
+
+  constructor(start: Arm<T>) {
+    this.#start = start
+  }
+
+  arm(waker: Waker): void {
+    this.#waker = waker
+    this.#stop = this.#start(
+      (value) => this.#take()?.resume(value),
+      (error) => this.#take()?.fail(error),
+    )
+  }
+
+  disarm(): void {
+    if (this.#take() !== null) this.#stop?.()
+  }
+
+  /** The waker, for the first that asks. */
+  #take(): Waker | null {
+    const waker = this.#waker
+    this.#waker = null
+    return waker
+  }
+}
+
+class PromiseWait implements Suspension {
+  readonly #promise: PromiseLike<unknown>
+  readonly #sure: boolean
+  #waker: Waker | null = null
+
+  constructor(promise: PromiseLike<unknown>, sure: boolean) {
+    this.#promise = promise
+    this.#sure = sure
+  }
+
+  arm(waker: Waker): void {
+    this.#waker = waker
+    waker.outside(1, this.#sure)
+    this.#promise.then(
+      (value) => this.#take()?.resume(value),
+      (error: unknown) => this.#take()?.fail(error),
+    )
+  }
+
+  disarm(): void {
+    this.#take()
+  }
+
+  #take(): Waker | null {
+    const waker = this.#waker
+    this.#waker = null
+    waker?.outside(-1, this.#sure)
+    return waker
+  }
+}
+
+/**
+ * Suspends the running coroutine until `resume` or `fail` is called.
+ * `arm` may return a function that undoes what it did; it runs when the coroutine is cancelled while suspended.
+ * Calls of `resume` and `fail` after the first, or after a cancellation, do nothing.
+ *
+ * @throws what `fail` was given
+ */
+export function* suspend<T>(arm: Arm<T>): Op<T> {
+  return (yield new Suspended<T>(arm)) as T
+}
+
+/** Waits for a promise (or any thenable): gives its value, throws its rejection. Cancelling ends the waiting, not the promise. */
+export function* wait<T>(promise: PromiseLike<T>): Op<T> {
+  return (yield new PromiseWait(promise, false)) as T
+}
+
+/**
+ * Like `wait`, for work that is sure to end by itself, such as compression in the thread pool: the memory driver's clock
+ * stands still until it does.
+ */
+export function* waitForWork<T>(promise: PromiseLike<T>): Op<T> {
+  return (yield new PromiseWait(promise, true)) as T
+}

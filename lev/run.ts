@@ -1,0 +1,54 @@
+import type { Driver } from './drivers/driver.js'
+import { nodeDriver } from './drivers/node.js'
+import { CancelledError, DeadlockError } from './errors.js'
+import { Loop, type Report } from './loop.js'
+import type { Op } from './op.js'
+import { scope } from './scope.js'
+import { currentTask, Task, type Outcome, type TaskOwner } from './task.js'
+
+export interface RunOptions {
+  /** Where bytes and time come from; node:net and the system's clock when absent. */
+  readonly driver?: Driver
+  /** Told of errors that no task can be given, once each; prints them to stderr when absent. */
+  readonly report?: Report
+}
+
+function printError(error: unknown): void {
+  console.error('lev: an error that nobody waited for:', error)
+}
+
+/**
+ * Runs `main` as a task, with everything it spawns, and gives its value once all of them are done.
+ * Called inside a task and without a driver, it runs in the same world: same loop, same clock, same network.
+ *
+ * @returns a promise that rejects with what a task threw (an AggregateError if several did), and, on the memory driver,
+ * with DeadlockError when every task waits and nothing can wake one
+ */
+export function run<T>(main: () => Op<T>, options: RunOptions = {}): Promise<T> {
+  const around = options.driver === undefined ? currentTask() : null
+  if (around !== null) return drive(around.loop, main)
+  const driver = options.driver ?? nodeDriver()
+  const loop = new Loop(driver, options.report ?? printError)
+  return drive(loop, main).finally(() => driver.stop())
+}
+
+function drive<T>(loop: Loop, main: () => Op<T>): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const owner: TaskOwner = { settled: () => settle(task.outcome, resolve, reject) }
+    const task: Task<T> = new Task(loop, scope(main), owner, owner)
+    const others = loop.stuck
+    loop.stuck = () => {
+      others()
+      // The promise is rejected first: what the tasks do while they unwind changes nothing about it.
+      reject(new DeadlockError('every task waits, and there is no timer, no byte and no promise left that could wake one'))
+      task.cancel('error')
+    }
+    task.start()
+  })
+}
+
+function settle<T>(outcome: Outcome<T> | null, resolve: (value: T) => void, reject: (error: unknown) => void): void {
+  if (outcome?.kind === 'value') resolve(outcome.value)
+  else if (outcome?.kind === 'error') reject(outcome.error)
+  else if (outcome?.kind === 'cancelled') reject(new CancelledError(outcome.reason))
+}

@@ -1,0 +1,157 @@
+import { ClosedError, type CancelReason } from './errors.js'
+import type { Loop } from './loop.js'
+import type { Op, Suspension, Waker } from './op.js'
+import { runningTask, Task, type TaskOwner } from './task.js'
+
+/**
+ * Owns tasks: none outlives it. Made by `lev.scope()`; a task that fails with nobody joining it cancels the others.
+ */
+export class Scope implements TaskOwner {
+  readonly #loop: Loop
+  readonly #tasks = new Set<Task<unknown>>()
+  readonly #errors: unknown[] = []
+  #reason: CancelReason | null = null
+  #waiter: Waker | null = null
+  #ended = false
+
+  constructor(loop: Loop) {
+    this.#loop = loop
+  }
+
+  /** How many tasks of the scope are not done yet. */
+  get size(): number {
+    return this.#tasks.size
+  }
+
+  /**
+   * Starts a task that the scope owns. It takes its first step after the caller has suspended or returned.
+   * In a cancelled scope the task is cancelled before it runs.
+   * @throws ClosedError if the scope has ended
+   */
+  spawn<T>(start: () => Op<T>): Task<T> {
+    return this.adopt(start(), this)
+  }
+
+  /** Cancels every task of the scope, those included that are spawned later. Harmless when repeated. */
+  cancel(reason: CancelReason = 'cancelled'): void {
+    if (this.#reason !== null) return
+    this.#reason = reason
+    for (const task of this.#tasks) task.cancel(reason)
+  }
+
+  settled(task: Task<unknown>): void {
+    this.#tasks.delete(task)
+    const outcome = task.outcome
+    if (outcome?.kind === 'error' && !task.joined) {
+      this.#errors.push(outcome.error)
+      this.cancel('error')
+    }
+    if (this.#tasks.size === 0) this.#waiter?.resume(undefined)
+  }
+
+  /** Starts a task of this scope whose own children go to `place`. */
+  adopt<T>(generator: Op<T>, place: TaskOwner): Task<T> {
+    if (this.#ended) throw new ClosedError('the scope has ended: a task can be spawned only while it runs')
+    const task = new Task(this.#loop, generator, this, place)
+    this.#tasks.add(task)
+    if (this.#reason !== null) task.cancel(this.#reason)
+    task.start()
+    return task
+  }
+
+  /**
+   * Waits until every task is done. If the waiting task is cancelled, the scope's tasks are, and are waited for.
+   * @throws the error of the task that failed, an AggregateError if several did
+   */
+  *finish(): Op<void> {
+    const waiting = runningTask('a scope')
+    try {
+      yield* this.#drain()
+    } finally {
+      if (this.#tasks.size > 0) {
+        this.cancel(waiting.cancelReason ?? 'cancelled')
+        yield* waiting.shielded(this.#drain())
+      }
+      this.#ended = true
+    }
+    if (this.#errors.length === 1) throw this.#errors[0]
+    if (this.#errors.length > 1) throw new AggregateError(this.#errors, 'several tasks of a scope failed')
+  }
+
+  *#drain(): Op<void> {
+    while (this.#tasks.size > 0) yield new Emptied((waker) => (this.#waiter = waker))
+  }
+}
+
+/** Waits for a scope to have no tasks; `keep` is told whom to wake, null for nobody. */
+class Emptied implements Suspension {
+  readonly #keep: (waker: Waker | null) => void
+
+  constructor(keep: (waker: Waker | null) => void) {
+    this.#keep = keep
+  }
+
+  arm(waker: Waker): void {
+    this.#keep(waker)
+  }
+
+  disarm(): void {
+    this.#keep(null)
+  }
+}
+
+/**
+ * Runs `body` and whatever it spawns in the scope it is given, and returns its value once all of them are done.
+ * A task that fails, the body included, cancels the rest.
+ *
+ * @throws the error of the task that failed (an AggregateError if several did); CancelledError if the scope was
+ * cancelled before the body had a value
+ */
+export function* scope<T>(body: (scope: Scope) => Op<T>): Op<T> {
+  const inner = new Scope(runningTask('lev.scope()').loop)
+  const main = inner.spawn(() => body(inner))
+  yield* inner.finish()
+  return yield* main.join()
+}
+
+/**
+ * Starts a task in the nearest scope around the running task.
+ * @throws UsageError outside of every task
+ */
+export function spawn<T>(start: () => Op<T>): Task<T> {
+  const place = runningTask('lev.spawn()').scope
+  if (!(place instanceof Scope)) throw new ClosedError('the running task has no scope')
+  return place.spawn(start)
+}
+
+/** Owns nobody: for a task whose creator waits for it and takes its error. */
+const creator: TaskOwner = { settled() {} }
+
+/**
+ * Runs `op` as a task of its own, so that it can be cancelled alone, and waits for it. `begin` is given that task.
+ * Cancelling the caller cancels it too, and waits for it to unwind.
+ * @throws what `op` throws; CancelledError if the task was cancelled
+ */
+export function* supervise<T>(op: Op<T>, begin: (task: Task<T>) => void): Op<T> {
+  const caller = runningTask('this')
+  const task = new Task(caller.loop, op, creator, caller.scope)
+  begin(task)
+  // Its first step is taken here and now: an operation that need not wait costs no turn.
+  task.run()
+  try {
+    return yield* task.join()
+  } finally {
+    if (task.outcome === null) {
+      task.cancel(caller.cancelReason ?? 'cancelled')
+      yield* caller.shielded(settledQuietly(task))
+    }
+  }
+}
+
+function* settledQuietly(task: Task<unknown>): Op<void> {
+  try {
+    yield* task.join()
+  } catch (error) {
+    if (task.outcome?.kind === 'error') task.loop.report(error)
+  }
+}

@@ -1,0 +1,180 @@
+import { ClosedError } from './errors.js'
+import { suspend, type Op } from './op.js'
+
+/** First in, first out: who waits for something, each with a way to leave. */
+class Waiters<T> {
+  readonly #resumes = new Set<(value: T) => void>()
+
+  get size(): number {
+    return this.#resumes.size
+  }
+
+  wait(): Op<T> {
+    return suspend<T>((resume) => {
+      this.#resumes.add(resume)
+      return () => this.#resumes.delete(resume)
+    })
+  }
+
+  /** Wakes the one that has waited longest; false if nobody waits. */
+  wake(value: T): boolean {
+    for (const resume of this.#resumes) {
+      this.#resumes.delete(resume)
+      resume(value)
+      return true
+    }
+    return false
+  }
+
+  wakeAll(value: T): void {
+    while (this.wake(value));
+  }
+}
+
+/** Something that has happened, or has not yet. */
+export interface Event {
+  readonly isSet: boolean
+  /** Wakes everybody who waits; whoever waits later goes on at once. May be called from anywhere. */
+  set(): void
+  wait(): Op<void>
+}
+
+/** Makes an event that has not happened yet. */
+export function event(): Event {
+  const waiters = new Waiters<void>()
+  let isSet = false
+  return {
+    get isSet() {
+      return isSet
+    },
+    set() {
+      isSet = true
+      waiters.wakeAll()
+    },
+    *wait() {
+      if (!isSet) yield* waiters.wait()
+    },
+  }
+}
+
+/** At most so many at once. */
+export interface Semaphore {
+  /** Permits that nobody holds. */
+  readonly available: number
+  /** Runs `op` while holding a permit; the permit goes back on every path. */
+  with<T>(op: Op<T>): Op<T>
+}
+
+/**
+ * Makes a semaphore with `permits` permits, given out in the order of asking.
+ * @throws RangeError unless permits is a positive integer
+ */
+export function semaphore(permits: number): Semaphore {
+  if (!Number.isInteger(permits) || permits < 1) {
+    throw new RangeError(`semaphore: permits must be a positive integer, got ${permits}`)
+  }
+  // A waiter is handed a ticket; if it is cancelled with the ticket in hand it still runs, and gives the permit back.
+  const waiters = new Waiters<void>()
+  let available = permits
+  const release = (): void => {
+    if (!waiters.wake()) available++
+  }
+  return {
+    get available() {
+      return available
+    },
+    *with(op) {
+      if (available > 0) available--
+      else yield* waiters.wait()
+      try {
+        return yield* op
+      } finally {
+        release()
+      }
+    },
+  }
+}
+
+/** A queue between tasks, with an end. */
+export interface Channel<T> {
+  /** Hands over `value`; waits while the channel is full. @throws ClosedError if the channel is or gets closed */
+  send(value: T): Op<void>
+  /** Hands over `value` if there is room now. May be called from anywhere. @throws ClosedError if the channel is closed */
+  trySend(value: T): boolean
+  /** The next value, or null once the channel is closed and empty. */
+  receive(): Op<T | null>
+  /** The next value if there is one now, else null. May be called from anywhere. */
+  tryReceive(): T | null
+  /** No more values: receivers get what is queued and then null, waiting senders get ClosedError. */
+  close(): void
+  readonly size: number
+}
+
+/**
+ * Makes a channel that holds up to `capacity` values that nobody has received; with 0, a sender waits for its receiver.
+ * @throws RangeError unless capacity is a whole number from 0
+ */
+export function channel<T>(capacity = 0): Channel<T> {
+  if (capacity !== Infinity && (!Number.isInteger(capacity) || capacity < 0)) {
+    throw new RangeError(`channel: capacity must be a whole number from 0, got ${capacity}`)
+  }
+  const queue: T[] = []
+  const receivers = new Waiters<{ value: T } | null>()
+  const senders = new Set<{ value: T; taken: (sent: boolean) => void }>()
+  let closed = false
+
+  function trySend(value: T): boolean {
+    if (closed) throw new ClosedError('the channel is closed')
+    if (receivers.wake({ value })) return true
+    if (queue.length >= capacity) return false
+    queue.push(value)
+    return true
+  }
+
+  /** Lets the sender that waits longest put its value into the queue. */
+  function admit(): void {
+    for (const sender of senders) {
+      senders.delete(sender)
+      queue.push(sender.value)
+      sender.taken(true)
+      return
+    }
+  }
+
+  function tryReceive(): T | null {
+    if (queue.length === 0) admit()
+    if (queue.length === 0) return null
+    const value = queue.shift() as T
+    if (queue.length < capacity) admit()
+    return value
+  }
+
+  return {
+    get size() {
+      return queue.length
+    },
+    trySend,
+    *send(value) {
+      if (trySend(value)) return
+      const sent = yield* suspend<boolean>((taken) => {
+        const sender = { value, taken }
+        senders.add(sender)
+        return () => senders.delete(sender)
+      })
+      if (!sent) throw new ClosedError('the channel was closed before the value was received')
+    },
+    tryReceive,
+    *receive() {
+      const value = tryReceive()
+      if (value !== null || closed) return value
+      const received = yield* receivers.wait()
+      return received === null ? null : received.value
+    },
+    close() {
+      closed = true
+      receivers.wakeAll(null)
+      for (const sender of senders) sender.taken(false)
+      senders.clear()
+    },
+  }
+}

@@ -1,0 +1,278 @@
+import { captureContext, contextsInUse, type Snapshot } from './async-context.js'
+import { CancelledError, UsageError, type CancelReason } from './errors.js'
+import type { Loop, Runnable } from './loop.js'
+import type { Op, Suspension, Waker } from './op.js'
+import { Timer } from './timers.js'
+
+/** Who answers for a task: it is told when the task is done, and may be asked for a place for the task's own children. */
+export interface TaskOwner {
+  settled(task: Task<unknown>): void
+}
+
+/** How a task ended. */
+export type Outcome<T> =
+  | { readonly kind: 'value'; readonly value: T }
+  | { readonly kind: 'error'; readonly error: unknown }
+  | { readonly kind: 'cancelled'; readonly reason: CancelReason }
+
+/** Seconds that a cancelled task may go on suspending, all its `finally` blocks together, outside of `shield`. */
+const cleanupSeconds = 5
+
+/** How a generator is entered: which of its methods the next step calls. */
+type Entry = 'next' | 'throw' | 'return'
+
+/** The task whose code is running now. */
+let current: Task<unknown> | null = null
+
+/** The running task, or null outside of every task. */
+export function currentTask(): Task<unknown> | null {
+  return current
+}
+
+/**
+ * The running task.
+ * @throws UsageError outside of every task
+ */
+export function runningTask(what: string): Task<unknown> {
+  if (current === null) {
+    throw new UsageError(`${what} works inside a coroutine only: call it from what lev.run() runs`)
+  }
+  return current
+}
+
+/**
+ * One coroutine being driven.
+ *
+ * It is ready (queued), running, suspended or done. `cancel` marks it; a suspended task is ended there with the
+ * generator's `return()`, a ready or running one at its next suspension, so that nothing it was given is lost.
+ */
+export class Task<T> implements Runnable, Waker {
+  readonly loop: Loop
+  /** The scope that the task's own `spawn` adds to. */
+  readonly scope: TaskOwner
+  readonly #owner: TaskOwner
+  readonly #generator: Op<T>
+  #outcome: Outcome<T> | null = null
+  #suspension: Suspension | null = null
+  #started = false
+  #running = false
+  #entry: Entry = 'next'
+  #value: unknown = undefined
+  #reason: CancelReason | null = null
+  #unwinding = false
+  #cleanupTimer: Timer | null = null
+  #shields = 0
+  #joiners: Waker[] | null = null
+  #context: Snapshot | null
+
+  constructor(loop: Loop, generator: Op<T>, owner: TaskOwner, scope: TaskOwner) {
+    this.loop = loop
+    this.#generator = generator
+    this.#owner = owner
+    this.scope = scope
+    this.#context = contextsInUse ? captureContext() : null
+  }
+
+  /** How the task ended, or null while it has not. */
+  get outcome(): Outcome<T> | null {
+    return this.#outcome
+  }
+
+  /** Why the task was cancelled, or null. It may be unwinding still. */
+  get cancelReason(): CancelReason | null {
+    return this.#reason
+  }
+
+  /** Whether anybody waits in `join`. */
+  get joined(): boolean {
+    return this.#joiners !== null && this.#joiners.length > 0
+  }
+
+  /** Puts the task into the ready queue for the first time. */
+  start(): void {
+    this.loop.enqueue(this)
+  }
+
+  /**
+   * Waits until the task is done.
+   * @throws what the task threw; CancelledError if it was cancelled
+   */
+  *join(): Op<T> {
+    if (current === this) throw new UsageError('a task cannot join itself')
+    if (this.#outcome === null) yield new Join(this)
+    const outcome = this.#outcome as Outcome<T> | null
+    if (outcome === null) throw new UsageError('join was resumed before the task was done')
+    if (outcome.kind === 'value') return outcome.value
+    throw outcome.kind === 'error' ? outcome.error : new CancelledError(outcome.reason)
+  }
+
+  /**
+   * Ends the task: its `finally` blocks run, innermost first; no `catch` can stop it. Harmless when repeated or late.
+   * @param reason why; shown by CancelledError and by `cancelReason`
+   */
+  cancel(reason: CancelReason = 'cancelled'): void {
+    if (this.#outcome !== null || this.#reason !== null) return
+    this.#reason = reason
+    this.#interrupt()
+  }
+
+  /** Runs `what` with cancellation held off. */
+  *shielded<R>(what: Op<R>): Op<R> {
+    this.#shields++
+    try {
+      return yield* what
+    } finally {
+      this.#shields--
+    }
+  }
+
+  resume(value: unknown): void {
+    this.#wake('next', value)
+  }
+
+  fail(error: unknown): void {
+    this.#wake('throw', error)
+  }
+
+  outside(change: 1 | -1, sure: boolean): void {
+    this.loop.driver.awaitOutside(change, sure)
+  }
+
+  /** One step: from here to the next suspension. The loop calls it. */
+  run(): void {
+    if (contextsInUse) (this.#context ?? this.loop.context)(() => this.#step())
+    else this.#step()
+  }
+
+  addJoiner(waker: Waker): void {
+    (this.#joiners ??= []).push(waker)
+  }
+
+  removeJoiner(waker: Waker): void {
+    if (this.#joiners !== null) this.#joiners = this.#joiners.filter((joiner) => joiner !== waker)
+  }
+
+  #step(): void {
+    const outer = current
+    current = this
+    this.#running = true
+    try {
+      if (!this.#started) this.#begin()
+      let entry = this.#entry
+      let value = this.#value
+      this.#value = undefined
+      for (;;) {
+        const step = this.#enter(entry, value)
+        if (step.done === true) return this.#settle({ kind: 'value', value: step.value })
+        if (this.#reason !== null && this.#shields === 0) {
+          if (!this.#unwinding) {
+            this.#unwinding = true
+            entry = 'return'
+            continue
+          }
+          if (!this.#mayCleanUp()) return this.#refuse(this.#reason)
+        }
+        if (typeof (step.value as Partial<Suspension> | undefined)?.arm !== 'function') {
+          entry = 'throw'
+          value = new UsageError('only operations can be yielded: write `yield*`, and `yield* lev.wait(promise)` for a promise')
+          continue
+        }
+        this.#suspension = step.value
+        step.value.arm(this)
+        return
+      }
+    } catch (error) {
+      this.#settle({ kind: 'error', error })
+    } finally {
+      this.#running = false
+      current = outer
+      if (contextsInUse && this.#outcome === null) this.#context = captureContext()
+    }
+  }
+
+  /** A task that was cancelled before its first step runs none of its code. */
+  #begin(): void {
+    this.#started = true
+    if (this.#reason === null) return
+    this.#unwinding = true
+    this.#entry = 'return'
+  }
+
+  #enter(entry: Entry, value: unknown): IteratorResult<Suspension, T> {
+    if (entry === 'next') return this.#generator.next(value)
+    if (entry === 'throw') return this.#generator.throw(value)
+    // What a cancelled task returns is looked at by nobody.
+    return this.#generator.return(undefined as T)
+  }
+
+  #wake(entry: Entry, value: unknown): void {
+    if (this.#suspension === null) return
+    this.#suspension = null
+    this.#entry = entry
+    this.#value = value
+    this.loop.enqueue(this)
+  }
+
+  /** Ends the present suspension of a cancelled task. */
+  #interrupt(): void {
+    const suspension = this.#suspension
+    if (suspension === null || this.#running || this.#shields > 0) return
+    suspension.disarm()
+    this.#unwinding = true
+    this.#wake('return', undefined)
+  }
+
+  /** Whether an unwinding task may suspend once more. */
+  #mayCleanUp(): boolean {
+    const now = this.loop.now
+    if (this.#cleanupTimer === null) {
+      this.#cleanupTimer = new Timer(() => this.#endCleanup())
+      this.loop.timers.set(this.#cleanupTimer, now + cleanupSeconds)
+    }
+    return this.#cleanupTimer.deadline !== Infinity
+  }
+
+  #endCleanup(): void {
+    const suspension = this.#suspension
+    if (suspension === null || this.#shields > 0) return
+    suspension.disarm()
+    this.#wake('throw', new CancelledError(this.#reason ?? 'cancelled'))
+  }
+
+  /** Has the next step throw; in a later turn, so that a task which catches that for ever starves nobody. */
+  #refuse(reason: CancelReason): void {
+    this.#entry = 'throw'
+    this.#value = new CancelledError(reason)
+    this.loop.enqueueLater(this)
+  }
+
+  #settle(outcome: Outcome<T>): void {
+    if (this.#cleanupTimer !== null) this.loop.timers.remove(this.#cleanupTimer)
+    const reason = this.#reason
+    const unwound = this.#unwinding && (outcome.kind === 'value' || outcome.error instanceof CancelledError)
+    this.#outcome = unwound && reason !== null ? { kind: 'cancelled', reason } : outcome
+    // The owner looks at `joined` to know whether an error has somebody to go to.
+    this.#owner.settled(this)
+    const joiners = this.#joiners
+    this.#joiners = null
+    if (joiners !== null) for (const joiner of joiners) joiner.resume(undefined)
+  }
+}
+
+class Join implements Suspension {
+  readonly #task: Task<unknown>
+  #waker: Waker | null = null
+
+  constructor(task: Task<unknown>) {
+    this.#task = task
+  }
+
+  arm(waker: Waker): void {
+    this.#waker = waker
+    this.#task.addJoiner(waker)
+  }
+
+  disarm(): void {
+    if (this.#waker !== null) this.#task.removeJoiner(this.#waker)
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Something that is to happen at a time. A timer is made once by what needs it (a stream's deadline, a sleep) and set
+ * as often as needed; no timer is made per request.
+ */
+export class Timer {
+  readonly fire: () => void
+  /** When it is due, in the loop's seconds; Infinity: not set. */
+  deadline = Infinity
+  /** Where it stands in the heap, and under which time; -1: it is not there. Kept by `Timers`. */
+  index = -1
+  at = Infinity
+
+  constructor(fire: () => void) {
+    this.fire = fire
+  }
+}
+
+/**
+ * The timers of one loop: a binary heap, ordered by the time at which a timer must be looked at.
+ *
+ * Moving a deadline later, or away, leaves the heap as it is: the timer is looked at when its old time comes and then
+ * put where it belongs. A connection moves its deadline several times a request and nearly always later than the time it
+ * stands under, so this costs two stores where a coarse wheel would relink, and the times are exact.
+ */
+export class Timers {
+  readonly #heap: Timer[] = []
+
+  /** The time of the next look, or Infinity. May be earlier than the next deadline, never later. */
+  get next(): number {
+    return this.#heap.length === 0 ? Infinity : this.#heap[0].at
+  }
+
+  /** Sets or moves a timer; Infinity takes its deadline away. */
+  set(timer: Timer, deadline: number): void {
+    timer.deadline = deadline
+    if (timer.index === -1) {
+      if (deadline === Infinity) return
+      timer.at = deadline
+      this.#heap.push(timer)
+      this.#up(timer, this.#heap.length - 1)
+    } else if (deadline < timer.at) {
+      timer.at = deadline
+      this.#up(timer, timer.index)
+    }
+  }
+
+  /** Takes a timer out at once, so that nothing refers to it any more. */
+  remove(timer: Timer): void {
+    timer.deadline = Infinity
+    const index = timer.index
+    if (index === -1) return
+    timer.index = -1
+    const last = this.#heap.pop()
+    if (last === undefined || last === timer) return
+    this.#up(last, index)
+    this.#down(last, last.index)
+  }
+
+  /** Fires every timer that is due at `now`. A timer fires once for each time it was set. */
+  fire(now: number): void {
+    while (this.#heap.length > 0 && this.#heap[0].at <= now) {
+      const timer = this.#heap[0]
+      if (timer.deadline > now && timer.deadline !== Infinity) {
+        timer.at = timer.deadline
+        this.#down(timer, 0)
+        continue
+      }
+      const due = timer.deadline <= now
+      this.remove(timer)
+      if (due) timer.fire()
+    }
+  }
+
+  #up(timer: Timer, index: number): void {
+    const heap = this.#heap
+    while (index > 0) {
+      const parent = (index - 1) >> 1
+      if (heap[parent].at <= timer.at) break
+      this.#place(heap[parent], index)
+      index = parent
+    }
+    this.#place(timer, index)
+  }
+
+  #down(timer: Timer, index: number): void {
+    const heap = this.#heap
+    for (;;) {
+      let child = 2 * index + 1
+      if (child >= heap.length) break
+      if (child + 1 < heap.length && heap[child + 1].at < heap[child].at) child++
+      if (heap[child].at >= timer.at) break
+      this.#place(heap[child], index)
+      index = child
+    }
+    this.#place(timer, index)
+  }
+
+  #place(timer: Timer, index: number): void {
+    this.#heap[index] = timer
+    timer.index = index
+  }
+}
