@@ -1,4 +1,5 @@
 export { memory, type MemoryOptions } from './drivers/memory.js'
+export { systemTime } from './drivers/node.js'
 export type { Address, ConnectOptions, Driver, ListenOptions, SecureFacts, Security } from './drivers/driver.js'
 export {
   AddressError,

@@ -44,6 +44,8 @@ export class Stream implements TransportEvents, Flushable {
   input: Buffer = nothing
   inputStart = 0
   inputEnd = 0
+  /** Bytes of output that were ever put in, sent or not. */
+  bytesPut = 0
   /** Called once, when the other side ends its sending (`end`) or the connection is lost (`close`). Null: nobody cares. */
   onGone: ((how: 'end' | 'close') => void) | null = null
 
@@ -170,6 +172,7 @@ export class Stream implements TransportEvents, Flushable {
     if (this.#failure !== null) throw this.#failure
     if (this.#outputEnded) throw new ClosedError('the stream was ended: nothing more can be written')
     this.#output.push(data)
+    this.bytesPut += data.length
     if (!this.#gathered) {
       this.#gathered = true
       this.#loop.gather(this)

@@ -69,7 +69,7 @@ export function* shield<T>(op: Op<T>, seconds = shieldSeconds): Op<T> {
 
 /** Seconds on the clock that deadlines are reckoned on: monotonic, or virtual on the memory driver. */
 export function now(): number {
-  return runningTask('lev.now()').loop.now
+  return runningTask('lev.now()').loop.driver.now()
 }
 
 /** Seconds since 1970-01-01T00:00:00Z, or what the memory driver takes for it. */

@@ -6,6 +6,11 @@ import { SocketTransport } from './socket-transport.js'
 /** The longest time that setTimeout takes, in milliseconds. */
 const longestTimer = 2 ** 31 - 1
 
+/** Seconds since 1970-01-01T00:00:00Z by the system's clock: for what is real on every driver, such as certificates. */
+export function systemTime(): number {
+  return Date.now() / 1000
+}
+
 /** The driver that people use: node:net and the system's clocks. */
 export function nodeDriver(): Driver {
   let turn = (): void => {}
@@ -28,7 +33,7 @@ export function nodeDriver(): Driver {
 
   return {
     now,
-    wallClock: () => Date.now() / 1000,
+    wallClock: systemTime,
     start(run) {
       turn = run
     },
