@@ -1,0 +1,147 @@
+import { normalHostName } from './host-name.js'
+
+/** What the first bytes of a connection are. */
+export type ClientHello =
+  /** Nothing can be said before `atLeast` bytes are there. */
+  | { readonly state: 'need-more'; readonly atLeast: number }
+  /** They do not start a TLS handshake: plain HTTP, for one. */
+  | { readonly state: 'not-tls' }
+  | { readonly state: 'malformed'; readonly reason: string }
+  /** The name asked for in its normal form; null if there is none or it is no host name. */
+  | { readonly state: 'hello'; readonly serverName: string | null }
+
+/** Bytes of records looked at: common hellos have 0.3 to 2 KiB; session tickets that hold certificates make large ones. */
+const sizeLimit = 64 * 1024
+/** Records one hello may be spread over, so that reading again after each piece stays cheap. */
+const recordLimit = 64
+const recordHead = 5
+const messageHead = 4
+
+const handshakeRecord = 22
+const clientHelloMessage = 1
+const serverNameExtension = 0
+const hostNameType = 0
+
+/**
+ * Finds the server name (SNI) in the first bytes of a connection, so that the certificate can be chosen before the
+ * handshake starts. Reads as strictly as the TLS library behind it, which gets the same bytes afterwards. Never throws.
+ *
+ * Sources: RFC 8446 sections 4.1.2 (ClientHello) and 5.1 (records; one message may span several), RFC 6066 section 3 (SNI).
+ */
+export function readClientHello(bytes: Buffer): ClientHello {
+  const first = firstMessage(bytes)
+  return Buffer.isBuffer(first) ? readHello(new Reader(first)) : first
+}
+
+/** The body of the handshake message that the first records carry, if that is a whole ClientHello. */
+function firstMessage(bytes: Buffer): Buffer | ClientHello {
+  const fragments: Buffer[] = []
+  let gathered = 0
+  let at = 0
+  for (let records = 0; records < recordLimit; records++) {
+    if (!looksLikeRecord(bytes, at)) return records === 0 ? { state: 'not-tls' } : malformed('another record in between')
+    if (bytes.length < at + recordHead) return needMore(at + recordHead)
+    const length = bytes.readUInt16BE(at + 3)
+    if (length === 0 || length > 16384) return records === 0 ? { state: 'not-tls' } : malformed('a record of bad length')
+    const next = at + recordHead + length
+    if (next > sizeLimit) return malformed('it is too large')
+    // What kind of message it is shows in its first byte, long before a slow sender is through.
+    if (records === 0 && bytes.length > at + recordHead && bytes[at + recordHead] !== clientHelloMessage) {
+      return { state: 'not-tls' }
+    }
+    if (bytes.length < next) return needMore(next)
+    fragments.push(bytes.subarray(at + recordHead, next))
+    gathered += length
+    at = next
+    if (gathered < messageHead) continue
+    const end = messageHead + Buffer.concat(fragments, messageHead).readUIntBE(1, 3)
+    if (end > sizeLimit) return malformed('it is too large')
+    if (gathered >= end) return Buffer.concat(fragments, end).subarray(messageHead)
+  }
+  return malformed('it is spread over too many records')
+}
+
+/** Whether what is there of a record's head is that of a handshake record of SSL 3 or TLS. */
+function looksLikeRecord(bytes: Buffer, at: number): boolean {
+  if (bytes.length > at && bytes[at] !== handshakeRecord) return false
+  return bytes.length <= at + 1 || bytes[at + 1] === 3
+}
+
+function needMore(atLeast: number): ClientHello {
+  return { state: 'need-more', atLeast }
+}
+
+function malformed(reason: string): ClientHello {
+  return { state: 'malformed', reason }
+}
+
+/** Takes fields off the front of some bytes; each method gives null when the bytes do not hold what is asked for. */
+class Reader {
+  readonly #bytes: Buffer
+  #at = 0
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes
+  }
+
+  get left(): number {
+    return this.#bytes.length - this.#at
+  }
+
+  number(size: 1 | 2): number | null {
+    if (this.left < size) return null
+    this.#at += size
+    return this.#bytes.readUIntBE(this.#at - size, size)
+  }
+
+  take(size: number): Buffer | null {
+    if (this.left < size) return null
+    this.#at += size
+    return this.#bytes.subarray(this.#at - size, this.#at)
+  }
+
+  /** A vector: its length in `size` bytes, which lies within the limits, then the bytes. */
+  vector(size: 1 | 2, least: number, most: number): Buffer | null {
+    const length = this.number(size)
+    return length === null || length < least || length > most ? null : this.take(length)
+  }
+}
+
+function readHello(hello: Reader): ClientHello {
+  const version = hello.number(2)
+  const random = hello.take(32)
+  const session = hello.vector(1, 0, 32)
+  const ciphers = hello.vector(2, 2, 65534)
+  const compressions = hello.vector(1, 1, 255)
+  if (version === null || random === null || session === null || ciphers === null || ciphers.length % 2 === 1 || compressions === null) {
+    return malformed('its fields do not fit')
+  }
+  if (hello.left === 0) return { state: 'hello', serverName: null }
+  const extensions = hello.vector(2, 0, 65535)
+  if (extensions === null || hello.left > 0) return malformed('its extensions do not fit')
+  return findServerName(new Reader(extensions))
+}
+
+function findServerName(extensions: Reader): ClientHello {
+  let found: Buffer | null = null
+  while (extensions.left > 0) {
+    const type = extensions.number(2)
+    const content = extensions.vector(2, 0, 65535)
+    if (content === null) return malformed('its extensions do not fit')
+    if (type !== serverNameExtension) continue
+    if (found !== null) return malformed('the server name is there twice')
+    found = content
+  }
+  return found === null ? { state: 'hello', serverName: null } : readServerName(new Reader(found))
+}
+
+/** A list by its grammar, but it can only hold one name: a client must not send two of one type, and no other type exists. */
+function readServerName(extension: Reader): ClientHello {
+  const list = extension.vector(2, 1, 65535)
+  if (list === null || extension.left > 0) return malformed('the server name does not fit')
+  const entry = new Reader(list)
+  const type = entry.number(1)
+  const name = entry.vector(2, 1, 65535)
+  if (type !== hostNameType || name === null || entry.left > 0) return malformed('the server name does not fit')
+  return { state: 'hello', serverName: normalHostName(name.toString('latin1')) }
+}

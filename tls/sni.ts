@@ -1,0 +1,53 @@
+import type { X509Certificate } from 'node:crypto'
+import type { SecureContext } from 'node:tls'
+import { normalHostName } from './host-name.js'
+
+/** A certificate with its key, ready for handshakes. */
+export interface Identity {
+  /** What it is listed for: a host name, `*.` and a host name, or `default`. */
+  readonly host: string
+  readonly context: SecureContext
+  readonly certificate: X509Certificate
+  /** Whether clients are asked for certificates of their own, and refused without a trusted one. */
+  readonly clientCertificate: 'none' | 'request' | 'require'
+}
+
+/** All identities of a server: one for each host that is listed, and one for everybody else. */
+export class Identities {
+  readonly default: Identity
+  readonly #hosts: ReadonlyMap<string, Identity>
+
+  /** `hosts` are named in the form of `normalHostPattern`. */
+  constructor(fallback: Identity, hosts: Iterable<Identity> = []) {
+    this.default = fallback
+    this.#hosts = new Map(Array.from(hosts, (identity) => [identity.host, identity]))
+  }
+
+  /**
+   * The identity for a server name, whatever its case and with or without a trailing dot: the one listed for exactly this
+   * name, else the one listed for `*.` and all but its first label, else the default. No name gets the default.
+   */
+  choose(serverName: string | null): Identity {
+    const name = serverName === null ? null : normalHostName(serverName)
+    if (name === null) return this.default
+    const exact = this.#hosts.get(name)
+    if (exact !== undefined) return exact
+    const dot = name.indexOf('.')
+    return (dot < 0 ? undefined : this.#hosts.get(`*${name.slice(dot)}`)) ?? this.default
+  }
+
+  /**
+   * Whether a request for `host` may be served on a connection whose handshake was done for the identity listed as `listed`.
+   * False only where the host wants client certificates and the handshake was another host's: the client was never asked
+   * (RFC 9110 section 7.4: 421 Misdirected Request).
+   */
+  mayServe(listed: string, host: string): boolean {
+    const wanted = this.choose(host)
+    return wanted.clientCertificate === 'none' || wanted.host === listed
+  }
+
+  *[Symbol.iterator](): Generator<Identity, void, undefined> {
+    yield this.default
+    yield* this.#hosts.values()
+  }
+}
