@@ -1,0 +1,77 @@
+import { ClosedError, now, type Op, type Stream } from '../lev/index.js'
+import type { Connection } from './connection.js'
+import { BodyBuffer } from './http1/body-buffer.js'
+import { ChunkedReader, DATA, DONE, NEED_MORE, REFUSED } from './http1/chunked.js'
+import type { RequestHead } from './http1/request-head.js'
+import { bodyTooLarge, refusals, type Refusal } from './http1/refusal.js'
+
+/** Bytes that are set aside for content before it arrives; more is only when it does. */
+const firstRoom = 64 * 1024
+
+/**
+ * Reads the content of a request into memory; a Refusal says why it cannot be had.
+ * @throws TimeoutError when it comes too slowly (`request_body_timeout`, `min_transfer_rate`); ClosedError, also when the
+ * client ends within it
+ */
+export function* readBody(connection: Connection, head: RequestHead): Op<Buffer | Refusal> {
+  const { client } = connection
+  const limit = connection.settings.max_body_size
+  if (head.contentLength > limit) return bodyTooLarge(limit)
+  if (head.expectContinue && client.inputStart === client.inputEnd) client.put('HTTP/1.1 100 Continue\r\n\r\n')
+  return yield* head.chunked ? readChunked(connection, limit) : readSized(connection, head.contentLength)
+}
+
+function* readSized(connection: Connection, length: number): Op<Buffer> {
+  const { client } = connection
+  const start = client.inputStart
+  if (client.inputEnd - start >= length) {
+    client.consume(length)
+    return client.input.subarray(start, start + length)
+  }
+  const pace = new Pace(connection)
+  const bytes = new BodyBuffer(Math.min(length, firstRoom))
+  while (bytes.length < length) {
+    const from = client.inputStart
+    const to = Math.min(client.inputEnd, from + length - bytes.length)
+    bytes.append(client.input, from, to)
+    client.consume(to - from)
+    if (bytes.length < length) yield* more(client, pace, bytes.length)
+  }
+  return bytes.take()
+}
+
+function* readChunked(connection: Connection, limit: number): Op<Buffer | Refusal> {
+  const { client } = connection
+  const pace = new Pace(connection)
+  const bytes = new BodyBuffer()
+  const reader = new ChunkedReader(limit, connection.headLimits)
+  for (;;) {
+    const event = reader.next(client.input, client.inputStart, client.inputEnd)
+    if (event === DATA) bytes.append(client.input, reader.dataStart, reader.dataEnd)
+    client.consume(reader.position - client.inputStart)
+    if (event === REFUSED) return reader.refusal ?? refusals.chunkSize
+    if (event === DONE) return bytes.take()
+    if (event === NEED_MORE) yield* more(client, pace, bytes.length)
+  }
+}
+
+function* more(client: Stream, pace: Pace, received: number): Op<void> {
+  pace.received(received)
+  if (!(yield* client.fill())) throw new ClosedError('the client ended within the content')
+}
+
+/** How fast content has to come: the read deadline moves with what has come. */
+class Pace {
+  readonly #connection: Connection
+  readonly #start: number
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+    this.#start = now() + connection.settings.request_body_timeout
+  }
+
+  received(bytes: number): void {
+    const rate = this.#connection.settings.min_transfer_rate
+    this.#connection.client.readDeadline = this.#start + (rate === 0 ? 0 : bytes / rate)
+  }
+}

@@ -1,0 +1,69 @@
+import type { Stream } from '../lev/index.js'
+import type { TlsFacts } from '../tls/index.js'
+import type { Settings } from './config.js'
+import type { Logger } from './log.js'
+
+/** What a context is made from: the connection that the request came on. */
+export interface Peer {
+  readonly client: Stream
+  readonly client_ip: string
+  readonly settings: Settings
+  readonly logger: Logger
+  readonly redis: unknown
+  readonly tls: TlsFacts | null
+}
+
+/** What a handler is given besides the request: its last argument. */
+export class Context {
+  /** The connection itself. A handler that writes to it answers on its own and returns `undefined`. */
+  readonly client: Stream
+  /** IP address of the peer. */
+  readonly client_ip: string
+  /** Which request of its connection this is, from 1. */
+  readonly count: number
+  /** The settings that this connection lives under. */
+  readonly cfg: Settings
+  readonly logger: Logger
+  /** The module that `process_request` was given; null under `serve`. */
+  readonly redis: unknown
+  /** What the TLS handshake agreed on, the client's certificate included; null without TLS. */
+  readonly tls: TlsFacts | null
+  #controller: AbortController | null = null
+  #gone: string | null = null
+
+  constructor(peer: Peer, count: number) {
+    this.client = peer.client
+    this.client_ip = peer.client_ip
+    this.count = count
+    this.cfg = peer.settings
+    this.logger = peer.logger
+    this.redis = peer.redis
+    this.tls = peer.tls
+  }
+
+  /** The host that the client asked for in its TLS handshake, lower case; null if none. */
+  get server_name(): string | null {
+    return this.tls?.server_name ?? null
+  }
+
+  /** Aborts when the client goes away, or the server stops waiting for it, before the answer is finished. */
+  get signal(): AbortSignal {
+    if (this.#controller === null) {
+      this.#controller = new AbortController()
+      if (this.#gone !== null) this.#controller.abort(new DOMException(this.#gone, 'AbortError'))
+    }
+    return this.#controller.signal
+  }
+
+  /** Whether `abort` was called. */
+  static isGone(context: Context): boolean {
+    return context.#gone !== null
+  }
+
+  /** Aborts `context.signal`. */
+  static abort(context: Context, why: string): void {
+    if (context.#gone !== null) return
+    context.#gone = why
+    context.#controller?.abort(new DOMException(why, 'AbortError'))
+  }
+}

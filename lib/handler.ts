@@ -1,0 +1,41 @@
+import type { Op } from '../lev/index.js'
+import type { Context } from './context.js'
+import type { RequestHeaders } from './http1/headers.js'
+import type { ResponseHeaders } from './http1/response.js'
+
+/** What an answer consists of. A string is sent as UTF-8; null is an answer without content. */
+export type Content = string | Uint8Array | null
+
+/**
+ * What a handler returns: `[content, status, headers]`, or just the content; the status is 200 where it says none.
+ * `undefined` (or nothing but undefined) means that the handler has answered on `ctx.client` itself.
+ */
+export type Answer = Content | undefined | void | readonly [content?: Content, status?: number, headers?: ResponseHeaders]
+
+/**
+ * Answers one request. A plain function, a coroutine (`function*`, its operations being `yield*`-ed) or an async function.
+ *
+ * @param method as sent
+ * @param query the path of the target, as sent (percent-encoding and all)
+ * @param args the text after `?`, as sent; empty if there is none
+ * @param headers by lower-case name; a name sent several times has its values joined
+ * @param body null when the request has none
+ */
+export type Handler = (
+  method: string,
+  query: string,
+  args: string,
+  headers: RequestHeaders,
+  body: Buffer | null,
+  ctx: Context,
+) => Answer | Op<Answer> | PromiseLike<Answer>
+
+/** Whether a handler's result is a coroutine that is to be run. */
+export function isOp(value: unknown): value is Op<Answer> {
+  return typeof value === 'object' && value !== null && 'next' in value && 'throw' in value && Symbol.iterator in value
+}
+
+/** Whether a handler's result is a promise, or anything else that has a `then`. */
+export function isThenable(value: unknown): value is PromiseLike<Answer> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}

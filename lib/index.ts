@@ -1,0 +1,23 @@
+import type { Config } from './config.js'
+import type { Handler } from './handler.js'
+import { Server } from './server.js'
+
+/**
+ * Makes a server; `serve` runs it.
+ * @throws ConfigError naming the setting and what is wrong with it; IdentityError for a certificate or key
+ */
+function create(config: Config, handle: Handler): Server {
+  return new Server(config, handle)
+}
+
+export { create as new }
+export { type Server, type StopOptions } from './server.js'
+export { defaults, type Config, type Settings } from './config.js'
+export type { Context } from './context.js'
+export { BindError, ConfigError, LeveretError, StateError } from './errors.js'
+export type { Disposition } from './exchange.js'
+export type { Answer, Content, Handler } from './handler.js'
+export type { RequestHeaders } from './http1/headers.js'
+export { ResponseError, type ResponseHeaders } from './http1/response.js'
+export type { Logger, LogLevel } from './log.js'
+export { IdentityError, type IdentityConfig, type TlsConfig } from '../tls/index.js'

@@ -1,0 +1,45 @@
+import { breathe, now, type Op } from '../lev/index.js'
+import { handshake, type Identities } from '../tls/index.js'
+import type { Connection } from './connection.js'
+import { processRequest } from './request.js'
+
+/** Seconds and bytes that a connection is still read for after its last answer, so that the client receives that. */
+export const lingerSeconds = 2
+export const lingerBytes = 16 * 1024 * 1024
+
+/** Pipelined requests after which the other connections have their turn. */
+const requestsAtOnce = 32
+
+/** Serves one connection from its first byte to its end, and closes it on every path. */
+export function* serveConnection(connection: Connection): Op<void> {
+  const { service, client } = connection
+  try {
+    if (service.identities !== null && !(yield* shakeHands(connection, service.identities))) return
+    for (let count = 1; ; count++) {
+      const [state] = yield* processRequest(connection, count)
+      if (state !== 'keep-alive') break
+      if (count % requestsAtOnce === 0) yield* breathe()
+    }
+    yield* client.linger(lingerSeconds, lingerBytes)
+  } catch (error) {
+    connection.logger.error({ err: error, client_ip: connection.client_ip }, 'a connection failed')
+  } finally {
+    client.close()
+    service.leave(connection)
+  }
+}
+
+/** The TLS handshake. A failed one is the client's affair and costs a debug line. */
+function* shakeHands(connection: Connection, identities: Identities): Op<boolean> {
+  const { client, settings } = connection
+  client.readDeadline = now() + settings.tls_handshake_timeout
+  try {
+    connection.tls = yield* handshake(client, identities)
+    client.readDeadline = Infinity
+    return true
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    connection.logger.debug({ client_ip: connection.client_ip, reason }, 'TLS handshake failed')
+    return false
+  }
+}

@@ -1,0 +1,199 @@
+import * as lev from '../lev/index.js'
+import type { Address, Listener, Op, Stream } from '../lev/index.js'
+import { loadIdentities, type Identities } from '../tls/index.js'
+import { defaults, mergeSettings, type Config, type Settings } from './config.js'
+import { Connection } from './connection.js'
+import { BindError, ConfigError, StateError } from './errors.js'
+import type { Disposition } from './exchange.js'
+import type { Handler } from './handler.js'
+import { serveConnection } from './keep-alive.js'
+import { ServerLog } from './log.js'
+import { Doorkeeper } from './overload.js'
+import { processRequest } from './request.js'
+import { Service } from './service.js'
+import { onStopSignals } from './signals.js'
+
+/** How a server is stopped. */
+export interface StopOptions {
+  /** Seconds that requests in flight are given to finish. Default: 30. */
+  readonly drain?: number
+}
+
+const drainSeconds = 30
+
+/** One time of serving, from `serve` to its end. */
+interface Serving {
+  readonly done: Promise<void>
+  stop(drain: number): void
+}
+
+/**
+ * An HTTP server: `new(config, handle)` makes one, `serve` runs it.
+ */
+export class Server {
+  readonly #service: Service
+  /** Connections that `process_request` was called for, with what they keep between requests. */
+  readonly #lent = new WeakMap<Stream, Connection>()
+  #serving: Serving | null = null
+  #listening = deferred<Address>()
+
+  constructor(config: Config, handle: Handler) {
+    if (typeof handle !== 'function') throw new ConfigError('handle', `handle must be a function, got ${typeof handle}`)
+    const settings = mergeSettings(defaults, config)
+    const identities = identitiesOf(settings)
+    this.#service = new Service(settings, handle, new ServerLog(settings))
+    this.#install(settings, identities)
+  }
+
+  /**
+   * Merges `config` into the settings: all of it, or, if anything in it is wrong, nothing. TLS identities are read from
+   * their files again. While serving it holds for new connections, and for the log at once; the address stays as bound.
+   * @throws ConfigError; IdentityError for a certificate or key that cannot be used
+   */
+  configure(config: Config): void {
+    const settings = mergeSettings(this.#service.settings, config)
+    this.#install(settings, identitiesOf(settings))
+  }
+
+  /**
+   * Binds the address and serves until `stop` is called.
+   * @returns a promise that ends when the server has stopped; it rejects with BindError, whose message is
+   * `failed to bind IP:PORT: reason`, and with StateError if the server is serving already
+   */
+  serve(): Promise<void> {
+    if (this.#serving !== null) return Promise.reject(new StateError('the server is serving already'))
+    const stopping = lev.channel<number>(1)
+    let asked = false
+    const done = lev.run(() => this.#serve(stopping)).finally(() => {
+      this.#serving = null
+      this.#listening = deferred()
+    })
+    this.#serving = {
+      done,
+      stop(drain) {
+        if (!asked) stopping.trySend(drain)
+        asked = true
+      },
+    }
+    return done
+  }
+
+  /** The bound address, once there is one: with `port: 0` it tells the port. Rejects with what `serve` rejects with. */
+  get listening(): Promise<Address> {
+    return this.#listening.promise
+  }
+
+  /**
+   * Stops: no new connections; requests in flight finish, and tell their clients to close; idle connections close. What
+   * is left after `drain` seconds is cancelled. Harmless when the server does not serve.
+   * @returns a promise that ends when the server has stopped
+   */
+  async stop({ drain = drainSeconds }: StopOptions = {}): Promise<void> {
+    const serving = this.#serving
+    if (serving === null) return
+    serving.stop(drain)
+    await serving.done
+  }
+
+  /**
+   * Answers one request on any stream.
+   * @param client_ip what the handler and the log are told of the peer
+   * @param count which request of its connection this is, from 1; at `requests_per_connection` it is the last
+   * @param redis_module given to the handler as `ctx.redis`
+   * @returns `['keep-alive', null]`, `['close', null]`, or `[null, err]`. The caller closes the stream unless it is kept alive
+   */
+  *process_request(client: Stream, client_ip: string, count: number, redis_module: unknown = null): Op<Disposition> {
+    let connection = this.#lent.get(client)
+    if (connection === undefined || connection.client_ip !== client_ip || connection.redis !== redis_module) {
+      connection = new Connection(this.#service, client, client_ip, redis_module)
+      this.#lent.set(client, connection)
+    }
+    return yield* processRequest(connection, count)
+  }
+
+  #install(settings: Settings, identities: { identities: Identities; warnings: readonly string[] } | null): void {
+    this.#service.settings = settings
+    this.#service.identities = identities?.identities ?? null
+    this.#service.log.configure(settings)
+    for (const warning of identities?.warnings ?? []) this.#service.log.logger.warn(warning)
+  }
+
+  *#serve(stopping: lev.Channel<number>): Op<void> {
+    const service = this.#service
+    const { settings } = service
+    const listener = yield* this.#bind(settings)
+    const forget = settings.handle_signals ? onStopSignals(() => void this.stop()) : () => {}
+    service.draining = false
+    try {
+      yield* lev.scope(function* (connections) {
+        const accepting = connections.spawn(() => acceptLoop(service, listener, connections))
+        const drain = (yield* stopping.receive()) ?? 0
+        listener.close()
+        accepting.cancel('drain')
+        service.draining = true
+        for (const connection of service.connections) connection.drain()
+        try {
+          yield* lev.timeout(drain, service.emptied())
+        } catch (error) {
+          if (!(error instanceof lev.TimeoutError)) throw error
+        }
+        connections.cancel('drain')
+      })
+    } finally {
+      listener.close()
+      forget()
+    }
+  }
+
+  *#bind(settings: Settings): Op<Listener> {
+    const { ip, port, backlog } = settings
+    try {
+      const listener = yield* lev.listen({ ip, port, backlog })
+      this.#listening.resolve(listener.address)
+      return listener
+    } catch (error) {
+      const failure = new BindError(ip, port, error)
+      this.#listening.reject(failure)
+      throw failure
+    }
+  }
+}
+
+/** Accepts connections and gives each a task of its own. */
+function* acceptLoop(service: Service, listener: Listener, connections: lev.Scope): Op<void> {
+  const doorkeeper = new Doorkeeper(service)
+  for (;;) {
+    const client = yield* listener.accept()
+    if (client === null) return
+    if (service.connections.size >= service.settings.connection_limit) {
+      connections.spawn(() => doorkeeper.refuse(client))
+      continue
+    }
+    const connection = new Connection(service, client, client.remote.ip, null)
+    service.connections.add(connection)
+    connections.spawn(() => serveConnection(connection))
+  }
+}
+
+/** Reads the identities that the settings name; null without TLS. */
+function identitiesOf(settings: Settings): { identities: Identities; warnings: readonly string[] } | null {
+  return settings.ssl === null ? null : loadIdentities(settings.ssl, lev.systemTime())
+}
+
+interface Deferred<T> {
+  readonly promise: Promise<T>
+  resolve(value: T): void
+  reject(error: unknown): void
+}
+
+function deferred<T>(): Deferred<T> {
+  let resolve: (value: T) => void = () => {}
+  let reject: (error: unknown) => void = () => {}
+  const promise = new Promise<T>((onValue, onError) => {
+    resolve = onValue
+    reject = onError
+  })
+  // Nobody has to look at it: `serve` rejects with the same error.
+  promise.catch(() => {})
+  return { promise, resolve, reject }
+}

@@ -1,0 +1,46 @@
+import { suspend, type Op } from '../lev/index.js'
+import type { Identities } from '../tls/index.js'
+import type { Settings } from './config.js'
+import type { Handler } from './handler.js'
+import type { ServerLog } from './log.js'
+
+/** What the server may tell a connection: that it stops. */
+export interface Drainable {
+  drain(): void
+}
+
+/** What all connections of one server share. */
+export class Service {
+  readonly handle: Handler
+  readonly log: ServerLog
+  /** Those of connections to come; a connection keeps the settings that it began with. */
+  settings: Settings
+  /** Null: no TLS. */
+  identities: Identities | null = null
+  /** The connections that are open, those in their handshake and those being closed included. */
+  readonly connections = new Set<Drainable>()
+  /** Whether the server is stopping: every answer is then the last of its connection. */
+  draining = false
+  #whenEmpty: (() => void) | null = null
+
+  constructor(settings: Settings, handle: Handler, log: ServerLog) {
+    this.settings = settings
+    this.handle = handle
+    this.log = log
+  }
+
+  /** A connection is over. */
+  leave(connection: Drainable): void {
+    this.connections.delete(connection)
+    if (this.connections.size === 0) this.#whenEmpty?.()
+  }
+
+  /** Waits until no connection is open. */
+  *emptied(): Op<void> {
+    if (this.connections.size === 0) return
+    yield* suspend<void>((resume) => {
+      this.#whenEmpty = resume
+      return () => (this.#whenEmpty = null)
+    })
+  }
+}
