@@ -1,0 +1,95 @@
+import type { IdentityConfig, TlsConfig } from '../tls/index.js'
+import { boolean, fieldsOf, isHostName, oneOf, show, typeName, type Check } from './checks.js'
+import { ConfigError } from './errors.js'
+import { suggest } from './suggest.js'
+
+type Checks<T> = { readonly [K in keyof T]-?: Check<NonNullable<T[K]>> }
+
+const identityChecks: Checks<IdentityConfig> = {
+  cert: path,
+  key: path,
+  passphrase: secret,
+  pfx: path,
+  ca: path,
+  client_certificate: oneOf('request', 'require'),
+}
+
+const tlsChecks: Checks<TlsConfig> = {
+  default: identity,
+  hosts: (value, key) => {
+    const hosts = fieldsOf(value, key, 'an object of host names')
+    return Object.fromEntries(
+      Array.from(hosts, ([name, given]) => [checkHost(name, key), identity(given, `${key}.${name}`)]),
+    )
+  },
+  allow_expired: boolean,
+}
+
+/**
+ * Checks the shape of `ssl` and gives a copy. Files are not looked at here.
+ * @throws ConfigError; its message never repeats what was given where a key or a passphrase belongs
+ */
+export const tlsConfig: Check<TlsConfig> = (value, key) => {
+  const given = checkFields(tlsChecks, value, key, 'an object { default: { cert, key }, hosts } or null')
+  if (given.default === undefined) {
+    throw new ConfigError(`${key}.default`, `${key}.default is missing: the identity for clients that name no host`)
+  }
+  return { ...given, default: given.default }
+}
+
+function identity(value: unknown, key: string): IdentityConfig {
+  const given = checkFields(identityChecks, value, key, 'an object { cert, key } or { pfx }')
+  const { cert, pfx } = given
+  if (pfx !== undefined) {
+    if (cert === undefined && given.key === undefined) return given
+    throw new ConfigError(`${key}.pfx`, `${key}.pfx takes the place of cert and key: give either`)
+  }
+  for (const [name, path, other] of [['cert', cert, 'key'], ['key', given.key, 'cert']] as const) {
+    if (path !== undefined) continue
+    const problem = cert === given.key ? 'give cert and key, or pfx' : `${other} does not go without it`
+    throw new ConfigError(`${key}.${name}`, `${key}.${name} is missing: ${problem}`)
+  }
+  return given
+}
+
+function checkFields<T extends object>(checks: Checks<T>, value: unknown, key: string, expected: string): Partial<T> {
+  const fields = fieldsOf(value, key, expected)
+  const known = Object.keys(checks)
+  for (const name of fields.keys()) if (!known.includes(name)) refuseUnknown(name, known, `${key}.`)
+  const result: Partial<T> = {}
+  for (const name of known as (keyof T & string)[]) {
+    if (fields.has(name)) result[name] = checks[name](fields.get(name), `${key}.${name}`)
+  }
+  return result
+}
+
+/** Says that there is no setting `name`, and which one may have been meant. */
+export function refuseUnknown(name: string, known: readonly string[], prefix = ''): never {
+  const near = suggest(name, known)
+  const hint = near === null ? '' : `; did you mean ${prefix}${near}?`
+  const shown = /^[\w.-]{1,60}$/.test(name) ? name : show(name)
+  throw new ConfigError(`${prefix}${name}`, `unknown setting ${prefix}${shown}${hint}`)
+}
+
+function path(value: unknown, key: string): string {
+  const problem = (text: string): never => {
+    throw new ConfigError(key, `${key} must be the path of a file, ${text}`)
+  }
+  if (typeof value !== 'string') return problem(`got ${typeName(value)}`)
+  if (value === '') return problem('got ""')
+  if (value.includes('-----BEGIN')) return problem('got its content')
+  if (value.includes('\0')) return problem('got one with a NUL in it')
+  return value
+}
+
+function secret(value: unknown, key: string): string {
+  if (typeof value === 'string') return value
+  throw new ConfigError(key, `${key} must be a string, got ${typeName(value)}`)
+}
+
+function checkHost(name: string, key: string): string {
+  if (name !== '__proto__' && isHostName(name.startsWith('*.') ? name.slice(2) : name)) return name
+  const expected = 'a host name such as "example.com" or "*.example.org", without scheme or port'
+  const hint = /[^\0-\x7f]/.test(name) ? ' (names beyond ASCII are written in their xn-- form)' : ''
+  throw new ConfigError(`${key}.${name}`, `${key}: ${show(name)} is not ${expected}${hint}`)
+}

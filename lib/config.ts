@@ -1,0 +1,193 @@
+import type { TlsConfig } from '../tls/index.js'
+import { lineFields } from './access-log.js'
+import {
+  boolean, duration, fieldName, fieldsOf, hostOrAddress, integer, listOf, mediaType, number, oneOf, refuse, type Check,
+} from './checks.js'
+import { refuseUnknown, tlsConfig } from './config-ssl.js'
+import { ConfigError } from './errors.js'
+import type { LoggerLike, LogLevel } from './log.js'
+
+const KiB = 1024
+const MiB = 1024 * KiB
+
+/** One setting: what it is when not given, in which unit, and what it may be. */
+export interface Row<T> {
+  readonly default: T
+  /** `s`, `B`, `B/s` or none. Durations are seconds and sizes are bytes, everywhere. */
+  readonly unit: string
+  readonly check: Check<T>
+}
+
+function row<T>(value: T, unit: string, check: Check<T>): Row<T> {
+  return { default: value, unit, check }
+}
+
+const compressionTable = {
+  /** Whether answers are compressed for clients that accept it. Default: true. */
+  enabled: row(true, '', boolean),
+  /** Smallest content worth compressing, in bytes. Default: 4096. */
+  min_size: row(4096, 'B', integer(0, 4096 * MiB, 'bytes')),
+  /**
+   * Media types that are compressed, whatever their parameters. A list given replaces this one.
+   * Default: text/html, text/plain, text/css, text/javascript, image/svg+xml, application/json, application/rss+xml.
+   */
+  types: row<readonly string[]>(
+    [
+      'text/html', 'text/plain', 'text/css', 'text/javascript', 'image/svg+xml',
+      'application/json', 'application/rss+xml',
+    ],
+    '',
+    listOf('media types', mediaType),
+  ),
+}
+
+/** Every setting but the nested ones: the one place that says its name, default, unit and check. */
+const flatTable = {
+  /** Address to listen on: an IP address or a host name; "0.0.0.0" or "::" for all. Default: "127.0.0.1". */
+  ip: row('127.0.0.1', '', hostOrAddress),
+  /** Port to listen on; 0 lets the system choose. Default: 8080. */
+  port: row(8080, '', integer(0, 65535)),
+  /** Longest queue of connections not accepted yet; the system may hold it shorter. Default: 256. */
+  backlog: row(256, '', integer(1, 65535)),
+  /** Most connections at once; more are told 503. Default: 64. */
+  connection_limit: row(64, '', integer(1, 1_000_000)),
+  /** Requests served on one connection before it is closed. Default: 512. */
+  requests_per_connection: row(512, '', integer(1, Number.MAX_SAFE_INTEGER)),
+  /** Largest body of a request, in bytes; 0 takes none. Default: 5242880 (5 MiB). */
+  max_body_size: row(5 * MiB, 'B', integer(0, 4096 * MiB, 'bytes')),
+  /** Longest request line, and longest line of one header, in bytes. Default: 8192 (8 KiB). */
+  request_line_limit: row(8 * KiB, 'B', integer(16, MiB, 'bytes')),
+  /** Most header lines of a request. Default: 100. */
+  header_count_limit: row(100, '', integer(1, 10_000)),
+  /** Largest head of a request, in bytes. Default: 65536 (64 KiB). */
+  header_size_limit: row(64 * KiB, 'B', integer(16, 16 * MiB, 'bytes')),
+  /** Slowest transfer of a body or an answer that is put up with, in bytes a second; 0: any. Default: 500. */
+  min_transfer_rate: row(500, 'B/s', number(0, 1e9, 'bytes a second')),
+  /** How long a connection may wait for its next request, in seconds. Default: 15. */
+  keepalive_idle_timeout: row(15, 's', duration),
+  /** How long a whole request head may take, in seconds. Default: 10. */
+  request_header_timeout: row(10, 's', duration),
+  /** How long a body may take, in seconds, on top of its size divided by `min_transfer_rate`. Default: 30. */
+  request_body_timeout: row(30, 's', duration),
+  /** How long a TLS handshake may take, in seconds. Default: 10. */
+  tls_handshake_timeout: row(10, 's', duration),
+  /** How long a client may take no byte of its answer, in seconds. Default: 30. */
+  send_timeout: row(30, 's', duration),
+  /** The least that is logged: debug < access < info < warn < error. Default: "access". */
+  log_level: row<LogLevel>('access', '', oneOf('debug', 'access', 'info', 'warn', 'error')),
+  /** Request headers to add to the access log, in this order. Default: referer, x-real-ip, user-agent. */
+  log_headers: row<readonly string[]>(['referer', 'x-real-ip', 'user-agent'], '', listOf('header names', loggedHeader)),
+  /**
+   * What it means when a client ends its side while its request is being handled: it is gone ("cancel"), or it still
+   * waits ("answer"). Default: "cancel".
+   */
+  half_close: row<'cancel' | 'answer'>('cancel', '', oneOf('cancel', 'answer')),
+  /** Certificates by host name; null serves without TLS. Default: null. */
+  ssl: row<TlsConfig | null>(null, '', orNull(tlsConfig)),
+  /** A pino-like logger to use in place of the server's own; its level is its owner's affair. Default: null. */
+  logger: row<LoggerLike | null>(null, '', orNull(loggerLike)),
+  /** Whether SIGTERM and SIGINT stop the server gracefully. Default: false. */
+  handle_signals: row(false, '', boolean),
+}
+
+/** All settings by name, for documentation and checks; `compression` holds a table of its own. */
+export const settingsTable = { ...flatTable, compression: compressionTable } as const
+
+type Values<Table> = { readonly [K in keyof Table]: Table[K] extends Row<infer T> ? T : never }
+
+/** What compression may be told. */
+export type CompressionSettings = Values<typeof compressionTable>
+
+/** The settings of a server: complete, checked and frozen. */
+export type Settings = Values<typeof flatTable> & { readonly compression: CompressionSettings }
+
+/** What a user may give: every setting is optional, and `undefined` counts as not given. */
+export type Config = Partial<Values<typeof flatTable>> & {
+  /** Which answers are compressed. A key that is not given stays as it is. */
+  readonly compression?: Partial<CompressionSettings>
+}
+
+const names = [...Object.keys(flatTable), 'compression']
+
+/** What a server does that was told nothing. */
+export const defaults: Settings = freeze({
+  ...defaultsOf(flatTable),
+  compression: defaultsOf(compressionTable),
+})
+
+/**
+ * The settings that follow from `current` when `config` is merged in. `compression` is merged key by key; `ssl` is
+ * replaced as a whole, and null turns TLS off. Nothing that was given is changed or kept, so later changes to it do
+ * nothing (but for `logger`, which is used as it is).
+ *
+ * @throws ConfigError naming the setting, what was given and what was expected; then nothing of `config` counts
+ */
+export function mergeSettings(current: Settings, config: unknown): Settings {
+  const fields = fieldsOf(config, 'config', 'an object of settings')
+  for (const name of fields.keys()) if (!names.includes(name)) refuseName(name)
+  return freeze({
+    ...mergeTable(flatTable, current, fields, ''),
+    compression: mergeCompression(current.compression, fields.get('compression')),
+  })
+}
+
+function mergeCompression(current: CompressionSettings, given: unknown): CompressionSettings {
+  if (given === undefined) return current
+  const hint = typeof given === 'boolean' ? `did you mean { enabled: ${given} }?` : undefined
+  const fields = fieldsOf(given, 'compression', 'an object { enabled, min_size, types }', hint)
+  const known = Object.keys(compressionTable)
+  for (const name of fields.keys()) if (!known.includes(name)) refuseUnknown(name, known, 'compression.')
+  return mergeTable(compressionTable, current, fields, 'compression.')
+}
+
+function mergeTable<Table extends Record<string, Row<unknown>>>(
+  table: Table, current: Values<Table>, fields: ReadonlyMap<string, unknown>, prefix: string,
+): Values<Table> {
+  const merged: Record<string, unknown> = {}
+  for (const name of Object.keys(table)) {
+    merged[name] = fields.has(name) ? table[name].check(fields.get(name), prefix + name) : current[name]
+  }
+  return merged as Values<Table>
+}
+
+function defaultsOf<Table extends Record<string, Row<unknown>>>(table: Table): Values<Table> {
+  return Object.fromEntries(Object.entries(table).map(([name, { default: value }]) => [name, value])) as Values<Table>
+}
+
+/** `min_size` belongs into `compression`, `cert` into an identity: whoever puts them outside is told where. */
+function refuseName(name: string): never {
+  if (Object.hasOwn(compressionTable, name)) {
+    throw new ConfigError(name, `unknown setting ${name}; did you mean compression.${name}?`)
+  }
+  if (name === 'cert' || name === 'key' || name === 'pfx') {
+    throw new ConfigError(name, `unknown setting ${name}; did you mean ssl.default.${name}?`)
+  }
+  return refuseUnknown(name, names)
+}
+
+function freeze(settings: Settings): Settings {
+  const { compression, log_headers, ssl } = settings
+  for (const part of [compression, compression.types, log_headers, ssl, ssl?.default, ssl?.hosts]) Object.freeze(part)
+  for (const identity of Object.values(ssl?.hosts ?? {})) Object.freeze(identity)
+  return Object.freeze(settings)
+}
+
+function orNull<T>(check: Check<T>): Check<T | null> {
+  return (value, key) => (value === null ? null : check(value, key))
+}
+
+function loggedHeader(value: unknown, key: string): string {
+  const name = fieldName(value, key)
+  if (!lineFields.has(name)) return name
+  return refuse(key, value, 'the name of a header', 'the access line has something else of this name')
+}
+
+function loggerLike(value: unknown, key: string): LoggerLike {
+  const methods = ['debug', 'info', 'warn', 'error']
+  const expected = `a logger with the methods ${methods.join(', ')}, or null`
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return refuse(key, value, expected)
+  for (const method of methods) {
+    if (typeof Reflect.get(value, method) !== 'function') return refuse(key, value, expected, `it has no ${method}()`)
+  }
+  return value as LoggerLike
+}

@@ -1,0 +1,50 @@
+import { getSystemErrorMap } from 'node:util'
+
+/** What every error of Leveret's own is; `code` tells programs apart what `message` tells people. */
+export abstract class LeveretError extends Error {
+  abstract readonly code: string
+  override get name(): string {
+    return this.constructor.name
+  }
+}
+
+/** A setting is unknown or has a value that it cannot have; nothing was changed. */
+export class ConfigError extends LeveretError {
+  readonly code = 'LEVERET_CONFIG'
+  /** The setting, as a path: `max_body_size`, `compression.min_size`, `ssl.default.cert`; `config` for the whole. */
+  readonly key: string
+  constructor(key: string, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.key = key
+  }
+}
+
+/** A method was called at a time when it cannot work: `serve` of a server that is serving already. */
+export class StateError extends LeveretError {
+  readonly code = 'LEVERET_STATE'
+}
+
+/** The server could not listen: `failed to bind IP:PORT: reason`; `cause` is the error underneath. */
+export class BindError extends LeveretError {
+  readonly code = 'LEVERET_BIND'
+  /** As configured: an IP address or a host name. */
+  readonly ip: string
+  readonly port: number
+  constructor(ip: string, port: number, cause: unknown) {
+    super(`failed to bind ${ip.includes(':') ? `[${ip}]` : ip}:${port}: ${bindReason(cause)}`, { cause })
+    this.ip = ip
+    this.port = port
+  }
+}
+
+/** The system's own words for the first system error in a chain of causes ("address already in use"). */
+function bindReason(cause: unknown): string {
+  const words = getSystemErrorMap()
+  const seen = new Set<unknown>()
+  for (let error = cause; error instanceof Error && !seen.has(error); error = error.cause) {
+    seen.add(error)
+    const found = 'errno' in error && typeof error.errno === 'number' ? words.get(error.errno) : undefined
+    if (found !== undefined) return found[1]
+  }
+  return cause instanceof Error ? cause.message : String(cause)
+}

@@ -1,0 +1,176 @@
+import { pino } from 'pino'
+import { stdoutSink, visible, type LineSink } from './log-sink.js'
+
+export type LogLevel = 'debug' | 'access' | 'info' | 'warn' | 'error'
+
+/** Logs a text, or fields with a text; an Error counts as fields and is logged with its stack. */
+export interface LogMethod {
+  (message: string): void
+  (fields: object, message?: string): void
+}
+
+/** What the server and its handlers log through. */
+export interface Logger {
+  readonly debug: LogMethod
+  /** One line a request: between debug and info. */
+  readonly access: LogMethod
+  readonly info: LogMethod
+  readonly warn: LogMethod
+  readonly error: LogMethod
+  /** A logger whose lines all carry `fields`. It keeps the level that its parent has now. */
+  child(fields: object): Logger
+  isLevelEnabled(level: LogLevel): boolean
+}
+
+/** What a user's own logger must have: pino's does, and many others. */
+export interface LoggerLike {
+  readonly debug: LogMethod
+  readonly info: LogMethod
+  readonly warn: LogMethod
+  readonly error: LogMethod
+  /** Gets the access lines; without it, `info` does. */
+  readonly access?: LogMethod
+  child?(fields: object): LoggerLike
+  isLevelEnabled?(level: string): boolean
+}
+
+/** The settings that decide about logging. */
+export interface LogSettings {
+  readonly log_level: LogLevel
+  readonly logger: LoggerLike | null
+}
+
+const levels: Readonly<Record<LogLevel, number>> = { debug: 20, access: 25, info: 30, warn: 40, error: 50 }
+
+/** A server's logging: `logger` is the one to use now, and `configure` changes it at once. */
+export class ServerLog {
+  readonly #own: Logger & { level: string }
+  #logger: Logger
+  #user: LoggerLike | null = null
+
+  constructor(settings: LogSettings, sink: LineSink = stdoutSink(lostLine)) {
+    this.#own = ownLogger(settings.log_level, sink)
+    this.#logger = this.#own
+    this.configure(settings)
+  }
+
+  get logger(): Logger {
+    return this.#logger
+  }
+
+  /** `log_level` is about the server's own logger; a user's logger keeps the level it has. */
+  configure(settings: LogSettings): void {
+    this.#own.level = settings.log_level
+    if (settings.logger === this.#user) return
+    this.#user = settings.logger
+    this.#logger = settings.logger === null ? this.#own : adapt(settings.logger)
+  }
+}
+
+/** pino, with the levels of this server. The time of a line is `ts`: in access lines, `time` is what a request took. */
+function ownLogger(level: LogLevel, sink: LineSink): Logger & { level: string } {
+  return pino(
+    {
+      level,
+      customLevels: levels,
+      useOnlyCustomLevels: true,
+      base: null,
+      timestamp,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    sink,
+  )
+}
+
+function lostLine(count: number): string {
+  return `{"level":"warn"${timestamp()},"msg":"${count} log lines were lost: stdout did not take them"}\n`
+}
+
+let stampOf = ''
+let stamp = ''
+
+/** The time in ISO 8601, rendered once a millisecond. */
+function timestamp(): string {
+  const now = pino.stdTimeFunctions.epochTime()
+  if (now !== stampOf) {
+    stampOf = now
+    stamp = pino.stdTimeFunctions.isoTime().replace('"time"', '"ts"')
+  }
+  return stamp
+}
+
+/**
+ * A user's logger in the shape of the server's own. Its methods are called on itself, and its level is left alone.
+ * How it writes is its own affair, so access lines reach it without any character that could forge or hide something.
+ */
+export function adapt(target: LoggerLike): Logger {
+  const access = typeof target.access === 'function' ? 'access' : 'info'
+  const time = stampsTime(target) ? 'duration' : 'time'
+  const method = (name: 'debug' | 'info' | 'warn' | 'error'): LogMethod => {
+    return (fields: string | object, message?: string) => pass(target, target[name], fields, message)
+  }
+  return {
+    debug: method('debug'),
+    info: method('info'),
+    warn: method('warn'),
+    error: method('error'),
+    access: (fields: string | object, message?: string) => {
+      const clean = typeof fields === 'string' ? visible(fields) : visibleFields(fields, time)
+      pass(target, target[access] ?? target.info, clean, message)
+    },
+    child: (fields) => adapt(target.child === undefined ? withFields(target, fields) : target.child(fields)),
+    isLevelEnabled: (level) => target.isLevelEnabled?.(level === 'access' ? access : level) ?? true,
+  }
+}
+
+function pass(target: LoggerLike, method: LogMethod, fields: string | object, message?: string): void {
+  Reflect.apply(method, target, message === undefined ? [fields] : [fields, message])
+}
+
+function visibleFields(fields: object, time: string): object {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]: [string, unknown]) => [
+      name === 'time' ? time : name,
+      typeof value === 'string' ? visible(value) : value,
+    ]),
+  )
+}
+
+/**
+ * Whether the lines of a pino have the time they were written as `time`, as they have unless it was told otherwise: a
+ * second `time` in the same line would be refused, or taken for the first, by what reads it.
+ */
+function stampsTime(target: LoggerLike): boolean {
+  for (let level: object | null = target; level !== null; level = prototypeOf(level)) {
+    for (const symbol of Object.getOwnPropertySymbols(level)) {
+      if (symbol.description !== 'pino.time') continue
+      const stamp: unknown = Reflect.get(target, symbol)
+      return typeof stamp === 'function' && String(stamp.call(target)).startsWith(',"time":')
+    }
+  }
+  return false
+}
+
+function prototypeOf(value: object): object | null {
+  return Object.getPrototypeOf(value) as object | null
+}
+
+/** A child for a logger that cannot make one. */
+function withFields(target: LoggerLike, bound: object): LoggerLike {
+  const method = (name: 'debug' | 'access' | 'info' | 'warn' | 'error'): LogMethod => {
+    return (fields: string | object, message?: string) => {
+      const inner = target[name] ?? target.info
+      if (typeof fields === 'string') pass(target, inner, bound, fields)
+      else if (fields instanceof Error) pass(target, inner, { ...bound, err: fields }, message)
+      else pass(target, inner, { ...bound, ...fields }, message)
+    }
+  }
+  return {
+    debug: method('debug'),
+    access: method('access'),
+    info: method('info'),
+    warn: method('warn'),
+    error: method('error'),
+    isLevelEnabled: (level) => target.isLevelEnabled?.(level === 'access' && !target.access ? 'info' : level) ?? true,
+  }
+}
