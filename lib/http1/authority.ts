@@ -1,0 +1,57 @@
+import { HOST_NAME } from './bytes.js'
+
+// Not imported: see field-lines.ts.
+const hostByte = HOST_NAME
+const COLON = 0x3a
+
+/**
+ * uri-host [":" port] (RFC 3986 3.2), with a host that is not empty. Two things that the grammar allows are left out,
+ * since they name a host in a second way: percent-encoding in a name, and address literals of a future version.
+ */
+const AUTHORITY = /^(?:\[([0-9A-Fa-f:.]+)\]|[0-9A-Za-z\-._~!$&'()*+,;=]+)(?::([0-9]{0,5}))?$/
+
+const GROUP = /^[0-9A-Fa-f]{1,4}$/
+const DOTTED = /^(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\.(?!$)|$)){4}$/
+
+// Number of 16-bit groups in one side of an IPv6 address, NaN if it is malformed.
+function groups(side: string, last: boolean): number {
+  if (side === '') return 0
+  const parts = side.split(':')
+  let count = parts.length
+  if (last && parts[count - 1].includes('.')) {
+    if (!DOTTED.test(parts[count - 1])) return NaN
+    parts.pop()
+    count++
+  }
+  return parts.every((part) => GROUP.test(part)) ? count : NaN
+}
+
+function isIpv6(text: string): boolean {
+  const sides = text.split('::')
+  if (sides.length === 1) return groups(text, true) === 8
+  return sides.length === 2 && groups(sides[0], false) + groups(sides[1], true) <= 7
+}
+
+/** Whether `text` is the host, and perhaps port (0 to 65535), of an http or https URI (RFC 9110 4.2, 7.2). */
+export function isAuthority(text: string): boolean {
+  const match = AUTHORITY.exec(text)
+  if (match === null) return false
+  const [, ipv6, port] = match
+  return Number(port ?? 0) <= 65535 && (ipv6 === undefined || isIpv6(ipv6))
+}
+
+/** Whether `text` is what CONNECT may name: a host and a port that is neither empty nor 0 (RFC 9110 9.3.6). */
+export function isConnectTarget(text: string): boolean {
+  return isAuthority(text) && Number(/:([0-9]+)$/.exec(text)?.[1] ?? 0) > 0
+}
+
+/** Whether the bytes are a host name, or IPv4 address, in its usual form, and perhaps a port of at most four digits. */
+export function isPlainHost(buf: Uint8Array, from: number, to: number): boolean {
+  let i = from
+  while (i < to && hostByte[buf[i]] !== 0) i++
+  if (i === from) return false
+  if (i === to) return true
+  if (buf[i] !== COLON || to - i > 5) return false
+  for (i++; i < to; i++) if (buf[i] < 0x30 || buf[i] > 0x39) return false
+  return true
+}

@@ -1,0 +1,209 @@
+import { TOKEN, VALUE, sameName } from './bytes.js'
+import { NEED_MORE, REFUSED, headTooLarge, lineTooLong, refusals, tooManyFields } from './refusal.js'
+import type { Refusal } from './refusal.js'
+
+// An imported constant is looked up at each use; constants of this file are folded into the code. In a loop over bytes
+// that is a quarter of the time, so the files that have such a loop keep their own.
+const token = TOKEN
+const value = VALUE
+const HTAB = 0x09
+const LF = 0x0a
+const CR = 0x0d
+const SP = 0x20
+const COLON = 0x3a
+
+/** Limits of a head or a trailer section, in bytes except `countLimit`. */
+export interface HeadLimits {
+  /** One line (the request line, or one field line), without its CRLF. */
+  readonly lineLimit: number
+  /** Number of field lines. */
+  readonly countLimit: number
+  /** The whole, from its first byte to the empty line's LF. */
+  readonly sizeLimit: number
+}
+
+/** The fields that the protocol itself has to look at, as `recognise` numbers them. */
+export const Field = {
+  OTHER: 0,
+  HOST: 1,
+  CONNECTION: 2,
+  CONTENT_LENGTH: 3,
+  TRANSFER_ENCODING: 4,
+  EXPECT: 5,
+  UPGRADE: 6,
+  CONTENT_TYPE: 7,
+  AUTHORIZATION: 8,
+} as const
+
+// The length alone rules out nearly every other field, so a field nobody asked for costs one jump.
+function recognise(buf: Uint8Array, from: number, to: number): number {
+  switch (to - from) {
+    case 4:
+      return sameName(buf, from, 'host') ? Field.HOST : 0
+    case 6:
+      return sameName(buf, from, 'expect') ? Field.EXPECT : 0
+    case 7:
+      return sameName(buf, from, 'upgrade') ? Field.UPGRADE : 0
+    case 10:
+      return sameName(buf, from, 'connection') ? Field.CONNECTION : 0
+    case 12:
+      return sameName(buf, from, 'content-type') ? Field.CONTENT_TYPE : 0
+    case 13:
+      return sameName(buf, from, 'authorization') ? Field.AUTHORIZATION : 0
+    case 14:
+      return sameName(buf, from, 'content-length') ? Field.CONTENT_LENGTH : 0
+    case 17:
+      return sameName(buf, from, 'transfer-encoding') ? Field.TRANSFER_ENCODING : 0
+    default:
+      return 0
+  }
+}
+
+const NAME = 0
+const SPACE = 1
+const CONTENT = 2
+const LINE_END = 3
+const LAST_END = 4
+
+/**
+ * Reads field lines up to and with the empty line behind them (RFC 9112 5): a head's, or a chunked body's trailers'.
+ * It looks at every byte once, in order, whatever the pieces in which the bytes come: so the same bytes give the same
+ * result, and a limit is enforced on the byte that breaks it. All positions are kept relative to `base`, the start of
+ * the section, so that the bytes may be moved between two calls.
+ *
+ * One loop over bytes with a table per class: 0.6 ns a byte here. A sticky regular expression per line over the decoded
+ * text took 1.2 times that, without telling names from values.
+ */
+export class FieldLines {
+  /** Four offsets a field: name start, name end, value start, value end (without the whitespace around the value). */
+  readonly marks: number[] = []
+  /** Number of fields. */
+  count = 0
+  /** Two numbers for each field that `recognise` knows: which one it is (`Field`), and its first index in `marks`. */
+  readonly known: number[] = []
+  knownLength = 0
+  refusal: Refusal | null = null
+
+  readonly #limits: HeadLimits
+  #state = NAME
+  #at = 0
+  #line = 0
+
+  constructor(limits: HeadLimits) {
+    this.#limits = limits
+  }
+
+  /** Starts afresh; the first field line begins `at` bytes behind the base. */
+  begin(at: number): void {
+    this.count = 0
+    this.knownLength = 0
+    this.refusal = null
+    this.#state = NAME
+    this.#at = at
+    this.#line = at
+  }
+
+  /** Goes on in buf[base, end): the offset just behind the empty line, NEED_MORE or REFUSED. */
+  read(buf: Uint8Array, base: number, end: number): number {
+    const { lineLimit, sizeLimit } = this.#limits
+    const marks = this.marks
+    const hardStop = Math.min(end, base + sizeLimit)
+    let state = this.#state
+    let i = base + this.#at
+    let line = base + this.#line
+    let stop = Math.min(hardStop, line + lineLimit + 1)
+    let mark = this.count * 4
+
+    for (;;) {
+      if (state === NAME) {
+        while (i < stop && token[buf[i]] !== 0) i++
+        if (i === stop) break
+        if (buf[i] === COLON && i > line && this.count < this.#limits.countLimit) {
+          marks[mark] = line - base
+          marks[mark + 1] = i - base
+          state = SPACE
+        } else if (buf[i] === CR && i === line) {
+          state = LAST_END
+        } else {
+          return this.#refuse(this.#nameFault(buf[i], i === line))
+        }
+        i++
+      }
+      if (state === SPACE) {
+        while (i < stop && (buf[i] === SP || buf[i] === HTAB)) i++
+        if (i === stop) break
+        marks[mark + 2] = i - base
+        state = CONTENT
+      }
+      if (state === CONTENT) {
+        while (i < stop && value[buf[i]] !== 0) i++
+        if (i === stop) break
+        if (buf[i] !== CR) return this.#refuse(buf[i] === LF ? refusals.bareLf : refusals.valueByte)
+        i++
+        state = LINE_END
+      }
+      if (i === hardStop) break
+      if (buf[i] !== LF) return this.#refuse(refusals.bareCr)
+      i++
+      if (state === LAST_END) return i
+      this.#close(buf, base, mark, i - 2)
+      mark += 4
+      line = i
+      stop = Math.min(hardStop, line + lineLimit + 1)
+      state = NAME
+    }
+    this.#state = state
+    this.#at = i - base
+    this.#line = line - base
+    if (state <= CONTENT && i - line > lineLimit) return this.#refuse(lineTooLong(lineLimit))
+    if (i - base >= sizeLimit) return this.#refuse(headTooLarge(sizeLimit))
+    return NEED_MORE
+  }
+
+  /** The marks of this section alone. */
+  ownMarks(): number[] {
+    return this.marks.slice(0, this.count * 4)
+  }
+
+  /** Likewise, with a Content-Length given several times reduced to one value, as RFC 9110 8.6 has it. */
+  foldLengths(text: string): number[] {
+    const marks = this.ownMarks()
+    const places: number[] = []
+    for (let k = 0; k < this.knownLength; k += 2) {
+      if (this.known[k] === Field.CONTENT_LENGTH) places.push(this.known[k + 1])
+    }
+    const first = places[0]
+    let to = marks[first + 2]
+    while (text.charCodeAt(to) >= 0x30 && text.charCodeAt(to) <= 0x39) to++
+    marks[first + 3] = to
+    for (const place of places.slice(1).reverse()) marks.splice(place, 4)
+    return marks
+  }
+
+  // Notes the end of a field whose line's CR is at `cr`.
+  #close(buf: Uint8Array, base: number, mark: number, cr: number): void {
+    const marks = this.marks
+    const from = base + marks[mark + 2]
+    let to = cr
+    while (to > from && (buf[to - 1] === SP || buf[to - 1] === HTAB)) to--
+    marks[mark + 3] = to - base
+    const field = recognise(buf, base + marks[mark], base + marks[mark + 1])
+    if (field !== Field.OTHER) {
+      this.known[this.knownLength++] = field
+      this.known[this.knownLength++] = mark
+    }
+    this.count++
+  }
+
+  #nameFault(byte: number, first: boolean): Refusal {
+    if (byte === COLON) return first ? refusals.emptyName : tooManyFields(this.#limits.countLimit)
+    if (byte === LF) return refusals.bareLf
+    if (byte === SP || byte === HTAB) return first ? refusals.folded : refusals.spaceBeforeColon
+    return byte === CR ? refusals.noColon : refusals.nameByte
+  }
+
+  #refuse(refusal: Refusal): number {
+    this.refusal = refusal
+    return REFUSED
+  }
+}

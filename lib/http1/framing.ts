@@ -1,0 +1,171 @@
+import { isAuthority, isPlainHost } from './authority.js'
+import { COMMA, HTAB, SP, isDigit, sameName } from './bytes.js'
+import { Field } from './field-lines.js'
+import { refusals } from './refusal.js'
+import type { Refusal } from './refusal.js'
+
+const CLOSE = 1
+const KEEP_ALIVE = 2
+const UPGRADE = 4
+
+const LENGTHS = /^[0-9]+(?:[ \t]*,[ \t]*[0-9]+)*$/
+// transfer-coding *( "," transfer-coding ), with parameters (RFC 9112 7), and no empty elements.
+const CODING = '[!#$%&\'*+\\-.^_`|~0-9a-z]+'
+const PARAMETER = `[ \\t]*;[ \\t]*${CODING}[ \\t]*=[ \\t]*(?:${CODING}|"(?:[^"\\\\]|\\\\.)*")`
+const CODINGS = new RegExp(`^${CODING}(?:${PARAMETER})*(?:[ \\t]*,[ \\t]*${CODING}(?:${PARAMETER})*)*$`)
+
+/** The bits of the options in a Connection field (RFC 9110 7.6.1): a list, in any case; unknown ones are ignored. */
+function connectionOptions(buf: Uint8Array, from: number, to: number): number {
+  let bits = 0
+  let i = from
+  while (i < to) {
+    while (i < to && (buf[i] === SP || buf[i] === HTAB || buf[i] === COMMA)) i++
+    const start = i
+    while (i < to && buf[i] !== COMMA) i++
+    let stop = i
+    while (stop > start && (buf[stop - 1] === SP || buf[stop - 1] === HTAB)) stop--
+    if (stop - start === 5 && sameName(buf, start, 'close')) bits |= CLOSE
+    else if (stop - start === 10 && sameName(buf, start, 'keep-alive')) bits |= KEEP_ALIVE
+    else if (stop - start === 7 && sameName(buf, start, 'upgrade')) bits |= UPGRADE
+  }
+  return bits
+}
+
+/**
+ * What the fields of one request's head say about its framing, its connection and its host.
+ * `take` is given each field that matters, in order; then `settle` draws the conclusions.
+ *
+ * Repeated fields. Most are lists, and their values are joined. Refused, because a proxy in front could go by one of
+ * the values and a handler by the other: Host, Transfer-Encoding, differing Content-Lengths, Content-Type, Authorization.
+ * Other single-valued fields (Referer, Range, dates...) are joined, which makes a value that nobody takes for valid.
+ */
+export class Framing {
+  keepAlive = false
+  /** -1: none */
+  contentLength = -1
+  chunked = false
+  expectContinue = false
+  upgrade = false
+  /** Content-Length was given more than once (with one and the same value). */
+  lengthRepeated = false
+  /** Where Host's value is; -1: no Host. */
+  hostFrom = -1
+  hostTo = -1
+
+  #options = 0
+  #coding: Refusal | 'chunked' | null = null
+  #contentType = false
+  #authorization = false
+  #expectation = false
+  #upgradeField = false
+
+  reset(): void {
+    this.contentLength = -1
+    this.lengthRepeated = false
+    this.hostFrom = -1
+    this.#options = 0
+    this.#coding = null
+    this.#contentType = false
+    this.#authorization = false
+    this.#expectation = false
+    this.#upgradeField = false
+  }
+
+  /** Takes a field whose value is buf[from, to): null, or why the request is refused. */
+  take(field: number, buf: Buffer, from: number, to: number): Refusal | null {
+    switch (field) {
+      case Field.HOST:
+        return this.#takeHost(buf, from, to)
+      case Field.CONNECTION:
+        this.#options |= connectionOptions(buf, from, to)
+        return null
+      case Field.CONTENT_LENGTH:
+        return this.#takeLength(buf, from, to)
+      case Field.TRANSFER_ENCODING:
+        return this.#takeCoding(buf, from, to)
+      case Field.EXPECT:
+        this.#expectation = true
+        return to - from === 12 && sameName(buf, from, '100-continue') ? null : refusals.expectation
+      case Field.UPGRADE:
+        this.#upgradeField ||= to > from
+        return null
+      case Field.CONTENT_TYPE:
+        if (this.#contentType) return refusals.repeatedContentType
+        this.#contentType = true
+        return null
+      case Field.AUTHORIZATION:
+        if (this.#authorization) return refusals.repeatedAuthorization
+        this.#authorization = true
+        return null
+      default:
+        return null
+    }
+  }
+
+  /** Draws the conclusions of a whole head: null, or why the request is refused. */
+  settle(minorVersion: 0 | 1, connect: boolean): Refusal | null {
+    const modern = minorVersion === 1
+    if (modern && this.hostFrom < 0) return refusals.noHost
+    const coding = this.#coding
+    this.chunked = coding === 'chunked'
+    if (coding !== null) {
+      if (!modern) return refusals.transferEncodingIn10
+      if (this.contentLength >= 0) return refusals.lengthAndCoding
+      if (coding !== 'chunked') return coding
+    }
+    const body = this.chunked || this.contentLength > 0
+    if (connect && body) return refusals.connectBody
+    const options = this.#options
+    // What follows a CONNECT is a tunnel's to whoever granted it, so nothing may be read as a request behind one.
+    this.keepAlive = (options & CLOSE) === 0 && (modern || (options & KEEP_ALIVE) !== 0) && !connect
+    // A client that expects no answer of 100 (1.0, no body) must not be sent one (RFC 9110 10.1.1).
+    this.expectContinue = this.#expectation && modern && body
+    this.upgrade = modern && this.#upgradeField && (options & UPGRADE) !== 0
+    return null
+  }
+
+  #takeHost(buf: Buffer, from: number, to: number): Refusal | null {
+    if (this.hostFrom >= 0) return refusals.repeatedHost
+    if (!isPlainHost(buf, from, to) && !isAuthority(buf.toString('latin1', from, to))) return refusals.host
+    this.hostFrom = from
+    this.hostTo = to
+    return null
+  }
+
+  // RFC 9110 8.6: digits, or a list of one and the same value. A value is bounded by what a number counts exactly.
+  #takeLength(buf: Buffer, from: number, to: number): Refusal | null {
+    let length = 0
+    let i = from
+    while (i < to && isDigit(buf[i])) length = length * 10 + (buf[i++] - 0x30)
+    if (i === to && i > from) return this.#noteLength(length)
+    const list = buf.toString('latin1', from, to)
+    if (!LENGTHS.test(list)) return refusals.contentLength
+    for (const digits of list.split(',')) {
+      const refusal = this.#noteLength(Number(digits))
+      if (refusal !== null) return refusal
+    }
+    return null
+  }
+
+  #noteLength(length: number): Refusal | null {
+    if (length > Number.MAX_SAFE_INTEGER) return refusals.contentLengthTooLarge
+    if (this.contentLength >= 0 && this.contentLength !== length) return refusals.contentLengths
+    this.lengthRepeated ||= this.contentLength >= 0
+    this.contentLength = length
+    return null
+  }
+
+  // RFC 9112 6.1: only `chunked`, once and alone, is served. Other codings that are well-formed: 501. What hides `chunked`
+  // in other company (twice, not last, with parameters) is an attempt at being read in two ways: 400.
+  #takeCoding(buf: Buffer, from: number, to: number): Refusal | null {
+    if (this.#coding !== null) return refusals.transferEncodingRepeated
+    this.#coding = 'chunked'
+    if (to - from === 7 && sameName(buf, from, 'chunked')) return null
+    const text = buf.toString('latin1', from, to).toLowerCase()
+    if (!CODINGS.test(text)) return refusals.transferEncoding
+    const last = text.lastIndexOf('chunked')
+    const hidden = last >= 0 && (text.indexOf('chunked') !== last || !/,[ \t]*chunked$/.test(text))
+    this.#coding = hidden ? refusals.transferEncoding : refusals.transferCoding
+    return null
+  }
+}

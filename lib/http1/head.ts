@@ -1,0 +1,272 @@
+import { PATH, QUERY, TOKEN, isDigit, sameBytes } from './bytes.js'
+import { FieldLines } from './field-lines.js'
+import type { HeadLimits } from './field-lines.js'
+import { Framing } from './framing.js'
+import { FieldBlock } from './headers.js'
+import { NEED_MORE, REFUSED, headTooLarge, refusals, requestLineTooLong } from './refusal.js'
+import type { Refusal } from './refusal.js'
+import { NO_HEAD, RequestHead } from './request-head.js'
+import { readTarget } from './target.js'
+
+export { NEED_MORE, REFUSED } from './refusal.js'
+export { RequestHead } from './request-head.js'
+export type { HeadLimits } from './field-lines.js'
+export type { TargetForm } from './target.js'
+
+// Not imported: see field-lines.ts.
+const token = TOKEN
+const pathByte = PATH
+const queryByte = QUERY
+const LF = 0x0a
+const CR = 0x0d
+const SP = 0x20
+const SLASH = 0x2f
+const QUESTION = 0x3f
+
+/** Lines before a request that hold nothing: RFC 9112 2.2 asks for at least one to be skipped. */
+const MAX_BLANK_LINES = 4
+/** No registered method has more than 17 characters. A longer one than this gets 501 (RFC 9112 3). */
+const MAX_METHOD = 32
+
+const VERSION = 'HTTP/1.1'
+const MAJOR = 5
+const MINOR = 7
+
+// What the reader is about to read.
+const START = 0
+const BLANK_END = 1
+const METHOD = 2
+const TARGET = 3
+const IN_PATH = 4
+const IN_QUERY = 5
+const IN_OTHER = 6
+const IN_VERSION = 7
+const LINE_END = 8
+const FIELDS = 9
+
+// Method names that are compared with constants should be the same strings as those: quicker to compare.
+function methodName(buf: Buffer, from: number, to: number): string {
+  switch (to - from) {
+    case 3:
+      if (sameBytes(buf, from, 'GET')) return 'GET'
+      if (sameBytes(buf, from, 'PUT')) return 'PUT'
+      break
+    case 4:
+      if (sameBytes(buf, from, 'POST')) return 'POST'
+      if (sameBytes(buf, from, 'HEAD')) return 'HEAD'
+      break
+    case 6:
+      if (sameBytes(buf, from, 'DELETE')) return 'DELETE'
+      break
+    case 7:
+      if (sameBytes(buf, from, 'OPTIONS')) return 'OPTIONS'
+      if (sameBytes(buf, from, 'CONNECT')) return 'CONNECT'
+      break
+  }
+  return buf.toString('latin1', from, to)
+}
+
+/**
+ * Reads request heads (RFC 9112 2 to 5), strictly. One per connection, used for one request after the other.
+ *
+ * Every byte is looked at once and in order, whatever the pieces in which the bytes come: one result for one string of
+ * bytes, linear time, and a limit that is enforced on the byte that breaks it. The text of a head is decoded whole,
+ * once: that costs little more than decoding the target alone, and every string after that is a slice of it.
+ */
+export class HeadReader {
+  /** The head that `read` found last: a fresh object for each. */
+  head: RequestHead = NO_HEAD
+  /** Why `read` answered REFUSED. */
+  refusal: Refusal | null = null
+
+  readonly #limits: HeadLimits
+  readonly #fields: FieldLines
+  readonly #framing = new Framing()
+
+  #state = START
+  #blankLines = 0
+  // Relative to the start that `read` is given.
+  #at = 0
+  #line = 0
+  #methodEnd = 0
+  #question = -1
+  #targetEnd = 0
+  #minorVersion: 0 | 1 = 1
+
+  constructor(limits: HeadLimits) {
+    this.#limits = limits
+    this.#fields = new FieldLines(limits)
+  }
+
+  /** Whether the first byte of a request line was seen: false while there is nothing, or nothing but blank lines. */
+  get begun(): boolean {
+    return this.#state >= METHOD
+  }
+
+  /** Forgets what it read of a head. */
+  reset(): void {
+    this.refusal = null
+    this.#state = START
+    this.#blankLines = 0
+    this.#at = 0
+    this.#question = -1
+  }
+
+  /**
+   * Looks for a whole head in buf[start, end). Called again for the same head, with more bytes, it goes on where it
+   * stopped; the bytes may have been moved to another place or buffer. After REFUSED it stays REFUSED until `reset`.
+   *
+   * @returns the offset just behind the head (then `head` holds it), NEED_MORE, or REFUSED (then `refusal` says why)
+   */
+  read(buf: Buffer, start: number, end: number): number {
+    if (this.refusal !== null) return REFUSED
+    if (this.#state !== FIELDS) {
+      const at = this.#readRequestLine(buf, start, end)
+      if (at < 0) return at
+      this.#state = FIELDS
+      this.#fields.begin(at - start)
+    }
+    const next = this.#fields.read(buf, start, end)
+    if (next === NEED_MORE) return NEED_MORE
+    if (next === REFUSED) {
+      this.refusal = this.#fields.refusal
+      return REFUSED
+    }
+    this.refusal = this.#finish(buf, start, next)
+    if (this.refusal !== null) return REFUSED
+    this.reset()
+    return next
+  }
+
+  // The offset behind the request line, NEED_MORE or REFUSED. Each step below starts if the one before came to its end.
+  #readRequestLine(buf: Buffer, start: number, end: number): number {
+    const { lineLimit, sizeLimit } = this.#limits
+    const hardStop = Math.min(end, start + sizeLimit)
+    let i = start + this.#at
+    if (this.#state <= BLANK_END) i = this.#skipBlankLines(buf, start, i, hardStop)
+    const line = start + this.#line
+    const stop = Math.min(hardStop, line + lineLimit + 1)
+    if (this.#state === METHOD) i = this.#readMethod(buf, start, i, stop)
+    if (this.#state >= TARGET && this.#state <= IN_OTHER) i = this.#readTarget(buf, start, i, stop)
+    if (this.#state === IN_VERSION) i = this.#readVersion(buf, start, i, stop)
+    if (this.#state === LINE_END && i < hardStop) return buf[i] === LF ? i + 1 : this.#refuse(refusals.bareCr)
+    if (this.refusal !== null) return REFUSED
+
+    this.#at = i - start
+    if (this.#state >= METHOD && this.#state < LINE_END && i - line > lineLimit) {
+      return this.#refuse(requestLineTooLong(lineLimit))
+    }
+    return i - start >= sizeLimit ? this.#refuse(headTooLarge(sizeLimit)) : NEED_MORE
+  }
+
+  #skipBlankLines(buf: Buffer, start: number, from: number, stop: number): number {
+    for (let i = from; i < stop; i++) {
+      const byte = buf[i]
+      if (this.#state === BLANK_END) {
+        if (byte !== LF) return this.#refuse(refusals.bareCr)
+        if (++this.#blankLines > MAX_BLANK_LINES) return this.#refuse(refusals.blankLines)
+        this.#state = START
+      } else if (byte === CR) {
+        this.#state = BLANK_END
+      } else if (byte === LF) {
+        return this.#refuse(refusals.bareLf)
+      } else {
+        this.#state = METHOD
+        this.#line = i - start
+        return i
+      }
+    }
+    return stop
+  }
+
+  #readMethod(buf: Buffer, start: number, from: number, stop: number): number {
+    const line = start + this.#line
+    const methodStop = Math.min(stop, line + MAX_METHOD + 1)
+    let i = from
+    while (i < methodStop && token[buf[i]] !== 0) i++
+    if (i - line > MAX_METHOD) return this.#refuse(refusals.methodTooLong)
+    if (i === stop) return i
+    if (buf[i] !== SP || i === line) return this.#refuse(refusals.method)
+    this.#methodEnd = i - start
+    this.#state = TARGET
+    return i + 1
+  }
+
+  #readTarget(buf: Buffer, start: number, from: number, stop: number): number {
+    let i = from
+    if (i === stop) return i
+    if (this.#state === TARGET) this.#state = buf[i] === SLASH ? IN_PATH : IN_OTHER
+    if (this.#state === IN_PATH) {
+      while (i < stop && pathByte[buf[i]] !== 0) i++
+      if (i < stop && buf[i] === QUESTION) {
+        this.#question = i - start
+        this.#state = IN_QUERY
+      }
+    }
+    if (this.#state !== IN_PATH) while (i < stop && queryByte[buf[i]] !== 0) i++
+    if (i === stop) return i
+    const byte = buf[i]
+    if (byte === CR || byte === LF || i === start + this.#methodEnd + 1) return this.#refuse(refusals.requestLine)
+    if (byte !== SP) return this.#refuse(refusals.targetByte)
+    this.#targetEnd = i - start
+    this.#state = IN_VERSION
+    return i + 1
+  }
+
+  #readVersion(buf: Buffer, start: number, from: number, stop: number): number {
+    const version = start + this.#targetEnd + 1
+    let i = from
+    for (; i < stop && i < version + VERSION.length; i++) {
+      const k = i - version
+      const good = k === MAJOR || k === MINOR ? isDigit(buf[i]) : buf[i] === VERSION.charCodeAt(k)
+      if (!good) return this.#refuse(refusals.version)
+    }
+    if (i === stop) return i
+    if (buf[i] !== CR) return this.#refuse(refusals.version)
+    const minor = buf[version + MINOR] - 0x30
+    if (buf[version + MAJOR] !== 0x31 || (minor !== 0 && minor !== 1)) return this.#refuse(refusals.versionUnsupported)
+    this.#minorVersion = minor
+    this.#state = LINE_END
+    return i + 1
+  }
+
+  // All lines are there and well-formed: what do they mean together?
+  #finish(buf: Buffer, start: number, next: number): Refusal | null {
+    const { marks, known, knownLength } = this.#fields
+    const framing = this.#framing
+    framing.reset()
+    for (let k = 0; k < knownLength; k += 2) {
+      const mark = known[k + 1]
+      const refusal = framing.take(known[k], buf, start + marks[mark + 2], start + marks[mark + 3])
+      if (refusal !== null) return refusal
+    }
+    const method = methodName(buf, start + this.#line, start + this.#methodEnd)
+    const refusal = framing.settle(this.#minorVersion, method === 'CONNECT')
+    if (refusal !== null) return refusal
+
+    const text = buf.toString('latin1', start, next)
+    const from = this.#methodEnd + 1
+    const target = text.slice(from, this.#targetEnd)
+    const host = framing.hostFrom < 0 ? '' : text.slice(framing.hostFrom - start, framing.hostTo - start)
+    const own = framing.lengthRepeated ? this.#fields.foldLengths(text) : this.#fields.ownMarks()
+    const fields = new FieldBlock(text, own)
+    if (buf[start + from] !== SLASH || method === 'CONNECT') {
+      const other = readTarget(method, target)
+      if (other === null) return target === '*' || method === 'CONNECT' ? refusals.targetForm : refusals.target
+      const { form, path, args } = other
+      const named = other.host ?? host
+      this.head = new RequestHead(method, target, form, path, args, this.#minorVersion, named, framing, fields)
+      return null
+    }
+    const question = this.#question
+    const path = question < 0 ? target : text.slice(from, question)
+    const args = question < 0 ? '' : text.slice(question + 1, this.#targetEnd)
+    this.head = new RequestHead(method, target, 'origin', path, args, this.#minorVersion, host, framing, fields)
+    return null
+  }
+
+  #refuse(refusal: Refusal): number {
+    this.refusal = refusal
+    return REFUSED
+  }
+}
