@@ -1,0 +1,229 @@
+import { HEX, VALUE } from './bytes.js'
+import { FieldLines } from './field-lines.js'
+import type { HeadLimits } from './field-lines.js'
+import { FieldBlock } from './headers.js'
+import { NEED_MORE, REFUSED, bodyTooLarge, refusals } from './refusal.js'
+import type { Refusal } from './refusal.js'
+
+export { NEED_MORE, REFUSED } from './refusal.js'
+
+/** `next` found content: buf[dataStart, dataEnd). */
+export const DATA = 1
+/** `next` found the end of the body; `trailers` are there if any were sent. */
+export const DONE = 2
+
+/** Digits of one chunk size, leading zeros and all. */
+const MAX_DIGITS = 16
+/** Bytes of one chunk's extensions. */
+const MAX_EXTENSION = 1024
+/**
+ * Bytes that are not content, of which a body may have FREE_OVERHEAD and OVERHEAD_PER_BYTE for each byte of content.
+ * One-byte chunks, written as usual ("1", CRLF, the byte, CRLF), have five; a sender that pads sizes with zeros or
+ * sends extensions with every chunk has a few more.
+ */
+const FREE_OVERHEAD = 8192
+const OVERHEAD_PER_BYTE = 16
+
+// Fields that a trailer must not hold (RFC 9110 6.5.1): those for framing, routing, authentication, request control,
+// and for how content is to be read. A proxy that merges trailers into the header would take them for the header's.
+const FORBIDDEN = new Set([
+  'authorization', 'cache-control', 'connection', 'content-encoding', 'content-length', 'content-range', 'content-type',
+  'cookie', 'expect', 'forwarded', 'host', 'if-match', 'if-modified-since', 'if-none-match', 'if-range',
+  'if-unmodified-since', 'keep-alive', 'max-forwards', 'origin', 'proxy-authenticate', 'proxy-authorization',
+  'proxy-connection', 'range', 'set-cookie', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'www-authenticate',
+  'x-client-ip', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-real-ip',
+])
+
+// Not imported: see field-lines.ts.
+const hex = HEX
+const value = VALUE
+const HTAB = 0x09
+const LF = 0x0a
+const CR = 0x0d
+const SP = 0x20
+const SEMICOLON = 0x3b
+
+// What the reader is about to read.
+const SIZE = 0
+const BEFORE_EXTENSION = 1
+const EXTENSION = 2
+const SIZE_END = 3
+const CONTENT = 4
+const CONTENT_CR = 5
+const CONTENT_END = 6
+const TRAILERS = 7
+const OVER = 8
+
+/**
+ * Reads a chunked body (RFC 9112 7.1), strictly: lines end in CRLF and nothing else, sizes are bounded in digits and
+ * value, extensions are skipped and bounded. A body that grows beyond `maxBody` is refused as soon as its size is
+ * known. The bytes may come in any pieces, at any place; a chunk costs no memory.
+ *
+ * ```ts
+ * let at = start
+ * while (reader.next(buf, at, end) === DATA) {
+ *   body.append(buf, reader.dataStart, reader.dataEnd)
+ *   at = reader.position
+ * }
+ * ```
+ */
+export class ChunkedReader {
+  /** Behind the last byte that `next` is done with; a call for more has to begin with the byte there. */
+  position = 0
+  dataStart = 0
+  dataEnd = 0
+  /** The trailer fields, null if there were none. Valid after DONE. */
+  trailers: FieldBlock | null = null
+  /** Why `next` answered REFUSED. */
+  refusal: Refusal | null = null
+  /** Bytes of content so far, those of the current chunk's size included. */
+  received = 0
+
+  readonly #maxBody: number
+  readonly #trailerLines: FieldLines
+  #state = SIZE
+  #digits = 0
+  #size = 0
+  #extension = 0
+  #overhead = 0
+  #left = 0
+
+  /**
+   * @param maxBody bytes of content, of all chunks together
+   * @param limits for the trailer section: it may be as long as a head, but no longer
+   */
+  constructor(maxBody: number, limits: HeadLimits) {
+    // Sizes are counted exactly up to here, whatever a user sets.
+    this.#maxBody = Math.min(maxBody, Number.MAX_SAFE_INTEGER)
+    this.#trailerLines = new FieldLines(limits)
+  }
+
+  /** Starts afresh, for another body. */
+  reset(): void {
+    this.trailers = null
+    this.refusal = null
+    this.received = 0
+    this.#state = SIZE
+    this.#digits = 0
+    this.#size = 0
+    this.#extension = 0
+    this.#overhead = 0
+  }
+
+  /**
+   * Goes on in buf[start, end). While the trailers are not whole, `position` stays at their start, so they have to be
+   * given again, with more behind them.
+   *
+   * @returns DATA (content in buf[dataStart, dataEnd)), NEED_MORE, DONE or REFUSED (then `refusal` says why)
+   */
+  next(buf: Buffer, start: number, end: number): number {
+    let i = start
+    while (i < end && this.#state < TRAILERS) {
+      if (this.#state === CONTENT) {
+        this.dataStart = i
+        this.dataEnd = Math.min(end, i + this.#left)
+        this.position = this.dataEnd
+        this.#left -= this.dataEnd - i
+        if (this.#left === 0) this.#state = CONTENT_CR
+        return DATA
+      }
+      i = this.#state >= CONTENT_CR ? this.#readContentEnd(buf, i) : this.#readSizeLine(buf, i, end)
+    }
+    this.position = i
+    if (this.refusal !== null) return REFUSED
+    if (this.#state === TRAILERS) return this.#readTrailers(buf, i, end)
+    return this.#state === OVER ? DONE : NEED_MORE
+  }
+
+  #readSizeLine(buf: Buffer, from: number, end: number): number {
+    let i = from
+    if (this.#state === SIZE) {
+      i = this.#readSize(buf, i, end)
+      if (i === end || this.refusal !== null) return i
+    }
+    if (this.#state === BEFORE_EXTENSION || this.#state === EXTENSION) {
+      i = this.#skipExtensions(buf, i, end)
+      if (i === end || this.refusal !== null) return i
+    }
+    if (buf[i] !== LF) return this.#refuse(refusals.bareCr, i)
+    this.#overhead += 2 + this.#digits + this.#extension
+    const allowed = FREE_OVERHEAD + this.received * OVERHEAD_PER_BYTE
+    if (this.#overhead > allowed) return this.#refuse(refusals.chunkOverhead, i)
+    this.#left = this.#size
+    this.#state = this.#size > 0 ? CONTENT : TRAILERS
+    if (this.#size === 0) this.#trailerLines.begin(0)
+    this.#size = 0
+    this.#digits = 0
+    this.#extension = 0
+    return i + 1
+  }
+
+  #readSize(buf: Buffer, from: number, end: number): number {
+    let i = from
+    for (; i < end && hex[buf[i]] < 16; i++) {
+      if (++this.#digits > MAX_DIGITS) return this.#refuse(refusals.chunkSizeTooLong, i)
+      this.#size = this.#size * 16 + hex[buf[i]]
+    }
+    if (i === end) return i
+    const byte = buf[i]
+    if (this.#digits === 0) return this.#refuse(refusals.chunkSize, i)
+    if (byte !== CR && byte !== SEMICOLON && byte !== SP && byte !== HTAB) return this.#refuse(refusals.chunkSize, i)
+    this.received += this.#size
+    if (this.received > this.#maxBody) return this.#refuse(bodyTooLarge(this.#maxBody), i)
+    this.#state = byte === CR ? SIZE_END : BEFORE_EXTENSION
+    return byte === CR ? i + 1 : i
+  }
+
+  // Whitespace may stand before the ";", never between the size and the CR.
+  #skipExtensions(buf: Buffer, from: number, end: number): number {
+    const stop = Math.min(end, from + MAX_EXTENSION + 1 - this.#extension)
+    let i = from
+    if (this.#state === BEFORE_EXTENSION) {
+      while (i < stop && (buf[i] === SP || buf[i] === HTAB)) i++
+      if (i < stop && buf[i] !== SEMICOLON) return this.#refuse(refusals.chunkSize, i)
+      if (i < stop) this.#state = EXTENSION
+    }
+    if (this.#state === EXTENSION) while (i < stop && value[buf[i]] !== 0) i++
+    this.#extension += i - from
+    if (this.#extension > MAX_EXTENSION) return this.#refuse(refusals.chunkExtensionTooLong, i)
+    if (i === end) return i
+    if (buf[i] !== CR) return this.#refuse(refusals.chunkExtension, i)
+    this.#state = SIZE_END
+    return i + 1
+  }
+
+  #readContentEnd(buf: Buffer, at: number): number {
+    if (buf[at] !== (this.#state === CONTENT_CR ? CR : LF)) return this.#refuse(refusals.chunkEnd, at)
+    this.#overhead++
+    this.#state = this.#state === CONTENT_CR ? CONTENT_END : SIZE
+    return at + 1
+  }
+
+  #readTrailers(buf: Buffer, start: number, end: number): number {
+    const lines = this.#trailerLines
+    const next = lines.read(buf, start, end)
+    if (next === NEED_MORE) return NEED_MORE
+    if (next === REFUSED) {
+      this.refusal = lines.refusal
+      return REFUSED
+    }
+    if (lines.count > 0) {
+      const trailers = new FieldBlock(buf.toString('latin1', start, next), lines.ownMarks())
+      if (trailers.names().some((name) => FORBIDDEN.has(name))) {
+        this.refusal = refusals.trailer
+        return REFUSED
+      }
+      this.trailers = trailers
+    }
+    this.#state = OVER
+    this.position = next
+    return DONE
+  }
+
+  // Answers where it stopped: behind the byte that is at fault, which ends every loop.
+  #refuse(refusal: Refusal, at: number): number {
+    this.refusal = refusal
+    this.#state = OVER
+    return at
+  }
+}
