@@ -3,6 +3,7 @@ import type { Connection } from './connection.js'
 import { BodyBuffer } from './http1/body-buffer.js'
 import { ChunkedReader, DATA, DONE, NEED_MORE, REFUSED } from './http1/chunked.js'
 import type { RequestHead } from './http1/request-head.js'
+import { CONTINUE } from './http1/response.js'
 import { bodyTooLarge, refusals, type Refusal } from './http1/refusal.js'
 
 /** Bytes that are set aside for content before it arrives; more is only when it does. */
@@ -17,7 +18,7 @@ export function* readBody(connection: Connection, head: RequestHead): Op<Buffer 
   const { client } = connection
   const limit = connection.settings.max_body_size
   if (head.contentLength > limit) return bodyTooLarge(limit)
-  if (head.expectContinue && client.inputStart === client.inputEnd) client.put('HTTP/1.1 100 Continue\r\n\r\n')
+  if (head.expectContinue && client.inputStart === client.inputEnd) client.put(CONTINUE)
   return yield* head.chunked ? readChunked(connection, limit) : readSized(connection, head.contentLength)
 }
 

@@ -1,6 +1,6 @@
 import { promisify } from 'node:util'
 import { deflate, deflateSync, gzip, gzipSync } from 'node:zlib'
-import { wait, type Op } from '../lev/op.js'
+import { waitForWork, type Op } from '../lev/op.js'
 import type { CompressionSettings } from './config.js'
 import { negotiateEncoding, type Encoding } from './http1/negotiate.js'
 
@@ -60,11 +60,9 @@ export function isCompressible(settings: CompressionSettings, answer: Compressib
   )
 }
 
-/** The coding to send an answer in, or null to send it as it is. `acceptEncoding` is the request's field. */
-export function chooseEncoding(
-  settings: CompressionSettings, acceptEncoding: string | undefined, answer: Compressible,
-): Encoding | null {
-  return isCompressible(settings, answer) ? negotiateEncoding(acceptEncoding, offered) : null
+/** The coding to send a compressible answer in, or null to send it as it is. `acceptEncoding` is the request's field. */
+export function chooseEncoding(acceptEncoding: string | undefined): Encoding | null {
+  return negotiateEncoding(acceptEncoding, offered)
 }
 
 /**
@@ -73,7 +71,7 @@ export function chooseEncoding(
  */
 export function* compress(encoding: Encoding, bytes: Buffer): Op<Buffer> {
   if (bytes.length > onTheSpotLimit) {
-    return yield* wait(encoding === 'gzip' ? pooledGzip(bytes, { level }) : pooledDeflate(bytes, { level }))
+    return yield* waitForWork(encoding === 'gzip' ? pooledGzip(bytes, { level }) : pooledDeflate(bytes, { level }))
   }
   return encoding === 'gzip' ? gzipSync(bytes, { level }) : deflateSync(bytes, { level })
 }

@@ -1,29 +1,47 @@
 import { now } from '../lev/index.js'
 import { accessEnabled, clientGone, logAccess } from './access-log.js'
 import type { Connection } from './connection.js'
-import { NO_HEAD, type RequestHead } from './http1/request-head.js'
+import { Context } from './context.js'
 import type { Persistence } from './http1/response.js'
+import { NO_HEAD, type RequestHead } from './http1/request-head.js'
 
 /** What becomes of a connection after a request: `[connection_state, err]`, as in Lilush. */
 export type Disposition = readonly [connection_state: 'keep-alive' | 'close' | null, err: string | null]
 
+/** How far a request has come: waited for, its head or its body being read, being answered, its answer being sent. */
+export type Phase = 'idle' | 'head' | 'body' | 'answer' | 'sending' | 'done'
+
 /** One request and its answer, from the first byte to the log line. */
 export class Exchange implements Persistence {
   readonly connection: Connection
-  /** Valid once `phase` is past `head`. */
+  /** Which request of its connection it is, from 1. */
+  readonly count: number
+  /** Valid from the phase `body` on. */
   head: RequestHead = NO_HEAD
-  /** How far it has come: waiting for a first byte, for the rest of the head, for the body; or being answered. */
-  phase: 'idle' | 'head' | 'body' | 'answer' | 'done' = 'idle'
+  phase: Phase = 'idle'
   /** Whether the connection lives on after the answer. */
   keepAlive = false
+  #ctx: Context | null = null
   #began = 0
+  #putBefore = 0
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, count: number) {
     this.connection = connection
+    this.count = count
   }
 
   get minorVersion(): 0 | 1 {
     return this.head.minorVersion
+  }
+
+  /** Whether the client went away, or the server stopped waiting, while the handler was at work. */
+  get isGone(): boolean {
+    return this.#ctx !== null && Context.isGone(this.#ctx)
+  }
+
+  /** Bytes that the handler has put on the connection itself. */
+  get written(): number {
+    return this.connection.client.bytesPut - this.#putBefore
   }
 
   /** The head is there. */
@@ -34,32 +52,49 @@ export class Exchange implements Persistence {
     return head
   }
 
+  /** The handler is about to be called. */
+  beginAnswer(ctx: Context): void {
+    this.#ctx = ctx
+    this.phase = 'answer'
+    this.#putBefore = this.connection.client.bytesPut
+  }
+
+  /** Nobody waits for the answer any more: the handler's signal aborts. */
+  abort(why: string): void {
+    if (this.#ctx !== null) Context.abort(this.#ctx, why)
+  }
+
+  /** Whether the connection may live on as far as the request and the server are concerned. */
+  mayKeepAlive(): boolean {
+    const { settings, service } = this.connection
+    return this.head.keepAlive && this.count < settings.requests_per_connection && !service.draining
+  }
+
   /** It was answered: writes the log line. Returns `disposition`, for callers to return in turn. */
   finish(status: number, size: number, disposition: Disposition): Disposition {
-    const { connection, head } = this
-    const { logger } = connection
     this.phase = 'done'
-    if (!accessEnabled(logger)) return disposition
-    logAccess(
-      logger,
-      {
-        vhost: head.host,
-        client_ip: connection.client_ip,
-        method: head.method,
-        query: head.query,
-        status,
-        size,
-        time: this.#began === 0 ? 0 : now() - this.#began,
-        headers: head.fields,
-      },
-      connection.settings.log_headers,
-    )
+    if (accessEnabled(this.connection.logger)) this.#log(status, size)
     return disposition
   }
 
   /** It ends without an answer, since nobody is there to read one. Only what had begun is logged. Harmless when it is done. */
   abandon(disposition: Disposition): Disposition {
-    if (this.phase === 'body' || this.phase === 'answer') this.finish(clientGone, 0, disposition)
+    if (this.phase === 'body' || this.phase === 'answer' || this.phase === 'sending') this.finish(clientGone, 0, disposition)
     return disposition
+  }
+
+  #log(status: number, size: number): void {
+    const { connection, head } = this
+    const record = {
+      vhost: head.host,
+      client_ip: connection.client_ip,
+      method: head.method,
+      query: head.query,
+      status,
+      size,
+      time: this.#began === 0 ? 0 : now() - this.#began,
+      headers: head.fields,
+    }
+    logAccess(connection.logger, record, connection.settings.log_headers)
   }
 }

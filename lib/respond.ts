@@ -1,12 +1,10 @@
-import { ClosedError, now, TimeoutError, wallClock, type Op, type Stream } from '../lev/index.js'
-import { chooseEncoding, compress, isCompressible, mergeVary, weakenEtag, type Compressible, type Encoding } from './compression.js'
+import { now, wallClock, type Op, type Stream } from '../lev/index.js'
+import { encode, isEncodable, type Encoded } from './encode.js'
 import type { Settings } from './config.js'
 import type { Disposition, Exchange } from './exchange.js'
-import type { Answer, Content } from './handler.js'
+import type { Answer } from './handler.js'
 import type { Refusal } from './http1/refusal.js'
-import {
-  dateLine, hasContent, headerOf, NO_LENGTH, reasonOf, ResponseError, responseHead, type ResponseHeaders,
-} from './http1/response.js'
+import { dateLine, hasContent, headerOf, reasonOf, ResponseError, responseHead, type ResponseHeaders } from './http1/response.js'
 
 const kept: Disposition = ['keep-alive', null]
 const closing: Disposition = ['close', null]
@@ -16,44 +14,40 @@ const unsentLimit = 128 * 1024
 
 const textHeaders: ResponseHeaders = { 'Content-Type': 'text/plain; charset=utf-8' }
 
-/** Content ready to be sent. */
-type Bytes = Buffer | string
-
 /**
- * Sends what a handler answered. An answer that cannot be sent (a wrong status, a header with a line break in it) is the
- * handler's mistake: it is logged, and the client gets a 500.
- * @param written bytes that the handler has written to the connection itself
+ * Sends what a handler answered: at once, or, when something has to be waited for, as an operation.
+ *
+ * An answer that cannot be sent (a status out of range, a header with a line break in it) is the handler's mistake: it is
+ * logged, and the client gets a 500.
  */
-export function* sendAnswer(exchange: Exchange, answer: Answer, count: number, written: number): Op<Disposition> {
-  const { connection } = exchange
-  exchange.keepAlive = mayKeepAlive(exchange, count)
-  const parts: readonly unknown[] = Array.isArray(answer) ? answer : [answer]
-  if (parts.every((part) => part === undefined)) return passOver(exchange, written)
+export function answer(exchange: Exchange, given: Answer): Disposition | Op<Disposition> {
   try {
-    return yield* send(exchange, parts)
+    if (!Array.isArray(given)) return given === undefined ? passOver(exchange) : send(exchange, given, 200, undefined)
+    const [content, status, headers] = given as readonly [content?: unknown, status?: number, headers?: ResponseHeaders]
+    if (content === undefined && status === undefined && headers === undefined) return passOver(exchange)
+    return send(exchange, content, status ?? 200, headers)
   } catch (error) {
-    if (error instanceof ClosedError || error instanceof TimeoutError) return sendFailed(exchange, error)
     if (!(error instanceof ResponseError)) throw error
-    connection.logger.error({ err: error, method: exchange.head.method, query: exchange.head.query }, 'the handler\'s answer cannot be sent')
-    return yield* sendFailure(exchange, count)
+    const { method, query } = exchange.head
+    exchange.connection.logger.error({ err: error, method, query }, 'the answer of the handler cannot be sent')
+    return fail(exchange)
   }
 }
 
-/** The 500 of a handler that failed. The connection lives on: nothing of an answer was sent. */
-export function* sendFailure(exchange: Exchange, count: number): Op<Disposition> {
-  exchange.keepAlive = mayKeepAlive(exchange, count)
-  return yield* send(exchange, [`${reasonOf(500)}\n`, 500, textHeaders])
-}
-
-function mayKeepAlive({ connection, head }: Exchange, count: number): boolean {
-  return head.keepAlive && count < connection.settings.requests_per_connection && !connection.service.draining
+/**
+ * The 500 of a handler that failed. If it had written to the connection already, only closing tells the client that
+ * this is not the whole answer.
+ */
+export function fail(exchange: Exchange): Disposition {
+  if (exchange.written > 0) return exchange.finish(500, exchange.written, [null, 'the handler failed'])
+  return put(exchange, `${reasonOf(500)}\n`, 500, textHeaders)
 }
 
 /** Tells the client why its request is not served; then the connection must be closed. */
-export function* sendRefusal(exchange: Exchange, refusal: Refusal): Op<Disposition> {
-  const { client } = exchange.connection
+export function refuse(exchange: Exchange, refusal: Refusal): Disposition {
   const text = refusalText(refusal)
-  client.put(exchange.head.method === 'HEAD' ? text.slice(0, text.indexOf('\r\n\r\n') + 4) : text)
+  exchange.phase = 'sending'
+  exchange.connection.client.put(exchange.head.method === 'HEAD' ? text.slice(0, text.indexOf('\r\n\r\n') + 4) : text)
   return exchange.finish(refusal.status, 0, [null, refusal.reason])
 }
 
@@ -64,114 +58,73 @@ export function refusalText({ status, reason }: Refusal): string {
 }
 
 /** The handler has answered on the connection itself. */
-function passOver(exchange: Exchange, written: number): Disposition {
-  const { connection, head } = exchange
+function passOver(exchange: Exchange): Disposition {
+  const { connection, head, written } = exchange
   if (written === 0) {
     connection.logger.warn({ method: head.method, query: head.query }, 'the handler returned nothing and wrote nothing: its client waits')
   }
-  return exchange.finish(0, written, exchange.keepAlive ? kept : closing)
+  return exchange.finish(0, written, exchange.mayKeepAlive() ? kept : closing)
 }
 
-function* send(exchange: Exchange, [content, status = 200, headers]: readonly unknown[]): Op<Disposition> {
-  const { connection, head } = exchange
-  const { client } = connection
-  const answerStatus = status as number
-  let answerHeaders = headersOf(content, headers as ResponseHeaders | null | undefined)
-  let bytes = bytesOf(content as Content)
-  let length = bytes.length
-  if (length >= connection.settings.compression.min_size) {
-    const packed = yield* pack(exchange, answerStatus, answerHeaders, bytes)
-    answerHeaders = packed.headers
-    bytes = packed.bytes
-    length = packed.length
+function send(exchange: Exchange, content: unknown, status: number, given: ResponseHeaders | undefined): Disposition | Op<Disposition> {
+  const { connection } = exchange
+  const bytes = bytesOf(content)
+  const headers = typeof content === 'string' && content !== '' ? typed(given) : given
+  if (bytes.length >= connection.settings.compression.min_size && isEncodable(exchange, status, headers, bytes.length)) {
+    return sendEncoded(exchange, bytes, status, headers)
   }
-  const text = responseHead(answerStatus, answerHeaders, length, exchange, dateLine(wallClock()))
-  const size = hasContent(head.method, answerStatus) ? bytes.length : 0
+  const disposition = put(exchange, bytes, status, headers)
+  return connection.client.unsent > unsentLimit ? relieve(connection.client, connection.settings, disposition) : disposition
+}
+
+function* sendEncoded(exchange: Exchange, bytes: Buffer | string, status: number, headers: ResponseHeaders | undefined): Op<Disposition> {
+  const { client, settings } = exchange.connection
+  const encoded: Encoded = yield* encode(exchange, headers, bytes)
+  const disposition = put(exchange, encoded.bytes, status, encoded.headers, encoded.length)
+  return client.unsent > unsentLimit ? yield* relieve(client, settings, disposition) : disposition
+}
+
+/** Puts an answer into the connection's output. `length` is what Content-Length is about, where that is not the content's own. */
+function put(
+  exchange: Exchange,
+  bytes: Buffer | string,
+  status: number,
+  headers: ResponseHeaders | undefined,
+  length = bytes.length,
+): Disposition {
+  const { client } = exchange.connection
+  exchange.keepAlive = exchange.mayKeepAlive()
+  const text = responseHead(status, headers, length, exchange, dateLine(wallClock()))
+  exchange.phase = 'sending'
   client.put(text)
+  const size = bytes.length > 0 && hasContent(exchange.head.method, status) ? bytes.length : 0
   if (size > 0) client.put(bytes)
-  if (client.unsent > unsentLimit) yield* relieve(client, connection.settings)
-  return exchange.finish(answerStatus, size, exchange.keepAlive ? kept : closing)
+  return exchange.finish(status, size, exchange.keepAlive ? kept : closing)
 }
 
 /** Text without a type of its own is plain text: no browser is to guess that it is a page. */
-function headersOf(content: unknown, headers: ResponseHeaders | null | undefined): ResponseHeaders | null | undefined {
-  if (typeof content !== 'string' || content === '') return headers
+function typed(headers: ResponseHeaders | undefined): ResponseHeaders {
   if (headers === undefined || headers === null) return textHeaders
   return typeof headers !== 'object' || headerOf(headers, 'content-type') !== undefined ? headers : { ...textHeaders, ...headers }
 }
 
 /** Text of one byte a character stays text, since it joins the head at no cost; anything else becomes bytes. */
-function bytesOf(content: Content | undefined): Bytes {
-  if (content === null || content === undefined) return ''
+function bytesOf(content: unknown): Buffer | string {
   if (typeof content === 'string') return Buffer.byteLength(content) === content.length ? content : Buffer.from(content)
+  if (content === null || content === undefined) return ''
   if (content instanceof Uint8Array) return Buffer.from(content.buffer, content.byteOffset, content.byteLength)
   throw new ResponseError(null, `the content is neither a string nor bytes nor null: ${typeof content}`)
 }
 
-interface Packed {
-  readonly headers: ResponseHeaders | null | undefined
-  readonly bytes: Bytes
-  readonly length: number
-}
-
-/** Compresses content that is worth it for a client that accepts it, and says so in the headers. */
-function* pack(exchange: Exchange, status: number, headers: ResponseHeaders | null | undefined, bytes: Bytes): Op<Packed> {
-  const { settings } = exchange.connection
-  const answer = compressible(status, headers, bytes.length)
-  if (!isCompressible(settings.compression, answer)) return { headers, bytes, length: bytes.length }
-  const encoding = chooseEncoding(settings.compression, exchange.head.fields.get('accept-encoding'), answer)
-  const packedHeaders = encodedHeaders(headers, encoding)
-  if (encoding === null) return { headers: packedHeaders, bytes, length: bytes.length }
-  // The length of what GET would send is known only by compressing it: HEAD does without.
-  if (exchange.head.method === 'HEAD') return { headers: packedHeaders, bytes: '', length: NO_LENGTH }
-  const packed = yield* compress(encoding, typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
-  return { headers: packedHeaders, bytes: packed, length: packed.length }
-}
-
-function compressible(status: number, headers: ResponseHeaders | null | undefined, size: number): Compressible {
-  const text = (name: string): string | undefined => {
-    const value = headerOf(headers, name)
-    return value === undefined || value === null ? undefined : Array.isArray(value) ? value.join(', ') : String(value)
-  }
-  return {
-    size,
-    status,
-    contentType: text('content-type'),
-    contentEncoding: text('content-encoding'),
-    contentRange: text('content-range'),
-    cacheControl: text('cache-control'),
-  }
-}
-
-/** The headers of content that varies by Accept-Encoding, and is encoded unless `encoding` is null. */
-function encodedHeaders(headers: ResponseHeaders | null | undefined, encoding: Encoding | null): ResponseHeaders {
-  const result: Record<string, ResponseHeaders[string]> = {}
-  let vary: string | undefined
-  for (const [name, value] of Object.entries(headers ?? {})) {
-    const lower = name.toLowerCase()
-    if (lower === 'vary') vary = Array.isArray(value) ? value.join(', ') : String(value ?? '')
-    else if (encoding === null) result[name] = value
-    else if (lower === 'etag' && typeof value === 'string') result[name] = weakenEtag(value)
-    else if (lower !== 'content-length' && lower !== 'content-encoding') result[name] = value
-  }
-  if (encoding !== null) result['Content-Encoding'] = encoding
-  result['Vary'] = mergeVary(vary)
-  return result
-}
-
 /** Waits until a slow reader has taken most of what it was sent; one that is slower than `min_transfer_rate` is cut. */
-function* relieve(client: Stream, settings: Settings): Op<void> {
+function* relieve(client: Stream, settings: Settings, disposition: Disposition): Op<Disposition> {
   if (settings.min_transfer_rate > 0) {
     client.writeDeadline = now() + settings.send_timeout + client.unsent / settings.min_transfer_rate
   }
   try {
     yield* client.write('')
+    return disposition
   } finally {
     client.writeDeadline = Infinity
   }
-}
-
-function sendFailed(exchange: Exchange, error: Error): Disposition {
-  exchange.abandon(closing)
-  return [null, `failed to send response: ${error.message}`]
 }
