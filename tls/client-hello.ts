@@ -10,7 +10,7 @@ export type ClientHello =
   /** The name asked for in its normal form; null if there is none or it is no host name. */
   | { readonly state: 'hello'; readonly serverName: string | null }
 
-/** Bytes of records looked at: common hellos have 0.3 to 2 KiB; session tickets that hold certificates make large ones. */
+/** Bytes of records looked at: most hellos have 0.3 to 2 KiB, but a session ticket may hold certificates. */
 const sizeLimit = 64 * 1024
 /** Records one hello may be spread over, so that reading again after each piece stays cheap. */
 const recordLimit = 64
@@ -26,7 +26,7 @@ const hostNameType = 0
  * Finds the server name (SNI) in the first bytes of a connection, so that the certificate can be chosen before the
  * handshake starts. Reads as strictly as the TLS library behind it, which gets the same bytes afterwards. Never throws.
  *
- * Sources: RFC 8446 sections 4.1.2 (ClientHello) and 5.1 (records; one message may span several), RFC 6066 section 3 (SNI).
+ * Sources: RFC 8446 sections 4.1.2 (ClientHello) and 5.1 (a message may span several records); RFC 6066 section 3 (SNI).
  */
 export function readClientHello(bytes: Buffer): ClientHello {
   const first = firstMessage(bytes)
@@ -39,16 +39,15 @@ function firstMessage(bytes: Buffer): Buffer | ClientHello {
   let gathered = 0
   let at = 0
   for (let records = 0; records < recordLimit; records++) {
-    if (!looksLikeRecord(bytes, at)) return records === 0 ? { state: 'not-tls' } : malformed('another record in between')
+    if (!looksLikeRecord(bytes, at)) return notTls(records) ?? malformed('another record in between')
     if (bytes.length < at + recordHead) return needMore(at + recordHead)
     const length = bytes.readUInt16BE(at + 3)
-    if (length === 0 || length > 16384) return records === 0 ? { state: 'not-tls' } : malformed('a record of bad length')
+    if (length === 0 || length > 16384) return notTls(records) ?? malformed('a record of bad length')
     const next = at + recordHead + length
     if (next > sizeLimit) return malformed('it is too large')
     // What kind of message it is shows in its first byte, long before a slow sender is through.
-    if (records === 0 && bytes.length > at + recordHead && bytes[at + recordHead] !== clientHelloMessage) {
-      return { state: 'not-tls' }
-    }
+    const type = bytes[recordHead]
+    if (type !== undefined && type !== clientHelloMessage) return { state: 'not-tls' }
     if (bytes.length < next) return needMore(next)
     fragments.push(bytes.subarray(at + recordHead, next))
     gathered += length
@@ -65,6 +64,11 @@ function firstMessage(bytes: Buffer): Buffer | ClientHello {
 function looksLikeRecord(bytes: Buffer, at: number): boolean {
   if (bytes.length > at && bytes[at] !== handshakeRecord) return false
   return bytes.length <= at + 1 || bytes[at + 1] === 3
+}
+
+/** Only the first record tells TLS from everything else. */
+function notTls(records: number): ClientHello | null {
+  return records === 0 ? { state: 'not-tls' } : null
 }
 
 function needMore(atLeast: number): ClientHello {
@@ -113,9 +117,8 @@ function readHello(hello: Reader): ClientHello {
   const session = hello.vector(1, 0, 32)
   const ciphers = hello.vector(2, 2, 65534)
   const compressions = hello.vector(1, 1, 255)
-  if (version === null || random === null || session === null || ciphers === null || ciphers.length % 2 === 1 || compressions === null) {
-    return malformed('its fields do not fit')
-  }
+  const whole = version !== null && random !== null && session !== null && ciphers !== null && compressions !== null
+  if (!whole || ciphers.length % 2 === 1) return malformed('its fields do not fit')
   if (hello.left === 0) return { state: 'hello', serverName: null }
   const extensions = hello.vector(2, 0, 65535)
   if (extensions === null || hello.left > 0) return malformed('its extensions do not fit')
@@ -135,7 +138,7 @@ function findServerName(extensions: Reader): ClientHello {
   return found === null ? { state: 'hello', serverName: null } : readServerName(new Reader(found))
 }
 
-/** A list by its grammar, but it can only hold one name: a client must not send two of one type, and no other type exists. */
+/** A list by its grammar, but of one name: two of one type must not be sent, and no other type exists. */
 function readServerName(extension: Reader): ClientHello {
   const list = extension.vector(2, 1, 65535)
   if (list === null || extension.left > 0) return malformed('the server name does not fit')

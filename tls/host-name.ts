@@ -1,9 +1,9 @@
-/** One label of a host name as it is met in practice: letters, digits, hyphen and underscore, not at an end with a hyphen. */
+/** One label of a host name as met in practice: letters, digits, hyphen and underscore, no hyphen at an end. */
 const label = /^(?!-)[A-Za-z0-9_-]{1,63}(?<!-)$/
 
 /**
  * A host name in the one form that names are compared in: lower case, without the trailing dot.
- * Null if it is none: IP version 6 literals, empty labels, anything but letters, digits, `-` and `_`, more than 253 characters.
+ * Null if it is none: with empty labels, anything but letters, digits, `-` and `_`, or more than 253 characters.
  */
 export function normalHostName(name: string): string | null {
   const plain = name.endsWith('.') ? name.slice(0, -1) : name
@@ -25,7 +25,7 @@ export function normalHostPattern(pattern: string): string {
   if (pattern === '*') throw new Error('"*" alone is no host name: the default identity serves every other name')
   if (name !== null && !allNumeric.test(name)) return wildcard ? `*.${name}` : name
   if (name !== null || /^\[?[\da-f:.]*:[\da-f:.]*\]?$/i.test(pattern)) {
-    throw new Error('clients do not send IP addresses by SNI: a certificate for an address belongs in the default identity')
+    throw new Error('clients do not ask for IP addresses by SNI: an address is served by the default identity')
   }
   if (pattern.includes('*')) throw new Error('a wildcard stands for the whole first label, as in "*.example.org"')
   if (/:\d+$/.test(pattern)) throw new Error('a host name has no port')

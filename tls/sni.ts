@@ -24,8 +24,8 @@ export class Identities {
   }
 
   /**
-   * The identity for a server name, whatever its case and with or without a trailing dot: the one listed for exactly this
-   * name, else the one listed for `*.` and all but its first label, else the default. No name gets the default.
+   * The identity for a server name, whatever its case and with or without a trailing dot: the one listed for exactly
+   * this name, else the one listed for `*.` and all but its first label, else the default. No name gets the default.
    */
   choose(serverName: string | null): Identity {
     const name = serverName === null ? null : normalHostName(serverName)
@@ -37,9 +37,9 @@ export class Identities {
   }
 
   /**
-   * Whether a request for `host` may be served on a connection whose handshake was done for the identity listed as `listed`.
-   * False only where the host wants client certificates and the handshake was another host's: the client was never asked
-   * (RFC 9110 section 7.4: 421 Misdirected Request).
+   * Whether a request for `host` (a name, no port) may be served on a connection whose handshake was done for the
+   * identity listed as `listed`. False only where the host wants client certificates and the handshake was another
+   * host's: the client was never asked (RFC 9110 section 7.4: 421 Misdirected Request).
    */
   mayServe(listed: string, host: string): boolean {
     const wanted = this.choose(host)

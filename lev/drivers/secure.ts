@@ -69,7 +69,7 @@ function clientSocket(socket: Duplex, security: Of<'client'>): TLSSocket {
 /**
  * What the handshake agreed on; to be called once `secure` was emitted and while the socket is open.
  *
- * @throws HandshakeError if the other side must be refused: its certificate is required and not trusted, or not the named server's
+ * @throws HandshakeError if the other side must be refused: its certificate is needed and not trusted, or another name's
  */
 export function secureFacts(socket: TLSSocket, security: Security): SecureFacts {
   const protocol = socket.getProtocol()
@@ -115,10 +115,11 @@ interface Verifier {
 }
 
 function isVerifier(value: unknown): value is Verifier {
-  return typeof value === 'object' && value !== null && 'verifyError' in value && typeof value.verifyError === 'function'
+  const named = typeof value === 'object' && value !== null && 'verifyError' in value
+  return named && typeof value.verifyError === 'function'
 }
 
-/** On a server's socket made without a tls.Server, only node's own handle knows the result. Nothing known: not trusted. */
+/** On a server's socket made without a tls.Server only node's own handle knows. Nothing known: not trusted. */
 function verifyResult(socket: TLSSocket): string | null {
   const handle: unknown = 'ssl' in socket ? socket.ssl : null
   if (!isVerifier(handle)) return 'not verified'

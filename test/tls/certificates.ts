@@ -3,13 +3,14 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-export type KeyKind = 'rsa' | 'p256' | 'p384' | 'ed25519' | 'secp256k1' | 'rsa1024' | 'dsa'
+export type KeyKind = 'rsa' | 'p256' | 'p384' | 'p521' | 'ed25519' | 'secp256k1' | 'rsa1024' | 'dsa'
 
 const KEY_ARGUMENTS: Record<KeyKind, string[]> = {
   rsa: ['-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048'],
   rsa1024: ['-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:1024'],
   p256: ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256'],
   p384: ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-384'],
+  p521: ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-521'],
   secp256k1: ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:secp256k1'],
   ed25519: ['-algorithm', 'ED25519'],
   dsa: [],
@@ -32,10 +33,14 @@ export interface IssueOptions {
   from?: number
   to?: number
   usage?: 'serverAuth' | 'clientAuth'
+  /** More lines of extensions. */
+  extra?: string[]
+  /** No alternative names: the common name alone. */
+  bare?: boolean
 }
 
 /** The time form of `openssl ca`. */
-function openssltime(days: number): string {
+function opensslTime(days: number): string {
   const at = new Date(Date.now() + days * 86_400_000)
   return at.toISOString().replace(/[-:T]|\.\d+/g, '')
 }
@@ -86,7 +91,7 @@ export class Certificates {
   }
 
   issue(options: IssueOptions): Issued {
-    const { names, kind = 'p256', by, ca = false, from = -1, to = 30, usage = 'serverAuth' } = options
+    const { names, kind = 'p256', by, ca = false, from = -1, to = 30, usage = 'serverAuth', extra = [], bare = false } = options
     const key = this.key(kind)
     const base = this.path(`${this.#count}-${names[0]?.replaceAll(/[^a-z0-9]/gi, '_') ?? 'nameless'}`)
     const cert = `${base}.crt`
@@ -95,7 +100,7 @@ export class Certificates {
     const alt = names.map((name) => (name.startsWith('IP:') ? name : `DNS:${name}`)).join(',')
     const extensions = ca
       ? ['basicConstraints=critical,CA:TRUE', 'keyUsage=critical,keyCertSign,cRLSign']
-      : ['basicConstraints=CA:FALSE', `extendedKeyUsage=${usage}`, `subjectAltName=${alt}`]
+      : ['basicConstraints=CA:FALSE', `extendedKeyUsage=${usage}`, ...(bare ? [] : [`subjectAltName=${alt}`]), ...extra]
     writeFileSync(join(base, 'config'), [
       '[ca]', 'default_ca=one', '[one]', `database=${base}/index`, `new_certs_dir=${base}`, 'policy=any',
       `default_md=${kind === 'ed25519' && by === undefined ? 'null' : 'sha256'}`, 'rand_serial=yes', 'unique_subject=no',
@@ -108,7 +113,7 @@ export class Certificates {
     this.openssl(
       'ca', '-batch', '-notext', '-config', `${base}/config`, '-extensions', 'extensions', ...signer,
       ...(by !== undefined && /ed25519/.test(by.key) ? ['-md', 'null'] : []),
-      '-startdate', openssltime(from), '-enddate', openssltime(to), '-in', `${base}.csr`, '-out', cert,
+      '-startdate', opensslTime(from), '-enddate', opensslTime(to), '-in', `${base}.csr`, '-out', cert,
     )
     return { cert, key }
   }

@@ -46,6 +46,10 @@ export function records(content: Buffer, size = 16384): Buffer {
   return Buffer.concat(parts)
 }
 
-/** A whole hello that asks for `name`, among other extensions. */
-export const helloFor = (name: string, size?: number): Buffer =>
-  records(message(helloBody({ extensions: [extension(23, Buffer.alloc(0)), serverName(nameEntry(name)), extension(16, Buffer.alloc(14))] })), size)
+/** A whole hello that asks for `name`, among other extensions: good for TLS 1.2 with an RSA certificate. */
+export function helloFor(name: string, size?: number): Buffer {
+  const groups = extension(10, Buffer.from('0004001d0017', 'hex'))
+  const signatures = extension(13, Buffer.from('000408040401', 'hex'))
+  const extensions = [extension(23, Buffer.alloc(0)), serverName(nameEntry(name)), groups, signatures]
+  return records(message(helloBody({ extensions })), size)
+}

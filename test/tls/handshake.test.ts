@@ -1,0 +1,241 @@
+import { createSecureContext, type SecureContextOptions, type SecureVersion } from 'node:tls'
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import { connect, HandshakeError, listen, memory, now, pipe, run, spawn, TimeoutError } from '../../lev/index.js'
+import type { Op, SecureFacts, Stream } from '../../lev/index.js'
+import { handshake, loadIdentities, NotTlsError, type IdentityConfig } from '../../tls/index.js'
+import { Certificates, type Issued, type KeyKind } from './certificates.js'
+import { helloBody, helloFor, message, records } from './hellos.js'
+import { serving } from './serving.js'
+
+const certificates = new Certificates()
+t.teardown(() => certificates.remove())
+const root = certificates.issue({ names: ['Root'], ca: true })
+const user = certificates.issue({ names: ['user'], by: root, usage: 'clientAuth' })
+const stranger = certificates.issue({ names: ['stranger'], usage: 'clientAuth' })
+const trust = readFileSync(root.cert)
+const issue = (name: string, kind: KeyKind): Issued => certificates.issue({ names: [name], kind, by: root })
+const load = (config: IdentityConfig, hosts: Record<string, IdentityConfig> = {}) =>
+  loadIdentities({ default: config, hosts }, Date.now() / 1000).identities
+
+interface Talk {
+  facts: SecureFacts
+  text: string
+}
+
+/** Connects as a client and gives what the server says. */
+function* talk(port: number, serverName: string, options: SecureContextOptions = {}): Op<Talk> {
+  const stream = yield* connect({ ip: '127.0.0.1', port })
+  const context = createSecureContext({ ca: trust, ...options })
+  const facts = yield* stream.secure({ side: 'client', context, alpn: ['http/1.1'], serverName, verify: true })
+  let text = ''
+  for (let bytes = yield* stream.read(); bytes !== null; bytes = yield* stream.read()) text += bytes.toString()
+  stream.close()
+  return { facts, text }
+}
+
+const pair = ({ cert, key }: Issued) => ({ cert: readFileSync(cert), key: readFileSync(key) })
+const versions: SecureVersion[] = ['TLSv1.2', 'TLSv1.3']
+const drivers = [['in memory', () => memory()], ['in memory, in tiny pieces', () => memory({ segment: 7 })], ['over TCP', undefined]] as const
+
+for (const [where, driver] of drivers) {
+  const options = driver === undefined ? undefined : () => ({ driver: driver() })
+
+  t.test(`each host has its own certificate, ${where}`, async (t) => {
+    const kinds: [string, KeyKind, KeyKind][] = [
+      ['RSA by default, ECDSA for the host', 'rsa', 'p256'],
+      ['ECDSA by default, RSA for the host', 'p384', 'rsa'],
+      ['Ed25519 and P-384', 'ed25519', 'p384'],
+    ]
+    for (const [title, first, second] of kinds) {
+      const identities = load(issue('default.test', first), {
+        'One.test': issue('one.test', second),
+        '*.two.test': issue('*.two.test', first),
+        'three.test.': issue('three.test', 'ed25519'),
+      })
+      await serving(identities, function* (port, served) {
+        for (const version of versions) {
+          for (const [name, identity] of [
+            ['default.test', 'default'], ['one.test', 'one.test'], ['a.two.test', '*.two.test'], ['three.test', 'three.test'],
+          ] as const) {
+            const { facts, text } = yield* talk(port, name, { maxVersion: version })
+            t.match(facts, { protocol: version, alpn: 'http/1.1', authorized: true }, `${title}: ${name} over ${version}`)
+            t.equal(text, `${identity} ${name}\n`)
+          }
+        }
+        t.same(served.errors, [])
+        t.match(served.facts[0], { protocol: 'TLSv1.2', alpn: 'http/1.1', resumed: false, client_certificate: null })
+      }, options?.())
+    }
+  })
+
+  t.test(`client certificates, ${where}`, async (t) => {
+    const host = issue('asks.test', 'p256')
+    const identities = load(issue('default.test', 'rsa'), {
+      'asks.test': { ...host, ca: root.cert, client_certificate: 'request' },
+      'wants.test': { ...issue('wants.test', 'p256'), ca: root.cert, client_certificate: 'require' },
+      'any.test': { ...issue('any.test', 'p256'), client_certificate: 'request' },
+    })
+    await serving(identities, function* (port, served) {
+      for (const maxVersion of versions) {
+        yield* talk(port, 'asks.test', { maxVersion, ...pair(user) })
+        t.match(served.facts.at(-1)?.client_certificate, {
+          authorized: true, reason: null, subject: 'CN=user', issuer: 'CN=Root', serial_number: /^[0-9A-F]+$/, fingerprint: /^([0-9A-F]{2}:){31}/,
+        })
+        yield* talk(port, 'asks.test', { maxVersion, ...pair(stranger) })
+        t.match(served.facts.at(-1)?.client_certificate, { authorized: false, reason: 'DEPTH_ZERO_SELF_SIGNED_CERT', subject: 'CN=stranger' })
+        yield* talk(port, 'asks.test', { maxVersion })
+        t.equal(served.facts.at(-1)?.client_certificate, null)
+        yield* talk(port, 'any.test', { maxVersion, ...pair(user) })
+        t.match(served.facts.at(-1)?.client_certificate, { authorized: false, subject: 'CN=user' }, 'nobody vouches without ca')
+        yield* talk(port, 'default.test', { maxVersion, ...pair(user) })
+        t.equal(served.facts.at(-1)?.client_certificate, null, 'not asked')
+        yield* talk(port, 'wants.test', { maxVersion, ...pair(user) })
+        t.match(served.facts.at(-1), { identity: 'wants.test', client_certificate: { authorized: true } })
+        const served6 = served.facts.length
+        for (const own of [{}, pair(stranger)]) {
+          let text: string | null = null
+          try {
+            text = (yield* talk(port, 'wants.test', { maxVersion, ...own })).text
+          } catch {
+            // Over TLS 1.3 the client learns of it only later, if at all.
+          }
+          t.ok(text === null || text === '', 'refused')
+        }
+        t.equal(served.facts.length, served6)
+        t.equal(served.errors.splice(0).filter((error) => error instanceof HandshakeError).length, 2)
+      }
+    }, options?.())
+  })
+
+  t.test(`connections that are no TLS, ${where}`, async (t) => {
+    const identities = load(issue('default.test', 'p256'))
+    await run(function* () {
+      const [near, far] = yield* ends()
+      yield* far.write('GET / HTTP/1.1\r\nHost: default.test\r\n\r\n')
+      const error = yield* failure(handshake(near, identities))
+      t.type(error, NotTlsError)
+      t.match(error, { code: 'LEV_HANDSHAKE', message: 'what the other side sent is not TLS' })
+      t.ok((yield* near.read())?.toString().startsWith('GET'), 'the request is still there')
+      yield* near.write('HTTP/1.1 400 Bad Request\r\n\r\n')
+      yield* near.end()
+      t.match((yield* far.read())?.toString(), /^HTTP\/1\.1 400/, 'and can be answered')
+      near.close()
+      far.close()
+      for (const [bytes, message] of [
+        [helloFor('default.test').subarray(0, 30), /left before the handshake/],
+        [Buffer.alloc(0), /left before the handshake/],
+        [records(malformed('00')), /malformed/],
+        [helloFor('default.test'), /./],
+      ] as const) {
+        const [here, there] = yield* ends()
+        yield* there.write(bytes)
+        yield* there.end()
+        t.match(yield* failure(handshake(here, identities)), { code: 'LEV_HANDSHAKE', message }, `${message}`)
+        here.close()
+        there.close()
+      }
+    }, options?.())
+  })
+}
+
+const malformed = (hex: string): Buffer => message(Buffer.from(hex, 'hex'))
+
+/** Both ends of a connection of whatever driver runs: as a server and a client have them. */
+function* ends(): Op<[Stream, Stream]> {
+  const listener = yield* listen({ ip: '127.0.0.1', port: 0 })
+  const far = yield* connect({ ip: '127.0.0.1', port: listener.address.port })
+  const near = yield* listener.accept()
+  listener.close()
+  if (near === null) throw new Error('nobody came')
+  return [near, far]
+}
+
+function* failure(op: Op<unknown>): Op<Error> {
+  try {
+    yield* op
+  } catch (error) {
+    if (error instanceof Error) return error
+  }
+  throw new Error('it did not fail')
+}
+
+t.test('a handshake ends at its deadline, wherever it stands', async (t) => {
+  const identities = load(issue('default.test', 'p256'))
+  const hello = helloFor('default.test')
+  await run(function* () {
+    for (const sent of [0, 1, 20, hello.length - 1]) {
+      const [near, far] = pipe()
+      yield* far.write(hello.subarray(0, sent))
+      const start = now()
+      near.readDeadline = start + 10
+      t.type(yield* failure(handshake(near, identities)), TimeoutError, `after ${sent} bytes`)
+      t.ok(now() - start >= 10 && now() - start < 10.1)
+      near.close()
+      far.close()
+    }
+  }, { driver: memory() })
+})
+
+t.test('a slow client that sends a hello byte by byte is let in', async (t) => {
+  const identities = load(issue('default.test', 'rsa'), { 'one.test': issue('one.test', 'p256') })
+  await serving(identities, function* (port, served) {
+    t.equal((yield* talk(port, 'one.test')).text, 'one.test one.test\n')
+    t.same(served.errors, [])
+  }, { driver: memory({ segment: 1 }) })
+})
+
+t.test('a name that changes during the handshake is refused', async (t) => {
+  const identities = load(issue('default.test', 'p256'))
+  const facts: SecureFacts = {
+    protocol: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256', alpn: null, serverName: 'other.test', resumed: false,
+    peerCertificate: null, authorized: false, reason: null,
+  }
+  await run(function* () {
+    const [near, far] = pipe()
+    yield* far.write(helloFor('one.test'))
+    yield* near.fill()
+    for (const [agreed, refused] of [
+      [{}, true], [{ serverName: null }, true], [{ serverName: 'ONE.test.' }, false],
+      [{ serverName: null, resumed: true }, true], [{ serverName: null, resumed: true, protocol: 'TLSv1.2' }, false],
+    ] as const) {
+      near.secure = function* () {
+        return { ...facts, ...agreed }
+      }
+      if (refused) t.match(yield* failure(handshake(near, identities)), /the server name changed/)
+      else t.match(yield* handshake(near, identities), { server_name: 'one.test', identity: 'default' })
+    }
+    near.close()
+    far.close()
+  }, { driver: memory() })
+})
+
+t.test('a cancelled handshake leaves nothing behind', async (t) => {
+  const identities = load(issue('default.test', 'rsa'))
+  await run(function* () {
+    const [near, far] = yield* ends()
+    yield* far.write(helloFor('default.test'))
+    const task = spawn(function* () {
+      try {
+        yield* handshake(near, identities)
+      } finally {
+        near.close()
+      }
+    })
+    yield* far.read()
+    task.cancel()
+    t.equal(yield* far.read(), null)
+    far.close()
+  })
+})
+
+t.test('a hello without any extension gets the default identity and a clear end', async (t) => {
+  const identities = load(issue('default.test', 'p256'))
+  await run(function* () {
+    const [near, far] = yield* ends()
+    yield* far.write(records(message(helloBody({ extensions: null }))))
+    t.match(yield* failure(handshake(near, identities)), { code: 'LEV_HANDSHAKE' })
+    t.equal((yield* far.read())?.[0], 21, 'an alert')
+    far.close()
+  })
+})

@@ -1,0 +1,30 @@
+import { spawn } from 'node:child_process'
+
+export interface Answer {
+  /** All that `openssl s_client` printed. */
+  readonly output: string
+  /** What the certificate is for, or null without one. */
+  readonly subject: string | null
+  readonly protocol: string | null
+  readonly resumed: boolean
+}
+
+/** Connects with the openssl program; `say` is sent, and the connection ends once the server closes it. */
+export async function sClient(port: number, args: readonly string[], say = ''): Promise<Answer> {
+  const client = spawn('openssl', ['s_client', '-connect', `127.0.0.1:${port}`, '-ign_eof', ...args])
+  let output = ''
+  client.stdout.on('data', (bytes: Buffer) => (output += bytes.toString('latin1')))
+  client.stderr.on('data', (bytes: Buffer) => (output += bytes.toString('latin1')))
+  client.stdin.on('error', () => {})
+  if (say !== '') client.stdin.write(say)
+  const late = setTimeout(() => client.kill(), 10_000)
+  await new Promise((resolve) => client.once('close', resolve))
+  clearTimeout(late)
+  const match = (pattern: RegExp): string | null => pattern.exec(output)?.[1] ?? null
+  return {
+    output,
+    subject: match(/^subject=(.*)$/m),
+    protocol: match(/^(?:New|Reused), (TLSv1\.\d)/m),
+    resumed: /^Reused, /m.test(output),
+  }
+}

@@ -1,0 +1,49 @@
+import { HandshakeError, type Op, type SecureFacts, type Stream } from '../lev/index.js'
+import { readClientHello } from './client-hello.js'
+import { tlsFacts, type TlsFacts } from './facts.js'
+import { normalHostName } from './host-name.js'
+import type { Identities } from './sni.js'
+
+/** The bytes on a connection are not TLS. None has been consumed: the stream can still be answered in the clear. */
+export class NotTlsError extends HandshakeError {}
+
+/**
+ * The server's side of a TLS handshake: afterwards the stream is encrypted. The identity is chosen by the server name
+ * before the handshake starts, since node picks another host's certificate too late for some mixes of RSA and ECDSA.
+ * The caller sets `stream.readDeadline` before, and closes the stream after any error.
+ *
+ * @throws NotTlsError; HandshakeError; TimeoutError past the deadline; ClosedError
+ */
+export function* handshake(
+  stream: Stream,
+  identities: Identities,
+  alpn: readonly string[] = ['http/1.1'],
+): Op<TlsFacts> {
+  const serverName = yield* readServerName(stream)
+  const identity = identities.choose(serverName)
+  const { context, clientCertificate } = identity
+  const secure = yield* stream.secure({ side: 'server', context, alpn, clientCertificate })
+  if (!sameName(secure, serverName)) throw new HandshakeError('the server name changed during the handshake')
+  return tlsFacts(secure, serverName, identity)
+}
+
+/** Two readings of one hello: whoever finds a way to make them differ gets nothing out of it. */
+function sameName({ serverName, resumed, protocol }: SecureFacts, read: string | null): boolean {
+  // For a resumed session of TLS 1.2 the library does not say what the client asked for.
+  if (serverName === null && resumed && protocol === 'TLSv1.2') return true
+  return (serverName === null ? null : normalHostName(serverName)) === read
+}
+
+/** Waits for a whole hello and leaves it where it is: the handshake reads it again. */
+function* readServerName(stream: Stream): Op<string | null> {
+  for (let wanted = 1; ; ) {
+    while (stream.inputEnd - stream.inputStart < wanted) {
+      if (!(yield* stream.fill())) throw new HandshakeError('the other side left before the handshake')
+    }
+    const hello = readClientHello(stream.input.subarray(stream.inputStart, stream.inputEnd))
+    if (hello.state === 'hello') return hello.serverName
+    if (hello.state === 'not-tls') throw new NotTlsError('what the other side sent is not TLS')
+    if (hello.state === 'malformed') throw new HandshakeError(`its first message is malformed: ${hello.reason}`)
+    wanted = hello.atLeast
+  }
+}

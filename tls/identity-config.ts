@@ -1,0 +1,51 @@
+/** Where one certificate and its key are: `cert` and `key`, or `pfx`. Paths of files. */
+export interface IdentityConfig {
+  /** PEM: the certificate, then those that lead from it to its authority. */
+  readonly cert?: string
+  /** PEM: the private key of `cert`. */
+  readonly key?: string
+  /** What `key` or `pfx` is encrypted with. */
+  readonly passphrase?: string
+  /** PKCS#12: certificate, chain and key in one file. */
+  readonly pfx?: string
+  /** PEM: the authorities that clients' certificates are checked against. */
+  readonly ca?: string
+  /** Whether clients are asked for a certificate, or refused without one that `ca` vouches for. Absent: not asked. */
+  readonly client_certificate?: 'request' | 'require'
+}
+
+/** The certificates of a server, by the name that a client asks for (SNI). */
+export interface TlsConfig {
+  /** For clients that ask for no name, or for one that is not listed. */
+  readonly default: IdentityConfig
+  /** By host name: `example.com`, or `*.example.org` for every name one label below. */
+  readonly hosts?: Readonly<Record<string, IdentityConfig>>
+  /** Lets certificates pass that have expired or are not valid yet: for tests. Default: false. */
+  readonly allow_expired?: boolean
+}
+
+/** An identity cannot be used. `message` names the host, the file and the reason. */
+export class IdentityError extends Error {
+  readonly code = 'LEVERET_IDENTITY'
+  /** What the identity is listed for, as the configuration has it; `default` for the default one. */
+  readonly host: string
+  /** The path that the configuration gave, or null when no file is at fault. */
+  readonly file: string | null
+  readonly reason: string
+
+  constructor(host: string, file: string | null, reason: string, options?: ErrorOptions) {
+    super(`${identityName(host)}: ${file === null ? '' : `${file}: `}${reason}`, options)
+    this.host = host
+    this.file = file
+    this.reason = reason
+  }
+
+  override get name(): string {
+    return 'IdentityError'
+  }
+}
+
+/** How messages name an identity. */
+export function identityName(host: string): string {
+  return host === 'default' ? 'the default identity' : `the identity of ${JSON.stringify(host)}`
+}

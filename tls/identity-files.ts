@@ -1,0 +1,121 @@
+import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
+import { readFileSync, statSync } from 'node:fs'
+import { readPkcs12 } from './pkcs12.js'
+import type { IdentityConfig } from './identity-config.js'
+
+/** A key and the certificates that were found beside it, as the files have them: nothing is compared yet. */
+export interface KeyMaterial {
+  readonly key: KeyObject
+  readonly certificates: readonly X509Certificate[]
+  /** Paths to name when one of the two is at fault. */
+  readonly keyFile: string
+  readonly certificateFile: string
+}
+
+/** What is wrong with one file; the caller adds which host it was for. */
+export class FileFault extends Error {
+  readonly file: string | null
+
+  constructor(file: string | null, reason: string, options?: ErrorOptions) {
+    super(reason, options)
+    this.file = file
+  }
+}
+
+/** Larger files are certainly something else; and reading must not hang on a device or a pipe. */
+const sizeLimit = 1024 * 1024
+
+const systemReasons: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'there is no such file',
+  EACCES: 'permission to read it is denied',
+  EPERM: 'permission to read it is denied',
+  ELOOP: 'its symbolic links go in a circle',
+  ENAMETOOLONG: 'the path is too long',
+}
+
+function readFile(path: string): Buffer {
+  try {
+    const facts = statSync(path)
+    if (facts.isDirectory()) throw new FileFault(path, 'it is a directory')
+    if (!facts.isFile()) throw new FileFault(path, 'it is no regular file')
+    if (facts.size > sizeLimit) throw new FileFault(path, 'it is too large')
+    return readFileSync(path)
+  } catch (error) {
+    if (error instanceof FileFault) throw error
+    const code = errorCode(error)
+    throw new FileFault(path, systemReasons[code] ?? `it cannot be read: ${code || String(error)}`, { cause: error })
+  }
+}
+
+export function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
+}
+
+/** @throws FileFault */
+export function readKeyMaterial(config: IdentityConfig): KeyMaterial {
+  const { cert, key, pfx, passphrase } = config
+  if (pfx !== undefined) {
+    if (cert !== undefined || key !== undefined) {
+      throw new FileFault(null, 'pfx takes the place of cert and key: give either')
+    }
+    const found = attempt(pfx, () => readPkcs12(readFile(pfx), passphrase))
+    return { ...found, keyFile: pfx, certificateFile: pfx }
+  }
+  if (cert === undefined) throw new FileFault(null, 'cert is missing: it needs cert and key, or pfx')
+  if (key === undefined) throw new FileFault(null, 'key is missing: it needs cert and key, or pfx')
+  const certificates = readCertificates(cert)
+  return { certificates, key: readKey(key, passphrase), keyFile: key, certificateFile: cert }
+}
+
+function attempt<T>(file: string, act: () => T): T {
+  try {
+    return act()
+  } catch (error) {
+    if (error instanceof FileFault) throw error
+    throw new FileFault(file, error instanceof Error ? error.message : String(error), { cause: error })
+  }
+}
+
+const pemCertificate = /-----BEGIN ((?:X509 |TRUSTED )?CERTIFICATE)-----[^-]*-----END \1-----/g
+
+/** All certificates of a PEM file, in its order. @throws FileFault */
+export function readCertificates(path: string): X509Certificate[] {
+  const text = readFile(path).toString('latin1')
+  const blocks = text.match(pemCertificate)
+  if (blocks === null) throw new FileFault(path, `it holds no certificate in PEM form${whatElse(text)}`)
+  return blocks.map((block, index) => {
+    try {
+      return new X509Certificate(block)
+    } catch (error) {
+      const which = blocks.length === 1 ? 'its certificate' : `certificate ${index + 1} of ${blocks.length} in it`
+      throw new FileFault(path, `${which} cannot be read: the file is damaged`, { cause: error })
+    }
+  })
+}
+
+const pemKey = /-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----/
+const encryptedKey = /-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m
+
+function readKey(path: string, passphrase: string | undefined): KeyObject {
+  const text = readFile(path).toString('latin1')
+  if (!pemKey.test(text)) throw new FileFault(path, `it holds no private key in PEM form${whatElse(text)}`)
+  const encrypted = encryptedKey.test(text)
+  if (encrypted && passphrase === undefined) {
+    throw new FileFault(path, 'the key is encrypted and no passphrase was given')
+  }
+  try {
+    return createPrivateKey({ key: text, ...(encrypted ? { passphrase } : {}) })
+  } catch (error) {
+    const reason = encrypted
+      ? 'the key cannot be decrypted: the passphrase is wrong, or the file is damaged'
+      : 'the key cannot be read: the file is damaged or its kind is unknown'
+    throw new FileFault(path, reason, { cause: error })
+  }
+}
+
+function whatElse(text: string): string {
+  const kind = /-----BEGIN ([A-Z0-9 ]{1,40})-----/.exec(text)?.[1]
+  if (kind !== undefined) return `, but a ${kind}`
+  return text.startsWith('\x30') ? ' (it may be in DER form)' : ''
+}
