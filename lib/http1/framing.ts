@@ -36,7 +36,8 @@ function connectionOptions(buf: Uint8Array, from: number, to: number): number {
  * `take` is given each field that matters, in order; then `settle` draws the conclusions.
  *
  * Repeated fields. Most are lists, and their values are joined. Refused, because a proxy in front could go by one of
- * the values and a handler by the other: Host, Transfer-Encoding, differing Content-Lengths, Content-Type, Authorization.
+ * the values and a handler by the other: Host, Transfer-Encoding, differing Content-Lengths, Content-Type,
+ * Authorization.
  * Other single-valued fields (Referer, Range, dates...) are joined, which makes a value that nobody takes for valid.
  */
 export class Framing {
@@ -155,8 +156,8 @@ export class Framing {
     return null
   }
 
-  // RFC 9112 6.1: only `chunked`, once and alone, is served. Other codings that are well-formed: 501. What hides `chunked`
-  // in other company (twice, not last, with parameters) is an attempt at being read in two ways: 400.
+  // RFC 9112 6.1: only `chunked`, once and alone, is served. Other codings that are well-formed: 501. What hides
+  // `chunked` in other company (twice, not last, with parameters) is an attempt at being read in two ways: 400.
   #takeCoding(buf: Buffer, from: number, to: number): Refusal | null {
     if (this.#coding !== null) return refusals.transferEncodingRepeated
     this.#coding = 'chunked'

@@ -14,7 +14,7 @@ export class RequestHead {
   /** The text after "?", as sent; "" if there is none. */
   readonly args: string
   readonly minorVersion: 0 | 1
-  /** Host and port that the request is for, as sent: absolute-form's, else the Host field's (RFC 9112 3.2.2); "" if none. */
+  /** Host and port that the request is for: absolute-form's, else the Host field's (RFC 9112 3.2.2); "" if none. */
   readonly host: string
   /** Whether the client lets the connection live on (RFC 9112 9.3); never after CONNECT. */
   readonly keepAlive: boolean

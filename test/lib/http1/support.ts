@@ -1,0 +1,77 @@
+import { HeadReader, NEED_MORE, REFUSED } from '../../../lib/http1/head.js'
+import type { HeadLimits, RequestHead } from '../../../lib/http1/head.js'
+import type { Refusal } from '../../../lib/http1/refusal.js'
+
+export const limits: HeadLimits = { lineLimit: 8192, countLimit: 100, sizeLimit: 65536 }
+
+/** What became of some bytes: so that two ways of reading them can be compared. */
+export interface Outcome {
+  /** Offset behind the head, NEED_MORE or REFUSED. */
+  readonly next: number
+  readonly refusal: Refusal | null
+  readonly head: RequestHead | null
+}
+
+/** Reads a head in one piece. */
+export function readHead(text: string | Buffer, within: HeadLimits = limits): Outcome {
+  const bytes = typeof text === 'string' ? Buffer.from(text, 'latin1') : text
+  return outcome(new HeadReader(within), (reader) => reader.read(bytes, 0, bytes.length))
+}
+
+/** Reads a head that comes in pieces, which end at the `cuts`, each time from another place in another buffer. */
+export function readHeadInPieces(bytes: Buffer, cuts: readonly number[], within: HeadLimits = limits): Outcome {
+  return outcome(new HeadReader(within), (reader) => {
+    for (const end of [...cuts, bytes.length]) {
+      const offset = end % 7
+      const moved = Buffer.alloc(offset + end + 3, 'x')
+      bytes.copy(moved, offset, 0, end)
+      const next = reader.read(moved, offset, offset + end)
+      if (next === REFUSED) return REFUSED
+      if (next !== NEED_MORE) return next - offset
+    }
+    return NEED_MORE
+  })
+}
+
+function outcome(reader: HeadReader, read: (reader: HeadReader) => number): Outcome {
+  const next = read(reader)
+  return { next, refusal: next === REFUSED ? reader.refusal : null, head: next >= 0 ? reader.head : null }
+}
+
+/** Everything that a head says, as plain data. */
+export function facts(head: RequestHead | null): unknown {
+  return head === null ? null : { ...head, fields: head.fields.lines() }
+}
+
+/** The seed of the random tests: LEV_SEED, or always the same one. */
+export const seed = Number(process.env['LEV_SEED'] ?? 20260101) >>> 0
+
+/** Random whole numbers in [0, below), the same ones for the same seed. */
+export function random(from: number): (below: number) => number {
+  let state = from >>> 0
+  return (below) => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
+  }
+}
+
+/** Sorted random places to cut `length` bytes at. */
+export function randomCuts(pick: (below: number) => number, length: number): number[] {
+  const cuts = new Set<number>()
+  for (let n = pick(6); n > 0; n--) cuts.add(pick(length + 1))
+  return [...cuts].sort((a, b) => a - b)
+}
+
+/** A few random changes to some bytes: the sort of thing that a parser meets from people who mean no good. */
+export function mutated(pick: (below: number) => number, seedBytes: Buffer, fragments: readonly string[]): Buffer {
+  let bytes = seedBytes
+  for (let n = 1 + pick(4); n > 0; n--) {
+    const at = pick(bytes.length + 1)
+    const to = Math.min(bytes.length, at + pick(6))
+    const text = pick(3) === 0 ? String.fromCharCode(pick(256)) : fragments[pick(fragments.length)]
+    bytes = Buffer.concat([bytes.subarray(0, at), Buffer.from(text, 'latin1'), bytes.subarray(pick(2) === 0 ? at : to)])
+  }
+  return bytes
+}
