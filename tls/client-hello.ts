@@ -26,7 +26,7 @@ const hostNameType = 0
  * Finds the server name (SNI) in the first bytes of a connection, so that the certificate can be chosen before the
  * handshake starts. Reads as strictly as the TLS library behind it, which gets the same bytes afterwards. Never throws.
  *
- * Sources: RFC 8446 sections 4.1.2 (ClientHello) and 5.1 (a message may span several records); RFC 6066 section 3 (SNI).
+ * Sources: RFC 8446 sections 4.1.2 (ClientHello) and 5.1 (a message may span records); RFC 6066 section 3 (SNI).
  */
 export function readClientHello(bytes: Buffer): ClientHello {
   const first = firstMessage(bytes)

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createPrivateKey, randomBytes } from 'node:crypto'
 import forge from 'node-forge'
 
 const { md, pki } = forge
@@ -37,10 +37,11 @@ export function makeAuthority(now: number): Pair {
 /** Makes a server certificate for host names (or `*.` and a host name) and IP addresses. */
 export function makeLeaf(hosts: readonly string[], addresses: readonly string[], authority: Pair, now: number): Pair {
   const certificate = pki.certificateFromPem(authority)
-  const signer = { certificate, key: pki.privateKeyFromPem(authority) }
+  // forge looks at the first block of a PEM file only.
+  const key = pki.privateKeyFromPem(createPrivateKey(authority).export({ type: 'pkcs1', format: 'pem' }).toString())
   const altNames = [...hosts.map((value) => ({ type: 2, value })), ...addresses.map((ip) => ({ type: 7, ip }))]
   // A common name has 64 characters at most (RFC 5280 appendix A); clients look at the alternative names.
-  return make((hosts[0] ?? organization).slice(0, 64), now, leafLifetime, signer, [
+  return make((hosts[0] ?? organization).slice(0, 64), now, leafLifetime, { certificate, key }, [
     { name: 'basicConstraints', critical: true, cA: false },
     { name: 'keyUsage', critical: true, digitalSignature: true, keyEncipherment: true },
     { name: 'extKeyUsage', serverAuth: true },

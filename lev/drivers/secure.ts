@@ -69,7 +69,7 @@ function clientSocket(socket: Duplex, security: Of<'client'>): TLSSocket {
 /**
  * What the handshake agreed on; to be called once `secure` was emitted and while the socket is open.
  *
- * @throws HandshakeError if the other side must be refused: its certificate is needed and not trusted, or another name's
+ * @throws HandshakeError if the other side must be refused: its certificate must be trusted and is not
  */
 export function secureFacts(socket: TLSSocket, security: Security): SecureFacts {
   const protocol = socket.getProtocol()

@@ -76,8 +76,10 @@ export class Certificates {
   key(kind: KeyKind): string {
     const path = this.path(`${kind}-${++this.#count}.key`)
     if (kind === 'dsa') {
-      this.openssl('genpkey', '-genparam', '-algorithm', 'DSA', '-pkeyopt', 'dsa_paramgen_bits:1024', '-out', `${path}.parameters`)
-      this.openssl('genpkey', '-paramfile', `${path}.parameters`, '-out', path)
+      const parameters = `${path}.parameters`
+      const size = ['-pkeyopt', 'dsa_paramgen_bits:1024']
+      this.openssl('genpkey', '-genparam', '-algorithm', 'DSA', ...size, '-out', parameters)
+      this.openssl('genpkey', '-paramfile', parameters, '-out', path)
     } else {
       this.openssl('genpkey', ...KEY_ARGUMENTS[kind], '-out', path)
     }
@@ -91,7 +93,8 @@ export class Certificates {
   }
 
   issue(options: IssueOptions): Issued {
-    const { names, kind = 'p256', by, ca = false, from = -1, to = 30, usage = 'serverAuth', extra = [], bare = false } = options
+    const { names, kind = 'p256', by, ca = false, from = -1, to = 30, usage = 'serverAuth' } = options
+    const { extra = [], bare = false } = options
     const key = this.key(kind)
     const base = this.path(`${this.#count}-${names[0]?.replaceAll(/[^a-z0-9]/gi, '_') ?? 'nameless'}`)
     const cert = `${base}.crt`
@@ -103,15 +106,17 @@ export class Certificates {
       : ['basicConstraints=CA:FALSE', `extendedKeyUsage=${usage}`, ...(bare ? [] : [`subjectAltName=${alt}`]), ...extra]
     writeFileSync(join(base, 'config'), [
       '[ca]', 'default_ca=one', '[one]', `database=${base}/index`, `new_certs_dir=${base}`, 'policy=any',
-      `default_md=${kind === 'ed25519' && by === undefined ? 'null' : 'sha256'}`, 'rand_serial=yes', 'unique_subject=no',
+      `default_md=${kind === 'ed25519' && by === undefined ? 'null' : 'sha256'}`,
+      'rand_serial=yes', 'unique_subject=no',
       '[any]', 'commonName=optional', '[request]', 'distinguished_name=name', '[name]',
       '[extensions]', 'subjectKeyIdentifier=hash', ...extensions, '',
     ].join('\n'))
-    const common = `/CN=${(names[0] ?? '').replace('IP:', '')}`
-    this.openssl('req', '-new', '-key', key, '-subj', common, '-config', `${base}/config`, '-section', 'request', '-out', `${base}.csr`)
+    const subject = ['-subj', `/CN=${(names[0] ?? '').replace('IP:', '')}`]
+    const config = ['-config', `${base}/config`]
+    this.openssl('req', '-new', '-key', key, ...subject, ...config, '-section', 'request', '-out', `${base}.csr`)
     const signer = by === undefined ? ['-selfsign', '-keyfile', key] : ['-cert', by.cert, '-keyfile', by.key]
     this.openssl(
-      'ca', '-batch', '-notext', '-config', `${base}/config`, '-extensions', 'extensions', ...signer,
+      'ca', '-batch', '-notext', ...config, '-extensions', 'extensions', ...signer,
       ...(by !== undefined && /ed25519/.test(by.key) ? ['-md', 'null'] : []),
       '-startdate', opensslTime(from), '-enddate', opensslTime(to), '-in', `${base}.csr`, '-out', cert,
     )
@@ -121,7 +126,8 @@ export class Certificates {
   /** A PKCS#12 file of a key, its certificate and perhaps its chain. */
   pfx(issued: Issued, passphrase: string, ...args: string[]): string {
     const path = this.path(`${++this.#count}.p12`)
-    this.openssl('pkcs12', '-export', '-inkey', issued.key, '-in', issued.cert, '-passout', `pass:${passphrase}`, ...args, '-out', path)
+    const from = ['-inkey', issued.key, '-in', issued.cert, '-passout', `pass:${passphrase}`]
+    this.openssl('pkcs12', '-export', ...from, ...args, '-out', path)
     return path
   }
 }

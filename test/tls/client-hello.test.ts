@@ -1,9 +1,10 @@
 import { once } from 'node:events'
-import { connect, createSecureContext } from 'node:tls'
+import { connect, createSecureContext, type ConnectionOptions } from 'node:tls'
 import fc from 'fast-check'
 import t from 'tap'
 import { readClientHello, type ClientHello } from '../../tls/client-hello.js'
-import { extension, helloBody, helloFor, message, nameEntry, record, records, serverName, vector, type HelloParts } from './hellos.js'
+import { extension, helloBody, helloFor, message, nameEntry, record, records, serverName } from './hellos.js'
+import type { HelloParts } from './hellos.js'
 import { duplexPair } from './wires.js'
 
 const hello = (name: string | null): ClientHello => ({ state: 'hello', serverName: name })
@@ -15,7 +16,7 @@ t.test('hellos', async (t) => {
     ['in upper case with a dot', { extensions: [serverName(nameEntry('EXAMPLE.com.'))] }, 'example.com'],
     ['an address', { extensions: [serverName(nameEntry('127.0.0.1'))] }, '127.0.0.1'],
     ['what is no host name counts as none', { extensions: [serverName(nameEntry('exa mple'))] }, null],
-    ['bytes beyond ASCII count as none', { extensions: [serverName(nameEntry(Buffer.from('b\xfccher.example', 'latin1')))] }, null],
+    ['bytes beyond ASCII count as none', { extensions: [serverName(nameEntry(Buffer.from([0xfc])))] }, null],
     ['no extensions at all', { extensions: null }, null],
     ['an empty list of extensions', { extensions: [] }, null],
     ['other extensions only', { extensions: [extension(10, bytes(9)), extension(0xffff, bytes(0))] }, null],
@@ -23,9 +24,12 @@ t.test('hellos', async (t) => {
     ['no session id', { session: bytes(0), extensions: [serverName(nameEntry('a.test'))] }, 'a.test'],
     ['very many ciphers', { ciphers: bytes(40_000), extensions: [serverName(nameEntry('a.test'))] }, 'a.test'],
   ]
-  for (const [title, parts, name] of cases) t.same(readClientHello(records(message(helloBody(parts)))), hello(name), title)
+  for (const [title, parts, name] of cases) {
+    t.same(readClientHello(records(message(helloBody(parts)))), hello(name), title)
+  }
   const whole = message(helloBody({ extensions: [serverName(nameEntry('example.com'))] }))
-  t.same(readClientHello(Buffer.concat([record(whole), bytes(100)])), hello('example.com'), 'what follows does not matter')
+  const followed = Buffer.concat([record(whole), bytes(100)])
+  t.same(readClientHello(followed), hello('example.com'), 'what follows does not matter')
   t.same(readClientHello(record(Buffer.concat([whole, bytes(7)]))), hello('example.com'), 'nor in the same record')
   t.same(readClientHello(record(whole, 22, 0x0303)), hello('example.com'), 'any version of the record layer')
 })
@@ -47,8 +51,8 @@ t.test('malformed hellos', async (t) => {
     ['an empty name', helloBody({ extensions: [serverName(nameEntry(''))] })],
     ['an empty list of names', helloBody({ extensions: [serverName()] })],
     ['an empty server name extension', helloBody({ extensions: [extension(0, bytes(0))] })],
-    ['a list longer than its extension', helloBody({ extensions: [extension(0, Buffer.from('00ff0000016100', 'hex'))] })],
-    ['bytes behind the list', helloBody({ extensions: [extension(0, Buffer.concat([vector(2, nameEntry('a')), bytes(1)]))] })],
+    ['a list longer than its extension', helloBody({ extensions: [extension(0, Buffer.from('00ff00000161', 'hex'))] })],
+    ['bytes behind the list', helloBody({ extensions: [extension(0, Buffer.from('0004000001610000', 'hex'))] })],
     ['nothing', bytes(0)],
     ['a version only', bytes(2)],
     ['a random only', bytes(34)],
@@ -58,16 +62,19 @@ t.test('malformed hellos', async (t) => {
   const cut = (behind: Buffer): Buffer => Buffer.concat([record(whole.subarray(0, 20)), behind])
   t.match(readClientHello(cut(record(whole.subarray(20), 21))), { state: 'malformed' }, 'an alert in between')
   t.match(readClientHello(cut(Buffer.from('1603010000', 'hex'))), { state: 'malformed' }, 'an empty record in between')
-  t.match(readClientHello(cut(Buffer.from('1603014001', 'hex'))), { state: 'malformed' }, 'a record of more than 16 KiB')
+  t.match(readClientHello(cut(Buffer.from('1603014001', 'hex'))), { state: 'malformed' }, 'a record beyond 16 KiB')
   t.match(readClientHello(records(whole, 1)), { state: 'malformed' }, 'spread over very many records')
   const huge = Buffer.concat([Buffer.from('01ffffff', 'hex'), bytes(100)])
   t.match(readClientHello(record(huge)), { state: 'malformed', reason: 'it is too large' }, 'told at once')
-  t.match(readClientHello(records(message(helloBody({ ciphers: bytes(65534), extensions: [extension(21, bytes(9000))] })))), { state: 'malformed' })
+  const large = helloBody({ ciphers: bytes(65534), extensions: [extension(21, bytes(9000))] })
+  t.match(readClientHello(records(message(large))), { state: 'malformed' })
 })
 
 t.test('what is no TLS is told from its first bytes', async (t) => {
-  for (const start of ['G', 'GET / HTTP/1.1\r\n\r\n', '\x16\x02', '\x16\x04', '\x16\x03\x01\0\0', '\x16\x03\x01\x40\x01', '\x15\x03\x01', '\x80\x2e\x01', '\0',
-    '\x16\x03\x01\x02\0\x02', '\x16\x03\x01\x02\0\0']) {
+  for (const start of [
+    'G', 'GET / HTTP/1.1\r\n\r\n', '\0', '\x16\x02', '\x16\x04', '\x15\x03\x01', '\x80\x2e\x01',
+    '\x16\x03\x01\0\0', '\x16\x03\x01\x40\x01', '\x16\x03\x01\x02\0\x02', '\x16\x03\x01\x02\0\0',
+  ]) {
     t.same(readClientHello(Buffer.from(start, 'latin1')), { state: 'not-tls' }, JSON.stringify(start))
   }
 })
@@ -116,7 +123,8 @@ t.test('a prefix never says something else than the whole', async () => {
 
 t.test('the largest hello in the smallest pieces costs little', async (t) => {
   const whole = helloFor('example.com', 20)
-  const large = records(message(helloBody({ ciphers: bytes(60_000), extensions: [serverName(nameEntry('a.test'))] })), 1000)
+  const body = helloBody({ ciphers: bytes(60_000), extensions: [serverName(nameEntry('a.test'))] })
+  const large = records(message(body), 1000)
   for (const input of [whole, large]) {
     let wanted = 1
     let readings = 0
@@ -131,14 +139,15 @@ t.test('the largest hello in the smallest pieces costs little', async (t) => {
 })
 
 t.test('the hellos of real clients', async (t) => {
-  for (const [options, name] of [
+  const clients: [ConnectionOptions, string | null][] = [
     [{ servername: 'real.test' }, 'real.test'],
     [{ servername: 'real.test', maxVersion: 'TLSv1.2' }, 'real.test'],
     [{ servername: 'real.test', ALPNProtocols: ['h2', 'http/1.1'] }, 'real.test'],
     [{}, null],
-  ] as const) {
+  ]
+  for (const [options, name] of clients) {
     const [near, far] = duplexPair()
-    const socket = connect({ socket: far, secureContext: createSecureContext(), host: 'real.test', ...options, ALPNProtocols: [...('ALPNProtocols' in options ? options.ALPNProtocols : [])] })
+    const socket = connect({ socket: far, secureContext: createSecureContext(), host: 'real.test', ...options })
     socket.on('error', () => {})
     const [sent] = await once(near, 'data')
     t.same(readClientHello(sent as Buffer), hello(name))

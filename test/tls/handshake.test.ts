@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { createSecureContext, type SecureContextOptions, type SecureVersion } from 'node:tls'
 import { readFileSync } from 'node:fs'
 import t from 'tap'
@@ -36,7 +37,9 @@ function* talk(port: number, serverName: string, options: SecureContextOptions =
 
 const pair = ({ cert, key }: Issued) => ({ cert: readFileSync(cert), key: readFileSync(key) })
 const versions: SecureVersion[] = ['TLSv1.2', 'TLSv1.3']
-const drivers = [['in memory', () => memory()], ['in memory, in tiny pieces', () => memory({ segment: 7 })], ['over TCP', undefined]] as const
+const drivers = [
+  ['in memory', () => memory()], ['in memory, in tiny pieces', () => memory({ segment: 7 })], ['over TCP', undefined],
+] as const
 
 for (const [where, driver] of drivers) {
   const options = driver === undefined ? undefined : () => ({ driver: driver() })
@@ -56,10 +59,11 @@ for (const [where, driver] of drivers) {
       await serving(identities, function* (port, served) {
         for (const version of versions) {
           for (const [name, identity] of [
-            ['default.test', 'default'], ['one.test', 'one.test'], ['a.two.test', '*.two.test'], ['three.test', 'three.test'],
+            ['default.test', 'default'], ['one.test', 'one.test'], ['a.two.test', '*.two.test'],
+            ['three.test', 'three.test'],
           ] as const) {
             const { facts, text } = yield* talk(port, name, { maxVersion: version })
-            t.match(facts, { protocol: version, alpn: 'http/1.1', authorized: true }, `${title}: ${name} over ${version}`)
+            t.match(facts, { protocol: version, authorized: true }, `${title}: ${name} over ${version}`)
             t.equal(text, `${identity} ${name}\n`)
           }
         }
@@ -80,14 +84,17 @@ for (const [where, driver] of drivers) {
       for (const maxVersion of versions) {
         yield* talk(port, 'asks.test', { maxVersion, ...pair(user) })
         t.match(served.facts.at(-1)?.client_certificate, {
-          authorized: true, reason: null, subject: 'CN=user', issuer: 'CN=Root', serial_number: /^[0-9A-F]+$/, fingerprint: /^([0-9A-F]{2}:){31}/,
+          authorized: true, reason: null, subject: 'CN=user', issuer: 'CN=Root',
+          serial_number: /^[0-9A-F]+$/, fingerprint: /^([0-9A-F]{2}:){31}/,
         })
         yield* talk(port, 'asks.test', { maxVersion, ...pair(stranger) })
-        t.match(served.facts.at(-1)?.client_certificate, { authorized: false, reason: 'DEPTH_ZERO_SELF_SIGNED_CERT', subject: 'CN=stranger' })
+        t.match(served.facts.at(-1)?.client_certificate, {
+          authorized: false, reason: 'DEPTH_ZERO_SELF_SIGNED_CERT', subject: 'CN=stranger',
+        })
         yield* talk(port, 'asks.test', { maxVersion })
         t.equal(served.facts.at(-1)?.client_certificate, null)
         yield* talk(port, 'any.test', { maxVersion, ...pair(user) })
-        t.match(served.facts.at(-1)?.client_certificate, { authorized: false, subject: 'CN=user' }, 'nobody vouches without ca')
+        t.match(served.facts.at(-1)?.client_certificate, { authorized: false, subject: 'CN=user' }, 'no ca, no trust')
         yield* talk(port, 'default.test', { maxVersion, ...pair(user) })
         t.equal(served.facts.at(-1)?.client_certificate, null, 'not asked')
         yield* talk(port, 'wants.test', { maxVersion, ...pair(user) })
@@ -104,6 +111,32 @@ for (const [where, driver] of drivers) {
         }
         t.equal(served.facts.length, served6)
         t.equal(served.errors.splice(0).filter((error) => error instanceof HandshakeError).length, 2)
+      }
+    }, options?.())
+  })
+
+  t.test(`much data both ways, and an end right behind it, ${where}`, async (t) => {
+    const size = where.includes('tiny') ? 20_000 : 3_000_000
+    const identities = load(issue('default.test', 'p256'))
+    await run(function* () {
+      for (const maxVersion of versions) {
+        const [near, far] = yield* ends()
+        const question = randomBytes(size)
+        const answer = randomBytes(size)
+        const server = spawn(function* () {
+          yield* handshake(near, identities)
+          const got = yield* readAll(near)
+          for (let at = 0; at < size; at += 70_001) yield* near.write(answer.subarray(at, at + 70_001))
+          yield* near.linger(10, size)
+          return got
+        })
+        const context = createSecureContext({ ca: trust, maxVersion })
+        yield* far.secure({ side: 'client', context, alpn: [], serverName: 'default.test', verify: true })
+        yield* far.write(question)
+        yield* far.end()
+        t.ok((yield* readAll(far)).equals(answer), `the answer, over ${maxVersion}`)
+        t.ok((yield* server.join()).equals(question), `the question, over ${maxVersion}`)
+        far.close()
       }
     }, options?.())
   })
@@ -149,6 +182,12 @@ function* ends(): Op<[Stream, Stream]> {
   listener.close()
   if (near === null) throw new Error('nobody came')
   return [near, far]
+}
+
+function* readAll(stream: Stream): Op<Buffer> {
+  const parts: Buffer[] = []
+  for (let bytes = yield* stream.read(); bytes !== null; bytes = yield* stream.read()) parts.push(bytes)
+  return Buffer.concat(parts)
 }
 
 function* failure(op: Op<unknown>): Op<Error> {

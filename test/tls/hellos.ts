@@ -26,7 +26,8 @@ export interface HelloParts {
 
 /** The body of a ClientHello. */
 export function helloBody(parts: HelloParts = {}): Buffer {
-  const { session = Buffer.alloc(32, 1), ciphers = Buffer.from('1301c02f', 'hex'), compressions = Buffer.from([0]) } = parts
+  const { session = Buffer.alloc(32, 1), ciphers = Buffer.from('1301c02f', 'hex') } = parts
+  const { compressions = Buffer.from([0]) } = parts
   return Buffer.concat([
     Buffer.from('0303', 'hex'), Buffer.alloc(32, 7), vector(1, session), vector(2, ciphers), vector(1, compressions),
     parts.extensions === null ? Buffer.alloc(0) : vector(2, Buffer.concat(parts.extensions ?? [])),

@@ -62,14 +62,17 @@ t.test('keys in every form', async (t) => {
   for (const issued of [rsa, good, certificates.issue({ names: ['ed.test'], kind: 'ed25519' })]) {
     const key = certificates.encrypted(issued.key, 'a secret')
     t.equal(refused({ cert: issued.cert, key, passphrase: 'a secret' }), null, 'PKCS#8, encrypted')
-    t.match(refused({ cert: issued.cert, key }), { file: key, reason: 'the key is encrypted and no passphrase was given' })
+    t.match(refused({ cert: issued.cert, key }), { file: key, reason: /^the key is encrypted and no pass/ })
     t.match(refused({ cert: issued.cert, key, passphrase: 'wrong' }), { file: key, reason: /passphrase is wrong/ })
     t.match(refused({ cert: issued.cert, key, passphrase: '' }), { file: key, reason: /passphrase is wrong/ })
   }
   t.equal(refused({ ...good, passphrase: 'not needed' }), null)
-  const both = certificates.joined('both.pem', good.key, good.cert)
-  t.equal(refused({ cert: both, key: both }), null, 'key and certificate in one file')
-  const commented = certificates.write('commented.pem', `A certificate\r\n${readFileSync(good.cert, 'latin1').replaceAll('\n', '\r\n')}`)
+  for (const parts of [[good.key, good.cert], [good.cert, good.key], [good.cert, root.cert, good.key]]) {
+    const both = certificates.joined('both.pem', ...parts)
+    t.equal(refused({ cert: both, key: both }), null, 'key and certificate in one file')
+  }
+  const crlf = readFileSync(good.cert, 'latin1').replaceAll('\n', '\r\n')
+  const commented = certificates.write('commented.pem', `A certificate\r\n${crlf}`)
   t.equal(refused({ cert: commented, key: good.key }), null, 'text around, and CRLF')
 })
 
@@ -83,7 +86,8 @@ t.test('files that are no good', async (t) => {
   const text = readFileSync(good.cert, 'latin1')
   const cut = certificates.write('cut.pem', text.slice(0, 300))
   const bent = certificates.write('bent.pem', text.replace(/^[A-Za-z]{4}/m, '????'))
-  const bentKey = certificates.write('bent.key', readFileSync(good.key, 'latin1').replace(/(\n.{20}).{20}/, `$1${'A'.repeat(20)}`))
+  const bentText = readFileSync(good.key, 'latin1').replace(/(\n.{20}).{20}/, `$1${'A'.repeat(20)}`)
+  const bentKey = certificates.write('bent.key', bentText)
   const der = certificates.path('der')
   certificates.openssl('x509', '-in', good.cert, '-outform', 'DER', '-out', der)
   const large = certificates.write('large', Buffer.alloc(2 << 20))
@@ -159,7 +163,8 @@ t.test('chains', async (t) => {
   t.equal(chained(root.cert, middle.cert, leaf.cert).identities.default.certificate.subject, 'CN=leaf.test')
   t.match(chained(leaf.cert, middle.cert, other.cert).warnings, [/1 of its certificates is no part of the chain/])
   t.match(chained(other.cert, good.cert, leaf.cert).warnings, [/2 of its certificates are no part/])
-  const published = certificates.issue({ names: ['public.test'], by: middle, extra: ['authorityInfoAccess=caIssuers;URI:http://ca.test/middle.crt'] })
+  const extra = ['authorityInfoAccess=caIssuers;URI:http://ca.test/middle.crt']
+  const published = certificates.issue({ names: ['public.test'], by: middle, extra })
   t.match(load(published).warnings, [/certificate of its issuer is not in the file/])
   t.same(load({ cert: certificates.joined('full.pem', published.cert, middle.cert), key: published.key }).warnings, [])
 })
@@ -220,7 +225,9 @@ t.test('hosts', async (t) => {
       return error
     }
   }
-  t.match(bad({ 'example.com:443': good }), { host: 'example.com:443', file: null, message: 'the identity of "example.com:443": a host name has no port' })
+  t.match(bad({ 'a.test:443': good }), {
+    host: 'a.test:443', file: null, message: 'the identity of "a.test:443": a host name has no port',
+  })
   t.match(bad({ '*': good }), { host: '*', reason: /default identity/ })
   t.match(bad({ 'a.test': good, 'A.test': good }), { host: 'A.test', reason: 'it is listed twice: both are a.test' })
   t.match(bad({ '*.a.test': good, '*.A.test.': good }), { reason: /listed twice/ })
@@ -231,10 +238,13 @@ t.test('hosts', async (t) => {
   })
   const { identities, warnings } = loadIdentities({
     default: other,
-    hosts: { 'GOOD.test': good, 'www.good.test.': good, '*.good.test': good, 'a.b.good.test': good, '*.other.test': other, 'other.test': other },
+    hosts: {
+      'GOOD.test': good, 'www.good.test.': good, '*.good.test': good, 'a.b.good.test': good,
+      '*.other.test': other, 'other.test': other,
+    },
   }, now)
   t.match(warnings, [
-    /^the identity of "a\.b\.good\.test": .*\.crt: the certificate does not cover a\.b\.good\.test \(it covers DNS:good\.test, DNS:\*\.good\.test\)$/,
+    /^the identity of "a\.b\.good\.test": .*\.crt: the certificate does not cover a\.b\.good\.test \(it covers DNS:/,
     /does not cover \*\.other\.test/,
   ])
   t.equal(warnings.length, 2)
@@ -252,9 +262,11 @@ t.test('a common name does not cover a host', async (t) => {
 t.test('client certificates', async (t) => {
   t.same(load({ ...good, client_certificate: 'request' }).warnings, [])
   t.same(load({ ...good, ca: root.cert, client_certificate: 'require' }).warnings, [])
-  t.equal(load({ ...good, ca: root.cert, client_certificate: 'require' }).identities.default.clientCertificate, 'require')
+  const strict = load({ ...good, ca: root.cert, client_certificate: 'require' })
+  t.equal(strict.identities.default.clientCertificate, 'require')
   t.match(load({ ...good, ca: root.cert }).warnings, [/ca has no effect/])
-  t.match(load({ ...good, ca: other.cert, client_certificate: 'request' }).warnings, [/CN=other\.test is no certificate authority/])
+  const odd = load({ ...good, ca: other.cert, client_certificate: 'request' })
+  t.match(odd.warnings, [/CN=other\.test is no certificate authority/])
 })
 
 t.test('nothing secret is in a message', async (t) => {

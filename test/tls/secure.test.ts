@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
-import { connect, createSecureContext, type ConnectionOptions, type SecureContextOptions, type TLSSocket } from 'node:tls'
+import { connect, createSecureContext } from 'node:tls'
+import type { ConnectionOptions, SecureContextOptions, TLSSocket } from 'node:tls'
 import t from 'tap'
 import type { Security } from '../../lev/drivers/driver.js'
 import { Certificates, type Issued } from './certificates.js'
@@ -42,7 +43,7 @@ for (const [wireName, wire] of wires) {
           peerCertificate: null, authorized: false, reason: 'no certificate was asked for',
         })
         t.match(here.facts?.cipher, /^TLS_/)
-        t.match(there.facts, { protocol: version, alpn: 'http/1.1', serverName: 'one.test', authorized: true, reason: null })
+        t.match(there.facts, { protocol: version, alpn: 'http/1.1', serverName: 'one.test', authorized: true })
         t.equal(there.facts?.peerCertificate?.checkHost('one.test'), 'one.test')
         there.socket.end()
         here.socket.end()
@@ -106,7 +107,8 @@ for (const [wireName, wire] of wires) {
           const bad = await meet(stranger)
           if (asked === 'request') {
             t.match(none.facts, { authorized: false, reason: 'no certificate was sent', peerCertificate: null })
-            t.match(bad.facts, { authorized: false, reason: 'DEPTH_ZERO_SELF_SIGNED_CERT', peerCertificate: { subject: 'CN=stranger' } })
+            t.match(bad.facts, { authorized: false, reason: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
+            t.equal(bad.facts?.peerCertificate?.subject, 'CN=stranger')
           } else {
             t.same([none.facts, bad.facts], [null, null])
             t.match(none.errors, [/did not return a certificate/])
@@ -117,7 +119,8 @@ for (const [wireName, wire] of wires) {
       }
 
       t.test('ALPN: none offered is served, none in common is refused', async (t) => {
-        for (const [offer, alpn] of [[undefined, null], [['h2', 'http/1.1'], 'http/1.1'], [['h2'], undefined]] as const) {
+        const offers = [[undefined, null], [['h2', 'http/1.1'], 'http/1.1'], [['h2'], undefined]] as const
+        for (const [offer, alpn] of offers) {
           const [a, b] = await wire()
           const here = watch(a, server())
           const options: ConnectionOptions = { maxVersion: version }
@@ -154,7 +157,9 @@ for (const [wireName, wire] of wires) {
       ['a client that vanishes', (peer) => {
         peer.write(Buffer.from('160301020001', 'hex'), () => peer.destroy())
       }],
-      ['TLS 1.1', (peer) => plainClient(peer, { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL@SECLEVEL=0' })],
+      ['TLS 1.1', (peer) => {
+        plainClient(peer, { minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'ALL@SECLEVEL=0' })
+      }],
       ['a client that does not trust', (peer) => plainClient(peer, { ca: [] })],
     ]
     for (const [name, act] of failures) {
@@ -231,7 +236,8 @@ for (const [wireName, wire] of wires) {
       t.same(refused.events.filter((event) => event === 'error').length, 1)
       t.match(refused.errors[0]?.message, message)
     }
-    t.match((await meet(client({}, 'two.test', false))).facts, { authorized: false, reason: 'ERR_TLS_CERT_ALTNAME_INVALID' })
+    const lax = await meet(client({}, 'two.test', false))
+    t.match(lax.facts, { authorized: false, reason: 'ERR_TLS_CERT_ALTNAME_INVALID' })
   })
 }
 

@@ -7,8 +7,12 @@ export interface Served {
   readonly errors: unknown[]
 }
 
-/** Answers each connection with what its handshake agreed on, then with all lines that come, and lets `main` be its client. */
-export function serving<T>(identities: Identities, main: (port: number, served: Served) => Op<T>, options?: RunOptions): Promise<T> {
+/** Answers each connection with the identity and the name that its handshake agreed on; `main` is its client. */
+export function serving<T>(
+  identities: Identities,
+  main: (port: number, served: Served) => Op<T>,
+  options?: RunOptions,
+): Promise<T> {
   return run(function* () {
     const listener = yield* listen({ ip: '127.0.0.1', port: 0 })
     return yield* scope(function* (tasks) {

@@ -58,7 +58,8 @@ t.test('any text gets an identity, and upper case or a trailing dot never anothe
 })
 
 t.test('a host that wants client certificates is not served on a connection of another', async (t) => {
-  const mixed = new Identities(identity('default'), [identity('open.test'), identity('asks.test', 'request'), identity('*.closed.test', 'require')])
+  const listed = [identity('open.test'), identity('asks.test', 'request'), identity('*.closed.test', 'require')]
+  const mixed = new Identities(identity('default'), listed)
   for (const [listed, host, may] of [
     ['default', 'open.test', true],
     ['open.test', 'unknown.test', true],
