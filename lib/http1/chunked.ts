@@ -6,6 +6,7 @@ import { NEED_MORE, REFUSED, bodyTooLarge, refusals } from './refusal.js'
 import type { Refusal } from './refusal.js'
 
 export { NEED_MORE, REFUSED } from './refusal.js'
+export type { HeadLimits } from './field-lines.js'
 
 /** `next` found content: buf[dataStart, dataEnd). */
 export const DATA = 1

@@ -1,3 +1,5 @@
+import { BodyBuffer } from '../../../lib/http1/body-buffer.js'
+import { ChunkedReader, DATA } from '../../../lib/http1/chunked.js'
 import { HeadReader, NEED_MORE, REFUSED } from '../../../lib/http1/head.js'
 import type { HeadLimits, RequestHead } from '../../../lib/http1/head.js'
 import type { Refusal } from '../../../lib/http1/refusal.js'
@@ -74,4 +76,43 @@ export function mutated(pick: (below: number) => number, seedBytes: Buffer, frag
     bytes = Buffer.concat([bytes.subarray(0, at), Buffer.from(text, 'latin1'), bytes.subarray(pick(2) === 0 ? at : to)])
   }
   return bytes
+}
+
+/** What became of a chunked body, as plain data. */
+export interface BodyOutcome {
+  /** DONE, NEED_MORE or REFUSED. */
+  readonly result: number
+  /** How far it was read: the offset behind the body; where it was refused, the byte at fault. */
+  readonly used: number
+  readonly body: string
+  readonly trailers: [string, string][] | null
+  readonly refusal: Refusal | null
+}
+
+/** Reads a chunked body that comes in pieces, which end at the `cuts`, each from another place in another buffer. */
+export function readBody(
+  text: string | Buffer,
+  cuts: readonly number[] = [],
+  maxBody = 1000,
+  within: HeadLimits = limits,
+): BodyOutcome {
+  const bytes = typeof text === 'string' ? Buffer.from(text, 'latin1') : text
+  const reader = new ChunkedReader(maxBody, within)
+  const body = new BodyBuffer()
+  let used = 0
+  let result = NEED_MORE
+  for (const end of [...cuts, bytes.length]) {
+    const offset = end % 7
+    const moved = Buffer.alloc(offset + end - used + 3, '0')
+    bytes.copy(moved, offset, used, end)
+    const shift = used - offset
+    do {
+      result = reader.next(moved, used - shift, end - shift)
+      used = reader.position + shift
+      if (result === DATA) body.append(moved, reader.dataStart, reader.dataEnd)
+    } while (result === DATA)
+    if (result !== NEED_MORE) break
+  }
+  const trailers = reader.trailers?.lines() ?? null
+  return { result, used, body: body.take().toString('latin1'), trailers, refusal: reader.refusal }
 }
