@@ -22,6 +22,8 @@ export function wrapSecure(socket: Duplex, security: Security, received: Buffer)
   if (received.length > 0 && !ended) socket.unshift(received)
   const secured = security.side === 'server' ? serverSocket(socket, security) : clientSocket(socket, security)
 
+  secured.prependListener('error', shorten)
+
   const early = (): void => {
     secured.destroy(new HandshakeError('the other side closed the connection during the handshake'))
   }
@@ -31,6 +33,11 @@ export function wrapSecure(socket: Duplex, security: Security, received: Buffer)
   if (ended) process.nextTick(early)
   else if (socket instanceof Socket) socket.once('end', early)
   return secured
+}
+
+/** OpenSSL's messages are full of places in its source; what people can use of them is the reason. */
+function shorten(error: Error): void {
+  if ('library' in error && 'reason' in error && typeof error.reason === 'string') error.message = error.reason
 }
 
 type Of<Side extends Security['side']> = Extract<Security, { side: Side }>

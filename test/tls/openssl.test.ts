@@ -77,6 +77,36 @@ t.test('a session is resumed for its own host and no other', async (t) => {
   })
 })
 
+t.test('a resumed session still shows the client certificate that it began with', async (t) => {
+  const user = certificates.issue({ names: ['user'], by: root, usage: 'clientAuth' })
+  const stranger = certificates.issue({ names: ['stranger'], usage: 'clientAuth' })
+  const asks = certificates.issue({ names: ['asks.test'] })
+  const client = { ca: root.cert }
+  const { identities } = loadIdentities({
+    default: { ...asks, ...client, client_certificate: 'require' },
+    hosts: { 'asks.test': { ...asks, ...client, client_certificate: 'request' } },
+  }, today)
+  await serving(identities, function* (port, served) {
+    for (const [option] of versions) {
+      for (const [name, own, seen] of [
+        ['unknown.test', user, { authorized: true, subject: 'CN=user' }],
+        ['asks.test', user, { authorized: true, subject: 'CN=user' }],
+        ['asks.test', stranger, { authorized: false, subject: 'CN=stranger' }],
+        ['asks.test', null, null],
+      ] as const) {
+        const session = certificates.path('session')
+        const args = [option, '-servername', name]
+        const certificate = own === null ? [] : ['-cert', own.cert, '-key', own.key]
+        yield* wait(sClient(port, [...args, ...certificate, '-sess_out', session]))
+        t.match(served.facts.at(-1), { resumed: false, client_certificate: seen })
+        yield* wait(sClient(port, [...args, '-sess_in', session]))
+        t.match(served.facts.at(-1), { resumed: true, client_certificate: seen }, `${name} over ${option}`)
+      }
+    }
+    t.same(served.errors, [])
+  })
+})
+
 t.test('a session is not resumed once the identities were loaded again', async (t) => {
   const issued = certificates.issue({ names: ['one.test'] })
   const session = certificates.path('earlier')
