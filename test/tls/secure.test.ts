@@ -128,7 +128,8 @@ for (const [wireName, wire] of wires) {
           plainClient(b, options)
           await here.settled
           t.equal(here.facts?.alpn, alpn, `${offer ?? 'no ALPN'}`)
-          if (alpn === undefined) t.match(here.errors, [{ code: 'ERR_SSL_NO_APPLICATION_PROTOCOL', message: 'no application protocol' }])
+          const refused = { code: 'ERR_SSL_NO_APPLICATION_PROTOCOL', message: 'no application protocol' }
+          if (alpn === undefined) t.match(here.errors, [refused])
           here.socket.destroy()
           b.destroy()
         }
