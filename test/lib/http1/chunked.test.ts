@@ -79,6 +79,10 @@ t.test('bytes that are not content have a budget', async (t) => {
   t.same(readBody('0'.repeat(17)).refusal, bad('chunk size with too many digits'))
   t.same(readBody(`1;${'x'.repeat(100)}\r\na\r\n`.repeat(1000)).refusal, tooMuch)
   t.same(readBody(`1;${'x'.repeat(1000)}\r\na\r\n`.repeat(9)).refusal, tooMuch)
+  // 24 bytes with each byte of content, of which 16 are allowed beside the first 8192: enough for 1024 chunks.
+  const extended = `1;${'x'.repeat(18)}\r\na\r\n`
+  t.equal(readBody(extended.repeat(1024), [], 5000).result, NEED_MORE)
+  t.same(readBody(extended.repeat(1025), [], 5000).refusal, tooMuch)
   const padded = '0000000000001\r\na\r\n'.repeat(5000) + '0\r\n\r\n'
   t.equal(readBody(padded, [], 5000).result, DONE, 'one-byte chunks, sizes padded')
   const signed = `2000;chunk-signature=${'a'.repeat(64)}\r\n${'x'.repeat(8192)}\r\n`
@@ -134,6 +138,10 @@ t.test('one reader reads body after body', async (t) => {
   t.same(read('1\r\n'), [REFUSED], 'refused stays refused')
   reader.reset()
   t.same(read('1\r\na\r\n0\r\n\r\n'), [DATA, DONE])
+  for (let n = 0; n < 100; n++) {
+    reader.reset()
+    t.same(read(`14;${'x'.repeat(1000)}\r\n${'a'.repeat(20)}\r\n0\r\n\r\n`), [DATA, DONE])
+  }
 })
 
 t.test('100,000 one-byte chunks', async (t) => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { NEED_MORE } from '../../../lib/http1/head.js'
+import { HeadReader, NEED_MORE } from '../../../lib/http1/head.js'
 import type { HeadLimits, RequestHead } from '../../../lib/http1/head.js'
 import { facts, limits, mutated, random, randomCuts, readHead, readHeadInPieces, seed } from './support.js'
 import type { Outcome } from './support.js'
@@ -111,6 +111,23 @@ t.test('any bytes at all', async () => {
     }),
     { seed, numRuns: 3000 },
   )
+})
+
+t.test('a reader used before reads like a new one', async (t) => {
+  const pick = random(seed + 2)
+  const reader = new HeadReader(limits)
+  for (let run = 0; run < 20_000; run++) {
+    const bytes = mutated(pick, heads[pick(heads.length)], fragments)
+    const cut = pick(bytes.length + 1)
+    let next = reader.read(bytes, 0, cut)
+    if (next === NEED_MORE) next = reader.read(bytes, 0, bytes.length)
+    const { refusal } = reader
+    const found = shown({ next, refusal, head: next >= 0 ? reader.head : null })
+    if (next < 0) reader.reset()
+    if (found === shown(readHead(bytes))) continue
+    t.fail(JSON.stringify(bytes.toString('latin1')), { seed, run })
+    return
+  }
 })
 
 t.test('byte by byte', async (t) => {
