@@ -53,6 +53,12 @@ export class Connection implements Peer, Drainable {
     return requestHeaders(head.fields, head.fields.has('x-real-ip') ? this.#peerHeader : this.#peerHeaders)
   }
 
+  /** Whether a request for `host` may come over this connection's TLS: a host that wants client certificates must have asked. */
+  mayServe(host: string): boolean {
+    const name = host.replace(/:\d*$/, '')
+    return this.tls === null || this.service.identities === null || this.service.identities.mayServe(this.tls.identity, name)
+  }
+
   /** Begins the wait for a request: until when it may last, shorter once the server stops. */
   beginIdle(): void {
     this.idle = true

@@ -10,6 +10,8 @@ import { answer, fail, refuse } from './respond.js'
 
 const closed: Disposition = [null, 'closed']
 const idleTimeout: Disposition = [null, 'keepalive timeout']
+/** Its handshake was another host's, which asks for no client certificate (RFC 9110 section 7.4). */
+const misdirected: Refusal = { status: 421, reason: 'this host wants a connection of its own' }
 const headTimeout: Refusal = { status: 408, reason: 'request header timeout' }
 const bodyTimeout: Refusal = { status: 408, reason: 'request body timeout' }
 
@@ -31,6 +33,7 @@ export function* processRequest(connection: Connection, count: number): Op<Dispo
     if (end === REFUSED) return refuse(exchange, reader.refusal ?? refusals.requestLine)
     client.consume(end - client.inputStart)
     const head = exchange.begin(reader.head)
+    if (connection.tls !== null && !connection.mayServe(head.host)) return refuse(exchange, misdirected)
 
     let body: Buffer | null = null
     if (head.chunked || head.contentLength > 0) {
