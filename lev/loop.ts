@@ -12,8 +12,12 @@ export interface Flushable {
   flushGathered(): void
 }
 
-/** Steps of one turn before events from outside are let in. */
+/** Steps of one turn, and seconds that it goes on for, before events from outside are let in. */
 const stepsPerTurn = 512
+const secondsPerTurn = 0.01
+
+/** Turns that promises may bring about, one after another, before events from outside are let in. */
+const turnsByPromises = 256
 
 /** Where errors go that no task can be given. */
 export type Report = (error: unknown) => void
@@ -24,32 +28,52 @@ export type Report = (error: unknown) => void
 export class Loop {
   readonly driver: Driver
   readonly timers = new Timers()
-  report: Report
-  /** Called when the driver knows that nothing will ever happen again. */
-  stuck: () => void = () => {}
+  /** Told when the driver knows that nothing will ever happen again. */
+  readonly whenStuck = new Set<() => void>()
   /** The async context that the loop was made in: what tasks run in that have none of their own. */
   readonly context: Snapshot = captureContext()
   #ready: Runnable[] = []
   #head = 0
   #later: Runnable[] = []
   #gathered: Flushable[] = []
+  readonly #report: Report
   #turning = false
+  /** Whether a turn is sure to follow: the driver's event is under way, or a microtask is queued. */
   #kicked = false
+  #turnsByPromises = 0
   #now: number
 
   constructor(driver: Driver, report: Report) {
     this.driver = driver
-    this.report = report
+    this.#report = report
     this.#now = driver.now()
-    driver.start(
-      () => this.turn(),
-      () => this.stuck(),
-    )
+    driver.start({
+      begin: () => {
+        this.#kicked = true
+      },
+      turn: () => {
+        this.#turnsByPromises = 0
+        this.turn()
+      },
+      fault: (error) => this.report(error),
+      stuck: () => {
+        for (const tell of this.whenStuck) tell()
+      },
+    })
   }
 
   /** Seconds on the driver's clock, read every few steps of a turn. */
   get now(): number {
     return this.#turning ? this.#now : this.driver.now()
+  }
+
+  /** Takes an error that no task can be given. Never throws. */
+  report(error: unknown): void {
+    try {
+      this.#report(error)
+    } catch (fault) {
+      console.error('lev: could not report an error:', error, fault)
+    }
   }
 
   /** Runs `runnable` after all that is ready already. */
@@ -71,21 +95,24 @@ export class Loop {
   }
 
   /**
-   * Runs what is ready, then sends what was gathered. Drivers call it after each event; between turns nothing runs.
+   * Runs what is ready, and sends what was gathered after each step. Drivers call it after each event; between turns
+   * nothing runs.
    */
   turn(): void {
     if (this.#turning) return
     this.#turning = true
     this.#now = this.driver.now()
-    if (this.timers.next <= this.#now) this.timers.fire(this.#now)
+    const end = this.#now + secondsPerTurn
+    this.#fireTimers()
     if (this.#gathered.length > 0) this.#flush()
     let steps = stepsPerTurn
     while (this.#head < this.#ready.length && steps-- > 0) {
-      const runnable = this.#ready[this.#head++]
-      runnable.run()
-      // Steps may be long (a handler that computes), and deadlines are reckoned from this time.
-      if ((steps & 15) === 0) this.#now = this.driver.now()
+      this.#step(this.#ready[this.#head++])
       if (this.#gathered.length > 0) this.#flush()
+      if ((steps & 7) !== 0) continue
+      // Steps may be long (a handler that computes).
+      this.#now = this.driver.now()
+      if (this.#now >= end) break
     }
     this.#dropRun()
     if (this.#later.length > 0) {
@@ -93,8 +120,28 @@ export class Loop {
       this.#later.length = 0
     }
     this.#turning = false
+    this.#kicked = false
     if (this.#ready.length > 0) this.driver.wakeSoon()
     this.driver.wakeAt(this.timers.next)
+  }
+
+  /** What runs here catches its own errors; if one came through for all that, the others must not suffer. */
+  #step(runnable: Runnable): void {
+    try {
+      runnable.run()
+    } catch (error) {
+      this.report(error)
+    }
+  }
+
+  #fireTimers(): void {
+    while (this.timers.next <= this.#now) {
+      try {
+        this.timers.fire(this.#now)
+      } catch (error) {
+        this.report(error)
+      }
+    }
   }
 
   /** Takes what has run out of the queue. */
@@ -114,9 +161,12 @@ export class Loop {
   #kick(): void {
     if (this.#turning || this.#kicked) return
     this.#kicked = true
-    queueMicrotask(() => {
-      this.#kicked = false
-      this.turn()
-    })
+    // Promises are settled before anything else is let in: a task that waits for one after the other must not go on for ever.
+    if (this.#turnsByPromises++ < turnsByPromises) queueMicrotask(this.#onMicrotask)
+    else this.driver.wakeSoon()
+  }
+
+  readonly #onMicrotask = (): void => {
+    if (this.#kicked) this.turn()
   }
 }

@@ -1,6 +1,6 @@
 import { AddressError } from './errors.js'
 import type { Address, ConnectOptions, ListenerTransport, ListenOptions, Transport } from './drivers/driver.js'
-import { MemoryTransport, type World } from './drivers/memory-transport.js'
+import { MemoryTransport, settle, type World } from './drivers/memory-transport.js'
 import type { Loop } from './loop.js'
 import { suspend, type Op } from './op.js'
 import { Stream } from './stream.js'
@@ -22,6 +22,7 @@ export interface Listener {
  */
 export function* listen(options: ListenOptions): Op<Listener> {
   const { loop } = runningTask('lev.listen()')
+  checkPort('listen on', options, 0)
   const arrivals = channel<Stream>(Infinity)
   const accept = (transport: Transport): void => {
     const stream = new Stream(loop, transport)
@@ -56,6 +57,7 @@ export function* listen(options: ListenOptions): Op<Listener> {
  */
 export function* connect(options: ConnectOptions): Op<Stream> {
   const { loop } = runningTask('lev.connect()')
+  checkPort('connect to', options, 1)
   const transport = yield* suspend<Transport>((resume, fail) =>
     loop.driver.connect(options, (error, connected) => {
       if (connected !== null) resume(connected)
@@ -78,12 +80,20 @@ function pipeWorld(loop: Loop): World {
   return {
     fly: (deliver) => loop.enqueue({ run: deliver }),
     segment: () => Infinity,
-    turn: () => loop.turn(),
-    settle: () => {},
+    // Flights land within turns of the loop, so no turn may begin inside of what an event brings about: node:tls mixes up
+    // its input when more of it lands while it works. What becomes ready brings a turn by itself.
+    begin: () => {},
+    turn: () => {},
+    settle: () => settle(loop.driver),
   }
+}
+
+function checkPort(what: string, { ip, port }: Address, lowest: number): void {
+  if (Number.isInteger(port) && port >= lowest && port <= 65535) return
+  const cause = new RangeError(`a port is a whole number from ${lowest} to 65535, got ${port}`)
+  throw new AddressError(`cannot ${what} ${ip}:${port}: ${cause.message}`, { cause })
 }
 
 function messageOf(error: Error | null): string {
   return error === null ? 'unknown reason' : error.message
 }
-

@@ -27,12 +27,12 @@ export type Op<T> = Generator<Suspension, T, unknown>
 /** Undoes what a suspension put in place. */
 export type Disarm = () => void
 
-type Arm<T> = (resume: (value: T) => void, fail: (error: unknown) => void) => void | Disarm
+type Arm<T> = (resume: (value: T) => void, fail: (error: unknown) => void) => Disarm | undefined
 
 class Suspended<T> implements Suspension {
   readonly #start: Arm<T>
   #waker: Waker | null = null
-  #stop: void | Disarm = undefined
+  #stop: Disarm | undefined = undefined
 
   constructor(start: Arm<T>) {
     this.#start = start
@@ -71,7 +71,8 @@ class PromiseWait implements Suspension {
   arm(waker: Waker): void {
     this.#waker = waker
     waker.outside(1, this.#sure)
-    this.#promise.then(
+    // A thenable may do in its `then` whatever it likes; a promise is taken as it is.
+    Promise.resolve(this.#promise).then(
       (value) => this.#take()?.resume(value),
       (error: unknown) => this.#take()?.fail(error),
     )
@@ -100,7 +101,10 @@ export function* suspend<T>(arm: Arm<T>): Op<T> {
   return (yield new Suspended<T>(arm)) as T
 }
 
-/** Waits for a promise (or any thenable): gives its value, throws its rejection. Cancelling ends the waiting, not the promise. */
+/**
+ * Waits for a promise (or any thenable): gives its value, throws its rejection. Cancelling ends the waiting, not the
+ * promise; if that is rejected later, nobody is told.
+ */
 export function* wait<T>(promise: PromiseLike<T>): Op<T> {
   return (yield new PromiseWait(promise, false)) as T
 }

@@ -17,7 +17,7 @@ export class OutputQueue {
     const before = last >= 0 ? this.#parts[last] : null
     if (typeof before !== 'string') this.#parts.push(data)
     else if (typeof data === 'string') this.#parts[last] = before + data
-    else if (data.length <= joinedSize) this.#parts[last] = before + data.latin1Slice()
+    else if (data.length <= joinedSize) this.#parts[last] = before + data.toString('latin1')
     else this.#parts.push(data)
   }
 

@@ -34,15 +34,22 @@ export function run<T>(main: () => Op<T>, options: RunOptions = {}): Promise<T> 
 
 function drive<T>(loop: Loop, main: () => Op<T>): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const owner: TaskOwner = { settled: () => settle(task.outcome, resolve, reject) }
+    let deadlock: DeadlockError | null = null
+    const owner: TaskOwner = {
+      settled() {
+        loop.whenStuck.delete(whenStuck)
+        if (deadlock === null) return settle(task.outcome, resolve, reject)
+        reject(deadlock)
+        if (task.outcome?.kind === 'error') loop.report(task.outcome.error)
+      },
+    }
     const task: Task<T> = new Task(loop, scope(main), owner, owner)
-    const others = loop.stuck
-    loop.stuck = () => {
-      others()
-      // The promise is rejected first: what the tasks do while they unwind changes nothing about it.
-      reject(new DeadlockError('every task waits, and there is no timer, no byte and no promise left that could wake one'))
+    function whenStuck(): void {
+      if (deadlock !== null) reject(deadlock)
+      deadlock = new DeadlockError('every task waits, and there is no timer, no byte and no promise left that could wake one')
       task.cancel('error')
     }
+    loop.whenStuck.add(whenStuck)
     task.start()
   })
 }

@@ -60,26 +60,14 @@ export class Scope implements TaskOwner {
   }
 
   /**
-   * Waits until every task is done. If the waiting task is cancelled, the scope's tasks are, and are waited for.
+   * Waits until every task is done; then the scope has ended.
    * @throws the error of the task that failed, an AggregateError if several did
    */
   *finish(): Op<void> {
-    const waiting = runningTask('a scope')
-    try {
-      yield* this.#drain()
-    } finally {
-      if (this.#tasks.size > 0) {
-        this.cancel(waiting.cancelReason ?? 'cancelled')
-        yield* waiting.shielded(this.#drain())
-      }
-      this.#ended = true
-    }
+    while (this.#tasks.size > 0) yield new Emptied((waker) => (this.#waiter = waker))
+    this.#ended = true
     if (this.#errors.length === 1) throw this.#errors[0]
     if (this.#errors.length > 1) throw new AggregateError(this.#errors, 'several tasks of a scope failed')
-  }
-
-  *#drain(): Op<void> {
-    while (this.#tasks.size > 0) yield new Emptied((waker) => (this.#waiter = waker))
   }
 }
 
@@ -108,9 +96,10 @@ class Emptied implements Suspension {
  * cancelled before the body had a value
  */
 export function* scope<T>(body: (scope: Scope) => Op<T>): Op<T> {
-  const inner = new Scope(runningTask('lev.scope()').loop)
+  const caller = runningTask('lev.scope()')
+  const inner = new Scope(caller.loop)
   const main = inner.spawn(() => body(inner))
-  yield* inner.finish()
+  yield* caller.handingOn((reason) => inner.cancel(reason), inner.finish())
   return yield* main.join()
 }
 
@@ -138,20 +127,6 @@ export function* supervise<T>(op: Op<T>, begin: (task: Task<T>) => void): Op<T> 
   begin(task)
   // Its first step is taken here and now: an operation that need not wait costs no turn.
   task.run()
-  try {
-    return yield* task.join()
-  } finally {
-    if (task.outcome === null) {
-      task.cancel(caller.cancelReason ?? 'cancelled')
-      yield* caller.shielded(settledQuietly(task))
-    }
-  }
-}
-
-function* settledQuietly(task: Task<unknown>): Op<void> {
-  try {
-    yield* task.join()
-  } catch (error) {
-    if (task.outcome?.kind === 'error') task.loop.report(error)
-  }
+  if (task.outcome === null) yield* caller.handingOn((reason) => task.cancel(reason), task.done())
+  return yield* task.join()
 }

@@ -62,10 +62,16 @@ export class Task<T> implements Runnable, Waker {
   #unwinding = false
   #cleanupTimer: Timer | null = null
   #shields = 0
+  /** Told of a cancellation in place of this task, which waits for tasks of its own. */
+  #hand: ((reason: CancelReason) => void) | null = null
   #joiners: Waker[] | null = null
   #context: Snapshot | null
 
+  /** @throws UsageError if `generator` is none */
   constructor(loop: Loop, generator: Op<T>, owner: TaskOwner, scope: TaskOwner) {
+    if (typeof (generator as Partial<Op<T>> | undefined)?.next !== 'function') {
+      throw new UsageError('a task is made of a generator: give a function*, and use `yield* lev.wait(promise)` for a promise')
+    }
     this.loop = loop
     this.#generator = generator
     this.#owner = owner
@@ -93,17 +99,24 @@ export class Task<T> implements Runnable, Waker {
     this.loop.enqueue(this)
   }
 
+  /** Waits until the task is done, however it ends. */
+  *done(): Op<void> {
+    if (current === this) throw new UsageError('a task cannot join itself')
+    if (this.#outcome === null) yield new Join(this)
+  }
+
   /**
-   * Waits until the task is done.
+   * Waits until the task is done, and gives its value.
    * @throws what the task threw; CancelledError if it was cancelled
    */
   *join(): Op<T> {
-    if (current === this) throw new UsageError('a task cannot join itself')
-    if (this.#outcome === null) yield new Join(this)
-    const outcome = this.#outcome as Outcome<T> | null
+    yield* this.done()
+    const outcome = this.#outcome
     if (outcome === null) throw new UsageError('join was resumed before the task was done')
     if (outcome.kind === 'value') return outcome.value
-    throw outcome.kind === 'error' ? outcome.error : new CancelledError(outcome.reason)
+    if (outcome.kind === 'error') throw outcome.error
+    yield* runningTask('join').unwind()
+    throw new CancelledError(outcome.reason)
   }
 
   /**
@@ -124,6 +137,28 @@ export class Task<T> implements Runnable, Waker {
     } finally {
       this.#shields--
     }
+  }
+
+  /**
+   * Runs `what`, which waits for tasks of this task's own. A cancellation goes to `hand`, which cancels them, and the
+   * waiting goes on until they are done: so nothing that they give, a value or an error, is lost.
+   */
+  *handingOn<R>(hand: (reason: CancelReason) => void, what: Op<R>): Op<R> {
+    this.#hand = hand
+    this.#shields++
+    try {
+      const reason = this.#shields === 1 ? this.#reason : null
+      if (reason !== null && !(this.#unwinding && this.#mayCleanUp())) hand(reason)
+      return yield* what
+    } finally {
+      this.#shields--
+      this.#hand = null
+    }
+  }
+
+  /** Ends this task here if it was cancelled and has not begun to unwind; else does nothing. */
+  *unwind(): Op<void> {
+    if (this.#reason !== null && !this.#unwinding && this.#shields === 0) yield never
   }
 
   resume(value: unknown): void {
@@ -154,6 +189,7 @@ export class Task<T> implements Runnable, Waker {
 
   #step(): void {
     const outer = current
+    // eslint-disable-next-line @typescript-eslint/no-this-alias -- which task runs is known to the whole module
     current = this
     this.#running = true
     try {
@@ -172,14 +208,10 @@ export class Task<T> implements Runnable, Waker {
           }
           if (!this.#mayCleanUp()) return this.#refuse(this.#reason)
         }
-        if (typeof (step.value as Partial<Suspension> | undefined)?.arm !== 'function') {
-          entry = 'throw'
-          value = new UsageError('only operations can be yielded: write `yield*`, and `yield* lev.wait(promise)` for a promise')
-          continue
-        }
-        this.#suspension = step.value
-        step.value.arm(this)
-        return
+        const fault = this.#suspend(step.value)
+        if (fault === null) return
+        entry = 'throw'
+        value = fault.error
       }
     } catch (error) {
       this.#settle({ kind: 'error', error })
@@ -205,21 +237,59 @@ export class Task<T> implements Runnable, Waker {
     return this.#generator.return(undefined as T)
   }
 
+  /** Suspends; gives what is to be thrown if that cannot be. */
+  #suspend(suspension: Suspension): { error: unknown } | null {
+    if (typeof (suspension as Partial<Suspension> | undefined)?.arm !== 'function') return { error: new UsageError(notAnOperation) }
+    this.#suspension = suspension
+    try {
+      suspension.arm(this)
+    } catch (error) {
+      if (this.#suspension !== null) {
+        this.#release(suspension)
+        return { error }
+      }
+      this.loop.report(error)
+    }
+    this.#running = false
+    // It may have been cancelled by what arming did.
+    if (this.#reason !== null && !this.#unwinding) this.#interrupt()
+    return null
+  }
+
+  #release(suspension: Suspension): void {
+    this.#suspension = null
+    try {
+      suspension.disarm()
+    } catch (error) {
+      this.loop.report(error)
+    }
+  }
+
   #wake(entry: Entry, value: unknown): void {
     if (this.#suspension === null) return
     this.#suspension = null
+    this.#ready(entry, value)
+  }
+
+  #ready(entry: Entry, value: unknown): void {
     this.#entry = entry
     this.#value = value
     this.loop.enqueue(this)
   }
 
-  /** Ends the present suspension of a cancelled task. */
+  /** Ends the present suspension of a cancelled task, or hands the cancellation on. */
   #interrupt(): void {
     const suspension = this.#suspension
-    if (suspension === null || this.#running || this.#shields > 0) return
-    suspension.disarm()
+    if (this.#heldOff() || suspension === null || this.#running) return
+    this.#release(suspension)
     this.#unwinding = true
-    this.#wake('return', undefined)
+    this.#ready('return', undefined)
+  }
+
+  /** Whether the task is not to be interrupted now; if it waits for tasks of its own, they are told. */
+  #heldOff(): boolean {
+    if (this.#shields === 1 && this.#hand !== null) this.#hand(this.#reason ?? 'cancelled')
+    return this.#shields > 0
   }
 
   /** Whether an unwinding task may suspend once more. */
@@ -234,9 +304,9 @@ export class Task<T> implements Runnable, Waker {
 
   #endCleanup(): void {
     const suspension = this.#suspension
-    if (suspension === null || this.#shields > 0) return
-    suspension.disarm()
-    this.#wake('throw', new CancelledError(this.#reason ?? 'cancelled'))
+    if (this.#heldOff() || suspension === null) return
+    this.#release(suspension)
+    this.#ready('throw', new CancelledError(this.#reason ?? 'cancelled'))
   }
 
   /** Has the next step throw; in a later turn, so that a task which catches that for ever starves nobody. */
@@ -249,8 +319,8 @@ export class Task<T> implements Runnable, Waker {
   #settle(outcome: Outcome<T>): void {
     if (this.#cleanupTimer !== null) this.loop.timers.remove(this.#cleanupTimer)
     const reason = this.#reason
-    const unwound = this.#unwinding && (outcome.kind === 'value' || outcome.error instanceof CancelledError)
-    this.#outcome = unwound && reason !== null ? { kind: 'cancelled', reason } : outcome
+    const failed = outcome.kind === 'error' && !(outcome.error instanceof CancelledError)
+    this.#outcome = this.#unwinding && !failed && reason !== null ? { kind: 'cancelled', reason } : outcome
     // The owner looks at `joined` to know whether an error has somebody to go to.
     this.#owner.settled(this)
     const joiners = this.#joiners
@@ -258,6 +328,11 @@ export class Task<T> implements Runnable, Waker {
     if (joiners !== null) for (const joiner of joiners) joiner.resume(undefined)
   }
 }
+
+const notAnOperation = 'only operations can be yielded: write `yield*`, and `yield* lev.wait(promise)` for a promise'
+
+/** Where a cancelled task ends: it is never armed, since the task unwinds instead. */
+const never: Suspension = { arm() {}, disarm() {} }
 
 class Join implements Suspension {
   readonly #task: Task<unknown>

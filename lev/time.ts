@@ -1,7 +1,8 @@
 import { CancelledError, TimeoutError } from './errors.js'
+import type { Loop, Runnable } from './loop.js'
 import type { Op, Suspension, Waker } from './op.js'
 import { supervise } from './scope.js'
-import { currentTask, runningTask, type Task } from './task.js'
+import { runningTask, type Task } from './task.js'
 import { Timer, type Timers } from './timers.js'
 
 /** Seconds that `shield` gives an operation when the caller does not say. */
@@ -29,9 +30,17 @@ class Sleep implements Suspension {
 
 /** Suspends for `seconds`; 0 or less lets the others run and goes on. Infinity sleeps until cancelled. */
 export function* sleep(seconds: number): Op<void> {
-  if (Number.isNaN(seconds)) throw new RangeError('sleep: seconds must be a number, got NaN')
+  checkSeconds('sleep', seconds)
+  if (seconds <= 0) return yield* breathe()
   const { loop } = runningTask('lev.sleep()')
-  yield new Sleep(loop.timers, loop.now + Math.max(0, seconds))
+  // The exact time: what the task has computed since it was resumed counts.
+  yield new Sleep(loop.timers, loop.driver.now() + seconds)
+}
+
+function checkSeconds(what: string, seconds: number): void {
+  if (typeof seconds !== 'number' || Number.isNaN(seconds)) {
+    throw new RangeError(`${what}: seconds must be a number, got ${typeof seconds === 'number' ? seconds : typeof seconds}`)
+  }
 }
 
 /**
@@ -39,6 +48,7 @@ export function* sleep(seconds: number): Op<void> {
  * @throws TimeoutError; what `op` throws
  */
 export function* timeout<T>(seconds: number, op: Op<T>): Op<T> {
+  checkSeconds('timeout', seconds)
   const { loop } = runningTask('lev.timeout()')
   let task: Task<T> | null = null
   let fired = false
@@ -46,15 +56,19 @@ export function* timeout<T>(seconds: number, op: Op<T>): Op<T> {
     fired = true
     task?.cancel('timeout')
   })
-  loop.timers.set(timer, loop.now + seconds)
+  loop.timers.set(timer, loop.driver.now() + seconds)
   try {
     return yield* supervise(op, (started) => (task = started))
   } catch (error) {
-    if (fired && error instanceof CancelledError) throw new TimeoutError(`not done within ${seconds} s`)
+    if (fired && error instanceof CancelledError && cancelled(task)) throw new TimeoutError(`not done within ${seconds} s`)
     throw error
   } finally {
     loop.timers.remove(timer)
   }
+}
+
+function cancelled(task: Task<unknown> | null): boolean {
+  return task?.outcome?.kind === 'cancelled'
 }
 
 /**
@@ -79,14 +93,27 @@ export function wallClock(): number {
 
 /** Lets every other ready task, and events from outside, have their turn. */
 export function* breathe(): Op<void> {
-  yield later
+  yield new Breath(runningTask('lev.breathe()').loop)
 }
 
-const later: Suspension = {
-  arm() {
-    const task = currentTask()
-    if (task === null) return
-    task.loop.enqueueLater({ run: () => task.resume(undefined) })
-  },
-  disarm() {},
+class Breath implements Suspension, Runnable {
+  readonly #loop: Loop
+  #waker: Waker | null = null
+
+  constructor(loop: Loop) {
+    this.#loop = loop
+  }
+
+  arm(waker: Waker): void {
+    this.#waker = waker
+    this.#loop.enqueueLater(this)
+  }
+
+  disarm(): void {
+    this.#waker = null
+  }
+
+  run(): void {
+    this.#waker?.resume(undefined)
+  }
 }

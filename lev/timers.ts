@@ -30,8 +30,12 @@ export class Timers {
     return this.#heap.length === 0 ? Infinity : this.#heap[0].at
   }
 
-  /** Sets or moves a timer; Infinity takes its deadline away. */
+  /**
+   * Sets or moves a timer; Infinity takes its deadline away.
+   * @throws RangeError for NaN, which would put the heap out of order
+   */
   set(timer: Timer, deadline: number): void {
+    if (Number.isNaN(deadline)) throw new RangeError('a deadline must be a number, got NaN')
     timer.deadline = deadline
     if (timer.index === -1) {
       if (deadline === Infinity) return

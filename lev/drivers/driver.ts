@@ -113,6 +113,18 @@ export interface ConnectOptions {
 /** Called with the result or the error, exactly once, unless it was abandoned before. */
 export type Completion<T> = (error: Error | null, value: T | null) => void
 
+/** What a driver does with its loop. */
+export interface DrivenLoop {
+  /** An event is about to be told, and `turn` will be called after it. */
+  begin(): void
+  /** Runs whatever is ready: called after each event and at each wake-up. */
+  turn(): void
+  /** Something failed that no transport and no caller can be told of. */
+  fault(error: Error): void
+  /** Nothing will ever happen again: for a driver that can tell. */
+  stuck(): void
+}
+
 /**
  * Bytes and time: all that lev needs from the outside. One driver serves one loop.
  */
@@ -121,16 +133,13 @@ export interface Driver {
   now(): number
   /** Seconds since 1970-01-01T00:00:00Z. */
   wallClock(): number
-  /**
-   * Connects the driver to its loop. `turn` runs whatever is ready; the driver calls it after each event and at each
-   * wake-up. `stuck` is for a driver that can tell that nothing will ever happen again.
-   */
-  start(turn: () => void, stuck: () => void): void
+  /** Connects the driver to its loop. */
+  start(loop: DrivenLoop): void
   /** Asks for a turn at `time` (as `now`), or earlier; replaces the time asked for before. Infinity asks for none. */
   wakeAt(time: number): void
   /** Asks for a turn soon, after events that wait already were let in. */
   wakeSoon(): void
-  /** The loop has ended: releases everything. */
+  /** The loop has ended: releases everything, connections and listeners that are still open included. */
   stop(): void
   /**
    * Tells the driver that a task waits for something outside of it (a promise), or no longer does: +1 or -1.

@@ -1,19 +1,23 @@
-import { SocketTransport } from './socket-transport.js'
-import type { Address, Security, Transport, TransportEvents } from './driver.js'
+import { SocketTransport, type Turns } from './socket-transport.js'
+import type { Address, Driver, Security, Transport, TransportEvents } from './driver.js'
 import { TransportDuplex } from './transport-duplex.js'
 import { wrapSecure } from './secure.js'
 
 /** Bytes that one direction holds for a reader that does not read: as the buffers of a kernel do. */
 const window = 64 * 1024
 
+/** Holds a virtual clock still for a moment: node:tls works in the real event loop. */
+export function settle(driver: Pick<Driver, 'awaitOutside'>): void {
+  driver.awaitOutside(1, true)
+  setImmediate(() => setImmediate(() => driver.awaitOutside(-1, true)))
+}
+
 /** What a pair of transports in memory needs from where it lives. */
-export interface World {
+export interface World extends Turns {
   /** Runs `deliver` when one flight over the network is over: later, never inside this call. */
   fly(deliver: () => void): void
   /** How many bytes the next flight carries at most. */
   segment(): number
-  /** Runs the loop. */
-  turn(): void
   /** Lets the real event loop run for a moment: node:tls works in it. */
   settle(): void
 }
@@ -31,6 +35,8 @@ export class MemoryTransport implements Transport {
   #ended = false
   #peerSawEnd = false
   #flying = false
+  /** Nothing leaves any more: the connection was broken. */
+  #broken = false
   /** Arrived, not yet read here. */
   #inbox: Buffer[] = []
   #inboxSize = 0
@@ -87,28 +93,34 @@ export class MemoryTransport implements Transport {
     this.#depart()
   }
 
+  /** As in TCP: what the system has taken still arrives, unless input was left unread, which makes the close a reset. */
   destroy(reset = false): void {
     if (this.#closed) return
     const peer = this.#peer
-    // As in TCP: what was not read here makes the close a reset.
     const abort = reset || this.#inboxSize > 0
     this.#release()
-    this.#world.fly(() => {
-      if (abort) peer?.abort('ECONNRESET')
-      else peer?.arrive(null)
-      this.#tell((events) => events.onClose(null))
-    })
+    if (abort) {
+      this.#breakOff()
+      this.#world.fly(() => peer?.abort('ECONNRESET'))
+    } else {
+      if (this.#outboxSize > window) this.#outbox = [this.#take(window)]
+      this.#outboxSize = Math.min(this.#outboxSize, window)
+      this.#ended = true
+      this.#depart()
+    }
+    this.#world.fly(() => this.#tell((events) => events.onClose(null)))
   }
 
   secure(security: Security, received: Buffer): Transport {
     this.#events = null
     this.pause()
     const duplex = new TransportDuplex(this, () => this.#world.settle())
-    return new SocketTransport(wrapSecure(duplex, security, received), () => this.#world.turn(), security, this)
+    return new SocketTransport(wrapSecure(duplex, security, received), this.#world, security, this)
   }
 
   /** The connection breaks, as when the other side's machine sends a reset: unread bytes are lost. */
   abort(code: 'ECONNRESET' | 'EPIPE'): void {
+    this.#breakOff()
     if (this.#closed) return
     this.#release()
     this.#tell((events) => events.onClose(Object.assign(new Error(`read ${code}`), { code })))
@@ -131,34 +143,39 @@ export class MemoryTransport implements Transport {
   /** Sends the next flight, unless one is on its way or the other side has no room. */
   #depart(): void {
     const peer = this.#peer
-    if (this.#flying || this.#closed || peer === null) return
-    if (this.#outboxSize === 0 && !this.#ended) return
+    if (this.#flying || this.#broken || peer === null) return
+    if (this.#outboxSize === 0 && (!this.#ended || this.#peerSawEnd)) return
     if (this.#outboxSize > 0 && peer.#inboxSize >= window && !peer.#closed) return
     this.#flying = true
     this.#world.fly(() => {
       this.#flying = false
-      if (this.#closed) return
+      if (this.#broken) return
       if (this.#outboxSize === 0) return this.#departEnd(peer)
       peer.arrive(this.#take(Math.min(this.#world.segment(), window)))
-      this.#tell((events) => events.onProgress())
+      if (!this.#closed) this.#tell((events) => events.onProgress())
       this.#depart()
     })
   }
 
   #departEnd(peer: MemoryTransport): void {
-    peer.arrive(null)
-    this.#outbox = []
     this.#peerSawEnd = true
+    peer.arrive(null)
     this.#closeIfBothEnded()
     peer.#closeIfBothEnded()
   }
 
+  /** The next bytes to leave, at most `limit`, as a copy: the two ends of a connection share no memory. */
   #take(limit: number): Buffer {
-    const first = this.#outbox[0]
-    const bytes = first.subarray(0, limit)
-    if (bytes.length === first.length) this.#outbox.shift()
-    else this.#outbox[0] = first.subarray(limit)
-    this.#outboxSize -= bytes.length
+    const bytes = Buffer.allocUnsafeSlow(Math.min(limit, this.#outboxSize))
+    let at = 0
+    while (at < bytes.length) {
+      const first = this.#outbox[0]
+      const count = first.copy(bytes, at)
+      at += count
+      if (count === first.length) this.#outbox.shift()
+      else this.#outbox[0] = first.subarray(count)
+    }
+    this.#outboxSize -= at
     return bytes
   }
 
@@ -184,15 +201,21 @@ export class MemoryTransport implements Transport {
     this.#world.fly(() => this.#tell((events) => events.onClose(null)))
   }
 
+  /** This end takes no part any more. */
   #release(): void {
     this.#closed = true
-    this.#outbox = []
-    this.#outboxSize = 0
     this.#inbox = []
     this.#inboxSize = 0
   }
 
+  #breakOff(): void {
+    this.#broken = true
+    this.#outbox = []
+    this.#outboxSize = 0
+  }
+
   #tell(what: (events: TransportEvents) => void): void {
+    this.#world.begin()
     if (this.#events !== null) what(this.#events)
     this.#world.turn()
   }

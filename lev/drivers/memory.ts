@@ -1,5 +1,5 @@
-import type { Address, Completion, ConnectOptions, Driver, ListenerTransport, ListenOptions, Transport } from './driver.js'
-import { MemoryTransport, type World } from './memory-transport.js'
+import type { Address, Completion, ConnectOptions, DrivenLoop, Driver, ListenerTransport, ListenOptions, Transport } from './driver.js'
+import { MemoryTransport, settle, type World } from './memory-transport.js'
 import { Timer, Timers } from '../timers.js'
 
 export interface MemoryOptions {
@@ -19,6 +19,9 @@ const patience = 4
 /** Steps after which the real event loop is let in, so that a test's own time limit can end an endless run. */
 const stepsAtOnce = 1000
 
+/** Turns in a row that may take no time; then the clock goes on, so that a task which never rests cannot stop it. */
+const turnsAtOnce = 64
+
 /**
  * A driver with a virtual network and a virtual clock. What is ready runs; when nothing is, the clock jumps to the next
  * event. Waiting takes no time, and the same seed gives the same run.
@@ -36,17 +39,18 @@ export function memory(options: MemoryOptions = {}): Driver {
   let now = 0
   let wake = Infinity
   let soon = false
+  let turns = 0
   /** Promises waited for: all, and those that are sure to come. */
   let outside = 0
   let sure = 0
   let idle = 0
   let pumping = false
   let scheduled: NodeJS.Immediate | null = null
-  let turn = (): void => {}
-  let stuck = (): void => {}
+  /** Null before the start and after the end. */
+  let loop: DrivenLoop | null = null
 
   function schedule(): void {
-    if (!pumping) scheduled ??= setImmediate(pump)
+    if (!pumping && loop !== null) scheduled ??= setImmediate(pump)
   }
 
   /** Runs the world until it has to wait for the real one. */
@@ -61,14 +65,15 @@ export function memory(options: MemoryOptions = {}): Driver {
   function runWorld(): boolean {
     for (let step = 0; step < stepsAtOnce; step++) {
       soon = false
-      turn()
-      if (soon) continue
+      loop?.turn()
+      if (soon && turns++ < turnsAtOnce) continue
+      turns = 0
       if (sure > 0 || (outside > 0 && (idle++ < patience || systemAtWork()))) return true
       idle = 0
       const next = Math.min(wake, flights.next)
       if (next === Infinity) {
-        if (outside === 0) stuck()
-        return false
+        if (outside === 0 && !soon) loop?.stuck()
+        return soon
       }
       now = Math.max(now, next)
       flights.fire(now)
@@ -88,11 +93,9 @@ export function memory(options: MemoryOptions = {}): Driver {
   const world: World = {
     fly: (deliver) => void after(flightTime(), deliver),
     segment: () => (options.segment === undefined ? Infinity : 1 + Math.floor(random() * options.segment)),
-    turn: () => turn(),
-    settle() {
-      awaitOutside(1, true)
-      setImmediate(() => setImmediate(() => awaitOutside(-1, true)))
-    },
+    begin: () => loop?.begin(),
+    turn: () => loop?.turn(),
+    settle: () => settle({ awaitOutside }),
   }
 
   function awaitOutside(change: 1 | -1, isSure: boolean): void {
@@ -105,9 +108,8 @@ export function memory(options: MemoryOptions = {}): Driver {
   return {
     now: () => now,
     wallClock: () => epoch + now,
-    start(run, whenStuck) {
-      turn = run
-      stuck = whenStuck
+    start(driven) {
+      loop = driven
     },
     wakeAt(time) {
       wake = time
@@ -119,8 +121,7 @@ export function memory(options: MemoryOptions = {}): Driver {
     },
     stop() {
       if (scheduled !== null) clearImmediate(scheduled)
-      turn = () => {}
-      stuck = () => {}
+      loop = null
       network.clear()
     },
     awaitOutside,

@@ -1,26 +1,35 @@
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import type { Address, Security, Transport, TransportEvents } from './driver.js'
+import type { Address, DrivenLoop, Security, Transport, TransportEvents } from './driver.js'
 import { secureFacts, wrapSecure } from './secure.js'
+
+/** The part of its loop that a transport needs: each event is told between `begin` and `turn`. */
+export interface Turns extends Pick<DrivenLoop, 'begin' | 'turn'> {
+  /** Called when the socket was given something to do, which it does in the real event loop: for a virtual clock. */
+  settle?(): void
+}
 
 const nowhere: Address = { ip: '', port: 0 }
 
-/** A transport on one of Node's own sockets, plain or encrypted. `turn` runs the loop after each event. */
+/** A transport on one of Node's own sockets, plain or encrypted. */
 export class SocketTransport implements Transport {
   readonly local: Address
   readonly remote: Address
   readonly #socket: Socket
-  readonly #turn: () => void
+  readonly #loop: Turns
   readonly #security: Security | null
+  /** What the encrypted bytes go over; null for a plain socket. */
+  readonly #around: Transport | null
   #events: TransportEvents | null = null
   #error: Error | null = null
   /** Whether `pending` was above 0 after the last write, so that somebody may wait for it to fall. */
   #blocked = false
 
-  constructor(socket: Socket, turn: () => void, security: Security | null = null, around: Transport | null = null) {
+  constructor(socket: Socket, loop: Turns, security: Security | null = null, around: Transport | null = null) {
     this.#socket = socket
-    this.#turn = turn
+    this.#loop = loop
     this.#security = security
+    this.#around = around
     this.local = around?.local ?? address(socket.localAddress, socket.localPort)
     this.remote = around?.remote ?? address(socket.remoteAddress, socket.remotePort)
     // A socket may fail before anybody listens; it must not end the process.
@@ -38,6 +47,8 @@ export class SocketTransport implements Transport {
     socket.on('end', this.#onEnd)
     socket.on('close', this.#onClose)
     if (this.#security !== null) socket.once('secure', this.#onSecure)
+    // It may have been closed before anybody listened.
+    if (socket.closed) process.nextTick(this.#onClose)
   }
 
   pause(): void {
@@ -46,6 +57,7 @@ export class SocketTransport implements Transport {
 
   resume(): void {
     this.#socket.resume()
+    this.#loop.settle?.()
   }
 
   write(parts: readonly (Buffer | string)[]): void {
@@ -57,16 +69,22 @@ export class SocketTransport implements Transport {
     }
     if (parts.length > 1) socket.uncork()
     this.#blocked = socket.writableLength > 0
+    this.#loop.settle?.()
   }
 
   end(): void {
     this.#socket.end()
+    this.#loop.settle?.()
   }
 
   destroy(reset = false): void {
-    // Only a TCP socket can be reset; under TLS the plain destroy closes both.
-    if (reset && !(this.#socket instanceof TLSSocket)) this.#socket.resetAndDestroy()
-    else this.#socket.destroy()
+    const socket = this.#socket
+    // Only the transport below TLS can be reset.
+    if (reset && this.#around !== null) this.#around.destroy(true)
+    // node:net cannot reset while the end is on its way out.
+    if (reset && this.#around === null && (!socket.writableEnded || socket.writableFinished)) socket.resetAndDestroy()
+    else socket.destroy()
+    this.#loop.settle?.()
   }
 
   secure(security: Security, received: Buffer): Transport {
@@ -75,24 +93,28 @@ export class SocketTransport implements Transport {
     socket.off('end', this.#onEnd)
     socket.off('close', this.#onClose)
     socket.pause()
-    return new SocketTransport(wrapSecure(socket, security, received), this.#turn, security, this)
+    return new SocketTransport(wrapSecure(socket, security, received), this.#loop, security, this)
   }
 
   readonly #onData = (bytes: Buffer): void => {
+    this.#loop.begin()
     this.#events?.onData(bytes)
-    this.#turn()
+    this.#loop.turn()
   }
 
   readonly #onEnd = (): void => {
+    this.#loop.begin()
     this.#events?.onEnd()
-    this.#turn()
+    this.#loop.turn()
   }
 
   readonly #onSecure = (): void => {
     if (!(this.#socket instanceof TLSSocket) || this.#security === null) return
     try {
-      this.#events?.onSecure(secureFacts(this.#socket, this.#security))
-      this.#turn()
+      const facts = secureFacts(this.#socket, this.#security)
+      this.#loop.begin()
+      this.#events?.onSecure(facts)
+      this.#loop.turn()
     } catch (error) {
       this.#socket.destroy(error instanceof Error ? error : new Error(String(error)))
     }
@@ -101,8 +123,9 @@ export class SocketTransport implements Transport {
   readonly #onWritten = (): void => {
     if (!this.#blocked) return
     this.#blocked = this.#socket.writableLength > 0
+    this.#loop.begin()
     this.#events?.onProgress()
-    this.#turn()
+    this.#loop.turn()
   }
 
   readonly #onError = (error: Error): void => {
@@ -110,8 +133,9 @@ export class SocketTransport implements Transport {
   }
 
   readonly #onClose = (): void => {
+    this.#loop.begin()
     this.#events?.onClose(this.#error)
-    this.#turn()
+    this.#loop.turn()
   }
 }
 

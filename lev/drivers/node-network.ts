@@ -1,0 +1,78 @@
+import { createServer, connect, type Server, type Socket } from 'node:net'
+import { AddressError } from '../errors.js'
+import type { Completion, ConnectOptions, DrivenLoop, ListenerTransport, ListenOptions, Transport } from './driver.js'
+import { SocketTransport } from './socket-transport.js'
+
+/** Listening and connecting by node:net, for one loop; knows what is open, so that it can be released. */
+export class NodeNetwork {
+  readonly #loop: DrivenLoop
+  readonly #open = new Set<Server | Socket>()
+
+  constructor(loop: DrivenLoop) {
+    this.#loop = loop
+  }
+
+  listen(options: ListenOptions, accept: (transport: Transport) => void, done: Completion<ListenerTransport>): void {
+    const loop = this.#loop
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true })
+    server.on('connection', (socket) => {
+      loop.begin()
+      accept(new SocketTransport(this.#keep(socket), loop))
+      loop.turn()
+    })
+    server.once('error', (error) => {
+      loop.begin()
+      done(error, null)
+      loop.turn()
+    })
+    server.listen({
+      host: options.ip, port: options.port, backlog: options.backlog, ...(options.reusePort === true ? { reusePort: true } : {}),
+    }, () => {
+      this.#keep(server)
+      server.removeAllListeners('error')
+      // From here on, what can fail is one accept (no file descriptor left, say): the next may work.
+      server.on('error', (error) => loop.fault(new AddressError(`cannot accept a connection: ${error.message}`, { cause: error })))
+      const bound = server.address()
+      const address = typeof bound === 'object' && bound !== null ? { ip: bound.address, port: bound.port } : options
+      loop.begin()
+      done(null, { address, close: () => server.close() })
+      loop.turn()
+    })
+  }
+
+  connect(options: ConnectOptions, done: Completion<Transport>): () => void {
+    const loop = this.#loop
+    const socket = this.#keep(connect({ host: options.ip, port: options.port, allowHalfOpen: true, noDelay: true }))
+    const failed = (error: Error): void => {
+      loop.begin()
+      done(error, null)
+      loop.turn()
+    }
+    socket.once('error', failed)
+    socket.once('connect', () => {
+      socket.off('error', failed)
+      socket.pause()
+      loop.begin()
+      done(null, new SocketTransport(socket, loop))
+      loop.turn()
+    })
+    return () => {
+      socket.off('error', failed)
+      socket.on('error', () => {})
+      socket.destroy()
+    }
+  }
+
+  stop(): void {
+    for (const open of this.#open) {
+      if ('destroy' in open) open.destroy()
+      else open.close()
+    }
+  }
+
+  #keep<T extends Server | Socket>(open: T): T {
+    this.#open.add(open)
+    open.once('close', () => this.#open.delete(open))
+    return open
+  }
+}

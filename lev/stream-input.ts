@@ -1,0 +1,169 @@
+import type { Transport } from './drivers/driver.js'
+import { TimeoutError, UsageError } from './errors.js'
+import type { Loop } from './loop.js'
+import type { Op, Suspension, Waker } from './op.js'
+import { Timer } from './timers.js'
+
+/** Bytes of unread input at which the transport is paused: the other side then feels backpressure. */
+const readWindow = 64 * 1024
+
+const nothing = Buffer.alloc(0)
+
+/** Waits for more input; made once for each stream, not once for each wait. */
+class MoreInput implements Suspension {
+  waker: Waker | null = null
+
+  arm(waker: Waker): void {
+    this.waker = waker
+  }
+
+  disarm(): void {
+    this.waker = null
+  }
+
+  /** The waker, if somebody waits; nobody does afterwards. */
+  take(): Waker | null {
+    const { waker } = this
+    this.waker = null
+    return waker
+  }
+}
+
+/**
+ * The receiving half of a stream. Input stands in `input[inputStart, inputEnd)` until it is consumed, in one piece, so
+ * that a parser can look at it without copying. The bytes there never change once they have arrived, also after they
+ * were consumed: a view of them may be kept.
+ */
+export abstract class StreamInput {
+  /** Bytes that arrived; the unread ones are those from `inputStart` up to `inputEnd`. */
+  input: Buffer = nothing
+  inputStart = 0
+  inputEnd = 0
+  protected readonly loop: Loop
+  protected transport: Transport
+  /** Why nothing works any more; null while the stream is open. */
+  protected failure: Error | null = null
+  /** Whether this side closed it. */
+  protected closed = false
+  /** Whether `input` was allocated here, so that its room behind `inputEnd` may be filled. */
+  #ownsInput = false
+  #ended = false
+  #paused = false
+  readonly #more = new MoreInput()
+  #deadline = Infinity
+  readonly #timer = new Timer(() => this.#more.take()?.fail(readTimeout()))
+
+  constructor(loop: Loop, transport: Transport) {
+    this.loop = loop
+    this.transport = transport
+  }
+
+  /** Whether the other side has ended its sending; unread input may be left. */
+  get inputEnded(): boolean {
+    return this.#ended
+  }
+
+  /** When waiting for input fails with TimeoutError, in `lev.now()` seconds; Infinity: never. The stream stays open. */
+  get readDeadline(): number {
+    return this.#deadline
+  }
+
+  set readDeadline(time: number) {
+    this.#deadline = time
+    if (this.failure === null) this.loop.timers.set(this.#timer, time)
+  }
+
+  /** Marks `count` bytes of the input as read. */
+  consume(count: number): void {
+    this.inputStart += count
+    if (this.#paused && this.inputEnd - this.inputStart < readWindow / 2) this.#resume()
+  }
+
+  /**
+   * Waits until there is more unread input than now. False: the other side has ended its sending.
+   * @throws TimeoutError past `readDeadline`; ClosedError when the stream is closed or lost
+   */
+  *fill(): Op<boolean> {
+    // The end has arrived, also if the connection was closed or lost after it.
+    if (this.#ended && !this.closed) return false
+    if (this.failure !== null) throw this.failure
+    if (this.#more.waker !== null) throw new UsageError('two tasks read from one stream at the same time')
+    if (this.loop.now >= this.#deadline) throw readTimeout()
+    if (this.#paused) this.#resume()
+    return (yield this.#more) as boolean
+  }
+
+  /**
+   * The input that is there, at most `max` bytes of it; waits if there is none. Null at its end.
+   * @throws TimeoutError past `readDeadline`; ClosedError when the stream is closed or lost
+   */
+  *read(max = Infinity): Op<Buffer | null> {
+    if (this.inputStart === this.inputEnd && !(yield* this.fill())) return null
+    const start = this.inputStart
+    const size = Math.min(max, this.inputEnd - start)
+    const bytes = this.input.subarray(start, start + size)
+    this.consume(size)
+    return bytes
+  }
+
+  /** Input goes on by another transport. */
+  protected changeTransport(transport: Transport): void {
+    this.transport = transport
+    this.#paused = false
+    this.inputStart = this.inputEnd
+  }
+
+  protected receive(bytes: Buffer): void {
+    this.#append(bytes)
+    if (this.inputEnd - this.inputStart >= readWindow && !this.#paused) {
+      this.#paused = true
+      this.transport.pause()
+    }
+    this.wakeReader(true)
+  }
+
+  protected endInput(): void {
+    this.#ended = true
+    this.wakeReader(false)
+  }
+
+  protected failInput(failure: Error): void {
+    this.loop.timers.remove(this.#timer)
+    this.#more.take()?.fail(failure)
+  }
+
+  protected wakeReader(more: boolean): void {
+    this.#more.take()?.resume(more)
+  }
+
+  #append(bytes: Buffer): void {
+    const unread = this.inputEnd - this.inputStart
+    if (unread === 0) {
+      this.input = bytes
+      this.inputStart = 0
+      this.inputEnd = bytes.length
+      this.#ownsInput = false
+      return
+    }
+    if (!this.#ownsInput || this.input.length - this.inputEnd < bytes.length) {
+      // Doubling keeps input that arrives in tiny pieces linear.
+      const larger = Buffer.allocUnsafeSlow(Math.max(1024, 2 * (unread + bytes.length)))
+      this.input.copy(larger, 0, this.inputStart, this.inputEnd)
+      this.input = larger
+      this.inputStart = 0
+      this.inputEnd = unread
+      this.#ownsInput = true
+    }
+    bytes.copy(this.input, this.inputEnd)
+    this.inputEnd += bytes.length
+  }
+
+  #resume(): void {
+    this.#paused = false
+    this.transport.resume()
+  }
+}
+
+function readTimeout(): TimeoutError {
+  return new TimeoutError('nothing arrived in time')
+}

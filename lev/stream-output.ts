@@ -1,0 +1,146 @@
+import type { Transport } from './drivers/driver.js'
+import { ClosedError } from './errors.js'
+import type { Flushable, Loop } from './loop.js'
+import { suspend, type Op } from './op.js'
+import { OutputQueue } from './output-queue.js'
+import { breathe } from './time.js'
+import { Timer } from './timers.js'
+
+/** Bytes waiting to be sent above which a writer waits, and below which it goes on. */
+const high = 128 * 1024
+const low = 64 * 1024
+
+/**
+ * The sending half of a stream: gathers output, hands it to the transport as far as that takes it, lets writers wait, and
+ * watches that it leaves in time.
+ */
+export class StreamOutput implements Flushable {
+  transport: Transport
+  /** Bytes that were ever put in. */
+  bytesPut = 0
+  ended = false
+  readonly #loop: Loop
+  readonly #queue = new OutputQueue()
+  #failure: Error | null = null
+  #gathered = false
+  /** Who waits for output to leave, and until how much of it is left. */
+  readonly #writers = new Map<(value: null) => void, number>()
+  #deadline = Infinity
+  #stallTimeout = Infinity
+  /** When output last left, or began to wait. */
+  #progressAt = 0
+  /** Up to where output was sent when a writer last paused. */
+  #pausedAt = 0
+  readonly #timer: Timer
+
+  /** @param cut called when output takes too long to leave */
+  constructor(loop: Loop, transport: Transport, cut: () => void) {
+    this.#loop = loop
+    this.transport = transport
+    this.#timer = new Timer(cut)
+  }
+
+  get unsent(): number {
+    return this.#queue.size + this.transport.pending
+  }
+
+  get deadline(): number {
+    return this.#deadline
+  }
+
+  set deadline(time: number) {
+    this.#deadline = time
+    this.#watch()
+  }
+
+  get stallTimeout(): number {
+    return this.#stallTimeout
+  }
+
+  set stallTimeout(seconds: number) {
+    this.#stallTimeout = seconds
+    this.#watch()
+  }
+
+  put(data: Buffer | string): void {
+    if (this.#failure !== null) throw this.#failure
+    if (this.ended) throw new ClosedError('the stream was ended: nothing more can be written')
+    this.bytesPut += data.length
+    this.#queue.push(data)
+    if (this.#gathered) return
+    this.#gathered = true
+    this.#loop.gather(this)
+  }
+
+  flushGathered(): void {
+    this.#gathered = false
+    if (this.#failure === null) this.send()
+  }
+
+  /** Hands output to the transport as far as that takes it. */
+  send(): void {
+    const { transport } = this
+    if (transport.pending === 0) this.#progressAt = this.#loop.now
+    while (this.#queue.size > 0 && transport.pending < low) transport.write(this.#queue.take(low))
+    this.#watch()
+  }
+
+  /** Output has left. */
+  progress(): void {
+    if (this.#failure !== null) return
+    this.#progressAt = this.#loop.now
+    this.send()
+    this.#wakeWriters()
+  }
+
+  /** Whether so much is unsent that a writer is to wait, in `relieve`. */
+  get full(): boolean {
+    return this.unsent > high
+  }
+
+  /** Waits until much less is unsent. */
+  relieve(): Op<void> {
+    return this.untilUnsent(low)
+  }
+
+  /** Waits until at most `bound` bytes are unsent. */
+  *untilUnsent(bound: number): Op<void> {
+    if (this.#failure === null) this.send()
+    while (this.#failure === null && this.unsent > bound) {
+      this.#pausedAt = this.bytesPut
+      yield* suspend<null>((resume) => {
+        this.#writers.set(resume, bound)
+        return () => this.#writers.delete(resume)
+      })
+    }
+    if (this.#failure !== null) throw this.#failure
+    if (this.bytesPut - this.#pausedAt <= high) return
+    // The other side takes all of it at once; the other tasks must not wait until it tires.
+    this.#pausedAt = this.bytesPut
+    yield* breathe()
+  }
+
+  /** Nothing can be sent any more. */
+  fail(failure: Error): void {
+    this.#failure = failure
+    this.#loop.timers.remove(this.#timer)
+    this.#wakeWriters()
+    this.#queue.clear()
+  }
+
+  /** Keeps the timer: it runs while output is unsent, from the last progress. */
+  #watch(): void {
+    if (this.#failure !== null) return
+    const { timers } = this.#loop
+    if (this.unsent > 0) timers.set(this.#timer, Math.min(this.#progressAt + this.#stallTimeout, this.#deadline))
+    else if (this.#timer.deadline !== Infinity) timers.set(this.#timer, Infinity)
+  }
+
+  #wakeWriters(): void {
+    for (const [resume, bound] of this.#writers) {
+      if (this.unsent > bound && this.#failure === null) continue
+      this.#writers.delete(resume)
+      resume(null)
+    }
+  }
+}
