@@ -65,18 +65,13 @@ export class FieldBlock {
 
   /** A plain object of everything, names in lowercase, with no prototype: a field may be named `__proto__`. */
   toObject(): Record<string, string> {
-    return this.fill(Object.create(null) as Record<string, string>)
-  }
-
-  /** Puts every field into `target`, which must have no prototype chain to speak of, and returns it. Linear time. */
-  fill<T extends Record<string, string | undefined>>(target: T): T {
-    const into: Record<string, string | undefined> = target
+    const fields = Object.create(null) as Record<string, string>
     for (const [written, value] of this.lines()) {
       const name = written.toLowerCase()
-      const earlier = into[name]
-      into[name] = earlier === undefined ? value : earlier + (name === 'cookie' ? '; ' : ', ') + value
+      const earlier: string | undefined = fields[name]
+      fields[name] = earlier === undefined ? value : earlier + (name === 'cookie' ? '; ' : ', ') + value
     }
-    return target
+    return fields
   }
 
   #isNamed(from: number, name: string): boolean {
@@ -96,44 +91,47 @@ export const NO_FIELDS = new FieldBlock('', [])
 export type RequestHeaders = Record<string, string | undefined>
 
 /**
- * The object behind a handler's `headers`. It answers single look-ups from the FieldBlock, and turns itself into an
- * ordinary object holding every field the first time it is listed or changed; from then on it is only that object.
+ * The target of the proxy that a handler has for `headers`. Single look-ups are answered from the FieldBlock; the first
+ * time the fields are listed or changed, they are put into an ordinary object, and from then on that is what answers.
+ *
+ * The bag itself stays empty: a bare object is filled in a third of the time. But what is frozen, sealed or made
+ * non-configurable has to be the proxy's target (a rule of the language), so then the fields move into the bag.
  */
 class HeaderBag {
   [name: string]: string | undefined
-  #block: FieldBlock | null
-  #extra: Readonly<Record<string, string>>
+  readonly #block: FieldBlock
+  readonly #extra: Readonly<Record<string, string>>
+  #fields: Record<string, string | undefined> | null = null
 
   constructor(block: FieldBlock, extra: Readonly<Record<string, string>>) {
     this.#block = block
     this.#extra = extra
   }
 
-  // `this` is the proxy here. A plain copy, or inspect would show the object behind the proxy: empty at first.
+  // `this` is the proxy here. A plain copy, or inspect would show the object behind the proxy.
   [Symbol.for('nodejs.util.inspect.custom')](): unknown {
     return { ...this }
   }
 
   // `typeof` keeps the members of Object.prototype that `extra` inherits from passing for fields.
   static read(bag: HeaderBag, name: string): string | undefined {
-    const block = bag.#block
-    if (block === null) return bag[name]
+    if (bag.#fields !== null) return bag.#fields[name]
     const extra = bag.#extra[name]
-    return typeof extra === 'string' ? extra : block.get(name)
+    return typeof extra === 'string' ? extra : bag.#block.get(name)
   }
 
   static holds(bag: HeaderBag, name: string): boolean {
-    const block = bag.#block
-    if (block === null) return Reflect.has(bag, name)
-    return typeof bag.#extra[name] === 'string' || block.has(name)
+    if (bag.#fields !== null) return Object.hasOwn(bag.#fields, name)
+    return typeof bag.#extra[name] === 'string' || bag.#block.has(name)
   }
 
-  static settled(bag: HeaderBag): HeaderBag {
-    const block = bag.#block
-    if (block !== null) {
-      bag.#block = null
-      Object.assign(block.fill(bag), bag.#extra)
-    }
+  static listed(bag: HeaderBag): Record<string, string | undefined> {
+    return (bag.#fields ??= Object.assign(bag.#block.toObject(), bag.#extra))
+  }
+
+  static moved(bag: HeaderBag): HeaderBag {
+    const fields = HeaderBag.listed(bag)
+    if (fields !== bag) bag.#fields = Object.defineProperties(bag, Object.getOwnPropertyDescriptors(fields))
     return bag
   }
 }
@@ -142,16 +140,20 @@ class HeaderBag {
 Object.setPrototypeOf(HeaderBag.prototype, null)
 Reflect.deleteProperty(HeaderBag.prototype, 'constructor')
 
-// One set of traps for all requests: a Proxy costs two small objects and no closure.
+// One set of traps for all requests: what a request pays for is two small objects.
 const traps: ProxyHandler<HeaderBag> = {
-  get: (bag, key) => (typeof key === 'string' ? HeaderBag.read(bag, key) : Reflect.get(bag, key)),
-  has: (bag, key) => (typeof key === 'string' ? HeaderBag.holds(bag, key) : Reflect.has(bag, key)),
-  ownKeys: (bag) => Reflect.ownKeys(HeaderBag.settled(bag)),
-  getOwnPropertyDescriptor: (bag, key) => Reflect.getOwnPropertyDescriptor(HeaderBag.settled(bag), key),
-  set: (bag, key, value, receiver) => Reflect.set(HeaderBag.settled(bag), key, value, receiver),
-  defineProperty: (bag, key, facts) => Reflect.defineProperty(HeaderBag.settled(bag), key, facts),
-  deleteProperty: (bag, key) => Reflect.deleteProperty(HeaderBag.settled(bag), key),
-  preventExtensions: (bag) => Reflect.preventExtensions(HeaderBag.settled(bag)),
+  get: (bag, key) => (typeof key === 'string' ? HeaderBag.read(bag, key) : Reflect.get(HeaderBag.listed(bag), key)),
+  has: (bag, key) => (typeof key === 'string' ? HeaderBag.holds(bag, key) : Reflect.has(HeaderBag.listed(bag), key)),
+  ownKeys: (bag) => Reflect.ownKeys(HeaderBag.listed(bag)),
+  getOwnPropertyDescriptor: (bag, key) => Reflect.getOwnPropertyDescriptor(HeaderBag.listed(bag), key),
+  set: (bag, key, value, receiver) => Reflect.set(HeaderBag.listed(bag), key, value, receiver),
+  deleteProperty: (bag, key) => Reflect.deleteProperty(HeaderBag.listed(bag), key),
+  defineProperty(bag, key, facts) {
+    const fields = HeaderBag.listed(bag)
+    const fixed = Object.hasOwn(fields, key) ? facts.configurable === false : facts.configurable !== true
+    return Reflect.defineProperty(fixed ? HeaderBag.moved(bag) : fields, key, facts)
+  },
+  preventExtensions: (bag) => Reflect.preventExtensions(HeaderBag.moved(bag)),
   getPrototypeOf: (bag) => (Object.isExtensible(bag) ? null : Reflect.getPrototypeOf(bag)),
 }
 

@@ -102,6 +102,31 @@ t.test('what a handler writes stays in it', async (t) => {
   t.doesNotThrow(() => Object.getPrototypeOf(headers))
 })
 
+t.test('the rules of the language for proxies', async (t) => {
+  const make = () => requestHeaders(block('Host: a.test', 'Accept: x'), {})
+  const fixed = make()
+  Object.defineProperty(fixed, 'host', { value: 'b.test', writable: false, configurable: false })
+  t.same(Object.getOwnPropertyDescriptor(fixed, 'host')?.configurable, false)
+  t.same(fixed['host'], 'b.test')
+  t.throws(() => { fixed['host'] = 'c.test' }, TypeError)
+  t.same({ ...fixed }, { host: 'b.test', accept: 'x' })
+  const hidden = make()
+  Object.defineProperty(hidden, 'mine', { value: 'a' })
+  t.same([Object.keys(hidden), hidden['mine'], 'mine' in hidden], [['host', 'accept'], 'a', true])
+  const open = make()
+  Object.defineProperty(open, 'host', { enumerable: false })
+  t.same([Object.keys(open), open['host']], [['accept'], 'a.test'])
+  const sealed = Object.seal(make())
+  sealed['accept'] = 'y'
+  t.throws(() => { delete sealed['accept'] }, TypeError)
+  t.throws(() => { sealed['new'] = 'z' }, TypeError)
+  t.same({ ...sealed }, { host: 'a.test', accept: 'y' })
+  const symbol = Symbol('mine')
+  const marked: Record<symbol, unknown> = make()
+  marked[symbol] = 1
+  t.same([marked[symbol], symbol in marked, Reflect.ownKeys(marked).length], [1, true, 3])
+})
+
 t.test('one by one or all at once: the same', async () => {
   const name = fc.string({ unit: fc.constantFrom(...'aAbB-^~'), minLength: 1, maxLength: 3 })
   fc.assert(
