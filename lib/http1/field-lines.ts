@@ -71,8 +71,9 @@ const LAST_END = 4
  * result, and a limit is enforced on the byte that breaks it. All positions are kept relative to `base`, the start of
  * the section, so that the bytes may be moved between two calls.
  *
- * One loop over bytes with a table per class: 0.6 ns a byte here. A sticky regular expression per line over the decoded
- * text took 1.2 times that, without telling names from values.
+ * One loop over bytes with a table per class of bytes: 0.9 ns a byte with all that it notes, 0.65 for the scan alone
+ * (measured on a browser's 12 fields). A sticky regular expression for each line of the decoded text took 0.75, without
+ * telling names from values; searching for line ends with indexOf is no gain, since each byte has to be checked anyway.
  */
 export class FieldLines {
   /** Four offsets a field: name start, name end, value start, value end (without the whitespace around the value). */
