@@ -56,7 +56,7 @@ export const refusals = {
   trailer: refusal(400, 'field not allowed in a trailer'),
 } as const
 
-/** A field line, or the part of the request line before its target, is longer than `limit` bytes (without its CRLF). */
+/** A field line is longer than `limit` bytes (without its CRLF). */
 export function lineTooLong(limit: number): Refusal {
   return refusal(431, `header line limit violation: ${limit}`)
 }
