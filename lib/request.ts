@@ -56,15 +56,21 @@ export function* processRequest(connection: Connection, count: number): Op<Dispo
   }
 }
 
-/** Until when the rest of a head is waited for: all of it is under one deadline, which begins with its first byte. */
+/**
+ * Until when the rest of a head is waited for: all of it is under one deadline, which begins with its first byte. Blank lines
+ * before it are none of its bytes: a client that sent one behind its last request, as some do, would take a 408 for the
+ * answer to its next.
+ */
 function beginWait(exchange: Exchange): void {
   const { connection } = exchange
-  const { client } = connection
   if (exchange.phase !== 'idle') return
-  if (client.inputStart === client.inputEnd && !connection.idle) return connection.beginIdle()
+  if (!connection.reader.begun) {
+    if (!connection.idle) connection.beginIdle()
+    return
+  }
   connection.idle = false
   exchange.phase = 'head'
-  client.readDeadline = now() + connection.settings.request_header_timeout
+  connection.client.readDeadline = now() + connection.settings.request_header_timeout
 }
 
 /** What becomes of a request when something was thrown while it was read or answered. */
@@ -73,15 +79,21 @@ function afterFault(exchange: Exchange, error: unknown): Disposition {
   if (phase === 'idle' || phase === 'head' || phase === 'body') {
     if (error instanceof ClosedError) return exchange.abandon(closed)
     if (!(error instanceof TimeoutError)) throw error
+    // The stream was cut, since its client does not read the answers to earlier requests.
+    if (!connection.client.isOpen) return exchange.abandon(sendFailed(error))
     if (phase === 'idle') return idleTimeout
     return refuse(exchange, phase === 'head' ? headTimeout : bodyTimeout)
   }
   if (phase === 'sending' && (error instanceof ClosedError || error instanceof TimeoutError)) {
-    return exchange.abandon([null, `failed to send response: ${error.message}`])
+    return exchange.abandon(sendFailed(error))
   }
   if (exchange.isGone && error instanceof CancelledError) return exchange.abandon(closed)
   connection.logger.error({ err: error, method: exchange.head.method, query: exchange.head.query }, 'the handler failed')
-  return exchange.isGone ? exchange.abandon(closed) : fail(exchange)
+  return exchange.isGone || !connection.client.isOpen ? exchange.abandon(closed) : fail(exchange)
+}
+
+function sendFailed(error: Error): Disposition {
+  return [null, `failed to send response: ${error.message}`]
 }
 
 function callHandler(exchange: Exchange, body: Buffer | null): ReturnType<Connection['service']['handle']> {

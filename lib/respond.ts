@@ -1,6 +1,5 @@
-import { now, wallClock, type Op, type Stream } from '../lev/index.js'
+import { now, wallClock, type Op } from '../lev/index.js'
 import { encode, isEncodable, type Encoded } from './encode.js'
-import type { Settings } from './config.js'
 import type { Disposition, Exchange } from './exchange.js'
 import type { Answer } from './handler.js'
 import type { Refusal } from './http1/refusal.js'
@@ -40,7 +39,7 @@ export function answer(exchange: Exchange, given: Answer): Disposition | Op<Disp
  */
 export function fail(exchange: Exchange): Disposition {
   if (exchange.written > 0) return exchange.finish(500, exchange.written, [null, 'the handler failed'])
-  return put(exchange, `${reasonOf(500)}\n`, 500, textHeaders)
+  return finish(exchange, 500, put(exchange, `${reasonOf(500)}\n`, 500, textHeaders))
 }
 
 /** Tells the client why its request is not served; then the connection must be closed. */
@@ -68,30 +67,33 @@ function passOver(exchange: Exchange): Disposition {
 
 function send(exchange: Exchange, content: unknown, status: number, given: ResponseHeaders | undefined): Disposition | Op<Disposition> {
   const { connection } = exchange
+  if (exchange.written > 0) throw new ResponseError(null, 'the handler has written to the connection itself, and returned an answer as well')
   const bytes = bytesOf(content)
   const headers = typeof content === 'string' && content !== '' ? typed(given) : given
   if (bytes.length >= connection.settings.compression.min_size && isEncodable(exchange, status, headers, bytes.length)) {
     return sendEncoded(exchange, bytes, status, headers)
   }
-  const disposition = put(exchange, bytes, status, headers)
-  return connection.client.unsent > unsentLimit ? relieve(connection.client, connection.settings, disposition) : disposition
+  const size = put(exchange, bytes, status, headers)
+  return connection.client.unsent > unsentLimit ? relieve(exchange, status, size) : finish(exchange, status, size)
 }
 
 function* sendEncoded(exchange: Exchange, bytes: Buffer | string, status: number, headers: ResponseHeaders | undefined): Op<Disposition> {
-  const { client, settings } = exchange.connection
   const encoded: Encoded = yield* encode(exchange, headers, bytes)
-  const disposition = put(exchange, encoded.bytes, status, encoded.headers, encoded.length)
-  return client.unsent > unsentLimit ? yield* relieve(client, settings, disposition) : disposition
+  const size = put(exchange, encoded.bytes, status, encoded.headers, encoded.length)
+  return exchange.connection.client.unsent > unsentLimit ? yield* relieve(exchange, status, size) : finish(exchange, status, size)
 }
 
-/** Puts an answer into the connection's output. `length` is what Content-Length is about, where that is not the content's own. */
+/**
+ * Puts an answer into the connection's output, and gives how many bytes of content that was. `length` is what
+ * Content-Length is about, where that is not the content's own.
+ */
 function put(
   exchange: Exchange,
   bytes: Buffer | string,
   status: number,
   headers: ResponseHeaders | undefined,
   length = bytes.length,
-): Disposition {
+): number {
   const { client } = exchange.connection
   exchange.keepAlive = exchange.mayKeepAlive()
   const text = responseHead(status, headers, length, exchange, dateLine(wallClock()))
@@ -99,13 +101,19 @@ function put(
   client.put(text)
   const size = bytes.length > 0 && hasContent(exchange.head.method, status) ? bytes.length : 0
   if (size > 0) client.put(bytes)
+  return size
+}
+
+function finish(exchange: Exchange, status: number, size: number): Disposition {
   return exchange.finish(status, size, exchange.keepAlive ? kept : closing)
 }
 
 /** Text without a type of its own is plain text: no browser is to guess that it is a page. */
 function typed(headers: ResponseHeaders | undefined): ResponseHeaders {
   if (headers === undefined || headers === null) return textHeaders
-  return typeof headers !== 'object' || headerOf(headers, 'content-type') !== undefined ? headers : { ...textHeaders, ...headers }
+  // What is no plain object is refused later, and must not become one here.
+  if (typeof headers !== 'object' || Symbol.iterator in headers || headerOf(headers, 'content-type') !== undefined) return headers
+  return { ...textHeaders, ...headers }
 }
 
 /** Text of one byte a character stays text, since it joins the head at no cost; anything else becomes bytes. */
@@ -117,13 +125,14 @@ function bytesOf(content: unknown): Buffer | string {
 }
 
 /** Waits until a slow reader has taken most of what it was sent; one that is slower than `min_transfer_rate` is cut. */
-function* relieve(client: Stream, settings: Settings, disposition: Disposition): Op<Disposition> {
+function* relieve(exchange: Exchange, status: number, size: number): Op<Disposition> {
+  const { client, settings } = exchange.connection
   if (settings.min_transfer_rate > 0) {
     client.writeDeadline = now() + settings.send_timeout + client.unsent / settings.min_transfer_rate
   }
   try {
     yield* client.write('')
-    return disposition
+    return finish(exchange, status, size)
   } finally {
     client.writeDeadline = Infinity
   }
