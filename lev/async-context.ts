@@ -14,15 +14,63 @@ export function captureContext(): Snapshot {
   return AsyncLocalStorage.snapshot()
 }
 
+/** One more of the same: what is entered in a context changes it for everybody who runs in it. */
+export function copyContext(context: Snapshot): Snapshot {
+  let copy = context
+  context(() => (copy = captureContext()))
+  return copy
+}
+
 // Node has no way to ask whether any AsyncLocalStorage is in use, and the answer is needed at each suspension. So the two
 // methods that put a store in place note their first call, and are their old selves from then on.
-for (const name of ['run', 'enterWith']) {
-  const original: unknown = Reflect.get(AsyncLocalStorage.prototype, name)
-  if (typeof original !== 'function') continue
-  const noting = function (this: unknown, ...args: unknown[]): unknown {
+//
+// The step of a task in which that happens did not run in a context of its own, and `enterWith` changes the one that it
+// runs in, which is the driver's: there it goes on being noted, and what was there before is put back after the step.
+
+type Method = (this: AsyncLocalStorage<unknown>, ...args: unknown[]) => unknown
+
+/** What was entered in a step without a context of its own, with what was there before. */
+let entered: { storage: AsyncLocalStorage<unknown>; before: unknown }[] = []
+let isInStep = (): boolean => false
+
+const unwrapRun = wrap('run', () => {
+  unwrapRun()
+  if (!isInStep()) unwrapEnter()
+})
+
+const unwrapEnter = wrap('enterWith', (storage) => {
+  unwrapRun()
+  if (isInStep()) entered.push({ storage, before: storage.getStore() })
+  else unwrapEnter()
+})
+
+/** Calls `note` before each call of a method of every AsyncLocalStorage; gives what ends that. */
+function wrap(name: 'run' | 'enterWith', note: (storage: AsyncLocalStorage<unknown>) => void): () => void {
+  const original = Reflect.get(AsyncLocalStorage.prototype, name) as Method
+  let active = true
+  const noting: Method = function (...args) {
     contextsInUse = true
-    if (Reflect.get(AsyncLocalStorage.prototype, name) === noting) Reflect.set(AsyncLocalStorage.prototype, name, original)
+    if (active) note(this)
     return Reflect.apply(original, this, args)
   }
   Reflect.set(AsyncLocalStorage.prototype, name, noting)
+  return () => {
+    active = false
+    // Somebody else may have wrapped it since: then it stays, and does nothing.
+    if (Reflect.get(AsyncLocalStorage.prototype, name) === noting) Reflect.set(AsyncLocalStorage.prototype, name, original)
+  }
+}
+
+/** `inStep` tells whether a task runs. */
+export function watchContexts(inStep: () => boolean): void {
+  isInStep = inStep
+}
+
+/** The end of a step without a context of its own, in which contexts came into use; `outermost`: no step is around it. */
+export function leaveContext(outermost: boolean): void {
+  const changes = entered
+  entered = []
+  if (outermost) unwrapEnter()
+  for (const { storage, before } of changes.reverse()) storage.enterWith(before)
+  entered = []
 }

@@ -99,7 +99,7 @@ export function* scope<T>(body: (scope: Scope) => Op<T>): Op<T> {
   const caller = runningTask('lev.scope()')
   const inner = new Scope(caller.loop)
   const main = inner.spawn(() => body(inner))
-  yield* caller.handingOn((reason) => inner.cancel(reason), inner.finish())
+  yield* caller.cancellation.handingOn((reason) => inner.cancel(reason), inner.finish())
   return yield* main.join()
 }
 
@@ -127,6 +127,6 @@ export function* supervise<T>(op: Op<T>, begin: (task: Task<T>) => void): Op<T> 
   begin(task)
   // Its first step is taken here and now: an operation that need not wait costs no turn.
   task.run()
-  if (task.outcome === null) yield* caller.handingOn((reason) => task.cancel(reason), task.done())
+  if (task.outcome === null) yield* caller.cancellation.handingOn((reason) => task.cancel(reason), task.done())
   return yield* task.join()
 }

@@ -1,8 +1,8 @@
-import { captureContext, contextsInUse, type Snapshot } from './async-context.js'
+import { captureContext, contextsInUse, copyContext, leaveContext, watchContexts, type Snapshot } from './async-context.js'
+import { Cancellation } from './cancellation.js'
 import { CancelledError, UsageError, type CancelReason } from './errors.js'
 import type { Loop, Runnable } from './loop.js'
 import type { Op, Suspension, Waker } from './op.js'
-import { Timer } from './timers.js'
 
 /** Who answers for a task: it is told when the task is done, and may be asked for a place for the task's own children. */
 export interface TaskOwner {
@@ -15,14 +15,13 @@ export type Outcome<T> =
   | { readonly kind: 'error'; readonly error: unknown }
   | { readonly kind: 'cancelled'; readonly reason: CancelReason }
 
-/** Seconds that a cancelled task may go on suspending, all its `finally` blocks together, outside of `shield`. */
-const cleanupSeconds = 5
-
 /** How a generator is entered: which of its methods the next step calls. */
 type Entry = 'next' | 'throw' | 'return'
 
 /** The task whose code is running now. */
 let current: Task<unknown> | null = null
+
+watchContexts(() => current !== null)
 
 /** The running task, or null outside of every task. */
 export function currentTask(): Task<unknown> | null {
@@ -50,6 +49,7 @@ export class Task<T> implements Runnable, Waker {
   readonly loop: Loop
   /** The scope that the task's own `spawn` adds to. */
   readonly scope: TaskOwner
+  readonly cancellation: Cancellation
   readonly #owner: TaskOwner
   readonly #generator: Op<T>
   #outcome: Outcome<T> | null = null
@@ -58,12 +58,6 @@ export class Task<T> implements Runnable, Waker {
   #running = false
   #entry: Entry = 'next'
   #value: unknown = undefined
-  #reason: CancelReason | null = null
-  #unwinding = false
-  #cleanupTimer: Timer | null = null
-  #shields = 0
-  /** Told of a cancellation in place of this task, which waits for tasks of its own. */
-  #hand: ((reason: CancelReason) => void) | null = null
   #joiners: Waker[] | null = null
   #context: Snapshot | null
 
@@ -76,6 +70,7 @@ export class Task<T> implements Runnable, Waker {
     this.#generator = generator
     this.#owner = owner
     this.scope = scope
+    this.cancellation = new Cancellation(loop, () => this.#endCleanup())
     this.#context = contextsInUse ? captureContext() : null
   }
 
@@ -86,7 +81,7 @@ export class Task<T> implements Runnable, Waker {
 
   /** Why the task was cancelled, or null. It may be unwinding still. */
   get cancelReason(): CancelReason | null {
-    return this.#reason
+    return this.cancellation.reason
   }
 
   /** Whether anybody waits in `join`. */
@@ -115,7 +110,7 @@ export class Task<T> implements Runnable, Waker {
     if (outcome === null) throw new UsageError('join was resumed before the task was done')
     if (outcome.kind === 'value') return outcome.value
     if (outcome.kind === 'error') throw outcome.error
-    yield* runningTask('join').unwind()
+    yield* runningTask('join').cancellation.unwind()
     throw new CancelledError(outcome.reason)
   }
 
@@ -124,41 +119,9 @@ export class Task<T> implements Runnable, Waker {
    * @param reason why; shown by CancelledError and by `cancelReason`
    */
   cancel(reason: CancelReason = 'cancelled'): void {
-    if (this.#outcome !== null || this.#reason !== null) return
-    this.#reason = reason
+    if (this.#outcome !== null || this.cancellation.reason !== null) return
+    this.cancellation.reason = reason
     this.#interrupt()
-  }
-
-  /** Runs `what` with cancellation held off. */
-  *shielded<R>(what: Op<R>): Op<R> {
-    this.#shields++
-    try {
-      return yield* what
-    } finally {
-      this.#shields--
-    }
-  }
-
-  /**
-   * Runs `what`, which waits for tasks of this task's own. A cancellation goes to `hand`, which cancels them, and the
-   * waiting goes on until they are done: so nothing that they give, a value or an error, is lost.
-   */
-  *handingOn<R>(hand: (reason: CancelReason) => void, what: Op<R>): Op<R> {
-    this.#hand = hand
-    this.#shields++
-    try {
-      const reason = this.#shields === 1 ? this.#reason : null
-      if (reason !== null && !(this.#unwinding && this.#mayCleanUp())) hand(reason)
-      return yield* what
-    } finally {
-      this.#shields--
-      this.#hand = null
-    }
-  }
-
-  /** Ends this task here if it was cancelled and has not begun to unwind; else does nothing. */
-  *unwind(): Op<void> {
-    if (this.#reason !== null && !this.#unwinding && this.#shields === 0) yield never
   }
 
   resume(value: unknown): void {
@@ -175,7 +138,7 @@ export class Task<T> implements Runnable, Waker {
 
   /** One step: from here to the next suspension. The loop calls it. */
   run(): void {
-    if (contextsInUse) (this.#context ?? this.loop.context)(() => this.#step())
+    if (contextsInUse) (this.#context ?? copyContext(this.loop.context))(() => this.#step())
     else this.#step()
   }
 
@@ -188,7 +151,9 @@ export class Task<T> implements Runnable, Waker {
   }
 
   #step(): void {
+    const { cancellation } = this
     const outer = current
+    const plain = !contextsInUse
     // eslint-disable-next-line @typescript-eslint/no-this-alias -- which task runs is known to the whole module
     current = this
     this.#running = true
@@ -200,13 +165,13 @@ export class Task<T> implements Runnable, Waker {
       for (;;) {
         const step = this.#enter(entry, value)
         if (step.done === true) return this.#settle({ kind: 'value', value: step.value })
-        if (this.#reason !== null && this.#shields === 0) {
-          if (!this.#unwinding) {
-            this.#unwinding = true
+        if (cancellation.reason !== null && cancellation.shields === 0) {
+          if (!cancellation.unwinding) {
+            cancellation.unwinding = true
             entry = 'return'
             continue
           }
-          if (!this.#mayCleanUp()) return this.#refuse(this.#reason)
+          if (!cancellation.mayCleanUp()) return this.#refuse(cancellation.reason)
         }
         const fault = this.#suspend(step.value)
         if (fault === null) return
@@ -218,15 +183,18 @@ export class Task<T> implements Runnable, Waker {
     } finally {
       this.#running = false
       current = outer
-      if (contextsInUse && this.#outcome === null) this.#context = captureContext()
+      if (contextsInUse) {
+        if (this.#outcome === null) this.#context = captureContext()
+        if (plain) leaveContext(outer === null)
+      }
     }
   }
 
   /** A task that was cancelled before its first step runs none of its code. */
   #begin(): void {
     this.#started = true
-    if (this.#reason === null) return
-    this.#unwinding = true
+    if (this.cancellation.reason === null) return
+    this.cancellation.unwinding = true
     this.#entry = 'return'
   }
 
@@ -252,7 +220,7 @@ export class Task<T> implements Runnable, Waker {
     }
     this.#running = false
     // It may have been cancelled by what arming did.
-    if (this.#reason !== null && !this.#unwinding) this.#interrupt()
+    if (this.cancellation.due) this.#interrupt()
     return null
   }
 
@@ -280,33 +248,17 @@ export class Task<T> implements Runnable, Waker {
   /** Ends the present suspension of a cancelled task, or hands the cancellation on. */
   #interrupt(): void {
     const suspension = this.#suspension
-    if (this.#heldOff() || suspension === null || this.#running) return
+    if (this.cancellation.heldOff() || suspension === null || this.#running) return
     this.#release(suspension)
-    this.#unwinding = true
+    this.cancellation.unwinding = true
     this.#ready('return', undefined)
-  }
-
-  /** Whether the task is not to be interrupted now; if it waits for tasks of its own, they are told. */
-  #heldOff(): boolean {
-    if (this.#shields === 1 && this.#hand !== null) this.#hand(this.#reason ?? 'cancelled')
-    return this.#shields > 0
-  }
-
-  /** Whether an unwinding task may suspend once more. */
-  #mayCleanUp(): boolean {
-    const now = this.loop.now
-    if (this.#cleanupTimer === null) {
-      this.#cleanupTimer = new Timer(() => this.#endCleanup())
-      this.loop.timers.set(this.#cleanupTimer, now + cleanupSeconds)
-    }
-    return this.#cleanupTimer.deadline !== Infinity
   }
 
   #endCleanup(): void {
     const suspension = this.#suspension
-    if (this.#heldOff() || suspension === null) return
+    if (this.cancellation.heldOff() || suspension === null) return
     this.#release(suspension)
-    this.#ready('throw', new CancelledError(this.#reason ?? 'cancelled'))
+    this.#ready('throw', new CancelledError(this.cancellation.reason ?? 'cancelled'))
   }
 
   /** Has the next step throw; in a later turn, so that a task which catches that for ever starves nobody. */
@@ -317,10 +269,10 @@ export class Task<T> implements Runnable, Waker {
   }
 
   #settle(outcome: Outcome<T>): void {
-    if (this.#cleanupTimer !== null) this.loop.timers.remove(this.#cleanupTimer)
-    const reason = this.#reason
+    const { reason, unwinding } = this.cancellation
+    this.cancellation.stop()
     const failed = outcome.kind === 'error' && !(outcome.error instanceof CancelledError)
-    this.#outcome = this.#unwinding && !failed && reason !== null ? { kind: 'cancelled', reason } : outcome
+    this.#outcome = unwinding && !failed && reason !== null ? { kind: 'cancelled', reason } : outcome
     // The owner looks at `joined` to know whether an error has somebody to go to.
     this.#owner.settled(this)
     const joiners = this.#joiners
@@ -330,9 +282,6 @@ export class Task<T> implements Runnable, Waker {
 }
 
 const notAnOperation = 'only operations can be yielded: write `yield*`, and `yield* lev.wait(promise)` for a promise'
-
-/** Where a cancelled task ends: it is never armed, since the task unwinds instead. */
-const never: Suspension = { arm() {}, disarm() {} }
 
 class Join implements Suspension {
   readonly #task: Task<unknown>

@@ -78,7 +78,7 @@ function cancelled(task: Task<unknown> | null): boolean {
  * @throws TimeoutError; what `op` throws
  */
 export function* shield<T>(op: Op<T>, seconds = shieldSeconds): Op<T> {
-  return yield* runningTask('lev.shield()').shielded(timeout(seconds, op))
+  return yield* runningTask('lev.shield()').cancellation.shielded(timeout(seconds, op))
 }
 
 /** Seconds on the clock that deadlines are reckoned on: monotonic, or virtual on the memory driver. */

@@ -1,0 +1,87 @@
+import type { CancelReason } from './errors.js'
+import type { Loop } from './loop.js'
+import type { Op, Suspension } from './op.js'
+import { Timer } from './timers.js'
+
+/** Seconds that a cancelled task may go on suspending, all its `finally` blocks together, outside of `shield`. */
+const cleanupSeconds = 5
+
+/** Where a cancelled task ends: it is never armed, since the task unwinds instead. */
+const never: Suspension = { arm() {}, disarm() {} }
+
+/** How far the cancelling of one task has come. */
+export class Cancellation {
+  /** Why the task was cancelled; null: it was not. */
+  reason: CancelReason | null = null
+  /** Whether its `finally` blocks run. */
+  unwinding = false
+  /** How many operations hold the cancellation off. */
+  shields = 0
+  /** Told of a cancellation in place of the task, which waits for tasks of its own. It holds one shield. */
+  hand: ((reason: CancelReason) => void) | null = null
+  readonly #loop: Loop
+  readonly #overdue: () => void
+  #timer: Timer | null = null
+
+  /** @param overdue called when the time for cleaning up is over */
+  constructor(loop: Loop, overdue: () => void) {
+    this.#loop = loop
+    this.#overdue = overdue
+  }
+
+  /** Whether the task is to end at its next suspension. */
+  get due(): boolean {
+    return this.reason !== null && !this.unwinding && this.shields === 0
+  }
+
+  /** Runs `what` with cancellation held off. */
+  *shielded<R>(what: Op<R>): Op<R> {
+    this.shields++
+    try {
+      return yield* what
+    } finally {
+      this.shields--
+    }
+  }
+
+  /**
+   * Runs `what`, which waits for tasks of the task's own. A cancellation goes to `hand`, which cancels them, and the
+   * waiting goes on until they are done: so nothing that they give, a value or an error, is lost.
+   */
+  *handingOn<R>(hand: (reason: CancelReason) => void, what: Op<R>): Op<R> {
+    this.hand = hand
+    this.shields++
+    try {
+      if (!(this.unwinding && this.mayCleanUp())) this.heldOff()
+      return yield* what
+    } finally {
+      this.shields--
+      this.hand = null
+    }
+  }
+
+  /** Ends the task here if it was cancelled and has not begun to unwind; else does nothing. */
+  *unwind(): Op<void> {
+    if (this.due) yield never
+  }
+
+  /** Whether an unwinding task may suspend once more. */
+  mayCleanUp(): boolean {
+    if (this.#timer === null) {
+      this.#timer = new Timer(this.#overdue)
+      this.#loop.timers.set(this.#timer, this.#loop.now + cleanupSeconds)
+    }
+    return this.#timer.deadline !== Infinity
+  }
+
+  /** Whether the task is not to be interrupted now; if it waits for tasks of its own, they are told. */
+  heldOff(): boolean {
+    if (this.shields === 1 && this.reason !== null) this.hand?.(this.reason)
+    return this.shields > 0
+  }
+
+  /** The task is done. */
+  stop(): void {
+    if (this.#timer !== null) this.#loop.timers.remove(this.#timer)
+  }
+}
