@@ -83,6 +83,8 @@ export class FieldLines {
   /** Two numbers for each field that `recognise` knows: which one it is (`Field`), and its first index in `marks`. */
   readonly known: number[] = []
   knownLength = 0
+  /** Where the first line began, behind the base. */
+  from = 0
   refusal: Refusal | null = null
 
   readonly #limits: HeadLimits
@@ -98,6 +100,7 @@ export class FieldLines {
   begin(at: number): void {
     this.count = 0
     this.knownLength = 0
+    this.from = at
     this.refusal = null
     this.#state = NAME
     this.#at = at

@@ -2,7 +2,7 @@ import { PATH, QUERY, TOKEN, isDigit, sameBytes } from './bytes.js'
 import { FieldLines } from './field-lines.js'
 import type { HeadLimits } from './field-lines.js'
 import { Framing } from './framing.js'
-import { FieldBlock } from './headers.js'
+import { FieldBlock, NO_FIELDS } from './headers.js'
 import { NEED_MORE, REFUSED, headTooLarge, refusals, requestLineTooLong } from './refusal.js'
 import type { Refusal } from './refusal.js'
 import { NO_HEAD, RequestHead } from './request-head.js'
@@ -27,6 +27,13 @@ const QUESTION = 0x3f
 const MAX_BLANK_LINES = 4
 /** No registered method has more than 17 characters. A longer one than this gets 501 (RFC 9112 3). */
 const MAX_METHOD = 32
+
+/** Bytes of field lines that are kept to be known again in the next request; fewer are read as quickly as compared. */
+const MIN_KNOWN = 64
+const MAX_KNOWN = 4096
+/** Requests in a row whose fields were all new, after which a connection's fields are not kept any more. */
+const WORTH = 4
+const NOTHING = Buffer.alloc(0)
 
 const VERSION = 'HTTP/1.1'
 const MAJOR = 5
@@ -81,7 +88,13 @@ export class HeadReader {
 
   readonly #limits: HeadLimits
   readonly #fields: FieldLines
+
+  // What is held of the last request's fields: what they mean, and their bytes (none: they cannot be known again).
   readonly #framing = new Framing()
+  #host = ''
+  #block = NO_FIELDS
+  #knownBytes = NOTHING
+  #worth = WORTH
 
   #state = START
   #blankLines = 0
@@ -124,6 +137,7 @@ export class HeadReader {
       const at = this.#readRequestLine(buf, start, end)
       if (at < 0) return at
       this.#state = FIELDS
+      if (this.#isKnown(buf, start, at, end)) return this.#finishKnown(buf, start, at)
       this.#fields.begin(at - start)
     }
     const next = this.#fields.read(buf, start, end)
@@ -234,34 +248,61 @@ export class HeadReader {
   #finish(buf: Buffer, start: number, next: number): Refusal | null {
     const { marks, known, knownLength } = this.#fields
     const framing = this.#framing
+    this.#knownBytes = NOTHING
     framing.reset()
     for (let k = 0; k < knownLength; k += 2) {
       const mark = known[k + 1]
       const refusal = framing.take(known[k], buf, start + marks[mark + 2], start + marks[mark + 3])
       if (refusal !== null) return refusal
     }
+    const text = buf.toString('latin1', start, next)
+    this.#host = framing.hostFrom < 0 ? '' : text.slice(framing.hostFrom - start, framing.hostTo - start)
+    this.#block = new FieldBlock(text, framing.lengthRepeated ? this.#fields.foldLengths(text) : this.#fields.ownMarks())
+    if (this.#worth > 0) this.#know(buf, start + this.#fields.from, next)
+    return this.#makeHead(buf, start, text)
+  }
+
+  /** Keeps the bytes of the field lines that were just read, to know them again. */
+  #know(buf: Buffer, from: number, to: number): void {
+    this.#worth--
+    if (to - from >= MIN_KNOWN && to - from <= MAX_KNOWN) this.#knownBytes = Buffer.from(buf.subarray(from, to))
+  }
+
+  /** Whether the field lines at `at` are, byte for byte, those of the request before: they mean the same then. */
+  #isKnown(buf: Buffer, start: number, at: number, end: number): boolean {
+    const size = this.#knownBytes.length
+    if (size === 0 || size > end - at || at + size - start > this.#limits.sizeLimit) return false
+    return this.#knownBytes.compare(buf, at, at + size) === 0
+  }
+
+  #finishKnown(buf: Buffer, start: number, at: number): number {
+    this.#worth = WORTH
+    this.refusal = this.#makeHead(buf, start, buf.toString('latin1', start, at))
+    if (this.refusal !== null) return REFUSED
+    this.reset()
+    return at + this.#knownBytes.length
+  }
+
+  /** Makes the head, from the request line at the beginning of `text` and what is held of the fields. */
+  #makeHead(buf: Buffer, start: number, text: string): Refusal | null {
+    const framing = this.#framing
     const method = methodName(buf, start + this.#line, start + this.#methodEnd)
     const refusal = framing.settle(this.#minorVersion, method === 'CONNECT')
     if (refusal !== null) return refusal
-
-    const text = buf.toString('latin1', start, next)
     const from = this.#methodEnd + 1
     const target = text.slice(from, this.#targetEnd)
-    const host = framing.hostFrom < 0 ? '' : text.slice(framing.hostFrom - start, framing.hostTo - start)
-    const own = framing.lengthRepeated ? this.#fields.foldLengths(text) : this.#fields.ownMarks()
-    const fields = new FieldBlock(text, own)
     if (buf[start + from] !== SLASH || method === 'CONNECT') {
       const other = readTarget(method, target)
       if (other === null) return target === '*' || method === 'CONNECT' ? refusals.targetForm : refusals.target
       const { form, path, args } = other
-      const named = other.host ?? host
-      this.head = new RequestHead(method, target, form, path, args, this.#minorVersion, named, framing, fields)
+      const host = other.host ?? this.#host
+      this.head = new RequestHead(method, target, form, path, args, this.#minorVersion, host, framing, this.#block)
       return null
     }
     const question = this.#question
     const path = question < 0 ? target : text.slice(from, question)
     const args = question < 0 ? '' : text.slice(question + 1, this.#targetEnd)
-    this.head = new RequestHead(method, target, 'origin', path, args, this.#minorVersion, host, framing, fields)
+    this.head = new RequestHead(method, target, 'origin', path, args, this.#minorVersion, this.#host, framing, this.#block)
     return null
   }
 
