@@ -50,7 +50,9 @@ export class Connection implements Peer, Drainable {
 
   /** The request's header fields with those that the server adds: who the peer is. */
   headersOf(head: RequestHead): RequestHeaders {
-    return requestHeaders(head.fields, head.fields.has('x-real-ip') ? this.#peerHeader : this.#peerHeaders)
+    const peer = head.fields.has('x-real-ip') ? this.#peerHeader : this.#peerHeaders
+    // The host in the target overrides the field (RFC 9112 section 3.2.2), for handlers too.
+    return requestHeaders(head.fields, head.form === 'absolute' ? { ...peer, host: head.host } : peer)
   }
 
   /** Whether a request for `host` may come over this connection's TLS: a host that wants client certificates must have asked. */

@@ -3,7 +3,7 @@ import { encode, isEncodable, type Encoded } from './encode.js'
 import type { Disposition, Exchange } from './exchange.js'
 import type { Answer } from './handler.js'
 import type { Refusal } from './http1/refusal.js'
-import { dateLine, hasContent, headerOf, reasonOf, ResponseError, responseHead, type ResponseHeaders } from './http1/response.js'
+import { dateLine, hasContent, headerOf, NO_LENGTH, reasonOf, ResponseError, responseHead, type ResponseHeaders } from './http1/response.js'
 
 const kept: Disposition = ['keep-alive', null]
 const closing: Disposition = ['close', null]
@@ -95,6 +95,8 @@ function put(
   length = bytes.length,
 ): number {
   const { client } = exchange.connection
+  // A handler that answers HEAD without content may say in a header how much GET would send.
+  if (length === 0 && exchange.head.method === 'HEAD') length = NO_LENGTH
   exchange.keepAlive = exchange.mayKeepAlive()
   const text = responseHead(status, headers, length, exchange, dateLine(wallClock()))
   exchange.phase = 'sending'
