@@ -71,4 +71,10 @@ export class Connection implements Peer, Drainable {
   drain(): void {
     if (this.idle) this.client.readDeadline = Math.min(this.client.readDeadline, now() + idleGrace)
   }
+
+  /** The connection is over. Harmless when repeated. */
+  close(): void {
+    this.client.close()
+    this.service.leave(this)
+  }
 }

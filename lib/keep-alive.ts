@@ -24,8 +24,7 @@ export function* serveConnection(connection: Connection): Op<void> {
   } catch (error) {
     connection.logger.error({ err: error, client_ip: connection.client_ip }, 'a connection failed')
   } finally {
-    client.close()
-    service.leave(connection)
+    connection.close()
   }
 }
 

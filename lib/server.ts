@@ -141,6 +141,8 @@ export class Server {
       })
     } finally {
       listener.close()
+      // Connections that were cancelled before their first step have not closed themselves.
+      for (const connection of service.connections) connection.close()
       forget()
     }
   }

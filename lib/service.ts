@@ -4,9 +4,12 @@ import type { Settings } from './config.js'
 import type { Handler } from './handler.js'
 import type { ServerLog } from './log.js'
 
-/** What the server may tell a connection: that it stops. */
+/** What the server may tell a connection when it stops. */
 export interface Drainable {
+  /** Be done soon. */
   drain(): void
+  /** Be done now. */
+  close(): void
 }
 
 /** What all connections of one server share. */
