@@ -27,12 +27,14 @@ export type Op<T> = Generator<Suspension, T, unknown>
 /** Undoes what a suspension put in place. */
 export type Disarm = () => void
 
-type Arm<T> = (resume: (value: T) => void, fail: (error: unknown) => void) => Disarm | undefined
+// A function that returns nothing is as good as one that returns undefined.
+// eslint-disable-next-line @typescript-eslint/no-invalid-void-type
+type Arm<T> = (resume: (value: T) => void, fail: (error: unknown) => void) => void | Disarm
 
 class Suspended<T> implements Suspension {
   readonly #start: Arm<T>
   #waker: Waker | null = null
-  #stop: Disarm | undefined = undefined
+  #stop: ReturnType<Arm<T>> = undefined
 
   constructor(start: Arm<T>) {
     this.#start = start

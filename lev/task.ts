@@ -3,6 +3,7 @@ import { Cancellation } from './cancellation.js'
 import { CancelledError, UsageError, type CancelReason } from './errors.js'
 import type { Loop, Runnable } from './loop.js'
 import type { Op, Suspension, Waker } from './op.js'
+import { Unwinder } from './unwind.js'
 
 /** Who answers for a task: it is told when the task is done, and may be asked for a place for the task's own children. */
 export interface TaskOwner {
@@ -58,6 +59,8 @@ export class Task<T> implements Runnable, Waker {
   #running = false
   #entry: Entry = 'next'
   #value: unknown = undefined
+  /** Ends the generator once the task is cancelled. */
+  #unwinder: Unwinder | null = null
   #joiners: Waker[] | null = null
   #context: Snapshot | null
 
@@ -164,7 +167,7 @@ export class Task<T> implements Runnable, Waker {
       this.#value = undefined
       for (;;) {
         const step = this.#enter(entry, value)
-        if (step.done === true) return this.#settle({ kind: 'value', value: step.value })
+        if (step.done === true) return this.#settle({ kind: 'value', value: step.value as T })
         if (cancellation.reason !== null && cancellation.shields === 0) {
           if (!cancellation.unwinding) {
             cancellation.unwinding = true
@@ -198,11 +201,12 @@ export class Task<T> implements Runnable, Waker {
     this.#entry = 'return'
   }
 
-  #enter(entry: Entry, value: unknown): IteratorResult<Suspension, T> {
+  #enter(entry: Entry, value: unknown): IteratorResult<Suspension, unknown> {
+    if (this.#unwinder !== null && entry !== 'return') return this.#unwinder.resume(entry, value)
     if (entry === 'next') return this.#generator.next(value)
     if (entry === 'throw') return this.#generator.throw(value)
-    // What a cancelled task returns is looked at by nobody.
-    return this.#generator.return(undefined as T)
+    this.#unwinder = new Unwinder()
+    return this.#unwinder.begin(this.#generator)
   }
 
   /** Suspends; gives what is to be thrown if that cannot be. */

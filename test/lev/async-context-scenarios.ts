@@ -1,6 +1,7 @@
 // Run by async-context.test.ts, one scenario a process: prints what it saw as JSON.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout as later } from 'node:timers/promises'
+import type { Op } from '../../lev/index.js'
 
 const originals = [AsyncLocalStorage.prototype.run, AsyncLocalStorage.prototype.enterWith]
 const isWrapped = (): boolean =>
@@ -14,7 +15,7 @@ const als = new AsyncLocalStorage<string>()
 const store = (): string | null => als.getStore() ?? null
 if (where === 'outside') als.run('elsewhere', () => {})
 
-function* follows(): Generator<import('../../lev/index.js').Suspension, unknown, unknown> {
+function* follows(): Op<unknown> {
   const seen: Record<string, string | null> = {}
   const first = lev.spawn(function* () {
     als.enterWith('one')
@@ -56,7 +57,7 @@ function* follows(): Generator<import('../../lev/index.js').Suspension, unknown,
   return { ...seen, wrapped: isWrapped() }
 }
 
-function* leaks(): Generator<import('../../lev/index.js').Suspension, unknown, unknown> {
+function* leaks(): Op<unknown> {
   const seen: Record<string, string | null> = {}
   const listener = yield* lev.listen({ ip: '127.0.0.1', port: 0 })
   const accepting = lev.spawn(function* () {
@@ -83,7 +84,7 @@ function* leaks(): Generator<import('../../lev/index.js').Suspension, unknown, u
   return seen
 }
 
-function* spawns(): Generator<import('../../lev/index.js').Suspension, unknown, unknown> {
+function* spawns(): Op<unknown> {
   const twice = function* () {
     const before = store()
     yield* lev.sleep(0.001)
@@ -95,7 +96,7 @@ function* spawns(): Generator<import('../../lev/index.js').Suspension, unknown, 
   return { spawned: yield* spawned.join(), parent: [before, store()], nested: yield* nested.join() }
 }
 
-function* several(): Generator<import('../../lev/index.js').Suspension, unknown, unknown> {
+function* several(): Op<unknown> {
   const storages = [new AsyncLocalStorage<number>(), new AsyncLocalStorage<number>(), new AsyncLocalStorage<number>()]
   const all = (): (number | null)[] => storages.map((storage) => storage.getStore() ?? null)
   const seen: Record<string, unknown> = {}

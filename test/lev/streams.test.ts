@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import * as lev from '../../lev/index.js'
-import { failure, readAll, readExactly, runIn, worlds } from './worlds.js'
+import { failure } from './virtual.js'
+import { readAll, readExactly, runIn, worlds } from './worlds.js'
 
 for (const world of worlds) {
   t.test(`a stream: ${world.name}`, async (t) => {

@@ -106,13 +106,3 @@ export function* readExactly(stream: Stream, length: number): Op<Buffer> {
   }
   return Buffer.concat(parts)
 }
-
-/** What `op` throws. */
-export function* failure(op: Op<unknown>): Op<unknown> {
-  try {
-    yield* op
-  } catch (error) {
-    return error
-  }
-  throw new Error('it was to fail')
-}
