@@ -1,4 +1,5 @@
 import net from 'node:net'
+import { GrowingBuffer } from './growing.js'
 import { ResponseReader, type WireResponse } from './responses.js'
 
 /** Seconds after which a wait of a test is given up; so generous that it says something only about a server that hangs. */
@@ -12,7 +13,7 @@ export class RawClient {
   readonly socket: net.Socket
   /** Settles when the server's side is over: by FIN (`end`) or by a reset. */
   readonly over: Promise<Ending>
-  readonly #parts: Buffer[] = []
+  readonly #received = new GrowingBuffer()
   readonly #reader = new ResponseReader()
   readonly #watchers = new Set<() => void>()
   #ended = false
@@ -20,7 +21,7 @@ export class RawClient {
   constructor(socket: net.Socket) {
     this.socket = socket
     socket.on('data', (bytes: Buffer) => {
-      this.#parts.push(bytes)
+      this.#received.add(bytes)
       this.#tell()
     })
     this.over = new Promise((resolve) => {
@@ -51,8 +52,7 @@ export class RawClient {
   }
 
   get received(): Buffer {
-    if (this.#parts.length > 1) this.#parts.splice(0, Infinity, Buffer.concat(this.#parts))
-    return this.#parts[0] ?? Buffer.alloc(0)
+    return this.#received.bytes
   }
 
   /** What came, as latin1. */

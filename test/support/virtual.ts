@@ -1,6 +1,7 @@
 import * as lev from '../../lev/index.js'
 import type { Op, Stream } from '../../lev/index.js'
 import * as server from '../../lib/index.js'
+import { GrowingBuffer } from './growing.js'
 import { keptLog, type KeptLog } from './kept-log.js'
 import { ResponseReader, type WireResponse } from './responses.js'
 import { seed } from './seed.js'
@@ -46,7 +47,7 @@ export async function virtually<T>(
 export class VirtualClient {
   readonly stream: Stream
   readonly #reader = new ResponseReader()
-  #received: Buffer = Buffer.alloc(0)
+  readonly #received = new GrowingBuffer()
   /** How the server ended the connection; null while it has not. */
   ending: 'end' | 'reset' | null = null
 
@@ -55,11 +56,11 @@ export class VirtualClient {
   }
 
   get received(): Buffer {
-    return this.#received
+    return this.#received.bytes
   }
 
   get text(): string {
-    return this.#received.toString('latin1')
+    return this.received.toString('latin1')
   }
 
   /** A string is sent as latin1. */
@@ -73,7 +74,7 @@ export class VirtualClient {
     try {
       const bytes = yield* this.stream.read(max)
       if (bytes === null) this.ending = 'end'
-      else this.#received = Buffer.concat([this.#received, bytes])
+      else this.#received.add(bytes)
     } catch (error) {
       if (!(error instanceof lev.ClosedError)) throw error
       this.ending = 'reset'
@@ -98,7 +99,7 @@ export class VirtualClient {
 
   #finals(methods: readonly string[]): WireResponse[] {
     if (methods.length > 0) this.#reader.methods = methods
-    const { responses, fault } = this.#reader.read(this.#received, this.ending !== null)
+    const { responses, fault } = this.#reader.read(this.received, this.ending !== null)
     if (fault !== null) throw new Error(fault)
     return responses.filter(({ status }) => status >= 200)
   }

@@ -1,0 +1,154 @@
+import t from 'tap'
+import * as lev from '../../lev/index.js'
+import type { Handler } from '../../lib/index.js'
+import { saysClose } from '../support/responses.js'
+import { eventually, gate, request, serve } from '../support/serving.js'
+import { virtually, type World } from '../support/virtual.js'
+
+/** Sleeps as many seconds as the path says. */
+const sleeper: Handler = function* (_method, query) {
+  const seconds = Number(query.slice(1))
+  if (seconds > 0) yield* lev.sleep(seconds)
+  return `slept ${seconds}`
+}
+
+const worlds = [{}, { seed: 2, segment: 10 }, { seed: 3, segment: 1000 }]
+
+t.test('what is in flight finishes and says close; what is idle closes', async (t) => {
+  for (const options of worlds) {
+    await virtually({}, sleeper, function* ({ server, connect, log }: World) {
+      const idle = yield* connect(request('GET /0'))
+      yield* idle.responses(1)
+      const fresh = yield* connect()
+      const busy = yield* connect(request('GET /5') + request('GET /0'))
+      yield* lev.sleep(1)
+      const began = lev.now()
+      const stopped = server.stop({ drain: 30 })
+      const first = yield* idle.all()
+      t.equal(first.responses.length, 1)
+      t.equal(first.ending, 'end')
+      t.ok(first.at - began < 1, 'idle connections close soon')
+      t.equal((yield* fresh.all()).responses.length, 0)
+      const { responses, ending } = yield* busy.all()
+      t.strictSame(responses.map(({ body }) => body.toString()), ['slept 5'], 'the last one of its connection')
+      t.ok(saysClose(responses[0]))
+      t.equal(ending, 'end')
+      for (const client of [idle, fresh, busy]) client.stream.close()
+      yield* lev.wait(stopped)
+      t.ok(lev.now() - began < 10, `stopped after ${lev.now() - began} s: nobody waits for the deadline`)
+      t.strictSame(log.statuses(), [200, 200])
+    }, options)
+  }
+})
+
+t.test('a request that is on its way to an idle connection is answered', async (t) => {
+  for (const options of worlds) {
+    await virtually({}, sleeper, function* ({ server, connect }: World) {
+      const clients = []
+      for (let k = 0; k < 5; k++) {
+        const client = yield* connect(request('GET /0'))
+        yield* client.responses(1)
+        clients.push(client)
+      }
+      // Sent before, in the moment of, and a little after the stop; each arrives after it.
+      clients[0].send(request('GET /0'))
+      const stopped = server.stop({ drain: 30 })
+      clients[1].send(request('GET /0'))
+      yield* lev.sleep(0.001)
+      clients[2].send(request('POST /1', {}, 'with a body'))
+      yield* lev.sleep(0.05)
+      clients[3].send('GET /0 HTTP/1.1\r\n')
+      yield* lev.sleep(2)
+      clients[3].send('Host: test\r\n\r\n')
+      for (const [k, client] of clients.entries()) {
+        const { responses, ending } = yield* client.all()
+        t.equal(responses.length, k === 4 ? 1 : 2, `connection ${k}`)
+        if (k < 4) t.ok(saysClose(responses[1]))
+        t.equal(ending, 'end')
+        client.stream.close()
+      }
+      yield* lev.wait(stopped)
+    }, options)
+  }
+})
+
+t.test('the deadline: what is not done is cancelled, its finally blocks run', async (t) => {
+  const events: string[] = []
+  const handle: Handler = function* (_method, _query, _args, _headers, _body, ctx) {
+    ctx.signal.addEventListener('abort', () => events.push('aborted'))
+    try {
+      yield* lev.sleep(1000)
+    } finally {
+      events.push('finally')
+    }
+    return 'never'
+  }
+  for (const options of worlds) {
+    events.length = 0
+    await virtually({}, handle, function* ({ server, connect, log }: World) {
+      const client = yield* connect(request('GET /'))
+      const upload = yield* connect('POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\n123')
+      yield* lev.sleep(1)
+      const began = lev.now()
+      yield* lev.wait(server.stop({ drain: 7 }))
+      t.ok(Math.abs(lev.now() - began - 7) < 0.1, `stopped after ${lev.now() - began} s`)
+      t.strictSame([...events].sort(), ['aborted', 'finally'])
+      t.equal((yield* client.all()).responses.length, 0)
+      t.equal((yield* upload.all()).responses.length, 0)
+      t.strictSame(log.statuses(), [499, 499])
+      t.equal(log.of('error').length, 0)
+    }, options)
+  }
+})
+
+t.test('drain: 0 does not wait at all', async (t) => {
+  await virtually({}, sleeper, function* ({ server, connect }: World) {
+    const client = yield* connect(request('GET /100'))
+    yield* lev.sleep(1)
+    const began = lev.now()
+    yield* lev.wait(server.stop({ drain: 0 }))
+    t.ok(lev.now() - began < 0.1)
+    t.equal((yield* client.all()).responses.length, 0)
+  })
+})
+
+t.test('a client that sends request after request does not hold up a stop', async (t) => {
+  await virtually({ requests_per_connection: 1_000_000 }, sleeper, function* ({ server, connect }: World) {
+    const client = yield* connect()
+    const sending = lev.spawn(function* () {
+      for (;;) {
+        if (!client.stream.isOpen) return
+        client.send(request('GET /0'))
+        yield* lev.sleep(0.01)
+      }
+    })
+    yield* lev.sleep(1)
+    const began = lev.now()
+    const stopped = server.stop({ drain: 30 })
+    const { responses } = yield* client.all()
+    sending.cancel()
+    client.stream.close()
+    t.ok(saysClose(responses[responses.length - 1]))
+    t.strictSame(responses.slice(0, -1).filter(saysClose), [])
+    yield* lev.wait(stopped)
+    t.ok(lev.now() - began < 5)
+  })
+})
+
+t.test('nobody comes in while it drains; a large answer gets out whole', async (t) => {
+  const { opened, open } = gate()
+  const { server, connect, port, done } = await serve(t, {}, (_method, query) => opened.then(() => Buffer.alloc(Number(query.slice(1)), 'x')))
+  const client = await connect(request('GET /20000000'))
+  await eventually(() => client.socket.bytesWritten > 0, 'the request')
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  const stopped = server.stop({ drain: 30 })
+  await t.rejects(connect(), { code: 'ECONNREFUSED' })
+  t.ok(port > 0)
+  open()
+  const [answer] = await client.all()
+  t.equal(answer.body.length, 20_000_000)
+  t.ok(saysClose(answer))
+  client.close()
+  await stopped
+  await done
+})
