@@ -66,6 +66,16 @@ export class Program {
     return this.#until(String(pattern), () => pattern.exec(this.output))
   }
 
+  /** Waits until what it printed is as `look` wants it. */
+  shows(look: (output: string) => boolean): Promise<boolean> {
+    return this.#until('such output', () => (look(this.output) ? true : null))
+  }
+
+  /** One of the ports that it has, once it listens. */
+  anyPort(): Promise<number> {
+    return this.#until('port', () => this.#ports.values().next().value)
+  }
+
   /** The port that it has in place of `wanted`, once it listens. */
   port(wanted: number): Promise<number> {
     return this.#until(`port ${wanted}`, () => this.#ports.get(wanted))
@@ -74,7 +84,7 @@ export class Program {
   /** Every `:PORT` in `text` replaced by the one that the program has in its place. */
   async withPorts(text: string): Promise<string> {
     let result = text
-    for (const [wanted] of new Set(text.match(/(?<=:)8\d{3}\b/g))?.entries() ?? []) {
+    for (const [wanted] of new Set(text.match(/(?<=:)(?:8080|8443)\b/g))?.entries() ?? []) {
       result = result.replaceAll(`:${wanted}`, `:${await this.port(Number(wanted))}`)
     }
     return result

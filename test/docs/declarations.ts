@@ -1,0 +1,120 @@
+import { join } from 'node:path'
+import ts from 'typescript'
+import { root } from './blocks.js'
+
+/** One export of an entry point as it is declared, or as a page says it is. */
+export interface Declaration {
+  /** What it is exported as. */
+  readonly name: string
+  readonly kind: 'function' | 'class' | 'interface' | 'type' | 'const'
+  /** The declaration in a normal form; of a class or interface, its type parameters. */
+  readonly text: string
+  /** Members in a normal form, sorted. Private ones, constructors and inherited members of the language are left out. */
+  readonly members: readonly string[]
+}
+
+const printer = ts.createPrinter({ removeComments: true })
+
+/** What the built entry point `dist/NAME/index.d.ts` exports, by name. */
+export function exportsOf(entry: 'lib' | 'lev' | 'tls'): Map<string, Declaration> {
+  const file = join(root, 'dist', entry, 'index.d.ts')
+  const program = ts.createProgram([file], {
+    module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext, target: ts.ScriptTarget.ES2023,
+    types: ['node'], skipLibCheck: true, strict: true,
+  })
+  const checker = program.getTypeChecker()
+  const source = program.getSourceFile(file)
+  const module = source && checker.getSymbolAtLocation(source)
+  if (module === undefined) throw new Error(`${file} is missing: run npm run build`)
+  return new Map(checker.getExportsOfModule(module).map((exported) => {
+    const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported
+    const node = symbol.declarations?.[0]
+    if (node === undefined) throw new Error(`${exported.name} has no declaration`)
+    return [exported.name, { ...declarationOf(node, checker), name: exported.name }]
+  }))
+}
+
+/** The declarations of a `ts declaration` block. */
+export function declarationsIn(text: string): Declaration[] {
+  const source = ts.createSourceFile('block.ts', text, ts.ScriptTarget.ES2023, true)
+  return source.statements.map((statement) => {
+    const node = ts.isVariableStatement(statement) ? statement.declarationList.declarations[0] : statement
+    if (node === undefined) throw new Error(`not a declaration: ${statement.getText()}`)
+    return declarationOf(node, null)
+  })
+}
+
+function declarationOf(node: ts.Node, checker: ts.TypeChecker | null): Declaration {
+  if (ts.isFunctionDeclaration(node)) {
+    return { name: nameOf(node), kind: 'function', text: signature(node), members: [] }
+  }
+  if (ts.isVariableDeclaration(node)) {
+    return { name: nameOf(node), kind: 'const', text: typeText(node.type), members: [] }
+  }
+  if (ts.isTypeAliasDeclaration(node)) {
+    return { name: nameOf(node), kind: 'type', text: `${parameters(node)} = ${typeText(node.type)}`, members: [] }
+  }
+  if (ts.isClassDeclaration(node) || ts.isInterfaceDeclaration(node)) {
+    const kind = ts.isClassDeclaration(node) ? 'class' : 'interface'
+    return { name: nameOf(node), kind, text: parameters(node), members: membersOf(node, checker) }
+  }
+  throw new Error(`a declaration of an unknown kind: ${node.getText()}`)
+}
+
+function nameOf(node: ts.NamedDeclaration): string {
+  return node.name?.getText() ?? ''
+}
+
+function membersOf(node: ts.ClassDeclaration | ts.InterfaceDeclaration, checker: ts.TypeChecker | null): string[] {
+  const declared: readonly ts.Node[] = checker === null
+    ? node.members
+    : checker.getTypeAtLocation(node).getProperties().flatMap((property) => property.declarations ?? [])
+  const members = declared.flatMap((member) => memberText(member, declared) ?? [])
+  return [...new Set(members)].sort()
+}
+
+/** One member in a normal form: an accessor is written as a property. */
+function memberText(member: ts.Node, all: readonly ts.Node[]): string | null {
+  if (member.getSourceFile().fileName.includes('/node_modules/') || isHidden(member)) return null
+  if (ts.isGetAccessorDeclaration(member)) {
+    const name = member.name.getText()
+    const settable = all.some((other) => ts.isSetAccessorDeclaration(other) && other.name.getText() === name)
+    return `${settable ? '' : 'readonly '}${name}: ${typeText(member.type)}`
+  }
+  if (ts.isPropertyDeclaration(member) || ts.isPropertySignature(member)) return propertyText(member)
+  if (ts.isMethodDeclaration(member) || ts.isMethodSignature(member)) return member.name.getText() + signature(member)
+  if (ts.isCallSignatureDeclaration(member)) return signature(member)
+  return null
+}
+
+function isHidden(member: ts.Node): boolean {
+  const modifiers = ts.canHaveModifiers(member) ? (ts.getModifiers(member) ?? []) : []
+  return modifiers.some(({ kind }) => kind === ts.SyntaxKind.ProtectedKeyword || kind === ts.SyntaxKind.PrivateKeyword)
+}
+
+function propertyText(member: ts.PropertyDeclaration | ts.PropertySignature): string | null {
+  if (ts.isPrivateIdentifier(member.name)) return null
+  const isReadonly = member.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.ReadonlyKeyword) === true
+  const optional = member.questionToken === undefined ? '' : '?'
+  // A constant is declared by its value alone.
+  const value = ts.isPropertyDeclaration(member) ? member.initializer : undefined
+  const name = `${isReadonly ? 'readonly ' : ''}${member.name.getText()}${optional}`
+  return `${name}: ${value === undefined ? typeText(member.type) : normal(value)}`
+}
+
+function signature(node: ts.SignatureDeclaration): string {
+  return `${parameters(node)}(${node.parameters.map(normal).join(', ')}): ${typeText(node.type)}`
+}
+
+function parameters(node: { typeParameters?: ts.NodeArray<ts.TypeParameterDeclaration> }): string {
+  return node.typeParameters === undefined ? '' : `<${node.typeParameters.map(normal).join(', ')}>`
+}
+
+function typeText(node: ts.TypeNode | undefined): string {
+  return node === undefined ? 'any' : normal(node)
+}
+
+function normal(node: ts.Node): string {
+  const text = printer.printNode(ts.EmitHint.Unspecified, node, node.getSourceFile())
+  return text.replace(/;/g, '').replace(/\s+/g, ' ').replaceAll('"', "'").replace(/^\| /, '').trim()
+}

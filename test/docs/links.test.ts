@@ -1,0 +1,29 @@
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import t from 'tap'
+import { pages, readPage, root } from './blocks.js'
+
+/** The anchor that a heading gets where the pages are shown. */
+function anchor(heading: string): string {
+  return heading.toLowerCase().replace(/[^\w\s-]/g, '').replaceAll(' ', '-')
+}
+
+function withoutBlocks(text: string): string {
+  return text.replace(/^```[^]*?^```$/gm, '')
+}
+
+function anchors(file: string): string[] {
+  return Array.from(withoutBlocks(readPage(file)).matchAll(/^#+ (.*)$/gm), ([, heading = '']) => anchor(heading))
+}
+
+for (const file of pages()) {
+  t.test(file, async (t) => {
+    for (const [, link = ''] of withoutBlocks(readPage(file)).matchAll(/\]\(([^)]+)\)/g)) {
+      if (/^https?:/.test(link)) continue
+      const [path = '', fragment] = link.split('#')
+      const target = path === '' ? file : join(dirname(file), path)
+      t.ok(existsSync(join(root, target)), `${link} exists`)
+      if (fragment !== undefined) t.ok(anchors(target).includes(fragment), `${link} is a heading`)
+    }
+  })
+}

@@ -1,0 +1,109 @@
+import t, { type Test } from 'tap'
+import { built, Program, shell } from '../examples/program.js'
+import { blocksOf, pages, says, type Block } from './blocks.js'
+import { compile } from './compile.js'
+
+const all = pages().map((file) => ({ file, blocks: blocksOf(file) }))
+const { programs, problems } = compile(all.flatMap(({ blocks }) => blocks.filter(isProgram)))
+
+function isProgram({ language, words }: Block): boolean {
+  return language === 'ts' && !words.includes('declaration')
+}
+
+/** Runs the blocks of one page, top to bottom. */
+class Page {
+  readonly #t: Test
+  readonly #cwd: string
+  #program: Program | null = null
+  /** What the last block printed. */
+  #printed = ''
+
+  constructor(t: Test) {
+    this.#t = t
+    this.#cwd = t.testdir()
+  }
+
+  async run(block: Block): Promise<void> {
+    const { language, words } = block
+    if (language === 'ts' && words.includes('serves')) return await this.#serve(programs.get(block) ?? '', block)
+    if (language === 'ts') return await this.#runToEnd(block)
+    if (language === 'sh') return await this.#runShell(block)
+    if (language === 'text') return await this.#compare(block)
+    this.#t.fail(`${where(block)}: no test for a block of ${language || 'nothing'}`)
+  }
+
+  /** Ends the program that serves, as Ctrl-C does. */
+  async stop(): Promise<void> {
+    const program = this.#program
+    if (program === null) return
+    this.#program = null
+    this.#t.same(await program.stop(), { code: 0, signal: null }, 'the program ends well', { output: program.output })
+  }
+
+  async #serve(file: string, block: Block): Promise<void> {
+    await this.stop()
+    const program = new Program(file, { cwd: this.#cwd })
+    this.#program = program
+    this.#t.teardown(() => program.kill())
+    this.#t.ok(await program.anyPort(), `${where(block)}: it serves`)
+  }
+
+  async #runToEnd(block: Block): Promise<void> {
+    const program = new Program(programs.get(block) ?? '', { cwd: this.#cwd })
+    this.#t.teardown(() => program.kill())
+    this.#t.same(await program.ended, { code: 0, signal: null }, where(block), { output: program.output })
+    this.#printed = program.output
+  }
+
+  async #runShell(block: Block): Promise<void> {
+    if (block.words.includes('demo')) await this.#serve(built('examples/demo/main.js'), block)
+    const script = (await this.#program?.withPorts(block.text)) ?? block.text
+    const { code, stdout, stderr } = await shell(script, this.#cwd)
+    const expected = block.words.find((word) => word.startsWith('exit='))?.slice(5) ?? '0'
+    this.#t.equal(String(code), expected, where(block), { stdout, stderr })
+    this.#printed = stdout
+  }
+
+  async #compare(block: Block): Promise<void> {
+    if (block.words.includes('program')) {
+      const program = this.#program
+      this.#t.ok(await program?.shows((output) => says(block.text, output)), where(block))
+      return
+    }
+    this.#t.ok(says(block.text, this.#printed), where(block), { expected: block.text, actual: this.#printed })
+  }
+}
+
+function where({ file, line }: Block): string {
+  return `${file}:${line}`
+}
+
+function runs(block: Block): boolean {
+  return !block.words.includes('norun') && !block.words.includes('declaration')
+}
+
+t.jobs = 3
+
+t.test('all programs compile against the package', async (t) => {
+  t.strictSame(problems, [])
+})
+
+t.test('few blocks are not run', async (t) => {
+  const skipped = all.flatMap(({ blocks }) => blocks).filter(({ words }) => words.includes('norun'))
+  t.strictSame(skipped.map(({ file, text }) => `${file}: ${text}`), [
+    'README.md: npm ci && npm start\n',
+    'README.md: npm ci && npm test\n',
+    'docs/guide/first-program.md: npm ci && npm run build\n',
+    'docs/guide/first-program.md: npm install ../leveret\n',
+  ])
+})
+
+for (const { file, blocks } of all) {
+  const runnable = blocks.filter(runs)
+  if (runnable.length === 0) continue
+  t.test(file, { buffered: true }, async (t) => {
+    const page = new Page(t)
+    for (const block of runnable) await page.run(block)
+    await page.stop()
+  })
+}

@@ -1,0 +1,44 @@
+import t from 'tap'
+import { blocksOf, readPage } from './blocks.js'
+import { declarationsIn, exportsOf, type Declaration } from './declarations.js'
+
+/** Names in headings: ### `name`, or ### `one`, `two`. */
+function headings(file: string): string[] {
+  return Array.from(readPage(file).matchAll(/^##+ (`.*)$/gm), ([, heading = '']) => heading)
+    .flatMap((heading) => Array.from(heading.matchAll(/`([\w$]+)`/g), ([, name = '']) => name))
+}
+
+function declared(file: string): Declaration[] {
+  return blocksOf(file).filter(({ words }) => words.includes('declaration')).flatMap(({ text }) => declarationsIn(text))
+}
+
+/** `new` cannot be declared: it is the name that `create` is exported by. */
+const otherNames: Readonly<Record<string, string>> = { create: 'new' }
+
+for (const [entry, file] of [
+  ['lib', 'docs/reference/leveret.md'], ['lev', 'docs/reference/lev.md'], ['tls', 'docs/reference/tls.md'],
+] as const) {
+  t.test(file, async (t) => {
+    const exported = exportsOf(entry)
+    const names = headings(file)
+    t.strictSame([...exported.keys()].filter((name) => !names.includes(name)), [], 'every export has a heading')
+    t.strictSame(names.filter((name) => !exported.has(name)), [], 'every heading is about an export')
+    t.strictSame(names.filter((name, at) => names.indexOf(name) !== at), [], 'each has one heading')
+    for (const said of declared(file)) {
+      const real = exported.get(otherNames[said.name] ?? said.name)
+      if (real === undefined) t.fail(`${said.name} is not exported`)
+      else compare(t, said, real)
+    }
+  })
+}
+
+/** The page may leave out members of a class that are not for users, but not of an interface. */
+function compare(t: Tap, said: Declaration, real: Declaration): void {
+  t.equal(said.kind, real.kind, said.name)
+  t.equal(said.text, real.text, said.name)
+  const extra = said.members.filter((member) => !real.members.includes(member))
+  t.strictSame(extra, [], `${said.name}: members as they are declared`, { real: real.members })
+  if (said.kind === 'interface') t.strictSame(said.members, real.members, `${said.name}: all its members`)
+}
+
+type Tap = Pick<typeof t, 'equal' | 'strictSame'>
