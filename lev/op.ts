@@ -28,7 +28,6 @@ export type Op<T> = Generator<Suspension, T, unknown>
 export type Disarm = () => void
 
 // A function that returns nothing is as good as one that returns undefined.
-// eslint-disable-next-line @typescript-eslint/no-invalid-void-type
 type Arm<T> = (resume: (value: T) => void, fail: (error: unknown) => void) => void | Disarm
 
 class Suspended<T> implements Suspension {

@@ -6,9 +6,12 @@ export class Timer {
   readonly fire: () => void
   /** When it is due, in the loop's seconds; Infinity: not set. */
   deadline = Infinity
-  /** Where it stands in the heap, and under which time; -1: it is not there. Kept by `Timers`. */
+  /** How many were set before it: of several that are due at one time, the one that was set first is first. */
+  turn = 0
+  /** Where it stands in the heap, and under which time and turn; -1: it is not there. Kept by `Timers`. */
   index = -1
   at = Infinity
+  atTurn = 0
 
   constructor(fire: () => void) {
     this.fire = fire
@@ -24,6 +27,7 @@ export class Timer {
  */
 export class Timers {
   readonly #heap: Timer[] = []
+  #turns = 0
 
   /** The time of the next look, or Infinity. May be earlier than the next deadline, never later. */
   get next(): number {
@@ -37,15 +41,15 @@ export class Timers {
   set(timer: Timer, deadline: number): void {
     if (Number.isNaN(deadline)) throw new RangeError('a deadline must be a number, got NaN')
     timer.deadline = deadline
+    timer.turn = this.#turns++
     if (timer.index === -1) {
       if (deadline === Infinity) return
-      timer.at = deadline
       this.#heap.push(timer)
-      this.#up(timer, this.#heap.length - 1)
-    } else if (deadline < timer.at) {
-      timer.at = deadline
-      this.#up(timer, timer.index)
-    }
+      timer.index = this.#heap.length - 1
+    } else if (deadline >= timer.at) return
+    timer.at = deadline
+    timer.atTurn = timer.turn
+    this.#up(timer, timer.index)
   }
 
   /** Takes a timer out at once, so that nothing refers to it any more. */
@@ -66,6 +70,7 @@ export class Timers {
       const timer = this.#heap[0]
       if (timer.deadline > now && timer.deadline !== Infinity) {
         timer.at = timer.deadline
+        timer.atTurn = timer.turn
         this.#down(timer, 0)
         continue
       }
@@ -79,7 +84,7 @@ export class Timers {
     const heap = this.#heap
     while (index > 0) {
       const parent = (index - 1) >> 1
-      if (heap[parent].at <= timer.at) break
+      if (!isBefore(timer, heap[parent])) break
       this.#place(heap[parent], index)
       index = parent
     }
@@ -91,8 +96,8 @@ export class Timers {
     for (;;) {
       let child = 2 * index + 1
       if (child >= heap.length) break
-      if (child + 1 < heap.length && heap[child + 1].at < heap[child].at) child++
-      if (heap[child].at >= timer.at) break
+      if (child + 1 < heap.length && isBefore(heap[child + 1], heap[child])) child++
+      if (!isBefore(heap[child], timer)) break
       this.#place(heap[child], index)
       index = child
     }
@@ -103,4 +108,8 @@ export class Timers {
     this.#heap[index] = timer
     timer.index = index
   }
+}
+
+function isBefore(one: Timer, other: Timer): boolean {
+  return one.at < other.at || (one.at === other.at && one.atTurn < other.atTurn)
 }

@@ -167,7 +167,7 @@ function systemError(code: string, message: string): Error {
 
 /** Whether a request to the system (files, name look-ups) is under way, which a promise may be waiting for. */
 function systemAtWork(): boolean {
-  return process.getActiveResourcesInfo().some((name) => name.startsWith('FSReq') || name.startsWith('GetAddrInfo'))
+  return process.getActiveResourcesInfo().some((name) => /^(FSReq|CloseReq|GetAddrInfo|GetNameInfo)/.test(name))
 }
 
 /** Numbers from 0 up to 1, the same for the same seed: xorshift over 32 bits. */

@@ -63,6 +63,10 @@ function* nested(seconds: number): Op<void> {
   }
 }
 
+function fail(message: string): never {
+  throw new Error(message)
+}
+
 function* counting(): Generator<number> {
   for (let value = 0; ; value++) yield value
 }
@@ -89,7 +93,7 @@ t.test('an error of a finally block goes outwards as any other', () => virtual(f
       yield* lev.sleep(Infinity)
     } finally {
       yield* lev.sleep(1)
-      throw new Error('of the cleanup')
+      fail('of the cleanup')
     }
   }
   function* outer(): Op<void> {
@@ -152,7 +156,7 @@ t.test('the language is left as it was found', async (t) => {
         yield* lev.sleep(Infinity)
       } finally {
         t.not(prototype.return, before?.value, 'while it unwinds only')
-        throw new Error('broken')
+        fail('broken')
       }
     })
     yield* lev.breathe()
