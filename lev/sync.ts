@@ -1,4 +1,4 @@
-import { ClosedError } from './errors.js'
+import { ClosedError, UsageError } from './errors.js'
 import { suspend, type Op } from './op.js'
 
 /** First in, first out: who waits for something, each with a way to leave. */
@@ -97,7 +97,7 @@ export function semaphore(permits: number): Semaphore {
 
 /** A queue between tasks, with an end. */
 export interface Channel<T> {
-  /** Hands over `value`; waits while the channel is full. @throws ClosedError if the channel is or gets closed */
+  /** Hands over `value`, not null; waits while the channel is full. @throws ClosedError if the channel is or gets closed */
   send(value: T): Op<void>
   /** Hands over `value` if there is room now. May be called from anywhere. @throws ClosedError if the channel is closed */
   trySend(value: T): boolean
@@ -125,6 +125,7 @@ export function channel<T>(capacity = 0): Channel<T> {
 
   function trySend(value: T): boolean {
     if (closed) throw new ClosedError('the channel is closed')
+    if (value === null) throw new UsageError('null cannot be sent: it means the end of the channel')
     if (receivers.wake({ value })) return true
     if (queue.length >= capacity) return false
     queue.push(value)

@@ -1,0 +1,263 @@
+import t from 'tap'
+import * as lev from '../../lev/index.js'
+import type { Op } from '../../lev/index.js'
+import type { Transport, TransportEvents } from '../../lev/drivers/driver.js'
+import { runningTask } from '../../lev/task.js'
+import { failure, ran, virtual } from './virtual.js'
+
+/** A transport that a test plays by hand. */
+class HandTransport implements Transport {
+  readonly local = { ip: '127.0.0.1', port: 1 }
+  readonly remote = { ip: '127.0.0.1', port: 2 }
+  pending = 0
+  paused = true
+  readonly writes: string[] = []
+  readonly calls: string[] = []
+  events: TransportEvents | null = null
+
+  start(events: TransportEvents): void {
+    this.events = events
+  }
+
+  pause(): void {
+    this.paused = true
+  }
+
+  resume(): void {
+    this.paused = false
+  }
+
+  write(parts: readonly (Buffer | string)[]): void {
+    this.writes.push(parts.map((part) => part.toString('latin1')).join(''))
+    this.pending += parts.reduce((sum, part) => sum + part.length, 0)
+  }
+
+  end(): void {
+    this.calls.push('end')
+  }
+
+  destroy(reset = false): void {
+    this.calls.push(reset ? 'reset' : 'destroy')
+  }
+
+  secure(): Transport {
+    return new HandTransport()
+  }
+
+  /** `count` bytes leave. */
+  leave(count = this.pending): void {
+    this.pending -= count
+    this.events?.onProgress()
+  }
+
+  bring(text: string): void {
+    this.events?.onData(Buffer.from(text))
+  }
+}
+
+function* byHand(): Op<[lev.Stream, HandTransport]> {
+  const transport = new HandTransport()
+  return [new lev.Stream(runningTask('a test').loop, transport), transport]
+}
+
+t.test('what a task puts before it pauses leaves in one write', () => virtual(function* () {
+  const [stream, transport] = yield* byHand()
+  for (let count = 0; count < 1000; count++) stream.put(count % 2 === 0 ? 'x' : Buffer.from('y'))
+  yield* stream.write('end')
+  t.same(transport.writes, [], 'nothing has left yet')
+  t.equal(stream.unsent, 1003)
+  t.equal(stream.bytesPut, 1003)
+  yield* lev.breathe()
+  t.same(transport.writes, ['xy'.repeat(500) + 'end'])
+  yield* lev.breathe()
+  t.equal(transport.writes.length, 1)
+}))
+
+t.test('text is sent as UTF-8 by write, as latin1 by put', () => virtual(function* () {
+  const [stream, transport] = yield* byHand()
+  yield* stream.write('é€')
+  stream.put('\xe9')
+  yield* stream.write(new Uint8Array([1, 2, 3, 4]).subarray(1, 3))
+  yield* lev.breathe()
+  t.same(transport.writes.map((text) => Buffer.from(text, 'latin1').toString('hex')), ['c3a9e282ac' + 'e9' + '0203'])
+}))
+
+t.test('output goes to the transport in pieces, as far as it takes them', () => virtual(function* () {
+  const [stream, transport] = yield* byHand()
+  const writing = lev.spawn(function* () {
+    yield* stream.write(Buffer.alloc(1 << 20))
+    return 'written'
+  })
+  yield* lev.breathe()
+  t.equal(transport.pending, 64 * 1024)
+  for (let left = 0; writing.outcome === null; left += 1000) {
+    transport.leave(1000)
+    t.ok(transport.pending < 128 * 1024)
+    yield* lev.breathe()
+    if (left > 2e6) throw new Error('the writer waits for ever')
+  }
+  t.equal(yield* writing.join(), 'written')
+  t.ok(stream.unsent <= 64 * 1024)
+  const flushing = lev.spawn(() => stream.flush())
+  yield* lev.breathe()
+  transport.leave(10)
+  yield* lev.breathe()
+  t.equal(flushing.outcome, null, 'a flush waits for all of it')
+  transport.leave()
+  yield* flushing.join()
+  t.equal(stream.unsent, 0)
+}))
+
+t.test('each byte that leaves puts the stall off; the deadline stands', () => virtual(function* () {
+  const [stream, transport] = yield* byHand()
+  stream.stallTimeout = 10
+  stream.put('x'.repeat(1000))
+  for (let count = 0; count < 5; count++) {
+    yield* lev.sleep(9)
+    transport.leave(1)
+  }
+  t.equal(stream.isOpen, true)
+  stream.writeDeadline = lev.now() + 15
+  yield* lev.sleep(9)
+  transport.leave(1)
+  yield* lev.sleep(5)
+  t.equal(stream.isOpen, true)
+  yield* lev.sleep(2)
+  t.match([stream.isOpen, transport.calls], [false, ['reset']])
+  t.match(yield* failure(stream.flush()), { code: 'LEV_TIMEOUT' })
+}))
+
+t.test('no output, no stall: the time begins with the first byte that waits', () => virtual(function* () {
+  const [stream, transport] = yield* byHand()
+  stream.stallTimeout = 10
+  stream.put('x')
+  yield* lev.breathe()
+  transport.leave()
+  yield* lev.sleep(100)
+  stream.put('y')
+  yield* lev.sleep(9)
+  t.equal(stream.isOpen, true)
+  yield* lev.sleep(2)
+  t.equal(stream.isOpen, false)
+}))
+
+t.test('unread input pauses the transport, and reading resumes it', () => virtual(function* () {
+  const [stream, transport] = yield* byHand()
+  t.equal(transport.paused, false)
+  transport.bring('x'.repeat(60_000))
+  t.equal(transport.paused, false)
+  transport.bring('y'.repeat(10_000))
+  t.equal(transport.paused, true)
+  stream.consume(10_000)
+  t.equal(transport.paused, true, 'not at once')
+  stream.consume(40_000)
+  t.equal(transport.paused, false)
+  transport.bring('z'.repeat(60_000))
+  t.equal(transport.paused, true)
+  lev.spawn(() => stream.fill())
+  yield* lev.breathe()
+  t.equal(transport.paused, false, 'who wants more than that gets it')
+  transport.bring('!')
+}))
+
+t.test('onGone: once for the end, once for the loss, never for one\'s own close', () => virtual(function* () {
+  const told: string[] = []
+  function* watched(): Op<[lev.Stream, HandTransport]> {
+    const [stream, transport] = yield* byHand()
+    told.length = 0
+    stream.onGone = (how) => told.push(how)
+    return [stream, transport]
+  }
+  const [ended, endedTransport] = yield* watched()
+  endedTransport.events?.onEnd()
+  t.same(told, ['end'])
+  yield* ended.end()
+  endedTransport.events?.onClose(null)
+  t.same(told, ['end'], 'both sides have ended: nothing was lost')
+
+  const [, lostTransport] = yield* watched()
+  lostTransport.events?.onEnd()
+  lostTransport.events?.onClose(new Error('reset'))
+  t.same(told, ['end', 'close'])
+
+  const [, resetTransport] = yield* watched()
+  resetTransport.events?.onClose(new Error('reset'))
+  resetTransport.events?.onClose(null)
+  t.same(told, ['close'])
+
+  const [own, ownTransport] = yield* watched()
+  own.close()
+  ownTransport.events?.onClose(null)
+  t.same(told, [])
+}))
+
+t.test('an onGone that throws is reported and harms nobody', async (t) => {
+  const { value, reported } = await ran(function* () {
+    const [stream, transport] = yield* byHand()
+    stream.onGone = () => {
+      throw new Error('in onGone')
+    }
+    const reading = lev.spawn(() => stream.read())
+    yield* lev.breathe()
+    transport.events?.onEnd()
+    return yield* reading.join()
+  })
+  t.match([value, reported], [null, [/in onGone/]])
+})
+
+t.test('input that arrived before a loss can still be read', () => virtual(function* () {
+  const [stream, transport] = yield* byHand()
+  transport.bring('last words')
+  transport.events?.onClose(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }))
+  t.equal((yield* stream.read())?.toString(), 'last words')
+  t.match(yield* failure(stream.read()), { code: 'LEV_CLOSED', message: /ECONNRESET/, cause: { code: 'ECONNRESET' } })
+}))
+
+t.test('a flush of a stream that was lost fails, also if nothing was unsent', () => virtual(function* () {
+  const [stream, transport] = yield* byHand()
+  transport.events?.onClose(null)
+  t.match(yield* failure(stream.flush()), { code: 'LEV_CLOSED' })
+  t.same(transport.writes, [])
+}))
+
+t.test('a handshake waits until what was said before has left, and begins with what was heard', () => virtual(function* () {
+  const [stream, transport] = yield* byHand()
+  stream.put('plain')
+  transport.bring('hello')
+  const calls: string[] = []
+  transport.secure = (...args: unknown[]) => {
+    calls.push(String(args[1]))
+    return new HandTransport()
+  }
+  const handshake = lev.spawn(() => failure(stream.secure({ side: 'client' } as lev.Security)))
+  yield* lev.sleep(1)
+  t.same(calls, [])
+  transport.leave()
+  yield* lev.sleep(1)
+  t.same(calls, ['hello'])
+  t.equal(stream.inputStart, stream.inputEnd)
+  stream.readDeadline = lev.now() + 1
+  t.match(yield* handshake.join(), { code: 'LEV_TIMEOUT' })
+  t.equal(stream.isOpen, false)
+}))
+
+t.test('a writer to somebody who takes all of it lets the others live', () => virtual(function* () {
+  const [stream, transport] = yield* byHand()
+  transport.write = () => {}
+  let stop = false
+  lev.spawn(function* () {
+    yield* lev.sleep(1)
+    stop = true
+  })
+  while (!stop) yield* stream.write(Buffer.alloc(100_000))
+  stop = false
+  lev.spawn(function* () {
+    yield* lev.sleep(1)
+    stop = true
+  })
+  while (!stop) {
+    yield* stream.write('small')
+    yield* stream.flush()
+  }
+  t.pass('it ended')
+}))
