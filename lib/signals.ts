@@ -4,8 +4,8 @@ import { systemTime } from '../lev/index.js'
 const names = ['SIGINT', 'SIGTERM'] as const
 
 /**
- * Seconds within which a signal that comes again is an echo of the first: a terminal sends Ctrl-C to npm and to the program
- * that npm runs, and npm passes its own on to the program.
+ * Seconds within which a signal that comes again is an echo of the first: a terminal sends Ctrl-C to npm and to the
+ * program that npm runs, and npm passes its own on to the program.
  */
 const echoSeconds = 0.5
 

@@ -14,6 +14,9 @@ const otherNames: ReadonlyMap<string, string> = new Map([
   ['maxrequestspersocket', 'requests_per_connection'],
   ['headerstimeout', 'request_header_timeout'],
   ['keepalivetimeout', 'keepalive_idle_timeout'],
+  ['trace', 'debug'],
+  ['warning', 'warn'],
+  ['fatal', 'error'],
 ])
 
 /**

@@ -22,7 +22,8 @@ function program(seconds: number): string {
 }
 
 async function start(t: Test, seconds: number): Promise<{ child: ChildProcess; answer: Promise<string> }> {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program(seconds)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const args = ['--input-type=module', '-e', program(seconds)]
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(() => child.kill('SIGKILL'))
   const [port] = child.stdout === null ? [''] : await once(child.stdout, 'data') as [Buffer]
   const answer = fetch(`http://127.0.0.1:${String(port).trim()}/`).then((response) => response.text(), () => 'lost')
@@ -30,7 +31,7 @@ async function start(t: Test, seconds: number): Promise<{ child: ChildProcess; a
   return { child, answer }
 }
 
-t.test('a signal that comes twice at once is one signal: npm passes on the Ctrl-C that its child had already', async (t) => {
+t.test('a signal that comes twice at once is one: npm passes on the Ctrl-C that its child had already', async (t) => {
   const { child, answer } = await start(t, 0.4)
   child.kill('SIGINT')
   await delay(20)
