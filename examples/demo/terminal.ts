@@ -1,4 +1,4 @@
-import type { Config } from 'leveret'
+import type { LoggerLike } from 'leveret'
 
 type Level = 'debug' | 'access' | 'info' | 'warn' | 'error'
 
@@ -6,7 +6,7 @@ type Level = 'debug' | 'access' | 'info' | 'warn' | 'error'
  * A logger for somebody who watches: one short line for each request. Without the setting `logger`, a server logs JSON.
  * Leveret has made control characters visible before an access line comes here.
  */
-export const terminalLog: NonNullable<Config['logger']> = {
+export const terminalLog: LoggerLike = {
   debug() {},
   access: (fields: object | string) => console.log(accessLine(typeof fields === 'string' ? { query: fields } : fields)),
   info: print('info'),

@@ -9,7 +9,7 @@ export interface Declaration {
   readonly kind: 'function' | 'class' | 'interface' | 'type' | 'const'
   /** The declaration in a normal form; of a class or interface, its type parameters. */
   readonly text: string
-  /** Members in a normal form, sorted. Private ones, constructors and inherited members of the language are left out. */
+  /** Members in a normal form, sorted, without private ones, constructors, and those of the language's own classes. */
   readonly members: readonly string[]
 }
 
@@ -66,11 +66,15 @@ function nameOf(node: ts.NamedDeclaration): string {
 }
 
 function membersOf(node: ts.ClassDeclaration | ts.InterfaceDeclaration, checker: ts.TypeChecker | null): string[] {
-  const declared: readonly ts.Node[] = checker === null
-    ? node.members
-    : checker.getTypeAtLocation(node).getProperties().flatMap((property) => property.declarations ?? [])
+  const declared: readonly ts.Node[] = checker === null ? node.members : allMembers(checker.getTypeAtLocation(node))
   const members = declared.flatMap((member) => memberText(member, declared) ?? [])
   return [...new Set(members)].sort()
+}
+
+/** With those that it inherits. */
+function allMembers(type: ts.Type): ts.Node[] {
+  const calls = type.getCallSignatures().flatMap(({ declaration }) => declaration ?? [])
+  return [...calls, ...type.getProperties().flatMap(({ declarations }) => declarations ?? [])]
 }
 
 /** One member in a normal form: an accessor is written as a property. */
@@ -82,7 +86,9 @@ function memberText(member: ts.Node, all: readonly ts.Node[]): string | null {
     return `${settable ? '' : 'readonly '}${name}: ${typeText(member.type)}`
   }
   if (ts.isPropertyDeclaration(member) || ts.isPropertySignature(member)) return propertyText(member)
-  if (ts.isMethodDeclaration(member) || ts.isMethodSignature(member)) return member.name.getText() + signature(member)
+  if (ts.isMethodDeclaration(member) || ts.isMethodSignature(member)) {
+    return `${member.name.getText()}${member.questionToken === undefined ? '' : '?'}${signature(member)}`
+  }
   if (ts.isCallSignatureDeclaration(member)) return signature(member)
   return null
 }
