@@ -16,6 +16,9 @@ export interface MemoryOptions {
 /** Turns of the real event loop that a promise is given before virtual time goes on without it. */
 const patience = 4
 
+/** How many of them at most, for all promises together, before virtual time goes on all the same. */
+const patienceInAll = 100
+
 /** Steps after which the real event loop is let in, so that a test's own time limit can end an endless run. */
 const stepsAtOnce = 1000
 
@@ -44,6 +47,7 @@ export function memory(options: MemoryOptions = {}): Driver {
   let outside = 0
   let sure = 0
   let idle = 0
+  let still = 0
   let pumping = false
   let scheduled: NodeJS.Immediate | null = null
   /** Null before the start and after the end. */
@@ -68,8 +72,9 @@ export function memory(options: MemoryOptions = {}): Driver {
       loop?.turn()
       if (soon && turns++ < turnsAtOnce) continue
       turns = 0
-      if (sure > 0 || (outside > 0 && (idle++ < patience || systemAtWork()))) return true
+      if (sure > 0 || (outside > 0 && ((idle++ < patience && still++ < patienceInAll) || systemAtWork()))) return true
       idle = 0
+      still = 0
       const next = Math.min(wake, flights.next)
       if (next === Infinity) {
         if (outside === 0 && !soon) loop?.stuck()

@@ -3,7 +3,7 @@ import * as lev from '../../lev/index.js'
 import type { Op } from '../../lev/index.js'
 import { failAfter, failure, ran, virtual } from './virtual.js'
 
-t.test('finally blocks run innermost first, and no catch sees a cancellation', () => virtual(function* () {
+t.test('finally blocks run innermost first, and no catch sees a cancellation', (t) => virtual(function* () {
   const seen: string[] = []
   function* level(name: string, inner: Op<void>): Op<void> {
     try {
@@ -29,7 +29,7 @@ t.test('finally blocks run innermost first, and no catch sees a cancellation', (
   t.same(task.outcome, { kind: 'cancelled', reason: 'for a test' })
 }))
 
-t.test('a task that is cancelled before its first step runs none of its code', () => virtual(function* () {
+t.test('a task that is cancelled before its first step runs none of its code', (t) => virtual(function* () {
   const task = lev.spawn(function* () {
     try {
       t.fail('it ran')
@@ -41,7 +41,7 @@ t.test('a task that is cancelled before its first step runs none of its code', (
   t.match(yield* failure(task.join()), { code: 'LEV_CANCELLED', reason: 'cancelled' })
 }))
 
-t.test('a ready task is given its value, and unwinds where it next suspends', () => virtual(function* () {
+t.test('a ready task is given its value, and unwinds where it next suspends', (t) => virtual(function* () {
   const seen: unknown[] = []
   let wake = (_value: string): void => {}
   const task = lev.spawn(function* () {
@@ -65,7 +65,7 @@ t.test('a ready task is given its value, and unwinds where it next suspends', ()
   t.equal(lev.now(), 0)
 }))
 
-t.test('a task that ends without suspending again was not cancelled after all', () => virtual(function* () {
+t.test('a task that ends without suspending again was not cancelled after all', (t) => virtual(function* () {
   let wake = (_value: null): void => {}
   const task = lev.spawn(function* () {
     yield* lev.suspend<null>((resume) => {
@@ -79,7 +79,7 @@ t.test('a task that ends without suspending again was not cancelled after all', 
   t.equal(yield* task.join(), 'done')
 }))
 
-t.test('a running task is never ended in the midst of its code', () => virtual(function* () {
+t.test('a running task is never ended in the midst of its code', (t) => virtual(function* () {
   const seen: string[] = []
   const task: lev.Task<void> = lev.spawn(function* () {
     try {
@@ -95,7 +95,7 @@ t.test('a running task is never ended in the midst of its code', () => virtual(f
   t.same(seen, ['goes on', 'finally'])
 }))
 
-t.test('cancelling disarms exactly once; what comes later wakes nobody', () => virtual(function* () {
+t.test('cancelling disarms exactly once; what comes later wakes nobody', (t) => virtual(function* () {
   let disarmed = 0
   let wake = (_value: string): void => {}
   const task = lev.spawn(function* () {
@@ -118,7 +118,7 @@ t.test('cancelling disarms exactly once; what comes later wakes nobody', () => v
   t.equal(disarmed, 1)
 }))
 
-t.test('a stale breathe does not wake what a finally block waits for', () => virtual(function* () {
+t.test('a stale breathe does not wake what a finally block waits for', (t) => virtual(function* () {
   const task = lev.spawn(function* () {
     try {
       yield* lev.breathe()
@@ -139,7 +139,7 @@ t.test('a stale breathe does not wake what a finally block waits for', () => vir
   yield* failure(task.join())
 }))
 
-t.test('a task that is cancelled while it arms is ended', () => virtual(function* () {
+t.test('a task that is cancelled while it arms is ended', (t) => virtual(function* () {
   let disarmed = 0
   const task: lev.Task<void> = lev.spawn(function* () {
     yield* lev.suspend(() => {
@@ -179,7 +179,7 @@ t.test('what arming throws is thrown in the coroutine; what disarming throws is 
   t.match(reported, [/no disarming/, /too late/])
 })
 
-t.test('cleaning up is bounded: 5 s for all finally blocks together', () => virtual(function* () {
+t.test('cleaning up is bounded: 5 s for all finally blocks together', (t) => virtual(function* () {
   const seen: unknown[] = []
   const task = lev.spawn(function* () {
     try {
@@ -203,7 +203,7 @@ t.test('cleaning up is bounded: 5 s for all finally blocks together', () => virt
   t.equal(lev.now(), 6)
 }))
 
-t.test('a scope or timeout in a finally block is bounded too', () => virtual(function* () {
+t.test('a scope or timeout in a finally block is bounded too', (t) => virtual(function* () {
   for (const cleanup of [
     () => lev.timeout(60, lev.sleep(60)),
     () => lev.scope(function* () {
@@ -226,7 +226,7 @@ t.test('a scope or timeout in a finally block is bounded too', () => virtual(fun
   }
 }))
 
-t.test('a shield lets cleanup finish, up to its own deadline', () => virtual(function* () {
+t.test('a shield lets cleanup finish, up to its own deadline', (t) => virtual(function* () {
   const seen: unknown[] = []
   function* guarded(seconds: number, shield: number): Op<void> {
     try {
@@ -251,7 +251,7 @@ t.test('a shield lets cleanup finish, up to its own deadline', () => virtual(fun
   t.match(seen, ['finished', { code: 'LEV_TIMEOUT' }, 'finished'])
 }))
 
-t.test('a cancellation during a shield takes effect after it', () => virtual(function* () {
+t.test('a cancellation during a shield takes effect after it', (t) => virtual(function* () {
   const seen: unknown[] = []
   const task = lev.spawn(function* () {
     seen.push(yield* lev.shield((function* () {
@@ -268,7 +268,7 @@ t.test('a cancellation during a shield takes effect after it', () => virtual(fun
   t.equal(lev.now(), 2)
 }))
 
-t.test('nothing that a timeout or scope was given is lost when its caller is cancelled', () => virtual(function* () {
+t.test('nothing that a timeout or scope was given is lost when its caller is cancelled', (t) => virtual(function* () {
   const wrappers: (<T>(op: Op<T>) => Op<T>)[] = [
     (op) => op,
     (op) => lev.timeout(60, op),
@@ -327,7 +327,7 @@ t.test('an error in a finally block comes out, whoever waits', async (t) => {
   }
 })
 
-t.test('a cancelled task that catches for ever starves nobody', () => virtual(function* () {
+t.test('a cancelled task that catches for ever starves nobody', (t) => virtual(function* () {
   let stop = false
   const task = lev.spawn(function* () {
     try {

@@ -21,7 +21,7 @@ t.test('a run gives the value of its main task when all are done', async (t) => 
   }), /child/)
 })
 
-t.test('a run inside a task shares its world', () => virtual(function* () {
+t.test('a run inside a task shares its world', (t) => virtual(function* () {
   yield* lev.sleep(5)
   const listener = yield* lev.listen({ ip: '127.0.0.1', port: 80 })
   const inner = yield* lev.wait(lev.run(function* () {
@@ -36,7 +36,7 @@ t.test('a run inside a task shares its world', () => virtual(function* () {
   t.match(yield* failure(lev.wait(lev.run(() => failAfter(1, new Error('inner'))))), /inner/)
 }))
 
-t.test('a run with a driver of its own inside a task is a world of its own', () => virtual(function* () {
+t.test('a run with a driver of its own inside a task is a world of its own', (t) => virtual(function* () {
   yield* lev.sleep(5)
   t.equal(yield* lev.waitForWork(lev.run(function* () {
     yield* lev.sleep(1)
@@ -91,7 +91,7 @@ t.test('an open listener with nobody to connect is a deadlock too', async (t) =>
   t.match(half.error, { code: 'LEV_DEADLOCK' }, 'a stream that was ended on one side')
 })
 
-t.test('promises: values, rejections, thenables, what is none', () => virtual(function* () {
+t.test('promises: values, rejections, thenables, what is none', (t) => virtual(function* () {
   t.equal(yield* lev.wait(Promise.resolve('at once')), 'at once')
   t.equal(yield* lev.wait(later(2, 'later')), 'later')
   t.match(yield* failure(lev.wait(Promise.reject(new Error('rejected')))), /rejected/)
@@ -106,7 +106,7 @@ t.test('promises: values, rejections, thenables, what is none', () => virtual(fu
   t.equal(yield* lev.wait('a plain value' as unknown as Promise<string>), 'a plain value')
 }))
 
-t.test('the virtual clock waits for what the system does, not for ever for a promise', () => virtual(function* () {
+t.test('the virtual clock waits for what the system does, not for ever for a promise', (t) => virtual(function* () {
   const text = yield* lev.timeout(1, lev.wait(readFile(new URL(import.meta.url), 'utf8')))
   t.match(text, /virtual clock/)
   t.equal(yield* lev.timeout(0.001, lev.waitForWork(later(20, 'work'))), 'work', 'work is waited for')
@@ -114,7 +114,7 @@ t.test('the virtual clock waits for what the system does, not for ever for a pro
   t.equal(lev.now(), 60)
 }))
 
-t.test('a cancelled wait ends; the promise goes on', () => virtual(function* () {
+t.test('a cancelled wait ends; the promise goes on', (t) => virtual(function* () {
   let settled = ''
   const promise = later(5).then(() => {
     settled = 'yes'
@@ -156,7 +156,7 @@ t.test('a listener for errors that throws itself does no harm', async (t) => {
   t.match(said[2], [/nobody waited for/, /disarming/])
 })
 
-t.test('thousands of tasks', () => virtual(function* () {
+t.test('thousands of tasks', (t) => virtual(function* () {
   const tasks = Array.from({ length: 5000 }, (_, index) => lev.spawn(() => after(index % 7, index)))
   let sum = 0
   for (const task of tasks) sum += yield* task.join()

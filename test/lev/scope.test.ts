@@ -3,7 +3,7 @@ import * as lev from '../../lev/index.js'
 import type { Op } from '../../lev/index.js'
 import { after, failAfter, failure, ran, virtual } from './virtual.js'
 
-t.test('a scope returns when all of its tasks are done', () => virtual(function* () {
+t.test('a scope returns when all of its tasks are done', (t) => virtual(function* () {
   const seen: string[] = []
   const value = yield* lev.scope(function* (scope) {
     scope.spawn(function* () {
@@ -45,7 +45,7 @@ t.test('a task that fails cancels the others and its error comes out once', asyn
   t.same(reported, [])
 })
 
-t.test('several errors become one', () => virtual(function* () {
+t.test('several errors become one', (t) => virtual(function* () {
   function* breaking(name: string): Op<void> {
     try {
       yield* lev.sleep(60)
@@ -114,7 +114,7 @@ t.test('errors are kept when the scope is cancelled meanwhile', async (t) => {
   t.match([error, reported], [/first/, []])
 })
 
-t.test('cancelling a scope from inside or outside', () => virtual(function* () {
+t.test('cancelling a scope from inside or outside', (t) => virtual(function* () {
   const seen: unknown[] = []
   const error = yield* failure(lev.scope(function* (scope) {
     const child = lev.spawn(() => lev.sleep(60))
@@ -149,7 +149,7 @@ t.test('cancelling a scope from inside or outside', () => virtual(function* () {
   t.throws(() => inner?.spawn(() => lev.sleep(1)), { code: 'LEV_CLOSED' }, 'a scope that has ended takes no tasks')
 }))
 
-t.test('a value that the body had is given though its tasks were cancelled then', () => virtual(function* () {
+t.test('a value that the body had is given though its tasks were cancelled then', (t) => virtual(function* () {
   t.equal(yield* lev.scope(function* (scope) {
     lev.spawn(function* () {
       yield* lev.sleep(1)
@@ -160,7 +160,7 @@ t.test('a value that the body had is given though its tasks were cancelled then'
   }), 'had it')
 }))
 
-t.test('joining: many joiners, joining twice, joining oneself', () => virtual(function* () {
+t.test('joining: many joiners, joining twice, joining oneself', (t) => virtual(function* () {
   const task = lev.spawn(() => after(1, { some: 'value' }))
   const joiners = Array.from({ length: 5 }, () => lev.spawn(() => task.join()))
   const value = yield* task.join()

@@ -60,7 +60,7 @@ function* byHand(): Op<[lev.Stream, HandTransport]> {
   return [new lev.Stream(runningTask('a test').loop, transport), transport]
 }
 
-t.test('what a task puts before it pauses leaves in one write', () => virtual(function* () {
+t.test('what a task puts before it pauses leaves in one write', (t) => virtual(function* () {
   const [stream, transport] = yield* byHand()
   for (let count = 0; count < 1000; count++) stream.put(count % 2 === 0 ? 'x' : Buffer.from('y'))
   yield* stream.write('end')
@@ -73,7 +73,7 @@ t.test('what a task puts before it pauses leaves in one write', () => virtual(fu
   t.equal(transport.writes.length, 1)
 }))
 
-t.test('text is sent as UTF-8 by write, as latin1 by put', () => virtual(function* () {
+t.test('text is sent as UTF-8 by write, as latin1 by put', (t) => virtual(function* () {
   const [stream, transport] = yield* byHand()
   yield* stream.write('é€')
   stream.put('\xe9')
@@ -82,7 +82,7 @@ t.test('text is sent as UTF-8 by write, as latin1 by put', () => virtual(functio
   t.same(transport.writes.map((text) => Buffer.from(text, 'latin1').toString('hex')), ['c3a9e282ac' + 'e9' + '0203'])
 }))
 
-t.test('output goes to the transport in pieces, as far as it takes them', () => virtual(function* () {
+t.test('output goes to the transport in pieces, as far as it takes them', (t) => virtual(function* () {
   const [stream, transport] = yield* byHand()
   const writing = lev.spawn(function* () {
     yield* stream.write(Buffer.alloc(1 << 20))
@@ -108,7 +108,7 @@ t.test('output goes to the transport in pieces, as far as it takes them', () => 
   t.equal(stream.unsent, 0)
 }))
 
-t.test('each byte that leaves puts the stall off; the deadline stands', () => virtual(function* () {
+t.test('each byte that leaves puts the stall off; the deadline stands', (t) => virtual(function* () {
   const [stream, transport] = yield* byHand()
   stream.stallTimeout = 10
   stream.put('x'.repeat(1000))
@@ -127,7 +127,7 @@ t.test('each byte that leaves puts the stall off; the deadline stands', () => vi
   t.match(yield* failure(stream.flush()), { code: 'LEV_TIMEOUT' })
 }))
 
-t.test('no output, no stall: the time begins with the first byte that waits', () => virtual(function* () {
+t.test('no output, no stall: the time begins with the first byte that waits', (t) => virtual(function* () {
   const [stream, transport] = yield* byHand()
   stream.stallTimeout = 10
   stream.put('x')
@@ -141,7 +141,7 @@ t.test('no output, no stall: the time begins with the first byte that waits', ()
   t.equal(stream.isOpen, false)
 }))
 
-t.test('unread input pauses the transport, and reading resumes it', () => virtual(function* () {
+t.test('unread input pauses the transport, and reading resumes it', (t) => virtual(function* () {
   const [stream, transport] = yield* byHand()
   t.equal(transport.paused, false)
   transport.bring('x'.repeat(60_000))
@@ -160,7 +160,7 @@ t.test('unread input pauses the transport, and reading resumes it', () => virtua
   transport.bring('!')
 }))
 
-t.test('onGone: once for the end, once for the loss, never for one\'s own close', () => virtual(function* () {
+t.test('onGone: once for the end, once for the loss, never for one\'s own close', (t) => virtual(function* () {
   const told: string[] = []
   function* watched(): Op<[lev.Stream, HandTransport]> {
     const [stream, transport] = yield* byHand()
@@ -205,7 +205,7 @@ t.test('an onGone that throws is reported and harms nobody', async (t) => {
   t.match([value, reported], [null, [/in onGone/]])
 })
 
-t.test('input that arrived before a loss can still be read', () => virtual(function* () {
+t.test('input that arrived before a loss can still be read', (t) => virtual(function* () {
   const [stream, transport] = yield* byHand()
   transport.bring('last words')
   transport.events?.onClose(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }))
@@ -213,14 +213,14 @@ t.test('input that arrived before a loss can still be read', () => virtual(funct
   t.match(yield* failure(stream.read()), { code: 'LEV_CLOSED', message: /ECONNRESET/, cause: { code: 'ECONNRESET' } })
 }))
 
-t.test('a flush of a stream that was lost fails, also if nothing was unsent', () => virtual(function* () {
+t.test('a flush of a stream that was lost fails, also if nothing was unsent', (t) => virtual(function* () {
   const [stream, transport] = yield* byHand()
   transport.events?.onClose(null)
   t.match(yield* failure(stream.flush()), { code: 'LEV_CLOSED' })
   t.same(transport.writes, [])
 }))
 
-t.test('a handshake waits until what was said before has left, and begins with what was heard', () => virtual(function* () {
+t.test('a handshake waits until what was said before has left, and begins with what was heard', (t) => virtual(function* () {
   const [stream, transport] = yield* byHand()
   stream.put('plain')
   transport.bring('hello')
@@ -241,7 +241,7 @@ t.test('a handshake waits until what was said before has left, and begins with w
   t.equal(stream.isOpen, false)
 }))
 
-t.test('a writer to somebody who takes all of it lets the others live', () => virtual(function* () {
+t.test('a writer to somebody who takes all of it lets the others live', (t) => virtual(function* () {
   const [stream, transport] = yield* byHand()
   transport.write = () => {}
   let stop = false

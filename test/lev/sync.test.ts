@@ -107,8 +107,12 @@ t.test('semaphores: never too many, no permit is lost, whoever is cancelled when
         try {
           yield* lev.sleep(holds)
         } finally {
-          yield* lev.sleep(cleans)
-          inside--
+          // A cancellation may end this wait, too.
+          try {
+            yield* lev.sleep(cleans)
+          } finally {
+            inside--
+          }
         }
       }
       const tasks = users.map(({ starts, holds, cleans, wrapped }) => lev.spawn(function* () {
@@ -137,7 +141,7 @@ t.test('semaphores: never too many, no permit is lost, whoever is cancelled when
   }), { numRuns: 250 })
 })
 
-t.test('a channel without capacity: the sender waits for its receiver', () => virtual(function* () {
+t.test('a channel without capacity: the sender waits for its receiver', (t) => virtual(function* () {
   const channel = lev.channel<number>()
   t.equal(channel.trySend(1), false)
   t.equal(channel.tryReceive(), null)
@@ -153,7 +157,7 @@ t.test('a channel without capacity: the sender waits for its receiver', () => vi
   t.equal(channel.size, 0)
 }))
 
-t.test('closing a channel: what is held is received, who waits is told', () => virtual(function* () {
+t.test('closing a channel: what is held is received, who waits is told', (t) => virtual(function* () {
   const channel = lev.channel<string>(1)
   yield* channel.send('held')
   const sender = lev.spawn(() => failure(channel.send('too late')))
@@ -173,7 +177,7 @@ t.test('closing a channel: what is held is received, who waits is told', () => v
   for (const receiver of receivers) t.equal(yield* receiver.join(), null)
 }))
 
-t.test('values that look like none', () => virtual(function* () {
+t.test('values that look like none', (t) => virtual(function* () {
   const channel = lev.channel<undefined | number | string>(3)
   for (const value of [undefined, 0, '']) yield* channel.send(value)
   for (const value of [undefined, 0, '']) t.equal(yield* channel.receive(), value)
@@ -182,7 +186,7 @@ t.test('values that look like none', () => virtual(function* () {
   t.throws(() => nulls.trySend(null), { code: 'LEV_USAGE' })
 }))
 
-t.test('events', () => virtual(function* () {
+t.test('events', (t) => virtual(function* () {
   const event = lev.event()
   t.equal(event.isSet, false)
   const waiters = [1, 2, 3].map(() => lev.spawn(() => event.wait()))
@@ -197,7 +201,7 @@ t.test('events', () => virtual(function* () {
   yield* event.wait()
 }))
 
-t.test('a semaphore serves in the order of asking, and lets nobody overtake', () => virtual(function* () {
+t.test('a semaphore serves in the order of asking, and lets nobody overtake', (t) => virtual(function* () {
   const semaphore = lev.semaphore(1)
   const order: number[] = []
   const use = (index: number): lev.Task<void> => lev.spawn(() => semaphore.with((function* () {
@@ -222,7 +226,7 @@ t.test('wrong numbers', async (t) => {
   lev.channel(Infinity)
 })
 
-t.test('wake-ups from outside of every task', () => lev.run(function* () {
+t.test('wake-ups from outside of every task', (t) => lev.run(function* () {
   const channel = lev.channel<string>(1)
   const event = lev.event()
   setTimeout(() => channel.trySend('from a timer'), 2)

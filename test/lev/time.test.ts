@@ -19,14 +19,14 @@ t.test('sleepers wake in the order of their times, ties in the order of asking',
   }), { numRuns: 50 })
 })
 
-t.test('on the system\'s clock nobody wakes early', () => lev.run(function* () {
+t.test('on the system\'s clock nobody wakes early', (t) => lev.run(function* () {
   const woken: number[] = []
-  const times = [30, 5, 0, 12, 5.5, 1, 20, 0.1]
+  const times = [30, 5, 12, 5.5, 2, 20]
   const start = lev.now()
   for (const ms of times) {
     lev.spawn(function* () {
       yield* lev.sleep(ms / 1000)
-      t.ok(ms === 0 || lev.now() - start >= ms / 1000, `${ms} ms`)
+      t.ok(lev.now() - start >= ms / 1000, `${ms} ms`)
       woken.push(ms)
     })
   }
@@ -39,7 +39,7 @@ t.test('on the system\'s clock nobody wakes early', () => lev.run(function* () {
   t.ok(lev.now() - before >= 0.025, 'and sleep begins where it is called')
 }))
 
-t.test('wrong durations', () => virtual(function* () {
+t.test('wrong durations', (t) => virtual(function* () {
   for (const wrong of [NaN, undefined, '1', null] as number[]) {
     t.match(yield* failure(lev.sleep(wrong)), { name: 'RangeError', message: /seconds must be a number/ })
     t.match(yield* failure(lev.timeout(wrong, lev.sleep(1))), { name: 'RangeError' })
@@ -51,7 +51,7 @@ t.test('wrong durations', () => virtual(function* () {
   t.equal(yield* lev.timeout(Infinity, after(1, 'fine')), 'fine')
 }))
 
-t.test('a timeout gives the value, the error, or cancels and throws', () => virtual(function* () {
+t.test('a timeout gives the value, the error, or cancels and throws', (t) => virtual(function* () {
   t.equal(yield* lev.timeout(2, after(1, 'value')), 'value')
   t.match(yield* failure(lev.timeout(2, failAfter(1, new Error('own')))), /own/)
   t.equal(lev.now(), 2)
@@ -71,7 +71,7 @@ t.test('a timeout gives the value, the error, or cancels and throws', () => virt
   t.equal(lev.now(), 5, 'it waits for the cleanup')
 }))
 
-t.test('nested timeouts: the shorter wins, each throws its own', () => virtual(function* () {
+t.test('nested timeouts: the shorter wins, each throws its own', (t) => virtual(function* () {
   const outer = yield* failure(lev.timeout(1, lev.timeout(2, lev.sleep(60))))
   t.match(outer, { code: 'LEV_TIMEOUT', message: 'not done within 1 s' })
   const inner = yield* failure(lev.timeout(2, lev.timeout(1, lev.sleep(60))))
@@ -82,7 +82,7 @@ t.test('nested timeouts: the shorter wins, each throws its own', () => virtual(f
   t.match(same, { code: 'LEV_TIMEOUT' })
 }))
 
-t.test('an operation that is done at the very time of its deadline', () => virtual(function* () {
+t.test('an operation that is done at the very time of its deadline', (t) => virtual(function* () {
   t.match(yield* failure(lev.timeout(1, lev.sleep(1))), { code: 'LEV_TIMEOUT' }, 'the deadline was set first')
   const queue = lev.channel<string>(1)
   lev.spawn(function* () {
@@ -102,7 +102,7 @@ function* failureOr<T>(op: lev.Op<T>): lev.Op<unknown> {
   }
 }
 
-t.test('another\'s cancellation is not taken for the timeout', () => virtual(function* () {
+t.test('another\'s cancellation is not taken for the timeout', (t) => virtual(function* () {
   const other = lev.spawn(() => lev.sleep(60))
   lev.spawn(function* () {
     yield* lev.sleep(1)
@@ -111,7 +111,7 @@ t.test('another\'s cancellation is not taken for the timeout', () => virtual(fun
   t.match(yield* failure(lev.timeout(5, other.join())), { code: 'LEV_CANCELLED', reason: 'its own affair' })
 }))
 
-t.test('an operation that need not wait costs no turn, and one that is never begun costs nothing', () => virtual(function* () {
+t.test('an operation that need not wait costs no turn, and one that is never begun costs nothing', (t) => virtual(function* () {
   let others = 0
   lev.spawn(function* () {
     others++
@@ -127,7 +127,7 @@ t.test('an operation that need not wait costs no turn, and one that is never beg
   t.equal(others, 1, 'sleep(0) lets the others run')
 }))
 
-t.test('cancelled inside of a timeout: its timer is gone', () => virtual(function* () {
+t.test('cancelled inside of a timeout: its timer is gone', (t) => virtual(function* () {
   const task = lev.spawn(() => lev.timeout(3600, lev.sleep(7200)))
   yield* lev.sleep(1)
   task.cancel()
@@ -135,7 +135,7 @@ t.test('cancelled inside of a timeout: its timer is gone', () => virtual(functio
   // The run would go on until the timer has passed: its end is looked at below.
 }).then(() => t.pass('it ended')))
 
-t.test('the clocks of the memory driver', () => virtual(function* () {
+t.test('the clocks of the memory driver', (t) => virtual(function* () {
   t.equal(lev.now(), 0)
   t.equal(lev.wallClock(), 1_767_225_600)
   yield* lev.sleep(86_400 * 365)

@@ -86,7 +86,7 @@ t.test('however cleanup suspends, frames end innermost first and none goes on', 
   }), { numRuns: 300 })
 })
 
-t.test('an error of a finally block goes outwards as any other', () => virtual(function* () {
+t.test('an error of a finally block goes outwards as any other', (t) => virtual(function* () {
   const log: unknown[] = []
   function* inner(): Op<void> {
     try {
@@ -118,7 +118,7 @@ t.test('an error of a finally block goes outwards as any other', () => virtual(f
   t.equal(lev.now(), 5, 'the time for cleaning up holds')
 }))
 
-t.test('a cleanup that takes too long is ended, and nobody outside of it catches that', () => virtual(function* () {
+t.test('a cleanup that takes too long is ended, and nobody outside of it catches that', (t) => virtual(function* () {
   const log: unknown[] = []
   function* inner(): Op<void> {
     try {
@@ -167,7 +167,7 @@ t.test('the language is left as it was found', async (t) => {
   t.same(Object.getOwnPropertyDescriptor(prototype, 'return'), before)
 })
 
-t.test('a generator that a finally block ends by hand is not taken for a frame', () => virtual(function* () {
+t.test('a generator that a finally block ends by hand is not taken for a frame', (t) => virtual(function* () {
   function* awkward(): Generator<number> {
     try {
       yield 1

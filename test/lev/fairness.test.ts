@@ -1,0 +1,106 @@
+import t from 'tap'
+import * as lev from '../../lev/index.js'
+import type { Op } from '../../lev/index.js'
+import { networks, network, runIn } from './worlds.js'
+
+/** What never rests, each in its own way; `stop()` tells when to end. */
+const busy: [string, (stop: () => boolean) => Op<void>][] = [
+  ['breathes for ever', function* (stop) {
+    while (!stop()) yield* lev.breathe()
+  }],
+  ['sleeps for no time', function* (stop) {
+    while (!stop()) yield* lev.sleep(0)
+  }],
+  ['two tasks that hand a ball to each other', function* (stop) {
+    const there = lev.channel<string>()
+    const back = lev.channel<string>()
+    const other = lev.spawn(function* () {
+      for (let ball = yield* there.receive(); ball !== null; ball = yield* there.receive()) yield* back.send(ball)
+    })
+    while (!stop()) {
+      yield* there.send('ball')
+      yield* back.receive()
+    }
+    there.close()
+    yield* other.join()
+  }],
+  ['waits for promises that are fulfilled', function* (stop) {
+    while (!stop()) yield* lev.wait(Promise.resolve())
+  }],
+  ['spawns and joins', function* (stop) {
+    while (!stop()) {
+      yield* lev.spawn(function* () {
+        yield* lev.breathe()
+      }).join()
+    }
+  }],
+  ['a pipe that is written to and read from', function* (stop) {
+    const [near, far] = lev.pipe()
+    while (!stop()) {
+      yield* near.write('x')
+      yield* far.read()
+    }
+  }],
+  ['a cancelled task that catches for ever', function* (stop) {
+    const task = lev.spawn(function* () {
+      try {
+        yield* lev.sleep(60)
+      } finally {
+        while (!stop()) {
+          try {
+            yield* lev.suspend(() => {})
+          } catch {
+            // Goes on.
+          }
+        }
+      }
+    })
+    yield* lev.breathe()
+    task.cancel()
+    try {
+      yield* task.join()
+    } catch {
+      // As it should.
+    }
+  }],
+]
+
+for (const world of networks.slice(0, 2)) {
+  for (const [name, run] of busy) {
+    // A catching task is refused only after its time for cleaning up: on the system's clock that is too long for a test.
+    if (!world.virtual && name.startsWith('a cancelled')) continue
+    t.test(`${world.name}: ${name}`, (t) => runIn(world, function* () {
+      let stop = false
+      lev.spawn(() => run(() => stop))
+      const [near, far] = yield* network()
+      for (let count = world.virtual ? 7 : 0; count < 10; count++) {
+        yield* near.write('ping')
+        t.equal((yield* far.read())?.toString(), 'ping')
+        yield* lev.sleep(0.002)
+      }
+      if (world.virtual) yield* lev.sleep(20)
+      stop = true
+      near.close()
+      far.close()
+    }))
+  }
+}
+
+t.test('tasks that compute for long do not hold up the others together', (t) => lev.run(function* () {
+  let turns = 0
+  let stop = false
+  for (let count = 0; count < 100; count++) {
+    lev.spawn(function* () {
+      while (!stop) {
+        for (const until = performance.now() + 0.5; performance.now() < until;);
+        turns++
+        yield* lev.breathe()
+      }
+    })
+  }
+  yield* lev.sleep(0.005)
+  const before = turns
+  yield* lev.sleep(0.001)
+  stop = true
+  t.ok(turns - before < 100, `a timer came after ${turns - before} of 100 tasks that had their turn`)
+}))
