@@ -123,9 +123,19 @@ export function adapt(target: LoggerLike): Logger {
   }
 }
 
+/** A logger that throws has to cost the line alone, not the request, let alone the server. */
 function pass(target: LoggerLike, method: LogMethod, fields: string | object, message?: string): void {
-  Reflect.apply(method, target, message === undefined ? [fields] : [fields, message])
+  try {
+    Reflect.apply(method, target, message === undefined ? [fields] : [fields, message])
+  } catch (error) {
+    if (broken.has(target)) return
+    broken.add(target)
+    console.error('leveret: the logger failed; more of its failures are not told:', error)
+  }
 }
+
+/** Loggers whose failure was told. */
+const broken = new WeakSet<LoggerLike>()
 
 function visibleFields(fields: object, time: string): object {
   return Object.fromEntries(

@@ -1,4 +1,4 @@
-import { now, type Op, type Stream } from '../lev/index.js'
+import { ClosedError, now, type Op, type Stream } from '../lev/index.js'
 import { lingerBytes } from './keep-alive.js'
 import { refusalText } from './respond.js'
 import type { Service } from './service.js'
@@ -32,6 +32,9 @@ export class Doorkeeper {
       client.stallTimeout = patience
       client.put(refusalText({ status: 503, reason: 'too many connections' }))
       yield* client.linger(patience, lingerBytes)
+    } catch (error) {
+      // Gone before it was told. Here as anywhere, a client's leaving must not end the task: the server would go with it.
+      if (!(error instanceof ClosedError)) throw error
     } finally {
       this.#telling--
       client.close()

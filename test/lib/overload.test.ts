@@ -1,5 +1,10 @@
 import t from 'tap'
 import * as lev from '../../lev/index.js'
+import { defaults, mergeSettings } from '../../lib/config.js'
+import { ServerLog } from '../../lib/log.js'
+import { Doorkeeper } from '../../lib/overload.js'
+import { Service } from '../../lib/service.js'
+import { keptLog } from '../support/kept-log.js'
 import { saysClose } from '../support/responses.js'
 import { eventually, gate, request, serve } from '../support/serving.js'
 import { virtually, type World } from '../support/virtual.js'
@@ -104,4 +109,18 @@ t.test('connections that have had their last answer, and those in flight, count 
     const fourth = yield* connect(request('GET /'))
     t.equal((yield* fourth.responses(1))[0].status, 200)
   })
+})
+
+t.test('a client that is lost before it is told costs nothing', async (t) => {
+  await lev.run(function* () {
+    const log = keptLog()
+    const settings = mergeSettings(defaults, { logger: log })
+    const doorkeeper = new Doorkeeper(new Service(settings, () => null, new ServerLog(settings)))
+    const [near, far] = lev.pipe()
+    near.reset()
+    yield* lev.sleep(1)
+    t.notOk(far.isOpen)
+    yield* doorkeeper.refuse(far)
+    t.equal(log.of('warn').length, 1)
+  }, { driver: lev.memory() })
 })
