@@ -94,7 +94,8 @@ class PromiseWait implements Suspension {
 /**
  * Suspends the running coroutine until `resume` or `fail` is called.
  * `arm` may return a function that undoes what it did; it runs when the coroutine is cancelled while suspended.
- * Calls of `resume` and `fail` after the first, or after a cancellation, do nothing.
+ * Calls of `resume` and `fail` after the first, or after a cancellation, do nothing. On the memory driver the call must come
+ * from within its world; what happens in the real one is waited for by `wait`.
  *
  * @throws what `fail` was given
  */
