@@ -102,10 +102,12 @@ export type CompressionSettings = Values<typeof compressionTable>
 export type Settings = Values<typeof flatTable> & { readonly compression: CompressionSettings }
 
 /** What a user may give: every setting is optional, and `undefined` counts as not given. */
-export type Config = Partial<Values<typeof flatTable>> & {
+export type Config = Given<Values<typeof flatTable>> & {
   /** Which answers are compressed. A key that is not given stays as it is. */
-  readonly compression?: Partial<CompressionSettings>
+  compression?: Given<CompressionSettings>
 }
+
+type Given<Table> = { -readonly [K in keyof Table]?: Table[K] }
 
 const names = [...Object.keys(flatTable), 'compression']
 

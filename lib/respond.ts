@@ -45,9 +45,11 @@ export function fail(exchange: Exchange): Disposition {
 /** Tells the client why its request is not served; then the connection must be closed. */
 export function refuse(exchange: Exchange, refusal: Refusal): Disposition {
   const text = refusalText(refusal)
+  const headSize = text.indexOf('\r\n\r\n') + 4
+  const size = exchange.head.method === 'HEAD' ? 0 : text.length - headSize
   exchange.phase = 'sending'
-  exchange.connection.client.put(exchange.head.method === 'HEAD' ? text.slice(0, text.indexOf('\r\n\r\n') + 4) : text)
-  return exchange.finish(refusal.status, 0, [null, refusal.reason])
+  exchange.connection.client.put(text.slice(0, headSize + size))
+  return exchange.finish(refusal.status, size, [null, refusal.reason])
 }
 
 /** The whole answer for a request that is not served. */
