@@ -1,0 +1,193 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, posix, relative, sep } from 'node:path'
+import ts from 'typescript'
+
+/** A source file of the project; `path` is from the root, with slashes. */
+export interface Source {
+  readonly path: string
+  readonly text: string
+}
+
+const longestFile = 320
+
+/** Folders in which each may import only itself and those behind it. */
+const layers = ['lev', 'tls', 'lib']
+
+/** The rooms below `lib` that import nothing but themselves. */
+const pureFolder = 'lib/http1/'
+
+/** Modules that bring bytes or time: for drivers alone. */
+const driverModules = new Set([
+  'net', 'dgram', 'http', 'https', 'http2', 'timers', 'timers/promises', 'perf_hooks', 'inspector', 'worker_threads',
+])
+
+/** What `tls/` may take from node:tls: nothing that opens a connection. */
+const tlsNames = new Set(['createSecureContext', 'checkServerIdentity', 'rootCertificates', 'getCiphers', 'DEFAULT_CIPHERS'])
+
+/** Names, and members of names, that read a clock or set a timer. */
+const clockNames = new Set(['setTimeout', 'setInterval', 'setImmediate', 'performance'])
+const clockMembers = new Set(['Date.now', 'process.hrtime', 'process.uptime', 'AbortSignal.timeout'])
+
+/** All TypeScript files below `folders`. */
+export function readSources(root: string, folders: readonly string[]): Source[] {
+  const sources: Source[] = []
+  for (const folder of folders) {
+    if (!existsSync(join(root, folder))) continue
+    for (const entry of readdirSync(join(root, folder), { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile() || !entry.name.endsWith('.ts')) continue
+      const file = join(entry.parentPath, entry.name)
+      sources.push({ path: relative(root, file).split(sep).join('/'), text: readFileSync(file, 'utf8') })
+    }
+  }
+  return sources
+}
+
+/** Every breach of the rules of the house, one line each. */
+export function breaches(sources: readonly Source[]): string[] {
+  const found: string[] = []
+  const imports = new Map<string, string[]>()
+  for (const source of sources) {
+    const parsed = ts.createSourceFile(source.path, source.text, ts.ScriptTarget.Latest, true)
+    const tell = (node: ts.Node, what: string): void => {
+      found.push(`${source.path}:${parsed.getLineAndCharacterOfPosition(node.getStart()).line + 1}: ${what}`)
+    }
+    checkFile(source, (what) => found.push(`${source.path}: ${what}`))
+    imports.set(source.path, [])
+    for (const { node, from } of importsOf(parsed)) {
+      const target = resolve(source.path, from)
+      if (target !== null) imports.get(source.path)?.push(target)
+      if (target !== null && !sources.some(({ path }) => path === target)) tell(node, `imports ${from}, which is not there`)
+      checkImport(source.path, node, from, target, (what) => tell(node, what))
+    }
+    if (layerOf(source.path) !== null) checkNodes(source.path, parsed, tell)
+  }
+  return [...found, ...circles(imports)]
+}
+
+function checkFile({ path, text }: Source, tell: (what: string) => void): void {
+  const lines = text.split('\n').length - (text.endsWith('\n') ? 1 : 0)
+  // Tables of cases are long and still one room.
+  if (lines > longestFile && !path.startsWith('test/')) tell(`has ${lines} lines, more than ${longestFile}`)
+  for (const part of path.split('/')) {
+    if (!/^[a-z0-9]+(-[a-z0-9]+)*(\.test)?(\.d)?(\.ts)?$/.test(part)) tell(`${part} is not written-like-this`)
+  }
+}
+
+function layerOf(path: string): string | null {
+  return layers.find((layer) => path.startsWith(`${layer}/`)) ?? null
+}
+
+interface Import {
+  readonly node: ts.Node
+  readonly from: string
+}
+
+function importsOf(file: ts.SourceFile): Import[] {
+  const found: Import[] = []
+  const visit = (node: ts.Node): void => {
+    let from: ts.Node | undefined
+    if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) from = node.moduleSpecifier
+    else if (ts.isImportTypeNode(node)) from = node.argument
+    else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) from = node.arguments[0]
+    if (from !== undefined && ts.isLiteralTypeNode(from)) from = from.literal
+    if (from !== undefined && ts.isStringLiteral(from)) found.push({ node, from: from.text })
+    ts.forEachChild(node, visit)
+  }
+  visit(file)
+  return found
+}
+
+/** The path of a file of the project, or null for anything else. */
+function resolve(path: string, from: string): string | null {
+  const named = { leveret: 'lib/index.ts', 'leveret/lev': 'lev/index.ts', 'leveret/tls': 'tls/index.ts' }[from]
+  if (named !== undefined) return named
+  return from.startsWith('.') ? posix.join(posix.dirname(path), from).replace(/\.js$/, '.ts') : null
+}
+
+function checkImport(path: string, node: ts.Node, from: string, target: string | null, tell: (what: string) => void): void {
+  const layer = layerOf(path)
+  if (layer === null) return
+  if (target !== null) {
+    const other = layerOf(target)
+    if (other === null) tell(`${layer} imports ${target}`)
+    else if (layers.indexOf(other) > layers.indexOf(layer)) tell(`${layer} imports ${other}: imports point down only`)
+  }
+  const name = from.replace(/^node:/, '')
+  if (path.startsWith(pureFolder)) {
+    if (target === null ? name !== 'buffer' : !target.startsWith(pureFolder)) tell(`${pureFolder} imports ${from}`)
+    return
+  }
+  if (path.startsWith('lev/drivers/')) return
+  if (driverModules.has(name)) tell(`only lev/drivers may import ${from}`)
+  if (name === 'tls') checkTlsNames(layer, node, tell)
+}
+
+function checkTlsNames(layer: string, node: ts.Node, tell: (what: string) => void): void {
+  const clause = ts.isImportDeclaration(node) ? node.importClause : undefined
+  if (clause === undefined) return tell('only lev/drivers may import all of node:tls')
+  if (clause.isTypeOnly) return
+  const named = clause.namedBindings
+  if (layer !== 'tls' || clause.name !== undefined || named === undefined || !ts.isNamedImports(named)) {
+    return tell('only lev/drivers may import all of node:tls')
+  }
+  for (const { name, propertyName, isTypeOnly } of named.elements) {
+    const original = (propertyName ?? name).text
+    if (!isTypeOnly && !tlsNames.has(original)) tell(`only lev/drivers may import ${original} from node:tls`)
+  }
+}
+
+function checkNodes(path: string, file: ts.SourceFile, tell: (node: ts.Node, what: string) => void): void {
+  const isDriver = path.startsWith('lev/drivers/')
+  const visit = (node: ts.Node): void => {
+    if (node.kind === ts.SyntaxKind.AnyKeyword) tell(node, 'the type any')
+    if (ts.isNonNullExpression(node)) tell(node, 'a ! that silences the compiler')
+    if (ts.isAsExpression(node) && ts.isAsExpression(skip(node.expression))) tell(node, 'a cast of a cast')
+    if (!isDriver) checkClock(node, tell)
+    ts.forEachChild(node, visit)
+  }
+  visit(file)
+}
+
+function skip(node: ts.Expression): ts.Expression {
+  return ts.isParenthesizedExpression(node) ? skip(node.expression) : node
+}
+
+function checkClock(node: ts.Node, tell: (node: ts.Node, what: string) => void): void {
+  if (ts.isNewExpression(node) && node.expression.getText() === 'Date' && (node.arguments?.length ?? 0) === 0) {
+    tell(node, 'only lev/drivers may read the clock: new Date()')
+  }
+  if (ts.isPropertyAccessExpression(node)) {
+    const text = node.getText().replace(/^globalThis\./, '')
+    if (clockMembers.has(text) || clockNames.has(text)) tell(node, `only lev/drivers may use ${text}`)
+    return
+  }
+  if (!ts.isIdentifier(node) || !clockNames.has(node.text)) return
+  const { parent } = node
+  // A property of that name is somebody else's.
+  if (ts.isPropertyAccessExpression(parent) && parent.name === node) return
+  if (ts.isPropertyAssignment(parent) && parent.name === node) return
+  tell(node, `only lev/drivers may use ${node.text}`)
+}
+
+/** Each circle of imports, once; types count too, since a reader has to follow them as well. */
+function circles(imports: ReadonlyMap<string, readonly string[]>): string[] {
+  const found: string[] = []
+  const done = new Set<string>()
+  const visit = (path: string, trail: readonly string[]): void => {
+    const at = trail.indexOf(path)
+    if (at >= 0) found.push(`a circle of imports: ${[...trail.slice(at), path].join(' -> ')}`)
+    if (at >= 0 || done.has(path)) return
+    for (const target of imports.get(path) ?? []) visit(target, [...trail, path])
+    done.add(path)
+  }
+  for (const path of imports.keys()) visit(path, [])
+  return found
+}
+
+/** The folder of the project that a built or unbuilt test is in. */
+export function projectRoot(from: string): string {
+  for (let folder = from; folder !== dirname(folder); folder = dirname(folder)) {
+    if (existsSync(join(folder, 'lev', 'index.ts')) && existsSync(join(folder, 'package.json'))) return folder
+  }
+  throw new Error(`${from} is not inside the project`)
+}
