@@ -115,7 +115,9 @@ function* attend(exchange: Exchange, result: Op<Answer> | PromiseLike<Answer>): 
         exchange.abort('client gone')
         around.cancel('client gone')
       }
-      if (client.inputEnded) client.onGone('end')
+      // It may have gone before its request had its turn.
+      if (!client.isOpen) client.onGone('close')
+      else if (client.inputEnded) client.onGone('end')
       const given = yield* isOp(result) ? result : wait(result)
       over = true
       return given

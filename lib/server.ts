@@ -86,9 +86,10 @@ export class Server {
   /**
    * Stops: no new connections; requests in flight finish, and tell their clients to close; idle connections close. What
    * is left after `drain` seconds is cancelled. Harmless when the server does not serve.
-   * @returns a promise that ends when the server has stopped
+   * @returns a promise that ends when the server has stopped; it rejects with RangeError for a `drain` that is no time
    */
   async stop({ drain = drainSeconds }: StopOptions = {}): Promise<void> {
+    if (typeof drain !== 'number' || !(drain >= 0)) throw new RangeError(`drain must be a number of seconds, 0 or more; got ${drain}`)
     const serving = this.#serving
     if (serving === null) return
     serving.stop(drain)

@@ -217,3 +217,31 @@ t.test('what a handler is told: client_ip, count and redis are those given', asy
     t.match(log.of('access')[0], { client_ip: '192.0.2.8' })
   })
 })
+
+t.test('a client that was lost before its request had its turn', async (t) => {
+  const events: string[] = []
+  const handle: server.Handler = (_method, query, _args, _headers, _body, ctx) => {
+    if (query === '/plain') return 'x'
+    events.push('called')
+    ctx.signal.addEventListener('abort', () => events.push('aborted'))
+    if (ctx.signal.aborted) events.push('aborted')
+    return (function* () {
+      yield* lev.sleep(100)
+      events.push('slept')
+      return 'x'
+    })()
+  }
+  await scene({}, handle, function* ({ server: served, near, far, log }) {
+    near.put(request('GET /plain') + request('GET /slow'))
+    t.strictSame(yield* served.process_request(far, 'ip', 1), ['keep-alive', null])
+    near.reset()
+    yield* lev.sleep(1)
+    t.notOk(far.isOpen)
+    const began = lev.now()
+    t.strictSame(yield* served.process_request(far, 'ip', 2), [null, 'closed'])
+    t.ok(lev.now() - began < 1, 'at once')
+    t.notOk(events.includes('slept'))
+    t.equal(events.includes('called'), events.includes('aborted'), 'if it was called at all, it was told')
+    t.equal(log.of('error').length, 0)
+  })
+})

@@ -104,6 +104,40 @@ t.test('serve, stop, serve again', async (t) => {
   }
 })
 
+t.test('a deadline for stop that is none', async (t) => {
+  const served = server.new({ port: 0, logger: keptLog() }, () => 'x')
+  const done = served.serve()
+  const { port } = await served.listening
+  for (const drain of [NaN, -1, '5' as unknown as number]) {
+    await t.rejects(served.stop({ drain }), { name: 'RangeError', message: /drain/ })
+  }
+  t.equal((await curl([`http://127.0.0.1:${port}/`])).text, 'x', 'it serves on')
+  await served.stop({ drain: Infinity })
+  await done
+})
+
+t.test('IPv6', async (t) => {
+  const seen: unknown[] = []
+  const log = keptLog()
+  const served = server.new({ ip: '::1', port: 0, logger: log }, (_method, _query, _args, headers, _body, ctx) => {
+    seen.push(ctx.client_ip, headers['x-client-ip'], headers['host'])
+    return 'six'
+  })
+  const done = served.serve()
+  try {
+    const { ip, port } = await served.listening
+    t.equal(ip, '::1')
+    t.equal((await curl(['-g', `http://[::1]:${port}/`])).text, 'six')
+    t.strictSame(seen, ['::1', '::1', `[::1]:${port}`])
+    t.match(log.of('access')[0], { vhost: `[::1]:${port}`, client_ip: '::1' })
+  } catch (error) {
+    if (!(error instanceof server.BindError)) throw error
+    t.comment(`no IPv6 here: ${error.message}`)
+  }
+  await served.stop()
+  await done.catch(() => {})
+})
+
 t.test('stop at once after serve', async (t) => {
   const log = keptLog()
   const served = server.new({ port: 0, logger: log }, () => 'x')
