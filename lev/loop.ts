@@ -1,11 +1,7 @@
 import { captureContext, type Snapshot } from './async-context.js'
 import type { Driver } from './drivers/driver.js'
+import { RunQueue, type Runnable } from './run-queue.js'
 import { Timers } from './timers.js'
-
-/** What the loop runs when it is ready: a task, mostly. */
-export interface Runnable {
-  run(): void
-}
 
 /** What gathers output while tasks run and sends it when they pause: a stream. */
 export interface Flushable {
@@ -32,9 +28,9 @@ export class Loop {
   readonly whenStuck = new Set<() => void>()
   /** The async context that the loop was made in: what tasks run in that have none of their own. */
   readonly context: Snapshot = captureContext()
-  #ready: Runnable[] = []
-  #head = 0
-  #later: Runnable[] = []
+  readonly #ready = new RunQueue()
+  /** Those that let the others go first. */
+  readonly #later = new RunQueue()
   #gathered: Flushable[] = []
   readonly #report: Report
   #turning = false
@@ -105,33 +101,34 @@ export class Loop {
     const end = this.#now + secondsPerTurn
     this.#fireTimers()
     if (this.#gathered.length > 0) this.#flush()
-    let steps = stepsPerTurn
-    while (this.#head < this.#ready.length && steps-- > 0) {
-      this.#step(this.#ready[this.#head++])
-      if (this.#gathered.length > 0) this.#flush()
+    // What is put off during this turn is for a later one.
+    let later = this.#later.size
+    const waited = later
+    for (let steps = stepsPerTurn; steps > 0; steps--) {
+      const runnable = this.#ready.take() ?? (later-- > 0 ? this.#later.take() : null)
+      if (runnable === null) break
+      this.#step(runnable)
       if ((steps & 7) !== 0) continue
       // Steps may be long (a handler that computes).
       this.#now = this.driver.now()
       if (this.#now >= end) break
     }
-    this.#dropRun()
-    if (this.#later.length > 0) {
-      for (const runnable of this.#later) this.#ready.push(runnable)
-      this.#later.length = 0
-    }
+    // They must not wait for ever, either.
+    if (waited > 0 && later === waited) this.#step(this.#later.take())
     this.#turning = false
     this.#kicked = false
-    if (this.#ready.length > 0) this.driver.wakeSoon()
+    if (this.#ready.size > 0 || this.#later.size > 0) this.driver.wakeSoon()
     this.driver.wakeAt(this.timers.next)
   }
 
   /** What runs here catches its own errors; if one came through for all that, the others must not suffer. */
-  #step(runnable: Runnable): void {
+  #step(runnable: Runnable | null): void {
     try {
-      runnable.run()
+      runnable?.run()
     } catch (error) {
       this.report(error)
     }
+    if (this.#gathered.length > 0) this.#flush()
   }
 
   #fireTimers(): void {
@@ -142,13 +139,6 @@ export class Loop {
         this.report(error)
       }
     }
-  }
-
-  /** Takes what has run out of the queue. */
-  #dropRun(): void {
-    if (this.#head === this.#ready.length) this.#ready.length = 0
-    else this.#ready.splice(0, this.#head)
-    this.#head = 0
   }
 
   #flush(): void {

@@ -1,8 +1,9 @@
 import { captureContext, contextsInUse, copyContext, leaveContext, watchContexts, type Snapshot } from './async-context.js'
 import { Cancellation } from './cancellation.js'
 import { CancelledError, UsageError, type CancelReason } from './errors.js'
-import type { Loop, Runnable } from './loop.js'
+import type { Loop } from './loop.js'
 import type { Op, Suspension, Waker } from './op.js'
+import type { Runnable } from './run-queue.js'
 import { Unwinder } from './unwind.js'
 
 /** Who answers for a task: it is told when the task is done, and may be asked for a place for the task's own children. */

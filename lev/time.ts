@@ -1,6 +1,7 @@
 import { CancelledError, TimeoutError } from './errors.js'
-import type { Loop, Runnable } from './loop.js'
+import type { Loop } from './loop.js'
 import type { Op, Suspension, Waker } from './op.js'
+import type { Runnable } from './run-queue.js'
 import { supervise } from './scope.js'
 import { runningTask, type Task } from './task.js'
 import { Timer, type Timers } from './timers.js'

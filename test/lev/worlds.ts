@@ -79,12 +79,21 @@ export const worlds: readonly World[] = [
   overTls(nodeNetwork), overTls(memoryNetwork), overTls(shredded), overTls(nodePipe), overTls(memoryPipe),
 ]
 
-/** Runs `main` in `world`; an error that goes to nobody fails the test. */
+/** Runs `main` in `world`; an error that goes to nobody fails the test, and on a virtual clock also a timer that is left. */
 export async function runIn<T>(world: World, main: () => Op<T>): Promise<T> {
   const lost: unknown[] = []
   const driver = world.driver()
-  const value = await lev.run(main, { ...(driver === undefined ? {} : { driver }), report: (error) => lost.push(error) })
+  let wake = Infinity
+  const watched: lev.Driver | undefined = driver === undefined ? undefined : {
+    ...driver,
+    wakeAt(time) {
+      wake = time
+      driver.wakeAt(time)
+    },
+  }
+  const value = await lev.run(main, { ...(watched === undefined ? {} : { driver: watched }), report: (error) => lost.push(error) })
   if (lost.length > 0) throw new AggregateError(lost, 'errors were reported')
+  if (wake !== Infinity) throw new Error(`a timer for ${wake} s was left behind`)
   return value
 }
 
