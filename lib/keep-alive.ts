@@ -1,4 +1,4 @@
-import { breathe, now, type Op } from '../lev/index.js'
+import { breathe, now, scope, type Op } from '../lev/index.js'
 import { handshake, type Identities } from '../tls/index.js'
 import type { Connection } from './connection.js'
 import { processRequest } from './request.js'
@@ -10,8 +10,21 @@ export const lingerBytes = 16 * 1024 * 1024
 /** Pipelined requests after which the other connections have their turn. */
 const requestsAtOnce = 32
 
-/** Serves one connection from its first byte to its end, and closes it on every path. */
+/**
+ * Serves one connection from its first byte to its end, and closes it on every path. Never throws: tasks that a plain
+ * handler has spawned live in a scope of this connection, so that their failure is its end, not the server's.
+ */
 export function* serveConnection(connection: Connection): Op<void> {
+  try {
+    yield* scope(() => serveRequests(connection))
+  } catch (error) {
+    connection.logger.error({ err: error, client_ip: connection.client_ip }, 'a connection failed')
+  } finally {
+    connection.close()
+  }
+}
+
+function* serveRequests(connection: Connection): Op<void> {
   const { service, client } = connection
   try {
     if (service.identities !== null && !(yield* shakeHands(connection, service.identities))) return
@@ -21,9 +34,8 @@ export function* serveConnection(connection: Connection): Op<void> {
       if (count % requestsAtOnce === 0) yield* breathe()
     }
     yield* client.linger(lingerSeconds, lingerBytes)
-  } catch (error) {
-    connection.logger.error({ err: error, client_ip: connection.client_ip }, 'a connection failed')
   } finally {
+    // Tasks that go on do not hold it open.
     connection.close()
   }
 }

@@ -41,8 +41,9 @@ t.test('log_headers; requests that were refused', async (t) => {
   await ask(request('GET /', { 'X-Request-ID': 'r1', 'User-Agent': 'me' }))
   t.match(log.of('access')[0], { 'x-request-id': 'r1', host: 'test' })
   t.notOk('user-agent' in log.of('access')[0] && log.of('access')[0]['user-agent'] !== undefined)
-  await ask(request('POST /big', { 'X-Request-ID': 'r2' }, '123456'))
-  t.match(log.of('access')[1], { status: 413, method: 'POST', query: '/big', vhost: 'test', 'x-request-id': 'r2', size: 0 })
+  const { body } = await ask(request('POST /big', { 'X-Request-ID': 'r2' }, '123456'))
+  t.match(log.of('access')[1], { status: 413, method: 'POST', query: '/big', vhost: 'test', 'x-request-id': 'r2' })
+  t.equal(log.of('access')[1].size, body.length)
   const client = await connect('nonsense\r\n\r\n')
   await client.all()
   t.match(log.of('access')[2], { status: 400, method: '', query: '', vhost: '', client_ip: '127.0.0.1' })
@@ -53,7 +54,8 @@ t.test('log_headers; requests that were refused', async (t) => {
 async function program(config: string): Promise<{ port: number; stop(): Promise<string[]> }> {
   const text = `
     import * as server from ${JSON.stringify(fileURLToPath(new URL('../../lib/index.js', import.meta.url)))}
-    const served = server.new({ port: 0, handle_signals: true, ...${config} }, (method, query) => {
+    const served = server.new({ port: 0, handle_signals: true, ...${config} }, (method, query, args) => {
+      if (query === '/configure') served.configure({ log_level: args })
       if (query === '/fail') throw new Error('a failure\\n{"level":"access","forged":1}')
       return 'x'
     })
@@ -107,6 +109,19 @@ t.test('on stdout: JSON, a line each; nothing in a request can forge one', async
     t.ok(['access', 'error'].includes(String(parsed.level)))
     t.ok(line.length < 20_000)
   }
+})
+
+t.test('configure changes the level of the server\'s own log at once, for open connections too', async (t) => {
+  const { port, stop } = await program('{}')
+  const client = await RawClient.connect(port, request('GET /1'))
+  await client.responses(1)
+  client.send(request('GET /configure?warn') + request('GET /2'))
+  await client.responses(3)
+  client.send(request('GET /configure?access') + request('GET /3'))
+  await client.responses(5)
+  client.close()
+  const lines = (await stop()).map((line) => JSON.parse(line) as Record<string, unknown>)
+  t.strictSame(lines.map(({ query }) => query), ['/1', '/configure', '/3'])
 })
 
 t.test('log_level: access lines are between debug and info', async (t) => {

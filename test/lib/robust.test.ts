@@ -1,4 +1,5 @@
 import t from 'tap'
+import * as lev from '../../lev/index.js'
 import type { Answer, Logger } from '../../lib/index.js'
 import { eventually, request, serve } from '../support/serving.js'
 
@@ -97,6 +98,40 @@ t.test('a handler that goes on after its client has gone does no harm', async (t
   t.ok(writes < 20)
   t.strictSame(log.statuses(), [499])
   t.equal((await ask(request('GET /'))).status, 200)
+})
+
+t.test('tasks that handlers spawn: what becomes of them is no affair of the server', async (t) => {
+  const events: string[] = []
+  const later = function* (what: string, fails: boolean): lev.Op<void> {
+    yield* lev.sleep(0.01)
+    events.push(what)
+    if (fails) throw new Error(what)
+  }
+  const { connect, ask, log, server, done } = await serve(t, {}, (_method, query) => {
+    if (query === '/plain') lev.spawn(() => later('plain', false))
+    if (query === '/failing') lev.spawn(() => later('failing', true))
+    if (query === '/endless') lev.spawn(() => lev.sleep(Infinity))
+    if (query !== '/generator') return 'x'
+    return (function* () {
+      lev.spawn(() => later('generator', true))
+      yield* lev.sleep(0)
+      return 'x'
+    })()
+  })
+  const bystander = await connect(request('GET /'))
+  t.equal((await ask(request('GET /plain'))).status, 200)
+  await eventually(() => events.includes('plain'), 'a task that outlives its request, and its client')
+  t.equal((await ask(request('GET /failing'))).status, 200, 'answered before it failed')
+  await eventually(() => log.of('error').length === 1, 'a line about the task that failed')
+  t.match(log.of('error')[0], { err: { message: 'failing' } })
+  t.equal((await ask(request('GET /generator'))).status, 500, 'a coroutine is done when its tasks are')
+  t.match(log.of('error')[1], { err: { message: 'generator' } })
+  t.equal((await ask(request('GET /endless'))).status, 200)
+  bystander.send(request('GET /'))
+  t.equal((await bystander.responses(2)).length, 2, 'the others are not disturbed')
+  bystander.close()
+  await server.stop({ drain: 10 })
+  await done
 })
 
 t.test('stop, called by a handler', async (t) => {
