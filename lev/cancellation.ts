@@ -9,6 +9,13 @@ const cleanupSeconds = 5
 /** Where a cancelled task ends: it is never armed, since the task unwinds instead. */
 const never: Suspension = { arm() {}, disarm() {} }
 
+/** What a cancellation knows of its task. */
+export interface Cancellable {
+  readonly loop: Loop
+  /** Ends the present suspension, since the time for cleaning up is over. */
+  endCleanup(): void
+}
+
 /** How far the cancelling of one task has come. */
 export class Cancellation {
   /** Why the task was cancelled; null: it was not. */
@@ -19,14 +26,16 @@ export class Cancellation {
   shields = 0
   /** Told of a cancellation in place of the task, which waits for tasks of its own. It holds one shield. */
   hand: ((reason: CancelReason) => void) | null = null
-  readonly #loop: Loop
-  readonly #overdue: () => void
+  readonly #task: Cancellable
   #timer: Timer | null = null
 
-  /** @param overdue called when the time for cleaning up is over */
-  constructor(loop: Loop, overdue: () => void) {
-    this.#loop = loop
-    this.#overdue = overdue
+  constructor(task: Cancellable) {
+    this.#task = task
+  }
+
+  /** The task takes its first step; gives whether it was cancelled before. */
+  begin(): boolean {
+    return (this.unwinding = this.reason !== null)
   }
 
   /** Whether the task is to end at its next suspension. */
@@ -68,8 +77,9 @@ export class Cancellation {
   /** Whether an unwinding task may suspend once more. */
   mayCleanUp(): boolean {
     if (this.#timer === null) {
-      this.#timer = new Timer(this.#overdue)
-      this.#loop.timers.set(this.#timer, this.#loop.now + cleanupSeconds)
+      const task = this.#task
+      this.#timer = new Timer(() => task.endCleanup())
+      task.loop.timers.set(this.#timer, task.loop.now + cleanupSeconds)
     }
     return this.#timer.deadline !== Infinity
   }
@@ -82,6 +92,6 @@ export class Cancellation {
 
   /** The task is done. */
   stop(): void {
-    if (this.#timer !== null) this.#loop.timers.remove(this.#timer)
+    if (this.#timer !== null) this.#task.loop.timers.remove(this.#timer)
   }
 }

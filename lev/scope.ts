@@ -128,5 +128,6 @@ export function* supervise<T>(op: Op<T>, begin: (task: Task<T>) => void): Op<T> 
   // Its first step is taken here and now: an operation that need not wait costs no turn.
   task.run()
   if (task.outcome === null) yield* caller.cancellation.handingOn((reason) => task.cancel(reason), task.done())
-  return yield* task.join()
+  if (task.outcome?.kind === 'cancelled') yield* caller.cancellation.unwind()
+  return task.result()
 }

@@ -74,7 +74,7 @@ export class Task<T> implements Runnable, Waker {
     this.#generator = generator
     this.#owner = owner
     this.scope = scope
-    this.cancellation = new Cancellation(loop, () => this.#endCleanup())
+    this.cancellation = new Cancellation(this)
     this.#context = contextsInUse ? captureContext() : null
   }
 
@@ -109,13 +109,18 @@ export class Task<T> implements Runnable, Waker {
    * @throws what the task threw; CancelledError if it was cancelled
    */
   *join(): Op<T> {
-    yield* this.done()
+    if (current === this) throw new UsageError('a task cannot join itself')
+    if (this.#outcome === null) yield new Join(this)
+    if (this.#outcome?.kind === 'cancelled') yield* runningTask('join').cancellation.unwind()
+    return this.result()
+  }
+
+  /** The value of a task that is done. @throws what the task threw; CancelledError if it was cancelled */
+  result(): T {
     const outcome = this.#outcome
-    if (outcome === null) throw new UsageError('join was resumed before the task was done')
+    if (outcome === null) throw new UsageError('the task is not done: wait for it by `yield* task.join()`')
     if (outcome.kind === 'value') return outcome.value
-    if (outcome.kind === 'error') throw outcome.error
-    yield* runningTask('join').cancellation.unwind()
-    throw new CancelledError(outcome.reason)
+    throw outcome.kind === 'error' ? outcome.error : new CancelledError(outcome.reason)
   }
 
   /**
@@ -162,7 +167,11 @@ export class Task<T> implements Runnable, Waker {
     current = this
     this.#running = true
     try {
-      if (!this.#started) this.#begin()
+      if (!this.#started) {
+        this.#started = true
+        // Cancelled before its first step, it runs none of its code.
+        if (cancellation.begin()) return this.#settle({ kind: 'value', value: undefined as T })
+      }
       let entry = this.#entry
       let value = this.#value
       this.#value = undefined
@@ -192,14 +201,6 @@ export class Task<T> implements Runnable, Waker {
         if (plain) leaveContext(outer === null)
       }
     }
-  }
-
-  /** A task that was cancelled before its first step runs none of its code. */
-  #begin(): void {
-    this.#started = true
-    if (this.cancellation.reason === null) return
-    this.cancellation.unwinding = true
-    this.#entry = 'return'
   }
 
   #enter(entry: Entry, value: unknown): IteratorResult<Suspension, unknown> {
@@ -259,7 +260,8 @@ export class Task<T> implements Runnable, Waker {
     this.#ready('return', undefined)
   }
 
-  #endCleanup(): void {
+  /** The time for cleaning up is over. */
+  endCleanup(): void {
     const suspension = this.#suspension
     if (this.cancellation.heldOff() || suspension === null) return
     this.#release(suspension)
