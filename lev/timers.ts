@@ -68,15 +68,16 @@ export class Timers {
   fire(now: number): void {
     while (this.#heap.length > 0 && this.#heap[0].at <= now) {
       const timer = this.#heap[0]
-      if (timer.deadline > now && timer.deadline !== Infinity) {
+      if (timer.deadline === Infinity) this.remove(timer)
+      else if (timer.atTurn === timer.turn) {
+        this.remove(timer)
+        timer.fire()
+      } else {
+        // It was set again meanwhile: now it goes where it belongs.
         timer.at = timer.deadline
         timer.atTurn = timer.turn
         this.#down(timer, 0)
-        continue
       }
-      const due = timer.deadline <= now
-      this.remove(timer)
-      if (due) timer.fire()
     }
   }
 
