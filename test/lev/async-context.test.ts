@@ -1,12 +1,12 @@
-import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { inProcess } from './virtual.js'
 
 const scenarios = fileURLToPath(new URL('async-context-scenarios.js', import.meta.url))
 
 /** Runs one scenario in a process of its own, since the first use of a storage is noted for the whole process. */
 function scenario(name: string): unknown {
-  return JSON.parse(execFileSync(process.execPath, [scenarios, name], { encoding: 'utf8' }))
+  return JSON.parse(inProcess([scenarios, name]))
 }
 
 t.test('a program without stores keeps no contexts', async (t) => {

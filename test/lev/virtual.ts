@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import * as lev from '../../lev/index.js'
 import type { Op } from '../../lev/index.js'
 
@@ -47,4 +48,13 @@ export function* after<T>(seconds: number, value: T): Op<T> {
 export function* failAfter(seconds: number, error: unknown): Op<never> {
   yield* lev.sleep(seconds)
   throw error
+}
+
+/** Runs a program of its own to its end, without what a test runner adds to programs, and gives what it printed. */
+export function inProcess(args: readonly string[], env: Record<string, string> = {}): string {
+  const { stdout, stderr, status } = spawnSync(process.execPath, args, {
+    encoding: 'utf8', timeout: 30_000, env: { ...process.env, NODE_OPTIONS: '', ...env },
+  })
+  if (status !== 0 || stderr !== '') throw new Error(`${args.join(' ')} ended with ${String(status)}: ${stderr}`)
+  return stdout
 }

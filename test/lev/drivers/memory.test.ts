@@ -1,8 +1,7 @@
-import { execFileSync } from 'node:child_process'
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import type { Op } from '../../../lev/index.js'
-import { failure, virtual } from '../virtual.js'
+import { failure, inProcess, virtual } from '../virtual.js'
 import { network, readAll } from '../worlds.js'
 
 /** What happens in a small world, with its times. */
@@ -54,8 +53,7 @@ t.test('the seed comes from the environment where a program gives none', async (
       return stream.local.port
     }, { driver: lev.memory() })
     console.log(port)`
-  const port = (seed: string): string =>
-    execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8', env: { ...process.env, LEV_SEED: seed } })
+  const port = (seed: string): string => inProcess(['--input-type=module', '-e', program], { LEV_SEED: seed })
   t.equal(port('5'), port('5'))
   t.not(port('5'), port('6'))
 })
