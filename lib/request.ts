@@ -107,6 +107,7 @@ function callHandler(exchange: Exchange, body: Buffer | null): ReturnType<Connec
 /** Waits for a handler that suspends, and cancels it if its client goes away meanwhile. */
 function* attend(exchange: Exchange, result: Op<Answer> | PromiseLike<Answer>): Op<Answer> {
   const { client, settings } = exchange.connection
+  const op = isOp(result) ? result : wait(heeded(result))
   let over = false
   try {
     return yield* scope(function* (around) {
@@ -118,7 +119,7 @@ function* attend(exchange: Exchange, result: Op<Answer> | PromiseLike<Answer>): 
       // It may have gone before its request had its turn.
       if (!client.isOpen) client.onGone('close')
       else if (client.inputEnded) client.onGone('end')
-      const given = yield* isOp(result) ? result : wait(result)
+      const given = yield* op
       over = true
       return given
     })
@@ -129,4 +130,11 @@ function* attend(exchange: Exchange, result: Op<Answer> | PromiseLike<Answer>): 
     client.onGone = null
     if (!over) exchange.abort('the server stopped')
   }
+}
+
+/** A promise that may be rejected before it has its turn of being waited for: a process ends over one that nobody heeds. */
+function heeded<T>(given: PromiseLike<T>): Promise<T> {
+  const promise = Promise.resolve(given)
+  promise.catch(() => {})
+  return promise
 }
