@@ -1,4 +1,4 @@
-// Run by async-context.test.ts, one scenario a process: prints what it saw as JSON.
+// Run by async-context.test.ts: prints what the scenarios saw as JSON. The first one decides where a storage is first used.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout as later } from 'node:timers/promises'
 import type { Op } from '../../lev/index.js'
@@ -10,10 +10,10 @@ const isWrapped = (): boolean =>
 const lev = await import('../../lev/index.js')
 const context = await import('../../lev/async-context.js')
 
-const [where = '', what = where] = (process.argv[2] ?? '').split(':')
+const names = process.argv.slice(2)
 const als = new AsyncLocalStorage<string>()
 const store = (): string | null => als.getStore() ?? null
-if (where === 'outside') als.run('elsewhere', () => {})
+if (names[0]?.startsWith('outside') === true) als.run('elsewhere', () => {})
 
 function* follows(): Op<unknown> {
   const seen: Record<string, string | null> = {}
@@ -121,8 +121,8 @@ function* several(): Op<unknown> {
   return seen
 }
 
-async function scenario(): Promise<unknown> {
-  switch (what) {
+async function scenario(name: string): Promise<unknown> {
+  switch (name.slice(name.indexOf(':') + 1)) {
     case 'none': {
       await lev.run(function* () {
         yield* lev.sleep(0.001)
@@ -166,8 +166,10 @@ async function scenario(): Promise<unknown> {
       return { first: context.contextsInUse, second: copy.contextsInUse, wrapped: isWrapped(), store: value }
     }
     default:
-      throw new Error(`unknown scenario ${what}`)
+      throw new Error(`unknown scenario ${name}`)
   }
 }
 
-console.log(JSON.stringify(await scenario()))
+const seen: Record<string, unknown> = {}
+for (const name of names) seen[name] = await scenario(name)
+console.log(JSON.stringify(seen))
