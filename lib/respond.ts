@@ -61,10 +61,11 @@ export function refusalText({ status, reason }: Refusal): string {
 /** The handler has answered on the connection itself. */
 function passOver(exchange: Exchange): Disposition {
   const { connection, head, written } = exchange
-  if (written === 0) {
+  const open = connection.client.isOpen
+  if (written === 0 && open) {
     connection.logger.warn({ method: head.method, query: head.query }, 'the handler returned nothing and wrote nothing: its client waits')
   }
-  return exchange.finish(0, written, exchange.mayKeepAlive() ? kept : closing)
+  return exchange.finish(0, written, open && exchange.mayKeepAlive() ? kept : closing)
 }
 
 function send(exchange: Exchange, content: unknown, status: number, given: ResponseHeaders | undefined): Disposition | Op<Disposition> {
