@@ -122,14 +122,17 @@ export class Server {
   *#serve(stopping: lev.Channel<number>): Op<void> {
     const service = this.#service
     const { settings } = service
-    const listener = yield* this.#bind(settings)
+    // Before there is anything to stop, so that no signal is too early.
     const forget = settings.handle_signals ? onStopSignals(() => void this.stop()) : () => {}
+    let listener: Listener | null = null
     service.draining = false
     try {
+      const bound = yield* this.#bind(settings)
+      listener = bound
       yield* lev.scope(function* (connections) {
-        const accepting = connections.spawn(() => acceptLoop(service, listener, connections))
+        const accepting = connections.spawn(() => acceptLoop(service, bound, connections))
         const drain = (yield* stopping.receive()) ?? 0
-        listener.close()
+        bound.close()
         accepting.cancel('drain')
         service.draining = true
         for (const connection of service.connections) connection.drain()
@@ -141,7 +144,7 @@ export class Server {
         connections.cancel('drain')
       })
     } finally {
-      listener.close()
+      listener?.close()
       // Connections that were cancelled before their first step have not closed themselves.
       for (const connection of service.connections) connection.close()
       forget()
