@@ -13,14 +13,17 @@ t.test('one line a request, with what it is to tell', async (t) => {
   const agent = { 'User-Agent': 'me/1', Referer: 'http://from.test/' }
   const client = await connect(
     request('GET /path?secret=1', agent) +
-    request('HEAD /head', { Host: 'Other.test:80', 'X-Forwarded-For': '192.0.2.1, 192.0.2.2', 'X-Real-IP': '192.0.2.1' }) +
+    request('HEAD /head', {
+      Host: 'Other.test:80', 'X-Forwarded-For': '192.0.2.1, 192.0.2.2', 'X-Real-IP': '192.0.2.1',
+    }) +
     request('FAIL /x') + request('POST /p', { 'X-Real-IP': '127.0.0.1' }, 'x'.repeat(50)),
   )
   await client.responses(4, ['GET', 'HEAD'])
   const lines = log.of('access')
   t.equal(lines.length, 4)
   t.match(lines[0], {
-    vhost: 'test', client_ip: '127.0.0.1', method: 'GET', query: '/path', status: 201, size: 5, referer: 'http://from.test/',
+    vhost: 'test', client_ip: '127.0.0.1', method: 'GET', query: '/path', status: 201, size: 5,
+    referer: 'http://from.test/',
     'user-agent': 'me/1',
   })
   t.equal(lines[0].forwarded_for, undefined)
@@ -95,13 +98,14 @@ t.test('on stdout: JSON, a line each; nothing in a request can forge one', async
     await client.responses(1)
     client.close()
   }
-  for (const text of ['\x1b[31mred\r\n\r\n', 'GET /\x85\xe2\x80\xa8 HTTP/1.1\r\n\r\n', 'A\nB', '{"forged":1}\r\n\r\n']) {
+  const bad = ['\x1b[31mred\r\n\r\n', 'GET /\x85\xe2\x80\xa8 HTTP/1.1\r\n\r\n', 'A\nB', '{"forged":1}\r\n\r\n']
+  for (const text of bad) {
     const client = await RawClient.connect(port, text)
     await client.all()
     client.close()
   }
   const lines = await stop()
-  t.equal(lines.length, requests.length + 4 + 1, 'one a request, and one for the error')
+  t.equal(lines.length, requests.length + bad.length + 1, 'one a request, and one for the error')
   for (const line of lines) {
     t.notMatch(line, /[\x00-\x1f\x7f-\x9f\u2028-\u202e]/, 'no control character, no line end')
     const parsed = JSON.parse(line) as Record<string, unknown>

@@ -23,7 +23,8 @@ t.test('curl --compressed gets what was meant', async (t) => {
   const large = text.repeat(100)
   const { port, log } = await serve(t, {}, table({ small: 'small', text, large, utf8: 'käse → 🧀'.repeat(2000) }))
   const url = `http://127.0.0.1:${port}`
-  for (const [path, expected] of [['small', 'small'], ['text', text], ['large', large], ['utf8', 'käse → 🧀'.repeat(2000)]]) {
+  const contents = [['small', 'small'], ['text', text], ['large', large], ['utf8', 'käse → 🧀'.repeat(2000)]]
+  for (const [path, expected] of contents) {
     for (const accept of [['--compressed'], ['-H', 'Accept-Encoding: deflate', '--compressed'], []]) {
       const { text: got, code, stderr } = await curl([...accept, `${url}/${path}`])
       t.equal(code, 0, stderr)
@@ -41,7 +42,8 @@ t.test('which coding, by Accept-Encoding', async (t) => {
     [null, undefined], ['', undefined], ['gzip', 'gzip'], ['GZIP', 'gzip'], ['x-gzip', 'gzip'], ['deflate', 'deflate'],
     ['gzip, deflate, br', 'gzip'], ['deflate, gzip', 'gzip'], ['gzip;q=0.5, deflate;q=0.8', 'deflate'],
     ['gzip;q=0, deflate', 'deflate'], ['gzip;q=0', undefined], ['br', undefined], ['*', 'gzip'], ['*;q=0', undefined],
-    ['gzip;q=0, *', 'deflate'], ['identity', undefined], ['identity;q=1, gzip;q=0.5', undefined], ['gzip;q=0.001', 'gzip'],
+    ['gzip;q=0, *', 'deflate'], ['identity', undefined], ['identity;q=1, gzip;q=0.5', undefined],
+    ['gzip;q=0.001', 'gzip'],
     ['identity;q=0, gzip', 'gzip'], ['gzip;q=2', undefined], ['gzip;q=x', undefined],
   ]
   for (const [accept, encoding] of cases) {
@@ -53,7 +55,8 @@ t.test('which coding, by Accept-Encoding', async (t) => {
 })
 
 t.test('what is compressed and what is left alone', async (t) => {
-  const typed = (type: string, more: Record<string, string> = {}): Answer => [text, 200, { 'Content-Type': type, ...more }]
+  const typed = (type: string, more: Record<string, string> = {}): Answer =>
+    [text, 200, { 'Content-Type': type, ...more }]
   const answers: Record<string, [encoded: boolean, answer: Answer]> = {
     html: [true, typed('text/html; charset=utf-8')],
     upper: [true, typed('TEXT/HTML')],
@@ -72,7 +75,9 @@ t.test('what is compressed and what is left alone', async (t) => {
     ranged: [false, typed('text/html', { 'Content-Range': 'bytes 0-9/20' })],
     partial: [false, [text, 206, { 'Content-Type': 'text/html', 'Content-Range': 'bytes 0-1/2' }]],
   }
-  const { ask } = await serve(t, {}, table(Object.fromEntries(Object.entries(answers).map(([path, [, answer]]) => [path, answer]))))
+  const { ask } = await serve(
+    t, {}, table(Object.fromEntries(Object.entries(answers).map(([path, [, answer]]) => [path, answer]))),
+  )
   for (const [path, [encoded]] of Object.entries(answers)) {
     const response = await ask(request(`GET /${path}`, { 'Accept-Encoding': 'gzip' }))
     const encoding = valueOf(response, 'content-encoding')
@@ -91,7 +96,9 @@ t.test('Vary is added to, strong ETags are weakened, the rest stays', async (t) 
     star: [text, 200, { Vary: '*' }],
     declared: [text, 200, { 'Content-Length': text.length }],
   }))
-  const get = async (path: string, accept = 'gzip'): Promise<WireResponse> => await ask(request(`GET /${path}`, { 'Accept-Encoding': accept }))
+  const get = async (path: string, accept = 'gzip'): Promise<WireResponse> => await ask(
+    request(`GET /${path}`, { 'Accept-Encoding': accept }),
+  )
   const strong = await get('strong')
   t.equal(valueOf(strong, 'etag'), 'W/"abc"')
   t.equal(valueOf(strong, 'vary'), 'Origin, Accept-Encoding')
@@ -108,8 +115,10 @@ t.test('Vary is added to, strong ETags are weakened, the rest stays', async (t) 
 
 t.test('HEAD says what GET would', async (t) => {
   const { connect } = await serve(t, {}, table({ text, small: 'small' }))
-  const client = await connect(request('HEAD /text', { 'Accept-Encoding': 'gzip' }) + request('HEAD /text') + request('HEAD /small') +
-    request('GET /small'))
+  const client = await connect(
+    request('HEAD /text', { 'Accept-Encoding': 'gzip' }) + request('HEAD /text') + request('HEAD /small') +
+    request('GET /small'),
+  )
   const [packed, plain, small, last] = await client.responses(4, ['HEAD', 'HEAD', 'HEAD'])
   t.equal(valueOf(packed, 'content-encoding'), 'gzip')
   t.equal(valueOf(packed, 'vary'), 'Accept-Encoding')
@@ -125,7 +134,8 @@ t.test('settings: off, other types, another size', async (t) => {
   t.equal(valueOf(untouched, 'content-encoding'), undefined)
   t.equal(valueOf(untouched, 'vary'), undefined)
   const other = await serve(t, { compression: { types: ['application/x-mine'], min_size: 10 } }, table({
-    mine: ['x'.repeat(10), 200, { 'Content-Type': 'application/x-mine' }], short: ['x'.repeat(9), 200, { 'Content-Type': 'application/x-mine' }],
+    mine: ['x'.repeat(10), 200, { 'Content-Type': 'application/x-mine' }],
+    short: ['x'.repeat(9), 200, { 'Content-Type': 'application/x-mine' }],
     text,
   }))
   t.equal(valueOf(await other.ask(request('GET /mine', gzip)), 'content-encoding'), 'gzip')
@@ -134,10 +144,16 @@ t.test('settings: off, other types, another size', async (t) => {
 })
 
 t.test('pipelined: answers compressed in the pool keep their place', async (t) => {
-  const { connect } = await serve(t, {}, (_method, query) => (Number(query.slice(1)) % 2 === 0 ? `${query} ${text.repeat(20)}` : query))
-  const client = await connect(Array.from({ length: 30 }, (_, k) => request(`GET /${k}`, { 'Accept-Encoding': 'gzip' })).join(''))
+  const { connect } = await serve(
+    t, {}, (_method, query) => (Number(query.slice(1)) % 2 === 0 ? `${query} ${text.repeat(20)}` : query),
+  )
+  const client = await connect(
+    Array.from({ length: 30 }, (_, k) => request(`GET /${k}`, { 'Accept-Encoding': 'gzip' })).join(''),
+  )
   const responses = await client.responses(30)
-  t.strictSame(responses.map((response) => decoded(response).split(' ', 1)[0]), Array.from({ length: 30 }, (_, k) => `/${k}`))
+  t.strictSame(
+    responses.map((response) => decoded(response).split(' ', 1)[0]), Array.from({ length: 30 }, (_, k) => `/${k}`),
+  )
 })
 
 t.test('large contents do not block the others', async (t) => {

@@ -137,7 +137,9 @@ t.test('a client that sends request after request does not hold up a stop', asyn
 
 t.test('nobody comes in while it drains; a large answer gets out whole', async (t) => {
   const { opened, open } = gate()
-  const { server, connect, port, done } = await serve(t, {}, (_method, query) => opened.then(() => Buffer.alloc(Number(query.slice(1)), 'x')))
+  const { server, connect, port, done } = await serve(
+    t, {}, (_method, query) => opened.then(() => Buffer.alloc(Number(query.slice(1)), 'x')),
+  )
   const client = await connect(request('GET /20000000'))
   await eventually(() => client.socket.bytesWritten > 0, 'the request')
   await new Promise((resolve) => setTimeout(resolve, 20))

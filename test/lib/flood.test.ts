@@ -133,7 +133,9 @@ t.test('many connections: each is served, and nothing of them stays', async (t) 
   ]
   const round = async (): Promise<number> => {
     for (let k = 0; k < 10; k++) {
-      const clients = await Promise.all(Array.from({ length: 50 }, async (_, n) => RawClient.connect(port, texts[(k + n) % texts.length])))
+      const clients = await Promise.all(
+        Array.from({ length: 50 }, async (_, n) => RawClient.connect(port, texts[(k + n) % texts.length])),
+      )
       await Promise.all(clients.map(async (client) => await client.responses(1)))
       for (const [n, client] of clients.entries()) {
         if (n % 3 === 0) client.reset()

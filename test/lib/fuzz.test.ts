@@ -55,7 +55,9 @@ function faultOf(received: Buffer, methods: readonly string[], last: string): st
 t.test('over real sockets: whatever is sent, answers are well-formed and the server lives', async (t) => {
   const random = randomFrom(seed)
   const calls = new Map<string, Seen>()
-  const { connect, ask, log } = await serve(t, { connection_limit: 10_000, keepalive_idle_timeout: 5 }, answering(calls, random))
+  const { connect, ask, log } = await serve(
+    t, { connection_limit: 10_000, keepalive_idle_timeout: 5 }, answering(calls, random),
+  )
   const rounds = 60
   const atOnce = 25
   for (let round = 0; round < rounds; round++) {
@@ -73,7 +75,8 @@ t.test('over real sockets: whatever is sent, answers are well-formed and the ser
       }
       client.end()
       await client.over
-      check(t, client.received, calls.get(port)?.methods ?? [], `seed ${seed}, round ${round}, number ${k}: ${JSON.stringify(text)}`)
+      const how = `seed ${seed}, round ${round}, number ${k}: ${JSON.stringify(text)}`
+      check(t, client.received, calls.get(port)?.methods ?? [], how)
       client.close()
     }))
     const { status } = await ask(request('GET /alive'))
@@ -103,10 +106,12 @@ t.test('in virtual time: pieces of all sizes, and the same answers whatever the 
         const client = yield* connect(text)
         yield* client.stream.end()
         while (yield* client.more());
-        check(t, client.received, seen.methods, `seed ${seed}, text ${k}, pieces of up to ${segment}: ${JSON.stringify(text)}`)
+        const how = `seed ${seed}, text ${k}, pieces of up to ${segment}: ${JSON.stringify(text)}`
+        check(t, client.received, seen.methods, how)
         // 100 Continue depends on what has come so far, the date on when.
         const { responses } = readResponses(client.received, seen.methods, true)
-        results.push(JSON.stringify(responses.filter(({ status }) => status >= 200).map(({ status, body }) => [status, body.toString('latin1')])))
+        const finals = responses.filter(({ status }) => status >= 200)
+        results.push(JSON.stringify(finals.map(({ status, body }) => [status, body.toString('latin1')])))
         client.stream.close()
       }
       t.strictSame(log.of('error'), [])
@@ -115,7 +120,8 @@ t.test('in virtual time: pieces of all sizes, and the same answers whatever the 
   }
   for (const [k, text] of texts.entries()) {
     if (outcomes[0][k] !== outcomes[1][k] || outcomes[0][k] !== outcomes[2][k]) {
-      t.fail(`seed ${seed}, text ${k} is read in two ways: ${JSON.stringify(text)}: ${outcomes.map((results) => results[k]).join(' or ')}`)
+      const ways = outcomes.map((results) => results[k]).join(' or ')
+      t.fail(`seed ${seed}, text ${k} is read in two ways: ${JSON.stringify(text)}: ${ways}`)
     }
   }
   t.equal(outcomes.length, 3)

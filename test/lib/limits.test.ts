@@ -18,13 +18,17 @@ function headOf(size: number): string {
 /** A request at a default limit, and one beyond it. */
 const limits: Record<string, [fits: string, over: string, status: number, reason: string]> = {
   'the request line': [
-    `GET /${'x'.repeat(8192 - 14)} HTTP/1.1\r\nHost: t\r\n\r\n`, `GET /${'x'.repeat(8193 - 14)} HTTP/1.1\r\nHost: t\r\n\r\n`,
+    `GET /${'x'.repeat(8192 - 14)} HTTP/1.1\r\nHost: t\r\n\r\n`,
+    `GET /${'x'.repeat(8193 - 14)} HTTP/1.1\r\nHost: t\r\n\r\n`,
     414, 'header line limit violation: 8192',
   ],
   'one field line': [
-    head(`X: ${'x'.repeat(8192 - 3)}\r\n`), head(`X: ${'x'.repeat(8193 - 3)}\r\n`), 431, 'header line limit violation: 8192',
+    head(`X: ${'x'.repeat(8192 - 3)}\r\n`), head(`X: ${'x'.repeat(8193 - 3)}\r\n`), 431,
+    'header line limit violation: 8192',
   ],
-  'number of fields': [head('X: y\r\n'.repeat(99)), head('X: y\r\n'.repeat(100)), 431, 'header count limit violation: 100'],
+  'number of fields': [
+    head('X: y\r\n'.repeat(99)), head('X: y\r\n'.repeat(100)), 431, 'header count limit violation: 100',
+  ],
   'size of the head': [headOf(65_536), headOf(65_537), 431, 'header size limit violation: 65536'],
   'the body': [
     request('POST /', {}, 'x'.repeat(5 * 1024 * 1024)), request('POST /', {}, 'x'.repeat(5 * 1024 * 1024 + 1)),
@@ -34,10 +38,13 @@ const limits: Record<string, [fits: string, over: string, status: number, reason
 
 t.test('the defaults are those of the table', async (t) => {
   t.match(defaults, {
-    ip: '127.0.0.1', port: 8080, backlog: 256, connection_limit: 64, requests_per_connection: 512, max_body_size: 5 * 1024 * 1024,
+    ip: '127.0.0.1', port: 8080, backlog: 256, connection_limit: 64, requests_per_connection: 512,
+    max_body_size: 5 * 1024 * 1024,
     request_line_limit: 8192, header_count_limit: 100, header_size_limit: 65_536, min_transfer_rate: 500,
-    keepalive_idle_timeout: 15, request_header_timeout: 10, request_body_timeout: 30, tls_handshake_timeout: 10, send_timeout: 30,
-    compression: { enabled: true, min_size: 4096 }, log_level: 'access', log_headers: ['referer', 'x-real-ip', 'user-agent'],
+    keepalive_idle_timeout: 15, request_header_timeout: 10, request_body_timeout: 30, tls_handshake_timeout: 10,
+    send_timeout: 30,
+    compression: { enabled: true, min_size: 4096 }, log_level: 'access',
+    log_headers: ['referer', 'x-real-ip', 'user-agent'],
     half_close: 'cancel',
   })
   t.strictSame(defaults.compression.types, ['text/html', 'text/plain', 'text/css', 'text/javascript', 'image/svg+xml',
@@ -65,7 +72,8 @@ for (const [what, [fits, over, status, reason]] of Object.entries(limits)) {
 
 t.test('a limit that another setting makes smaller', async (t) => {
   const { ask } = await serve(t, { request_line_limit: 64, header_size_limit: 32 }, () => 'fine')
-  t.match((await ask(`GET /${'x'.repeat(40)} HTTP/1.1\r\nHost: t\r\n\r\n`)).body.toString(), 'header size limit violation: 32')
+  const { body } = await ask(`GET /${'x'.repeat(40)} HTTP/1.1\r\nHost: t\r\n\r\n`)
+  t.match(body.toString(), 'header size limit violation: 32')
 })
 
 t.test('max_body_size: 0 takes no content', async (t) => {

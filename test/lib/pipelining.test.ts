@@ -21,8 +21,9 @@ t.test('answered in order, whatever each takes; never two handlers at once on on
   const count = 40
   await Promise.all([1, 2, 3, 4].map(async (number) => {
     const texts = Array.from({ length: count }, (_, k) => `/${number}.${k}`)
-    const client = await connect(texts.map((path, k) => request(k % 3 === 0 ? `GET ${path}?${number}` : `POST ${path}?${number}`, {},
-      k % 3 === 0 ? '' : 'x'.repeat(k))).join(''))
+    const requests = texts.map((path, k) =>
+      (k % 3 === 0 ? request(`GET ${path}?${number}`) : request(`POST ${path}?${number}`, {}, 'x'.repeat(k))))
+    const client = await connect(requests.join(''))
     const responses = await client.responses(count)
     t.strictSame(responses.map(({ body }) => body.toString().split(' ')[0]), texts, `seed ${seed}`)
   }))
@@ -100,10 +101,13 @@ t.test('an endless pipeline does not starve other connections', async (t) => {
 t.test('a pipeline in pieces of any size', async (t) => {
   const text = Array.from({ length: 30 }, (_, k) => request(`POST /${k}`, {}, `body of ${k}`)).join('')
   for (const segment of [1, 2, 3, 7, 50, 1000]) {
-    await virtually({}, (_method, query, _args, _headers, body) => `${query}: ${String(body)}`, function* ({ connect }: World) {
+    const handle: Handler = (_method, query, _args, _headers, body) => `${query}: ${String(body)}`
+    await virtually({}, handle, function* ({ connect }: World) {
       const client = yield* connect(text)
       const responses = yield* client.responses(30)
-      t.strictSame(responses.map(({ body }) => body.toString()), Array.from({ length: 30 }, (_, k) => `/${k}: body of ${k}`))
+      t.strictSame(
+        responses.map(({ body }) => body.toString()), Array.from({ length: 30 }, (_, k) => `/${k}: body of ${k}`),
+      )
     }, { segment })
   }
 })

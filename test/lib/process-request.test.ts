@@ -48,7 +48,9 @@ async function outcome(
   return result
 }
 
-async function err(t: Test, expected: string, status: number | null, config: server.Config, bytes: string, end = false): Promise<void> {
+async function err(
+  t: Test, expected: string, status: number | null, config: server.Config, bytes: string, end = false,
+): Promise<void> {
   const { disposition, statuses, text } = await outcome(config, hello, bytes, { end })
   t.strictSame(disposition, [null, expected], `${expected}: ${JSON.stringify(bytes.slice(0, 60))}`)
   t.strictSame(statuses, status === null ? [] : [status], `${expected}: status`)
@@ -109,7 +111,8 @@ t.test('timeouts', async (t) => {
     ['keepalive timeout', { keepalive_idle_timeout: 3 }, '', null, 3],
     ['request header timeout', { request_header_timeout: 4 }, 'G', 408, 4],
     ['request header timeout', { request_header_timeout: 4 }, 'GET / HTTP/1.1\r\nHost: t\r\n', 408, 4],
-    ['request body timeout', { request_body_timeout: 5 }, 'PUT / HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\n', 408, 5],
+    ['request body timeout', { request_body_timeout: 5 },
+      'PUT / HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\n', 408, 5],
     ['request body timeout', { request_body_timeout: 5, min_transfer_rate: 1 },
       'PUT / HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\n12', 408, 7],
     ['request body timeout', { request_body_timeout: 5 },
@@ -127,15 +130,19 @@ t.test('timeouts', async (t) => {
 
 t.test('limits', async (t) => {
   const line = 'x'.repeat(100)
-  await err(t, 'header line limit violation: 100', 414, { request_line_limit: 100 }, `GET /${line} HTTP/1.1\r\nHost: t\r\n\r\n`)
+  await err(
+    t, 'header line limit violation: 100', 414, { request_line_limit: 100 }, `GET /${line} HTTP/1.1\r\nHost: t\r\n\r\n`,
+  )
   await err(t, 'header line limit violation: 100', 414, { request_line_limit: 100 }, `GET /${line}`)
-  await err(t, 'header line limit violation: 100', 431, { request_line_limit: 100 }, `GET / HTTP/1.1\r\nHost: t\r\nX: ${line}\r\n\r\n`)
+  await err(t, 'header line limit violation: 100', 431, { request_line_limit: 100 },
+    `GET / HTTP/1.1\r\nHost: t\r\nX: ${line}\r\n\r\n`)
   await err(t, 'header line limit violation: 100', 431, { request_line_limit: 100 }, `GET / HTTP/1.1\r\n${line}y`)
   await err(t, 'max_body_size limit violation: 10', 413, { max_body_size: 10 }, request('POST /', {}, '12345678901'))
   await err(t, 'max_body_size limit violation: 10', 413, { max_body_size: 10 },
     'POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n')
   await err(t, 'max_body_size limit violation: 0', 413, { max_body_size: 0 }, request('POST /', {}, '1'))
-  await err(t, 'header count limit violation: 2', 431, { header_count_limit: 2 }, 'GET / HTTP/1.1\r\nHost: t\r\nA: 1\r\nB: 2\r\n\r\n')
+  await err(t, 'header count limit violation: 2', 431, { header_count_limit: 2 },
+    'GET / HTTP/1.1\r\nHost: t\r\nA: 1\r\nB: 2\r\n\r\n')
   await err(t, 'header size limit violation: 64', 431, { header_size_limit: 64 },
     `GET / HTTP/1.1\r\nHost: t\r\nA: ${line.slice(0, 40)}\r\n\r\n`)
   const exactly = await outcome({ max_body_size: 10, request_line_limit: 16, header_count_limit: 2 }, hello,
@@ -150,7 +157,9 @@ t.test('bad requests', async (t) => {
   await err(t, 'no Host header', 400, {}, 'GET / HTTP/1.1\r\n\r\n')
   await err(t, 'malformed request line', 400, {}, 'GET /\r\n\r\n')
   await err(t, 'unsupported HTTP version', 505, {}, 'GET / HTTP/2.0\r\nHost: t\r\n\r\n')
-  await err(t, 'unsupported transfer coding', 501, {}, 'POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: gzip, chunked\r\n\r\n')
+  await err(
+    t, 'unsupported transfer coding', 501, {}, 'POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: gzip, chunked\r\n\r\n',
+  )
   await err(t, 'unsupported expectation', 417, {}, 'POST / HTTP/1.1\r\nHost: t\r\nExpect: more\r\n\r\n')
 })
 
@@ -184,7 +193,9 @@ t.test('one stream after another: the reader of a connection goes with its strea
   await scene({}, (_method, query) => query, function* ({ server: served, near, far }) {
     near.put(request('GET /1') + request('POST /2', {}, 'x') + request('GET /3') + 'GET /4')
     const [, other] = lev.pipe()
-    for (let count = 1; count <= 3; count++) t.strictSame(yield* served.process_request(far, 'ip', count), ['keep-alive', null])
+    for (let count = 1; count <= 3; count++) t.strictSame(
+      yield* served.process_request(far, 'ip', count), ['keep-alive', null],
+    )
     const waiting = lev.spawn(() => served.process_request(far, 'ip', 4))
     yield* lev.sleep(0.1)
     t.equal(waiting.outcome, null)

@@ -36,7 +36,9 @@ t.test('timeouts: idle, head, body, one byte after another', async (t) => {
 })
 
 t.test('send_timeout: a client that does not read is cut, and what was for it is let go', async (t) => {
-  const { connect, ask, log } = await serve(t, { send_timeout: 0.2 }, (_method, query) => (query === '/' ? 'x' : Buffer.alloc(50_000_000)))
+  const { connect, ask, log } = await serve(
+    t, { send_timeout: 0.2 }, (_method, query) => (query === '/' ? 'x' : Buffer.alloc(50_000_000)),
+  )
   const client = await connect()
   client.socket.pause()
   client.send(request('GET /large'))

@@ -22,7 +22,9 @@ t.test('the request as the handler sees it', async (t) => {
   const see = async (text: string): Promise<Seen> => JSON.parse((await ask(text)).body.toString()) as Seen
 
   t.match(await see(request('GET /')), { method: 'GET', query: '/', args: '', body: null })
-  t.match(await see(request('GET /a%20b/%2e%2E/ü?'.replace('ü', '%C3%BC'))), { query: '/a%20b/%2e%2E/%C3%BC', args: '' })
+  t.match(
+    await see(request('GET /a%20b/%2e%2E/ü?'.replace('ü', '%C3%BC'))), { query: '/a%20b/%2e%2E/%C3%BC', args: '' },
+  )
   t.match(await see(request('GET /p?a=1&b=%26?c')), { query: '/p', args: 'a=1&b=%26?c' })
   t.match(await see(request('GET //double//slash')), { query: '//double//slash' })
   t.match(await see(request('OPTIONS *')), { method: 'OPTIONS', query: '*', args: '' })
@@ -35,14 +37,15 @@ t.test('the request as the handler sees it', async (t) => {
   t.match(await see(request('POST /', {}, 'a\0b\xff')), { method: 'POST', body: 'a\0b\xff' })
   t.match(await see(request('POST /', { 'Content-Length': '0' })), { body: null })
   t.match(await see(request('GET /', {}, 'a GET may have a body')), { method: 'GET', body: 'a GET may have a body' })
-  t.match(await see(request('POST /', { 'Transfer-Encoding': 'Chunked' }, '3;ext="a;b"\r\nabc\r\n001\r\nd\r\n0\r\nX-T: 1\r\n\r\n')),
-    { body: 'abcd' })
+  const chunks = '3;ext="a;b"\r\nabc\r\n001\r\nd\r\n0\r\nX-T: 1\r\n\r\n'
+  t.match(await see(request('POST /', { 'Transfer-Encoding': 'Chunked' }, chunks)), { body: 'abcd' })
 })
 
 t.test('headers: lowercase names, joined values, the peer', async (t) => {
   const { ask, port } = await serve(t, {}, mirror)
   const lines = [
-    'GET / HTTP/1.1', `Host: 127.0.0.1:${port}`, 'X-Twice: one', 'x-twice:  two \t', 'Cookie: a=1', 'cookie: b=2', 'Empty:',
+    'GET / HTTP/1.1', `Host: 127.0.0.1:${port}`, 'X-Twice: one', 'x-twice:  two \t', 'Cookie: a=1', 'cookie: b=2',
+    'Empty:',
     'Latin: caf\xe9', 'X-Client-IP: 6.6.6.6', 'constructor: c', '__proto__: p', '', '',
   ]
   const { headers } = JSON.parse((await ask(lines.join('\r\n'))).body.toString()) as Seen
@@ -61,7 +64,7 @@ t.test('headers: lowercase names, joined values, the peer', async (t) => {
 
 t.test('ctx', async (t) => {
   const seen: Record<string, unknown>[] = []
-  const { connect, log, port } = await serve(t, { max_body_size: 777 }, (_method, _query, _args, _headers, _body, ctx) => {
+  const handle: Handler = (_method, _query, _args, _headers, _body, ctx) => {
     seen.push({
       client_ip: ctx.client_ip, count: ctx.count, size: ctx.cfg.max_body_size, idle: ctx.cfg.keepalive_idle_timeout,
       frozen: Object.isFrozen(ctx.cfg), redis: ctx.redis, tls: ctx.tls, server_name: ctx.server_name,
@@ -69,7 +72,8 @@ t.test('ctx', async (t) => {
     })
     ctx.logger.info({ from: 'handler' }, 'said')
     return null
-  })
+  }
+  const { connect, log, port } = await serve(t, { max_body_size: 777 }, handle)
   const client = await connect(request('GET /') + request('GET /'))
   await client.responses(2)
   const expected = {
@@ -81,10 +85,13 @@ t.test('ctx', async (t) => {
 })
 
 t.test('keep-alive and close, in HTTP/1.0 and 1.1', async (t) => {
-  const { connect } = await serve(t, {}, (_method, query) => (query === '/bye' ? ['', 200, { connection: 'Close' }] : query))
+  const { connect } = await serve(
+    t, {}, (_method, query) => (query === '/bye' ? ['', 200, { connection: 'Close' }] : query),
+  )
   const cases: [version: string, connection: string | null, lives: boolean][] = [
     ['1.1', null, true], ['1.1', 'keep-alive', true], ['1.1', 'close', false], ['1.1', 'CLOSE', false],
-    ['1.1', 'keep-alive, Close', false], ['1.1', ' , x-thing ,close', false], ['1.1', 'closed', true], ['1.1', 'x-close', true],
+    ['1.1', 'keep-alive, Close', false], ['1.1', ' , x-thing ,close', false], ['1.1', 'closed', true],
+    ['1.1', 'x-close', true],
     ['1.0', null, false], ['1.0', 'keep-alive', true], ['1.0', 'Keep-Alive', true], ['1.0', 'close', false],
     ['1.0', 'keep-alive, close', false], ['1.0', 'x, KEEP-ALIVE', true], ['1.0', 'keepalive', false],
   ]
@@ -95,7 +102,9 @@ t.test('keep-alive and close, in HTTP/1.0 and 1.1', async (t) => {
     const [first] = await client.responses(1)
     t.equal(first.body.toString(), '/x', what)
     t.equal(saysClose(first), !lives, `${what}: Connection: ${valueOf(first, 'connection')}`)
-    if (lives && version === '1.0') t.equal(valueOf(first, 'connection')?.toLowerCase(), 'keep-alive', 'a 1.0 client has to be told')
+    if (lives && version === '1.0') t.equal(
+      valueOf(first, 'connection')?.toLowerCase(), 'keep-alive', 'a 1.0 client has to be told',
+    )
     if (!lives) {
       t.equal(await client.over, 'end', `${what}: closed`)
       continue
@@ -110,7 +119,9 @@ t.test('keep-alive and close, in HTTP/1.0 and 1.1', async (t) => {
 
 t.test('Connection: close in several field lines', async (t) => {
   const { connect } = await serve(t, {}, () => 'x')
-  const client = await connect('GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\nConnection: close\r\n\r\n' + request('GET /'))
+  const client = await connect(
+    'GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\nConnection: close\r\n\r\n' + request('GET /'),
+  )
   const responses = await client.all()
   t.equal(responses.length, 1, 'what was sent behind it is not answered')
 })
@@ -140,7 +151,9 @@ t.test('a request that comes byte by byte', async (t) => {
     await new Promise((resolve) => setImmediate(resolve))
   }
   const [response] = await client.responses(1)
-  t.match(JSON.parse(response.body.toString()), { method: 'POST', query: '/slow', args: 'x=y', body: 'content', headers: { 'x-a': 'b' } })
+  t.match(JSON.parse(response.body.toString()), {
+    method: 'POST', query: '/slow', args: 'x=y', body: 'content', headers: { 'x-a': 'b' },
+  })
 })
 
 t.test('absolute-form overrides Host, for the log too', async (t) => {
@@ -154,7 +167,9 @@ t.test('HTTP/1.0 without Host, and CONNECT', async (t) => {
   const old = await ask('GET /old HTTP/1.0\r\n\r\n')
   t.equal(old.body.toString(), 'GET /old')
   t.match(log.of('access')[0], { vhost: '' })
-  const tunnel = await connect('CONNECT example.test:443 HTTP/1.1\r\nHost: example.test:443\r\n\r\n' + request('GET /inside'))
+  const tunnel = await connect(
+    'CONNECT example.test:443 HTTP/1.1\r\nHost: example.test:443\r\n\r\n' + request('GET /inside'),
+  )
   const responses = await tunnel.all(['POST'])
   t.equal(responses.length, 1, 'what follows CONNECT is not a request to this server')
   t.equal(responses[0].body.toString(), 'CONNECT example.test:443')

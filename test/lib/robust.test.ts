@@ -8,7 +8,9 @@ t.test('a logger of the user\'s that throws: answers go out, the server lives', 
     throw new Error('the log is broken')
   }
   const told = t.capture(console, 'error')
-  const logger: Logger = { debug: fail, access: fail, info: fail, warn: fail, error: fail, child: fail, isLevelEnabled: () => true }
+  const logger: Logger = {
+    debug: fail, access: fail, info: fail, warn: fail, error: fail, child: fail, isLevelEnabled: () => true,
+  }
   const { ask } = await serve(t, { logger }, (_method, query) => {
     if (query === '/fail') throw new Error('x')
     return query

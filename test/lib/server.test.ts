@@ -65,13 +65,16 @@ t.test('an address that is not ours, a name that does not exist', async (t) => {
 })
 
 t.test('new and configure refuse what is wrong, by name', async (t) => {
-  t.throws(() => server.new({ prot: 1 } as server.Config, () => 'x'), { name: 'ConfigError', key: 'prot', message: /port/ })
+  const misspelt = { prot: 1 } as server.Config
+  t.throws(() => server.new(misspelt, () => 'x'), { name: 'ConfigError', key: 'prot', message: /port/ })
   t.throws(() => server.new({ request_header_timeout: 10_000 }, () => 'x'), { name: 'ConfigError', message: /seconds/ })
   t.throws(() => server.new({}, null as unknown as server.Handler), { name: 'ConfigError', key: 'handle' })
 })
 
 t.test('configure while serving: for new connections and for the log, all or nothing', async (t) => {
-  const { server: served, connect, ask } = await serve(t, { max_body_size: 10 }, (_m, _q, _a, _h, body) => String(body?.length))
+  const { server: served, connect, ask } = await serve(
+    t, { max_body_size: 10 }, (_m, _q, _a, _h, body) => String(body?.length),
+  )
   const old = await connect(request('POST /', {}, '12345'))
   await old.responses(1)
   served.configure({ max_body_size: 20, compression: { min_size: 1 } })
@@ -151,8 +154,11 @@ t.test('a connection that is lost in any state costs nothing but itself', async 
   const { opened, open } = gate()
   const handle: server.Handler = (_method, query) => (query === '/wait' ? opened.then(() => 'x') : 'x')
   const { connect, ask, log } = await serve(t, { connection_limit: 1000 }, handle)
-  const texts = ['', 'G', 'GET / HTTP/1.1\r\n', request('GET /'), request('GET /wait'), request('GET /').repeat(50), 'POST / HTTP/1.1\r\n' +
-    'Host: t\r\nContent-Length: 5\r\n\r\n', 'garbage\r\n\r\n', 'POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n']
+  const texts = [
+    '', 'G', 'GET / HTTP/1.1\r\n', request('GET /'), request('GET /wait'), request('GET /').repeat(50),
+    'POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\n', 'garbage\r\n\r\n',
+    'POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n',
+  ]
   for (const text of texts) {
     for (const leave of ['end', 'close', 'reset'] as const) {
       for (const wait of [false, true]) {
@@ -180,7 +186,9 @@ t.test('a program that has stopped its server ends by itself', async (t) => {
     await done
     console.log(process.getActiveResourcesInfo().filter((name) => /Server|Timeout|Immediate/.test(name)).length)
   `
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(
+    process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] },
+  )
   let out = ''
   child.stdout.on('data', (bytes: Buffer) => (out += bytes.toString()))
   const [code] = await once(child, 'close') as [number]
@@ -202,7 +210,9 @@ t.test('handle_signals: SIGTERM drains, and the program ends with 0', async (t) 
     console.log('stopped')
   `
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(
+      process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] },
+    )
     let out = ''
     child.stdout.on('data', (bytes: Buffer) => (out += bytes.toString()))
     await eventually(() => out.includes('\n'), 'the port')

@@ -18,9 +18,8 @@ const inFlight = 2 * 64 * KiB
 const sized: Handler = (_method, query) => Buffer.alloc(Number(query.slice(1)), 'x')
 
 /**
- * Reads `rate` bytes a second, four times a second. Below some 2200 a second, the virtual network moves nothing for 30 s now
- * and then: its windows open in steps of 64 KiB.
- * Ends when `enough` says so, or the connection has ended.
+ * Reads `rate` bytes a second, a quarter of them at a time, until `enough` says so or the connection has ended.
+ * Below some 2200 a second, the virtual network moves nothing for 30 s now and then: its windows open by 64 KiB.
  */
 function* readSlowly(client: VirtualClient, rate: number, enough: () => boolean = () => false): Op<void> {
   while (!enough() && (yield* client.more(rate / 4))) yield* lev.sleep(0.25)
@@ -112,7 +111,9 @@ t.test('a reader that stops while its next request is read', async (t) => {
     'nothing at all': '',
   }
   for (const [what, rest] of Object.entries(rests)) {
-    const settings = { send_timeout: 5, request_header_timeout: 10, request_body_timeout: 10, keepalive_idle_timeout: 10 }
+    const settings = {
+      send_timeout: 5, request_header_timeout: 10, request_body_timeout: 10, keepalive_idle_timeout: 10,
+    }
     await virtually(settings, sized, function* ({ connect, log }: World) {
       // Together they are more than the network holds, and little enough that the server goes on to the next request.
       const client = yield* connect(request('GET /60000').repeat(3) + rest)

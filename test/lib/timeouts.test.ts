@@ -5,7 +5,7 @@ import type { Handler } from '../../lib/index.js'
 import { request } from '../support/serving.js'
 import { virtually, type VirtualClient, type World } from '../support/virtual.js'
 
-/** Seconds by which a deadline may be late: the design's 50 ms, and the time on the virtual network, which counts both ways. */
+/** Seconds by which a deadline may be off: 50 ms late, and the time on the virtual network, either way. */
 const tolerance = 0.06
 
 const echo: Handler = (_method, _query, _args, _headers, body) => String(body?.length ?? -1)

@@ -11,7 +11,9 @@ export interface CurlResult {
 
 /** Runs curl, quiet, with no settings of the user's own and a limit of 30 seconds; `input` goes to its stdin. */
 export async function curl(args: readonly string[], input: string | Buffer = ''): Promise<CurlResult> {
-  const child = spawn('curl', ['-q', '-sS', '--max-time', '30', '--noproxy', '*', ...args], { stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawn(
+    'curl', ['-q', '-sS', '--max-time', '30', '--noproxy', '*', ...args], { stdio: ['pipe', 'pipe', 'pipe'] },
+  )
   const out: Buffer[] = []
   const err: Buffer[] = []
   child.stdout.on('data', (bytes: Buffer) => out.push(bytes))

@@ -30,7 +30,8 @@ export function keptLog(): KeptLog {
     error: method('error'),
     child: () => log,
     isLevelEnabled: () => true,
-    of: (level) => entries.filter((entry) => entry.level === level).map(({ fields, message }) => ({ ...fields, message })),
+    of: (level) =>
+      entries.filter((entry) => entry.level === level).map(({ fields, message }) => ({ ...fields, message })),
     statuses: () => entries.filter(({ level }) => level === 'access').map(({ fields }) => fields.status),
   }
   return log

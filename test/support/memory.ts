@@ -14,7 +14,7 @@ export async function bytesInUse(): Promise<number> {
   return heapUsed + arrayBuffers
 }
 
-/** How many resources of a kind are open in this process: `TCPSocketWrap`, `TCPServerWrap`, `Timeout`, `Immediate`... */
+/** How many resources of a kind are open in this process: `TCPSocketWrap`, `TCPServerWrap`, `Timeout`... */
 export function openResources(kind: string): number {
   return process.getActiveResourcesInfo().filter((name) => name === kind).length
 }

@@ -9,7 +9,8 @@ const valid = [
   'GET http://u:8080/abs HTTP/1.1\r\nHost: t\r\n\r\n',
   'GET /old HTTP/1.0\r\nConnection: keep-alive\r\n\r\n',
   'POST /sized HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello',
-  'POST /chunked HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n3;x=y\r\nabc\r\n0\r\nX-T: u\r\n\r\n',
+  'POST /chunked HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n' +
+    '5\r\nhello\r\n3;x=y\r\nabc\r\n0\r\nX-T: u\r\n\r\n',
   'PUT /expect HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc',
   'POST /empty HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\n\r\n',
   'DELETE /close HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n',
@@ -17,9 +18,12 @@ const valid = [
 ]
 
 const pieces = [
-  '\r\n', '\n', '\r', '\r\n\r\n', '\0', ' ', '\t', ':', ';', ',', '/', '?', '*', '0', '1', '00000000', 'ffffffff', '\xff', '\x80', 'A',
-  'Host: t\r\n', 'Content-Length: 3\r\n', 'Transfer-Encoding: chunked\r\n', 'Connection: close\r\n', 'HTTP/1.1', 'HTTP/1.0',
-  'Expect: 100-continue\r\n', 'GET / HTTP/1.1\r\nHost: t\r\n\r\n', '5\r\nhello\r\n', '0\r\n\r\n', ' \r\n', '\r\n ', 'x'.repeat(300),
+  '\r\n', '\n', '\r', '\r\n\r\n', '\0', ' ', '\t', ':', ';', ',', '/', '?', '*', '0', '1', '00000000', 'ffffffff',
+  '\xff', '\x80', 'A',
+  'Host: t\r\n', 'Content-Length: 3\r\n', 'Transfer-Encoding: chunked\r\n', 'Connection: close\r\n', 'HTTP/1.1',
+  'HTTP/1.0',
+  'Expect: 100-continue\r\n', 'GET / HTTP/1.1\r\nHost: t\r\n\r\n', '5\r\nhello\r\n', '0\r\n\r\n', ' \r\n', '\r\n ',
+  'x'.repeat(300),
 ]
 
 /** A few requests behind each other, most of them spoiled here and there. latin1 text. */
@@ -49,7 +53,8 @@ function spoil(text: string, random: Random): string {
     }
     case 4: {
       const digit = text.search(/[0-9](?=\r\n)/)
-      return digit < 0 ? text : text.slice(0, digit) + random.pick(['9', '0', '-1', '99999999999999999999', '0x5', '']) + text.slice(digit + 1)
+      const other = random.pick(['9', '0', '-1', '99999999999999999999', '0x5', ''])
+      return digit < 0 ? text : text.slice(0, digit) + other + text.slice(digit + 1)
     }
     default:
       return text.slice(0, at) + random.pick(pieces) + text.slice(at)

@@ -2,7 +2,7 @@ import net from 'node:net'
 import { GrowingBuffer } from './growing.js'
 import { ResponseReader, type WireResponse } from './responses.js'
 
-/** Seconds after which a wait of a test is given up; so generous that it says something only about a server that hangs. */
+/** Seconds after which a wait is given up: so generous that it says something only about a server that hangs. */
 const patience = 20
 
 /** How a connection ended, as its client saw it. */

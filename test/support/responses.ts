@@ -22,8 +22,10 @@ export interface WireReading {
 }
 
 const statusLine = /^HTTP\/1\.1 ([1-5][0-9]{2}) ([\t\x20-\x7e\x80-\xff]*)$/
-const fieldLine = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?[ \t]*$/
-const singletons = ['content-length', 'transfer-encoding', 'date', 'connection', 'content-type', 'content-encoding', 'etag']
+const fieldLine = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t\x20-\x7e\x80-\xff]*)$/
+const singletons = [
+  'content-length', 'transfer-encoding', 'date', 'connection', 'content-type', 'content-encoding', 'etag',
+]
 const imfDate = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/
 
 class Fault extends Error {}
@@ -91,7 +93,9 @@ function tokens(value: string | undefined): string[] {
   return (value ?? '').split(',').map((token) => token.trim().toLowerCase())
 }
 
-function readOne(bytes: Buffer, at: number, method: string, ended: boolean): { response: WireResponse; end: number } | null {
+function readOne(
+  bytes: Buffer, at: number, method: string, ended: boolean,
+): { response: WireResponse; end: number } | null {
   const headEnd = bytes.indexOf('\r\n\r\n', at, 'latin1')
   const head = bytes.toString('latin1', at, headEnd < 0 ? bytes.length : headEnd)
   if (/(?<!\r)\n|\r(?!\n|$)|\0/.test(head)) throw new Fault(`a bare line end or a NUL in a head: ${show(bytes, at)}`)
@@ -102,7 +106,7 @@ function readOne(bytes: Buffer, at: number, method: string, ended: boolean): { r
   const fields = lines.map((line): [string, string] => {
     const field = fieldLine.exec(line)
     if (field === null) throw new Fault(`not a field line: ${JSON.stringify(line.slice(0, 80))}`)
-    return [field[1].toLowerCase(), field[2] ?? '']
+    return [field[1].toLowerCase(), field[2].replace(/^[ \t]+|[ \t]+$/g, '')]
   })
   const code = Number(status[1])
   checkFields(code, fields)

@@ -51,7 +51,9 @@ function methodOf(request: string | Buffer): string {
 export function request(line: string, headers: Readonly<Record<string, string>> = {}, body = ''): string {
   const [method, target = '/', version = 'HTTP/1.1'] = line.split(' ')
   const lines = Object.entries({ Host: 'test', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`)
-  if (body !== '' && !('Transfer-Encoding' in headers)) lines.push(`Content-Length: ${Buffer.byteLength(body, 'latin1')}\r\n`)
+  if (body !== '' && !('Transfer-Encoding' in headers)) lines.push(
+    `Content-Length: ${Buffer.byteLength(body, 'latin1')}\r\n`,
+  )
   return `${method} ${target} ${version}\r\n${lines.join('')}\r\n${body}`
 }
 

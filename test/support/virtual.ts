@@ -87,11 +87,13 @@ export class VirtualClient {
     for (;;) {
       const finals = this.#finals(methods)
       if (finals.length >= count) return finals
-      if (!(yield* this.more())) throw new Error(`${this.ending} before answer ${count}: ${JSON.stringify(this.text.slice(0, 500))}`)
+      if (!(yield* this.more())) throw new Error(
+        `${this.ending} before answer ${count}: ${JSON.stringify(this.text.slice(0, 500))}`,
+      )
     }
   }
 
-  /** Every final answer, and when the connection ended, in the world's seconds. @throws if something is wrong with them */
+  /** Every final answer, and when, in the world's seconds, the connection ended. @throws what is wrong with them */
   *all(methods: readonly string[] = []): Op<{ responses: WireResponse[]; at: number; ending: 'end' | 'reset' }> {
     while (yield* this.more());
     return { responses: this.#finals(methods), at: lev.now(), ending: this.ending ?? 'end' }
