@@ -2,6 +2,7 @@ import type { Op } from '../lev/index.js'
 import type { Context } from './context.js'
 import type { RequestHeaders } from './http1/headers.js'
 import type { ResponseHeaders } from './http1/response.js'
+import type { Upgrade } from './websocket/upgrade.js'
 
 /** What an answer consists of. A string is sent as UTF-8; null is an answer without content. */
 export type Content = string | Uint8Array | null
@@ -9,8 +10,9 @@ export type Content = string | Uint8Array | null
 /**
  * What a handler returns: `[content, status, headers]`, or just the content; the status is 200 where it says none.
  * `undefined` (or nothing but undefined) means that the handler has answered on `ctx.client` itself.
+ * `ctx.upgrade(...)` makes a WebSocket of the connection.
  */
-export type Answer = Content | undefined | void | readonly [content?: Content, status?: number, headers?: ResponseHeaders]
+export type Answer = Content | undefined | void | readonly [content?: Content, status?: number, headers?: ResponseHeaders] | Upgrade
 
 /**
  * Answers one request. A plain function, a coroutine (`function*`, its operations being `yield*`-ed) or an async function.

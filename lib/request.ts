@@ -7,6 +7,8 @@ import { isOp, isThenable, type Answer } from './handler.js'
 import { NEED_MORE, REFUSED } from './http1/head.js'
 import { refusals, type Refusal } from './http1/refusal.js'
 import { answer, fail, refuse } from './respond.js'
+import { serveWebSocket } from './websocket/serve.js'
+import { Upgrade } from './websocket/upgrade.js'
 
 const closed: Disposition = [null, 'closed']
 const idleTimeout: Disposition = [null, 'keepalive timeout']
@@ -45,6 +47,7 @@ export function* processRequest(connection: Connection, count: number): Op<Dispo
     const result = callHandler(exchange, body)
     const given = isOp(result) || isThenable(result) ? yield* attend(exchange, result) : result
     if (exchange.isGone) return exchange.abandon(closed)
+    if (given instanceof Upgrade) return yield* serveWebSocket(exchange, given)
     const sent = answer(exchange, given)
     return 'next' in sent ? yield* sent : sent
   } catch (error) {
@@ -98,7 +101,7 @@ function sendFailed(error: Error): Disposition {
 
 function callHandler(exchange: Exchange, body: Buffer | null): ReturnType<Connection['service']['handle']> {
   const { connection, head } = exchange
-  const ctx = new Context(connection, exchange.count)
+  const ctx = new Context(connection, exchange.count, head)
   exchange.beginAnswer(ctx)
   connection.client.readDeadline = Infinity
   return connection.service.handle(head.method, head.query, head.args, connection.headersOf(head), body, ctx)
