@@ -24,6 +24,17 @@ export class StateError extends LeveretError {
   readonly code = 'LEVERET_STATE'
 }
 
+/** A function was called with something that it cannot take; nothing was done. */
+export class ArgumentError extends LeveretError {
+  readonly code = 'LEVERET_ARGUMENT'
+  /** The argument or option: `heartbeat`, `url`. */
+  readonly argument: string
+  constructor(argument: string, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.argument = argument
+  }
+}
+
 /** The server could not listen: `failed to bind IP:PORT: reason`; `cause` is the error underneath. */
 export class BindError extends LeveretError {
   readonly code = 'LEVERET_BIND'

@@ -8,6 +8,9 @@ import { NO_HEAD, type RequestHead } from './http1/request-head.js'
 /** What becomes of a connection after a request: `[connection_state, err]`, as in Lilush. */
 export type Disposition = readonly [connection_state: 'keep-alive' | 'close' | null, err: string | null]
 
+const kept: Disposition = ['keep-alive', null]
+const closing: Disposition = ['close', null]
+
 /** How far a request has come: waited for, its head or its body being read, being answered, its answer being sent. */
 export type Phase = 'idle' | 'head' | 'body' | 'answer' | 'sending' | 'done'
 
@@ -77,9 +80,14 @@ export class Exchange implements Persistence {
     return disposition
   }
 
+  /** The whole answer is on its way: the connection lives on if it may. */
+  complete(status: number, size: number): Disposition {
+    return this.finish(status, size, this.keepAlive ? kept : closing)
+  }
+
   /** It ends without an answer, since nobody is there to read one. Only what had begun is logged. Harmless when it is done. */
-  abandon(disposition: Disposition): Disposition {
-    if (this.phase === 'body' || this.phase === 'answer' || this.phase === 'sending') this.finish(clientGone, 0, disposition)
+  abandon(disposition: Disposition, size = 0): Disposition {
+    if (this.phase === 'body' || this.phase === 'answer' || this.phase === 'sending') this.finish(clientGone, size, disposition)
     return disposition
   }
 

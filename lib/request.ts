@@ -1,4 +1,5 @@
-import { CancelledError, ClosedError, now, scope, TimeoutError, wait, type Op } from '../lev/index.js'
+import { CancelledError, ClosedError, now, TimeoutError, type Op } from '../lev/index.js'
+import { attend, waitOrDrop } from './attend.js'
 import { readBody } from './body.js'
 import type { Connection } from './connection.js'
 import { Context } from './context.js'
@@ -6,6 +7,7 @@ import { Exchange, type Disposition } from './exchange.js'
 import { isOp, isThenable, type Answer } from './handler.js'
 import { NEED_MORE, REFUSED } from './http1/head.js'
 import { refusals, type Refusal } from './http1/refusal.js'
+import { discard } from './producers.js'
 import { answer, fail, refuse } from './respond.js'
 import { serveWebSocket } from './websocket/serve.js'
 import { Upgrade } from './websocket/upgrade.js'
@@ -45,8 +47,14 @@ export function* processRequest(connection: Connection, count: number): Op<Dispo
     }
 
     const result = callHandler(exchange, body)
-    const given = isOp(result) || isThenable(result) ? yield* attend(exchange, result) : result
-    if (exchange.isGone) return exchange.abandon(closed)
+    let given: Answer
+    if (isOp(result)) given = yield* attend(exchange, result)
+    else if (isThenable(result)) given = yield* attend(exchange, waitOrDrop(result, discard))
+    else given = result
+    if (exchange.isGone) {
+      discard(given)
+      return exchange.abandon(closed)
+    }
     if (given instanceof Upgrade) return yield* serveWebSocket(exchange, given)
     const sent = answer(exchange, given)
     return 'next' in sent ? yield* sent : sent
@@ -105,29 +113,4 @@ function callHandler(exchange: Exchange, body: Buffer | null): ReturnType<Connec
   exchange.beginAnswer(ctx)
   connection.client.readDeadline = Infinity
   return connection.service.handle(head.method, head.query, head.args, connection.headersOf(head), body, ctx)
-}
-
-/** Waits for a handler that suspends, and cancels it if its client goes away meanwhile. */
-function* attend(exchange: Exchange, result: Op<Answer> | PromiseLike<Answer>): Op<Answer> {
-  const { client, settings } = exchange.connection
-  let over = false
-  try {
-    return yield* scope(function* (around) {
-      client.onGone = (how) => {
-        if (how === 'end' && settings.half_close === 'answer') return
-        exchange.abort('client gone')
-        around.cancel('client gone')
-      }
-      if (client.inputEnded) client.onGone('end')
-      const given = yield* isOp(result) ? result : wait(result)
-      over = true
-      return given
-    })
-  } catch (error) {
-    over = true
-    throw error
-  } finally {
-    client.onGone = null
-    if (!over) exchange.abort('the server stopped')
-  }
 }

@@ -1,3 +1,4 @@
+import { FORBIDDEN_TRAILERS } from './chunked.js'
 import { reasonOf, statusLine } from './status.js'
 
 export { hasContent, reasonOf } from './status.js'
@@ -228,6 +229,23 @@ export function chunkSize(bytes: number): string {
 
 /** The end of a chunked body, with no trailers. */
 export const LAST_CHUNK = '0\r\n\r\n'
+
+/**
+ * The end of a chunked body, with trailers.
+ *
+ * @throws ResponseError as responseHead does, and for a field that has no place there: those for framing, routing,
+ *   authentication, and for how content is to be read (RFC 9110 6.5.1)
+ */
+export function lastChunk(trailers: ResponseHeaders): string {
+  let lines = '0\r\n'
+  for (const name of namesOf(trailers)) {
+    const value = trailers[name]
+    if (value === undefined || value === null) continue
+    if (kindOf(name) !== ORDINARY || FORBIDDEN_TRAILERS.has(name.toLowerCase())) throw new ResponseError(name, 'not allowed in a trailer')
+    lines += fieldLines(name, value)
+  }
+  return lines + '\r\n'
+}
 
 /** A time in seconds since 1970 as HTTP writes it (RFC 9110 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`. */
 export function imfFixdate(epochSeconds: number): string {
