@@ -75,7 +75,6 @@ export class PerMessageDeflate implements Decompressor {
     return packed.subarray(0, packed.length - tailSize)
   }
 
-  /** @param content with the four bytes that were left out */
   decompress(content: Buffer, limit: number): Buffer | Failure {
     const past = this.#received?.bytes ?? nothing
     try {
@@ -83,7 +82,6 @@ export class PerMessageDeflate implements Decompressor {
         // zlib does not take 0 for a limit.
         maxOutputLength: Math.max(limit, 1),
         chunkSize: Math.min(Math.max(smallChunk, 4 * content.length), 64 * 1024),
-        finishFlush: constants.Z_SYNC_FLUSH,
         dictionary: past.length > 0 ? past : undefined,
       })
       if (bytes.length > limit) return tooBig

@@ -17,12 +17,15 @@ export type Message = string | Buffer
 
 /** Takes compressed messages apart. */
 export interface Decompressor {
-  /** @param content ends with room of `tail` bytes for what permessage-deflate leaves out */
+  /** @param content what was sent, with `ending` behind it */
   decompress(content: Buffer, limit: number): Buffer | Failure
 }
 
-/** Bytes at the end of each compressed message that are not sent (RFC 7692 section 7.2.1). */
-const tail = Buffer.from([0x00, 0x00, 0xff, 0xff])
+/**
+ * What is put behind a compressed message: the four bytes that are not sent (RFC 7692 section 7.2.1), and an empty final
+ * block, without which zlib would not mind data that breaks off.
+ */
+export const ending = Buffer.from([0x00, 0x00, 0xff, 0xff, 0x03, 0x00])
 
 const notText: Failure = { code: 1007, reason: 'the text is not UTF-8' }
 const closeLength: Failure = { code: 1002, reason: 'a close frame with half a code' }
@@ -115,7 +118,7 @@ export class MessageReader {
 
   #decompress(partial: Partial, opcode: number): MessageEvent {
     this.#partial = null
-    partial.append(tail, 0, tail.length, 0, 0)
+    partial.append(ending, 0, ending.length, 0, 0)
     const bytes = this.#decompressor?.decompress(partial.take(), this.#limit) ?? tooBig
     if ('code' in bytes) return this.#fail(bytes)
     if (opcode === TEXT && !isUtf8(bytes)) return this.#fail(notText)
@@ -213,7 +216,7 @@ class Partial {
     const before = this.#bytes.length
     const room = Math.max(firstRoom, 2 * before)
     // One large frame ends in a buffer of its own size; else the buffer doubles, so that many small ones cost linear time.
-    const whole = length + promised + tail.length
+    const whole = length + promised + ending.length
     const exact = promised > 0 && whole <= room && whole >= 1.5 * before
     const larger = Buffer.allocUnsafe(exact ? whole : Math.max(length, before === 0 ? Math.min(room, whole) : 2 * before))
     this.#bytes.copy(larger, 0, 0, this.#length)
