@@ -1,8 +1,11 @@
 import type { Stream } from '../lev/index.js'
 import type { TlsFacts } from '../tls/index.js'
+import type { InterimAnswers } from './body-source.js'
 import type { Settings } from './config.js'
 import { NO_HEAD, type RequestHead } from './http1/request-head.js'
+import { earlyHintsHead, type ResponseHeaders } from './http1/response.js'
 import type { Logger } from './log.js'
+import { BufferedPieces, RequestBody } from './request-body.js'
 import { asksForWebSocket } from './websocket/handshake.js'
 import type { WebSocketOptions } from './websocket/options.js'
 import { Upgrade, type WebSocketHandler } from './websocket/upgrade.js'
@@ -33,10 +36,16 @@ export class Context {
   /** What the TLS handshake agreed on, the client's certificate included; null without TLS. */
   readonly tls: TlsFacts | null
   readonly #head: RequestHead
+  readonly #interim: InterimAnswers | null
+  readonly #buffered: Buffer | null
+  #body: RequestBody | null
   #controller: AbortController | null = null
   #gone: string | null = null
 
-  constructor(peer: Peer, count: number, head: RequestHead = NO_HEAD) {
+  /** @param body the content of the request, as a whole or to be read */
+  constructor(
+    peer: Peer, count: number, head: RequestHead = NO_HEAD, body: Buffer | RequestBody | null = null, interim: InterimAnswers | null = null,
+  ) {
     this.client = peer.client
     this.client_ip = peer.client_ip
     this.count = count
@@ -45,6 +54,24 @@ export class Context {
     this.redis = peer.redis
     this.tls = peer.tls
     this.#head = head
+    this.#interim = interim
+    this.#body = body instanceof RequestBody ? body : null
+    this.#buffered = body instanceof RequestBody ? null : body
+  }
+
+  /** The content of the request, to be read: in pieces, or as text, JSON or a form. */
+  get body(): RequestBody {
+    this.#body ??= new RequestBody(new BufferedPieces(this.#buffered), this.#head.fields.get('content-type'))
+    return this.#body
+  }
+
+  /**
+   * Tells the client, before the answer, what the answer will need (RFC 8297): `{ Link: '</style.css>; rel=preload; as=style' }`.
+   * False: nothing was sent, since the client speaks HTTP/1.0 or the answer has begun.
+   * @throws ResponseError for a header that cannot be sent
+   */
+  earlyHints(headers: ResponseHeaders): boolean {
+    return this.#interim?.putInterim(earlyHintsHead(headers)) ?? false
   }
 
   /** The host that the client asked for in its TLS handshake, lower case; null if none. */

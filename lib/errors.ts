@@ -35,6 +35,22 @@ export class ArgumentError extends LeveretError {
   }
 }
 
+/**
+ * The content of a request cannot be had, or is not what the handler takes it for. A handler that does not catch it
+ * answers with `status`, and `reason` as the text.
+ */
+export class BodyError extends LeveretError {
+  readonly code = 'LEVERET_BODY'
+  readonly status: number
+  /** A phrase that programs may match: `max_body_size limit violation: N`, `request body timeout`. */
+  readonly reason: string
+  constructor(status: number, reason: string, options?: ErrorOptions) {
+    super(reason, options)
+    this.status = status
+    this.reason = reason
+  }
+}
+
 /** The server could not listen: `failed to bind IP:PORT: reason`; `cause` is the error underneath. */
 export class BindError extends LeveretError {
   readonly code = 'LEVERET_BIND'

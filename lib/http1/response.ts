@@ -219,6 +219,22 @@ export function upgradeHead(headers: ResponseHeaders, date: string): string {
   return head + 'Connection: Upgrade\r\n' + date + '\r\n'
 }
 
+/**
+ * The head of 103 Early Hints (RFC 8297).
+ *
+ * @throws ResponseError as responseHead does, also for Connection and the framing headers
+ */
+export function earlyHintsHead(headers: ResponseHeaders): string {
+  let head = statusLine(103)
+  for (const name of namesOf(headers)) {
+    const value = headers[name]
+    if (value === undefined || value === null) continue
+    if (kindOf(name) !== ORDINARY) throw new ResponseError(name, 'has no place in an interim answer')
+    head += fieldLines(name, value)
+  }
+  return head + '\r\n'
+}
+
 /** The interim answer that a client with `Expect: 100-continue` waits for. */
 export const CONTINUE = `HTTP/1.1 100 ${reasonOf(100)}\r\n\r\n`
 
