@@ -51,6 +51,11 @@ export class BodyError extends LeveretError {
   }
 }
 
+/** A client's request got no response; `cause` says why. A response of any status is none of these. */
+export class RequestError extends LeveretError {
+  readonly code = 'LEVERET_REQUEST'
+}
+
 /** The server could not listen: `failed to bind IP:PORT: reason`; `cause` is the error underneath. */
 export class BindError extends LeveretError {
   readonly code = 'LEVERET_BIND'
