@@ -7,6 +7,9 @@ import { acceptHandshake, type Declined } from './handshake.js'
 import type { Upgrade } from './upgrade.js'
 import { WebSocket } from './websocket.js'
 
+/** What stands behind the head must be frames, whoever reads it. */
+const bodied: Declined = { status: 400, reason: 'a WebSocket handshake has no body', headers: {} }
+
 const closing: Disposition = ['close', null]
 
 /** Answers a handshake, and goes on as the WebSocket until that is closed; the caller closes the connection then. */
@@ -14,7 +17,7 @@ export function* serveWebSocket(exchange: Exchange, upgrade: Upgrade): Op<Dispos
   const { connection, head, written } = exchange
   const { rules } = upgrade
   if (written > 0) throw new ResponseError(null, 'the handler has written to the connection itself, and upgrades it as well')
-  const accepted = acceptHandshake(head, rules)
+  const accepted = head.chunked || head.contentLength > 0 ? bodied : acceptHandshake(head, rules)
   if ('status' in accepted) {
     const sent = answer(exchange, refusal(accepted, head.upgrade))
     return 'next' in sent ? yield* sent : sent

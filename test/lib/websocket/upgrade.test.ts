@@ -25,9 +25,10 @@ t.test('what is no good handshake is answered, and the handler never runs', asyn
       [{ 'Sec-WebSocket-Version': '8' }, 'GET / HTTP/1.1', 426, true],
       [{ 'Sec-WebSocket-Key': 'short' }, 'GET / HTTP/1.1', 400, true],
       [{ Origin: 'https://evil.test' }, 'GET / HTTP/1.1', 403, true],
+      [{ 'Content-Length': '2' }, 'GET / HTTP/1.1', 400, true],
     ]
     for (const [headers, line, status, ends] of table) {
-      const client = yield* world.connect(handshake(headers, line))
+      const client = yield* world.connect(handshake(headers, line) + ('Content-Length' in headers ? 'ab' : ''))
       const [response] = yield* client.responses(1)
       t.equal(response?.status, status, `${line} ${JSON.stringify(headers)}`)
       const connection = response?.fields.find(([name]) => name === 'connection')?.[1] ?? ''
