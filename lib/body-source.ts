@@ -1,6 +1,6 @@
 import { now, TimeoutError, type Op } from '../lev/index.js'
 import type { Connection } from './connection.js'
-import { BodyError } from './errors.js'
+import { BodyError, StateError } from './errors.js'
 import { ChunkedReader, DATA, DONE, NEED_MORE } from './http1/chunked.js'
 import type { RequestHead } from './http1/request-head.js'
 import { CONTINUE } from './http1/response.js'
@@ -31,7 +31,7 @@ export class BodySource implements Pieces {
   #waited = 0
   #begun = false
   #done: boolean
-  #failure: BodyError | null = null
+  #failure: Error | null = null
 
   constructor(connection: Connection, head: RequestHead, interim: InterimAnswers) {
     this.#connection = connection
@@ -52,6 +52,11 @@ export class BodySource implements Pieces {
    */
   get unusable(): boolean {
     return this.#failure !== null || (this.#head.expectContinue && !this.#begun && !this.#done)
+  }
+
+  /** Nobody reads any more: what is left stays unread, and must not be taken for another request. */
+  close(): void {
+    if (!this.#done) this.#failure ??= new StateError('the request is over: its body cannot be read any more')
   }
 
   *next(): Op<Buffer | null> {
@@ -131,7 +136,8 @@ export class BodySource implements Pieces {
   }
 
   #fail(refusal: Refusal): BodyError {
-    this.#failure = new BodyError(refusal.status, refusal.reason)
-    return this.#failure
+    const failure = new BodyError(refusal.status, refusal.reason)
+    this.#failure = failure
+    return failure
   }
 }

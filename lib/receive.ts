@@ -23,7 +23,13 @@ export interface OpenBody {
 export function* receive(exchange: Exchange): Op<Buffer | OpenBody | Refusal> {
   const { connection, head } = exchange
   const { settings } = connection
-  const buffered = isBuffered(exchange)
+  let buffered: boolean
+  try {
+    buffered = isBuffered(exchange)
+  } catch (error) {
+    connection.logger.error({ err: error, method: head.method, query: head.query }, 'buffer_body failed')
+    return { status: 500, reason: 'the body was not read' }
+  }
   if (buffered && !settings.decode_body) return yield* readBody(connection, head)
   if (head.contentLength > settings.max_body_size) return bodyTooLarge(settings.max_body_size)
   try {
@@ -73,5 +79,7 @@ export function* withOpenBody({ body, source, close }: OpenBody, respond: () => 
     }
   })
   if (disposition[0] !== 'keep-alive' || source.done) return disposition
-  return !source.unusable && (yield* source.drain(drainBytes, drainSeconds)) ? disposition : ['close', null]
+  const drained = !source.unusable && (yield* source.drain(drainBytes, drainSeconds))
+  source.close()
+  return drained ? disposition : ['close', null]
 }

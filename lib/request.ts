@@ -95,6 +95,8 @@ function afterFault(exchange: Exchange, error: unknown): Disposition {
     return exchange.isGone || !connection.client.isOpen ? exchange.abandon(closed) : refuse(exchange, error)
   }
   connection.logger.error({ err: error, method: exchange.head.method, query: exchange.head.query }, 'the handler failed')
+  // What it has not read of its body must not be taken for the next request.
+  exchange.source?.close()
   return exchange.isGone || !connection.client.isOpen ? exchange.abandon(closed) : fail(exchange)
 }
 

@@ -5,7 +5,7 @@ import t from 'tap'
 import * as lev from '../../lev/index.js'
 import type { Pieces } from '../../lib/body-source.js'
 import { decoded } from '../../lib/decoder.js'
-import type { Handler } from '../../lib/index.js'
+import type { Answer, Handler, RequestBody } from '../../lib/index.js'
 import { curl } from '../support/curl.js'
 import { seed } from '../support/seed.js'
 import { valueOf } from '../support/responses.js'
@@ -117,6 +117,47 @@ t.test('what is left unread is dropped when it is little, else the connection en
   await large.responses(1)
   large.send('x'.repeat(200_000))
   t.equal(await large.over, 'end')
+})
+
+t.test('a handler that fails over an unread body: what is left is never taken for a request', async (t) => {
+  const { connect, log } = await serve(t, {
+    buffer_body: (_method, path) => {
+      if (path === '/choice') throw new Error('no choice')
+      return false
+    },
+  }, (_method, query): Answer => {
+    if (query === '/smuggled') return 'smuggled'
+    if (query === '/bad') return ['x', 1]
+    if (query === '/stream') return [(function* () { yield 'x'; throw new Error('late') })()]
+    throw new Error('broken')
+  })
+  const inner = request('GET /smuggled')
+  for (const path of ['throws', 'choice', 'bad', 'stream']) {
+    const client = await connect(request(`POST /${path}`, {}, inner))
+    await client.until(() => (client.text.includes('\r\n\r\n') ? true : undefined))
+    if (path === 'bad') {
+      // Here the handler is over, and its body is drained: the next request is a proper one.
+      client.send(request('GET /smuggled'))
+      await client.responses(2)
+      t.equal(client.text.split('smuggled').length, 2)
+      continue
+    }
+    t.equal(await client.over, 'end', path)
+    t.notMatch(client.text, /smuggled/, path)
+  }
+  t.equal(log.of('error').length, 4)
+})
+
+t.test('a body that is read after its request: it gives nothing of what follows', async (t) => {
+  let kept: RequestBody | null = null
+  const { connect } = await serve(t, open, (_method, query, _args, _headers, _body, ctx) => {
+    if (query === '/keep') kept = ctx.body
+    return 'x'
+  })
+  const client = await connect(request('POST /keep', {}, '12345') + request('POST /', {}, 'abc'))
+  await client.responses(2)
+  const body = kept as RequestBody | null
+  t.equal(await lev.run(() => body?.read() ?? (function* () { return undefined })()), null)
 })
 
 t.test('Expect: 100-continue is answered when the handler reads, and only then', async (t) => {

@@ -5,12 +5,14 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { ReadableStream } from 'node:stream/web'
 import { createGunzip, gunzipSync } from 'node:zlib'
+import fc from 'fast-check'
 import t from 'tap'
 import * as lev from '../../lev/index.js'
 import type { Op } from '../../lev/index.js'
 import type { Answer, AnswerParts, Content, Handler, Out } from '../../lib/index.js'
 import { curl } from '../support/curl.js'
 import { valueOf } from '../support/responses.js'
+import { seed } from '../support/seed.js'
 import { eventually, request, serve } from '../support/serving.js'
 import { virtually, type World } from '../support/virtual.js'
 
@@ -440,4 +442,55 @@ t.test('stopping a server cuts what streams on after the drain', async (t) => {
   await client.over
   t.notMatch(client.text, /\r\n0\r\n/)
   t.strictSame(log.statuses(), [499])
+})
+
+t.test('any pieces, waits, flushes and codings, over any network: the content is what was written', async (t) => {
+  const step = fc.oneof(
+    fc.string({ unit: 'grapheme', maxLength: 20 }), fc.uint8Array({ maxLength: 40 }), fc.constant('x'.repeat(40_000)),
+    fc.constantFrom(null, 'flush' as const),
+  )
+  const cases = fc.record({
+    steps: fc.array(step, { maxLength: 12 }), gzip: fc.boolean(), seed: fc.nat(), segment: fc.constantFrom(1, 100, 65_536), old: fc.boolean(),
+  })
+  for (const { steps, gzip, segment, old, ...world } of fc.sample(cases, { numRuns: 150, seed })) {
+    // A segment of one byte makes long content slow.
+    const written = steps.filter((one) => segment > 1 || one === null || one.length < 1000)
+    const handle: Handler = () => [function* (out) {
+      for (const one of written) {
+        if (one === null) yield* lev.sleep(0.01)
+        else if (one === 'flush') yield* out.flush()
+        else yield* out.write(one)
+      }
+    }, 200, { 'Content-Type': 'text/plain' }]
+    await virtually({}, handle, function* ({ connect, log }: World) {
+      const client = yield* connect(request(`GET / HTTP/1.${old ? 0 : 1}`, gzip ? { 'Accept-Encoding': 'gzip' } : {}))
+      if (!old) yield* client.responses(1)
+      else yield* client.all()
+      const [{ body }] = yield* client.responses(1)
+      const expected = Buffer.concat(written.filter((one) => one !== null && one !== 'flush').map((one) => Buffer.from(one ?? '')))
+      const got = gzip ? gunzipSync(body) : body
+      t.ok(got.equals(expected), JSON.stringify({ gzip, segment, old, ...world, steps: written.length }))
+      t.strictSame(log.of('error'), [])
+      client.stream.close()
+    }, { segment, ...world })
+  }
+})
+
+t.test('nothing is left behind: sockets, timers, native memory', async (t) => {
+  const { server, connect, log } = await serve(t, { compression: { types: ['text/plain'] } }, (_method, query) => [function* (out) {
+    for (;;) {
+      yield* out.write('piece')
+      if (query === '/fails') throw new Error('broken')
+      yield* lev.sleep(0.005)
+    }
+  }, 200, { 'Content-Type': 'text/plain' }])
+  const before = process.getActiveResourcesInfo().length
+  for (let round = 0; round < 20; round++) {
+    const client = await connect(request(round % 2 === 0 ? 'GET /' : 'GET /fails', { 'Accept-Encoding': 'gzip' }))
+    await client.until(() => (client.text.includes('\r\n\r\n') ? true : undefined))
+    client.reset()
+  }
+  await eventually(() => log.statuses().length === 20, 'all are over')
+  await eventually(() => process.getActiveResourcesInfo().length <= before + 1, 'nothing is open')
+  await server.stop({ drain: 0 })
 })
