@@ -1,6 +1,6 @@
 export { memory, type MemoryOptions } from './drivers/memory.js'
 export { systemTime } from './drivers/node.js'
-export type { Address, ConnectOptions, Driver, ListenOptions, SecureFacts, Security } from './drivers/driver.js'
+export type { Address, ClientSecurity, ConnectOptions, Driver, ListenOptions, SecureFacts, Security } from './drivers/driver.js'
 export {
   AddressError,
   CancelledError,

@@ -89,9 +89,9 @@ export class Stream extends StreamInput implements TransportEvents {
     if (this.#output.full) yield* this.#output.relieve()
   }
 
-  /** Waits until all output has left. @throws as `write` */
-  *flush(): Op<void> {
-    yield* this.#output.untilUnsent(0)
+  /** Waits until all output has left, or all but `rest` bytes of it. @throws as `write` */
+  *flush(rest = 0): Op<void> {
+    yield* this.#output.untilUnsent(rest)
   }
 
   /** Sends all output, then ends it (FIN); the input stays open. @throws as `write` */

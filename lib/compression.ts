@@ -8,7 +8,7 @@ export type { Encoding } from './http1/negotiate.js'
 
 /** What decides about compressing an answer. Header values are those of the answer, as the handler gave them. */
 export interface Compressible {
-  /** Bytes of content; -1 if that is not known before it is sent. */
+  /** Bytes of content; Infinity if that is not known before it is sent. */
   readonly size: number
   readonly status: number
   readonly contentType: string | undefined
@@ -28,7 +28,7 @@ const offered: readonly Encoding[] = ['gzip', 'deflate']
  *
  * Level 4 gives nearly what the usual level 6 gives in about half its time; below 4 it is prose that suffers.
  */
-const level = 4
+export const compressionLevel = 4
 
 /**
  * Largest content, in bytes, that is compressed on the spot: in a tenth of a millisecond or two. A trip to the thread
@@ -71,9 +71,9 @@ export function chooseEncoding(acceptEncoding: string | undefined): Encoding | n
  */
 export function* compress(encoding: Encoding, bytes: Buffer): Op<Buffer> {
   if (bytes.length > onTheSpotLimit) {
-    return yield* waitForWork(encoding === 'gzip' ? pooledGzip(bytes, { level }) : pooledDeflate(bytes, { level }))
+    return yield* waitForWork(encoding === 'gzip' ? pooledGzip(bytes, { level: compressionLevel }) : pooledDeflate(bytes, { level: compressionLevel }))
   }
-  return encoding === 'gzip' ? gzipSync(bytes, { level }) : deflateSync(bytes, { level })
+  return encoding === 'gzip' ? gzipSync(bytes, { level: compressionLevel }) : deflateSync(bytes, { level: compressionLevel })
 }
 
 /** The Vary field of an answer that depends on Accept-Encoding too (RFC 9110 12.5.5). */

@@ -5,6 +5,7 @@ import {
 } from './checks.js'
 import { refuseUnknown, tlsConfig } from './config-ssl.js'
 import { ConfigError } from './errors.js'
+import type { RequestHeaders } from './http1/headers.js'
 import type { LoggerLike, LogLevel } from './log.js'
 
 const KiB = 1024
@@ -21,6 +22,9 @@ export interface Row<T> {
 function row<T>(value: T, unit: string, check: Check<T>): Row<T> {
   return { default: value, unit, check }
 }
+
+/** Decides whether a request's body is read before its handler is called. */
+export type BufferChoice = (method: string, path: string, headers: RequestHeaders) => boolean
 
 const compressionTable = {
   /** Whether answers are compressed for clients that accept it. Default: true. */
@@ -55,6 +59,13 @@ const flatTable = {
   requests_per_connection: row(512, '', integer(1, Number.MAX_SAFE_INTEGER)),
   /** Largest body of a request, in bytes; 0 takes none. Default: 5242880 (5 MiB). */
   max_body_size: row(5 * MiB, 'B', integer(0, 4096 * MiB, 'bytes')),
+  /**
+   * Whether a body is read before the handler is called: true, false (then the handler reads `ctx.body`), or a function that
+   * decides for each request that has one. Default: true.
+   */
+  buffer_body: row<boolean | BufferChoice>(true, '', bufferBody),
+  /** Whether bodies with `Content-Encoding: gzip` or `deflate` are decoded, other codings refused with 415. Default: false. */
+  decode_body: row(false, '', boolean),
   /** Longest request line, and longest line of one header, in bytes. Default: 8192 (8 KiB). */
   request_line_limit: row(8 * KiB, 'B', integer(16, MiB, 'bytes')),
   /** Most header lines of a request. Default: 100. */
@@ -182,6 +193,12 @@ function loggedHeader(value: unknown, key: string): string {
   const name = fieldName(value, key)
   if (!lineFields.has(name)) return name
   return refuse(key, value, 'the name of a header', 'the access line has something else of this name')
+}
+
+function bufferBody(value: unknown, key: string): boolean | BufferChoice {
+  if (typeof value === 'boolean') return value
+  if (typeof value === 'function') return value as BufferChoice
+  return refuse(key, value, 'true, false or a function (method, path, headers) => boolean')
 }
 
 function loggerLike(value: unknown, key: string): LoggerLike {

@@ -23,6 +23,8 @@ export class Connection implements Peer, Drainable {
   tls: TlsFacts | null = null
   /** Whether it waits for the first byte of a request. */
   idle = false
+  /** Told when the server stops, by what goes on for as long as its client likes: a WebSocket. */
+  onDrain: (() => void) | null = null
   readonly #peerHeader: Readonly<Record<string, string>>
   readonly #peerHeaders: Readonly<Record<string, string>>
 
@@ -69,6 +71,7 @@ export class Connection implements Peer, Drainable {
 
   /** The server stops: an idle connection is closed soon. One that is at work sees it by itself when it answers. */
   drain(): void {
+    this.onDrain?.()
     if (this.idle) this.client.readDeadline = Math.min(this.client.readDeadline, now() + idleGrace)
   }
 

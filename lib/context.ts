@@ -1,7 +1,14 @@
 import type { Stream } from '../lev/index.js'
 import type { TlsFacts } from '../tls/index.js'
+import type { InterimAnswers } from './body-source.js'
 import type { Settings } from './config.js'
+import { NO_HEAD, type RequestHead } from './http1/request-head.js'
+import { earlyHintsHead, type ResponseHeaders } from './http1/response.js'
 import type { Logger } from './log.js'
+import { BufferedPieces, RequestBody } from './request-body.js'
+import { asksForWebSocket } from './websocket/handshake.js'
+import type { WebSocketOptions } from './websocket/options.js'
+import { Upgrade, type WebSocketHandler } from './websocket/upgrade.js'
 
 /** What a context is made from: the connection that the request came on. */
 export interface Peer {
@@ -28,10 +35,17 @@ export class Context {
   readonly redis: unknown
   /** What the TLS handshake agreed on, the client's certificate included; null without TLS. */
   readonly tls: TlsFacts | null
+  readonly #head: RequestHead
+  readonly #interim: InterimAnswers | null
+  readonly #buffered: Buffer | null
+  #body: RequestBody | null
   #controller: AbortController | null = null
   #gone: string | null = null
 
-  constructor(peer: Peer, count: number) {
+  /** @param body the content of the request, as a whole or to be read */
+  constructor(
+    peer: Peer, count: number, head: RequestHead = NO_HEAD, body: Buffer | RequestBody | null = null, interim: InterimAnswers | null = null,
+  ) {
     this.client = peer.client
     this.client_ip = peer.client_ip
     this.count = count
@@ -39,6 +53,25 @@ export class Context {
     this.logger = peer.logger
     this.redis = peer.redis
     this.tls = peer.tls
+    this.#head = head
+    this.#interim = interim
+    this.#body = body instanceof RequestBody ? body : null
+    this.#buffered = body instanceof RequestBody ? null : body
+  }
+
+  /** The content of the request, to be read: in pieces, or as text, JSON or a form. */
+  get body(): RequestBody {
+    this.#body ??= new RequestBody(new BufferedPieces(this.#buffered), this.#head.fields.get('content-type'))
+    return this.#body
+  }
+
+  /**
+   * Tells the client, before the answer, what the answer will need (RFC 8297): `{ Link: '</style.css>; rel=preload; as=style' }`.
+   * False: nothing was sent, since the client speaks HTTP/1.0 or the answer has begun.
+   * @throws ResponseError for a header that cannot be sent
+   */
+  earlyHints(headers: ResponseHeaders): boolean {
+    return this.#interim?.putInterim(earlyHintsHead(headers)) ?? false
   }
 
   /** The host that the client asked for in its TLS handshake, lower case; null if none. */
@@ -53,6 +86,21 @@ export class Context {
       if (this.#gone !== null) this.#controller.abort(new DOMException(this.#gone, 'AbortError'))
     }
     return this.#controller.signal
+  }
+
+  /** Whether the request asks for a WebSocket; its handshake may have faults still. */
+  get wantsWebSocket(): boolean {
+    return asksForWebSocket(this.#head)
+  }
+
+  /**
+   * The answer that makes a WebSocket of the connection, for the handler to return: `return ctx.upgrade(function* (ws) { ... })`.
+   * A request that is no proper handshake gets 426, 400 or 403 instead. `handle` runs once the handshake is done; when it
+   * ends, the WebSocket is closed with 1000, and with 1011 when it throws.
+   * @throws ConfigError naming the option that cannot be
+   */
+  upgrade(handle: WebSocketHandler, options?: WebSocketOptions): Upgrade {
+    return new Upgrade(handle, options)
   }
 
   /** Whether `abort` was called. */

@@ -27,6 +27,19 @@ export function* encode(exchange: Exchange, headers: ResponseHeaders | undefined
   return { headers: varied, bytes: packed, length: packed.length }
 }
 
+/** How content that streams is encoded: in which coding, null for none, and with which headers. */
+export interface StreamEncoding {
+  readonly encoding: Encoding | null
+  readonly headers: ResponseHeaders | undefined
+}
+
+/** Chooses the coding of content of `size` bytes (Infinity: nobody knows) that is compressed while it is sent. */
+export function streamEncoding(exchange: Exchange, status: number, headers: ResponseHeaders | undefined, size: number): StreamEncoding {
+  if (!isEncodable(exchange, status, headers, size)) return { encoding: null, headers }
+  const encoding = chooseEncoding(exchange.head.fields.get('accept-encoding'))
+  return { encoding, headers: encodedHeaders(headers, encoding) }
+}
+
 function compressible(status: number, headers: ResponseHeaders | undefined, size: number): Compressible {
   return {
     size,

@@ -24,6 +24,38 @@ export class StateError extends LeveretError {
   readonly code = 'LEVERET_STATE'
 }
 
+/** A function was called with something that it cannot take; nothing was done. */
+export class ArgumentError extends LeveretError {
+  readonly code = 'LEVERET_ARGUMENT'
+  /** The argument or option: `heartbeat`, `url`. */
+  readonly argument: string
+  constructor(argument: string, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.argument = argument
+  }
+}
+
+/**
+ * The content of a request cannot be had, or is not what the handler takes it for. A handler that does not catch it
+ * answers with `status`, and `reason` as the text.
+ */
+export class BodyError extends LeveretError {
+  readonly code = 'LEVERET_BODY'
+  readonly status: number
+  /** A phrase that programs may match: `max_body_size limit violation: N`, `request body timeout`. */
+  readonly reason: string
+  constructor(status: number, reason: string, options?: ErrorOptions) {
+    super(reason, options)
+    this.status = status
+    this.reason = reason
+  }
+}
+
+/** A client's request got no response; `cause` says why. A response of any status is none of these. */
+export class RequestError extends LeveretError {
+  readonly code = 'LEVERET_REQUEST'
+}
+
 /** The server could not listen: `failed to bind IP:PORT: reason`; `cause` is the error underneath. */
 export class BindError extends LeveretError {
   readonly code = 'LEVERET_BIND'

@@ -1,5 +1,6 @@
 import { now } from '../lev/index.js'
 import { accessEnabled, clientGone, logAccess } from './access-log.js'
+import type { BodySource, InterimAnswers } from './body-source.js'
 import type { Connection } from './connection.js'
 import { Context } from './context.js'
 import type { Persistence } from './http1/response.js'
@@ -8,11 +9,14 @@ import { NO_HEAD, type RequestHead } from './http1/request-head.js'
 /** What becomes of a connection after a request: `[connection_state, err]`, as in Lilush. */
 export type Disposition = readonly [connection_state: 'keep-alive' | 'close' | null, err: string | null]
 
+const kept: Disposition = ['keep-alive', null]
+const closing: Disposition = ['close', null]
+
 /** How far a request has come: waited for, its head or its body being read, being answered, its answer being sent. */
 export type Phase = 'idle' | 'head' | 'body' | 'answer' | 'sending' | 'done'
 
 /** One request and its answer, from the first byte to the log line. */
-export class Exchange implements Persistence {
+export class Exchange implements Persistence, InterimAnswers {
   readonly connection: Connection
   /** Which request of its connection it is, from 1. */
   readonly count: number
@@ -21,6 +25,10 @@ export class Exchange implements Persistence {
   phase: Phase = 'idle'
   /** Whether the connection lives on after the answer. */
   keepAlive = false
+  /** The content, if the handler reads it itself. */
+  source: BodySource | null = null
+  /** Whether what the handler gets of the content is not what was sent, but decoded. */
+  decoded = false
   #ctx: Context | null = null
   #began = 0
   #putBefore = 0
@@ -59,6 +67,14 @@ export class Exchange implements Persistence {
     this.#putBefore = this.connection.client.bytesPut
   }
 
+  putInterim(text: string): boolean {
+    // Behind the head of the answer it would be content. An answer of the handler's own has begun, too.
+    if (this.minorVersion === 0 || !(this.phase === 'body' || (this.phase === 'answer' && this.written === 0))) return false
+    this.connection.client.put(text)
+    this.#putBefore += text.length
+    return true
+  }
+
   /** Nobody waits for the answer any more: the handler's signal aborts. */
   abort(why: string): void {
     if (this.#ctx !== null) Context.abort(this.#ctx, why)
@@ -67,7 +83,7 @@ export class Exchange implements Persistence {
   /** Whether the connection may live on as far as the request and the server are concerned. */
   mayKeepAlive(): boolean {
     const { settings, service } = this.connection
-    return this.head.keepAlive && this.count < settings.requests_per_connection && !service.draining
+    return this.head.keepAlive && this.count < settings.requests_per_connection && !service.draining && this.source?.unusable !== true
   }
 
   /** It was answered: writes the log line. Returns `disposition`, for callers to return in turn. */
@@ -77,9 +93,14 @@ export class Exchange implements Persistence {
     return disposition
   }
 
+  /** The whole answer is on its way: the connection lives on if it may. */
+  complete(status: number, size: number): Disposition {
+    return this.finish(status, size, this.keepAlive ? kept : closing)
+  }
+
   /** It ends without an answer, since nobody is there to read one. Only what had begun is logged. Harmless when it is done. */
-  abandon(disposition: Disposition): Disposition {
-    if (this.phase === 'body' || this.phase === 'answer' || this.phase === 'sending') this.finish(clientGone, 0, disposition)
+  abandon(disposition: Disposition, size = 0): Disposition {
+    if (this.phase === 'body' || this.phase === 'answer' || this.phase === 'sending') this.finish(clientGone, size, disposition)
     return disposition
   }
 

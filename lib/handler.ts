@@ -2,15 +2,24 @@ import type { Op } from '../lev/index.js'
 import type { Context } from './context.js'
 import type { RequestHeaders } from './http1/headers.js'
 import type { ResponseHeaders } from './http1/response.js'
+import type { StreamingContent } from './producers.js'
+import type { Upgrade } from './websocket/upgrade.js'
 
 /** What an answer consists of. A string is sent as UTF-8; null is an answer without content. */
-export type Content = string | Uint8Array | null
+export type Content = string | Uint8Array | StreamingContent | null
+
+/** `[content, status, headers]`: what is not given is null, 200 and none. */
+export type AnswerParts = readonly [content?: Content, status?: number, headers?: ResponseHeaders]
 
 /**
  * What a handler returns: `[content, status, headers]`, or just the content; the status is 200 where it says none.
  * `undefined` (or nothing but undefined) means that the handler has answered on `ctx.client` itself.
+ *
+ * `ctx.upgrade(...)` makes a WebSocket of the connection.
+ *
+ * A bare iterable is not among it, since a generator would be taken for a coroutine: `[iterable]` is.
  */
-export type Answer = Content | undefined | void | readonly [content?: Content, status?: number, headers?: ResponseHeaders]
+export type Answer = string | Uint8Array | Exclude<StreamingContent, Iterable<unknown>> | null | undefined | void | AnswerParts | Upgrade
 
 /**
  * Answers one request. A plain function, a coroutine (`function*`, its operations being `yield*`-ed) or an async function.

@@ -1,12 +1,18 @@
-import { CancelledError, ClosedError, now, scope, TimeoutError, wait, type Op } from '../lev/index.js'
-import { readBody } from './body.js'
+import { CancelledError, ClosedError, now, TimeoutError, type Op } from '../lev/index.js'
+import { attend, waitOrDrop } from './attend.js'
 import type { Connection } from './connection.js'
+import { BodyError } from './errors.js'
 import { Context } from './context.js'
 import { Exchange, type Disposition } from './exchange.js'
 import { isOp, isThenable, type Answer } from './handler.js'
 import { NEED_MORE, REFUSED } from './http1/head.js'
 import { refusals, type Refusal } from './http1/refusal.js'
+import { discard } from './producers.js'
+import { receive, withOpenBody } from './receive.js'
+import { RequestBody } from './request-body.js'
 import { answer, fail, refuse } from './respond.js'
+import { serveWebSocket } from './websocket/serve.js'
+import { Upgrade } from './websocket/upgrade.js'
 
 const closed: Disposition = [null, 'closed']
 const idleTimeout: Disposition = [null, 'keepalive timeout']
@@ -37,15 +43,12 @@ export function* processRequest(connection: Connection, count: number): Op<Dispo
 
     let body: Buffer | null = null
     if (head.chunked || head.contentLength > 0) {
-      const read = yield* readBody(connection, head)
-      if ('status' in read) return refuse(exchange, read)
-      body = read
+      const received = yield* receive(exchange)
+      if ('status' in received) return refuse(exchange, received)
+      if ('source' in received) return yield* withOpenBody(received, () => respond(exchange, received.body))
+      body = received
     }
-
-    const result = callHandler(exchange, body)
-    const given = isOp(result) || isThenable(result) ? yield* attend(exchange, result) : result
-    if (exchange.isGone) return exchange.abandon(closed)
-    const sent = answer(exchange, given)
+    const sent = respond(exchange, body)
     return 'next' in sent ? yield* sent : sent
   } catch (error) {
     return afterFault(exchange, error)
@@ -88,7 +91,12 @@ function afterFault(exchange: Exchange, error: unknown): Disposition {
     return exchange.abandon(sendFailed(error))
   }
   if (exchange.isGone && error instanceof CancelledError) return exchange.abandon(closed)
+  if (phase === 'answer' && error instanceof BodyError && exchange.written === 0) {
+    return exchange.isGone || !connection.client.isOpen ? exchange.abandon(closed) : refuse(exchange, error)
+  }
   connection.logger.error({ err: error, method: exchange.head.method, query: exchange.head.query }, 'the handler failed')
+  // What it has not read of its body must not be taken for the next request.
+  exchange.source?.close()
   return exchange.isGone || !connection.client.isOpen ? exchange.abandon(closed) : fail(exchange)
 }
 
@@ -96,40 +104,38 @@ function sendFailed(error: Error): Disposition {
   return [null, `failed to send response: ${error.message}`]
 }
 
-function callHandler(exchange: Exchange, body: Buffer | null): ReturnType<Connection['service']['handle']> {
-  const { connection, head } = exchange
-  const ctx = new Context(connection, exchange.count)
-  exchange.beginAnswer(ctx)
-  connection.client.readDeadline = Infinity
-  return connection.service.handle(head.method, head.query, head.args, connection.headersOf(head), body, ctx)
+/** Has the handler answer: at once, or, when something has to be waited for, as an operation. */
+function respond(exchange: Exchange, body: Buffer | RequestBody | null): Disposition | Op<Disposition> {
+  const result = callHandler(exchange, body)
+  if (isOp(result)) return respondLater(exchange, attend(exchange, result))
+  if (isThenable(result)) return respondLater(exchange, attend(exchange, waitOrDrop(heeded(result), discard)))
+  return conclude(exchange, result)
 }
 
-/** Waits for a handler that suspends, and cancels it if its client goes away meanwhile. */
-function* attend(exchange: Exchange, result: Op<Answer> | PromiseLike<Answer>): Op<Answer> {
-  const { client, settings } = exchange.connection
-  const op = isOp(result) ? result : wait(heeded(result))
-  let over = false
-  try {
-    return yield* scope(function* (around) {
-      client.onGone = (how) => {
-        if (how === 'end' && settings.half_close === 'answer') return
-        exchange.abort('client gone')
-        around.cancel('client gone')
-      }
-      // It may have gone before its request had its turn.
-      if (!client.isOpen) client.onGone('close')
-      else if (client.inputEnded) client.onGone('end')
-      const given = yield* op
-      over = true
-      return given
-    })
-  } catch (error) {
-    over = true
-    throw error
-  } finally {
-    client.onGone = null
-    if (!over) exchange.abort('the server stopped')
+function* respondLater(exchange: Exchange, answering: Op<Answer>): Op<Disposition> {
+  const sent = conclude(exchange, yield* answering)
+  return 'next' in sent ? yield* sent : sent
+}
+
+function conclude(exchange: Exchange, given: Answer): Disposition | Op<Disposition> {
+  if (exchange.isGone) {
+    discard(given)
+    return exchange.abandon(closed)
   }
+  return given instanceof Upgrade ? serveWebSocket(exchange, given) : answer(exchange, given)
+}
+
+function callHandler(exchange: Exchange, body: Buffer | RequestBody | null): ReturnType<Connection['service']['handle']> {
+  const { connection, head } = exchange
+  const ctx = new Context(connection, exchange.count, head, body, exchange)
+  exchange.beginAnswer(ctx)
+  connection.client.readDeadline = Infinity
+  const headers = connection.headersOf(head)
+  if (exchange.decoded) {
+    delete headers['content-encoding']
+    delete headers['content-length']
+  }
+  return connection.service.handle(head.method, head.query, head.args, headers, body instanceof RequestBody ? null : body, ctx)
 }
 
 /** A promise that may be rejected before it has its turn of being waited for: a process ends over one that nobody heeds. */

@@ -1,12 +1,11 @@
 import { now, wallClock, type Op } from '../lev/index.js'
 import { encode, isEncodable, type Encoded } from './encode.js'
 import type { Disposition, Exchange } from './exchange.js'
-import type { Answer } from './handler.js'
+import type { Answer, AnswerParts } from './handler.js'
 import type { Refusal } from './http1/refusal.js'
 import { dateLine, hasContent, headerOf, NO_LENGTH, reasonOf, ResponseError, responseHead, type ResponseHeaders } from './http1/response.js'
-
-const kept: Disposition = ['keep-alive', null]
-const closing: Disposition = ['close', null]
+import { producerOf } from './producers.js'
+import { streamAnswer } from './streaming.js'
 
 /** Bytes of unsent output above which the next request waits: pipelined answers must not pile up for a slow reader. */
 const unsentLimit = 128 * 1024
@@ -22,7 +21,7 @@ const textHeaders: ResponseHeaders = { 'Content-Type': 'text/plain; charset=utf-
 export function answer(exchange: Exchange, given: Answer): Disposition | Op<Disposition> {
   try {
     if (!Array.isArray(given)) return given === undefined ? passOver(exchange) : send(exchange, given, 200, undefined)
-    const [content, status, headers] = given as readonly [content?: unknown, status?: number, headers?: ResponseHeaders]
+    const [content, status, headers] = given as AnswerParts
     if (content === undefined && status === undefined && headers === undefined) return passOver(exchange)
     return send(exchange, content, status ?? 200, headers)
   } catch (error) {
@@ -39,7 +38,7 @@ export function answer(exchange: Exchange, given: Answer): Disposition | Op<Disp
  */
 export function fail(exchange: Exchange): Disposition {
   if (exchange.written > 0) return exchange.finish(500, exchange.written, [null, 'the handler failed'])
-  return finish(exchange, 500, put(exchange, `${reasonOf(500)}\n`, 500, textHeaders))
+  return exchange.complete(500, put(exchange, `${reasonOf(500)}\n`, 500, textHeaders))
 }
 
 /** Tells the client why its request is not served; then the connection must be closed. */
@@ -65,25 +64,33 @@ function passOver(exchange: Exchange): Disposition {
   if (written === 0 && open) {
     connection.logger.warn({ method: head.method, query: head.query }, 'the handler returned nothing and wrote nothing: its client waits')
   }
-  return exchange.finish(0, written, open && exchange.mayKeepAlive() ? kept : closing)
+  exchange.keepAlive = open && exchange.mayKeepAlive()
+  return exchange.complete(0, written)
 }
 
 function send(exchange: Exchange, content: unknown, status: number, given: ResponseHeaders | undefined): Disposition | Op<Disposition> {
   const { connection } = exchange
   if (exchange.written > 0) throw new ResponseError(null, 'the handler has written to the connection itself, and returned an answer as well')
   const bytes = bytesOf(content)
+  if (bytes === null) return stream(exchange, content, status, given)
   const headers = typeof content === 'string' && content !== '' ? typed(given) : given
   if (bytes.length >= connection.settings.compression.min_size && isEncodable(exchange, status, headers, bytes.length)) {
     return sendEncoded(exchange, bytes, status, headers)
   }
   const size = put(exchange, bytes, status, headers)
-  return connection.client.unsent > unsentLimit ? relieve(exchange, status, size) : finish(exchange, status, size)
+  return connection.client.unsent > unsentLimit ? relieve(exchange, status, size) : exchange.complete(status, size)
+}
+
+function stream(exchange: Exchange, content: unknown, status: number, headers: ResponseHeaders | undefined): Disposition | Op<Disposition> {
+  const producer = producerOf(content)
+  if (producer === null) throw new ResponseError(null, `the content is neither a string nor bytes nor null, nor does it stream: ${typeof content}`)
+  return streamAnswer(exchange, producer, status, headers)
 }
 
 function* sendEncoded(exchange: Exchange, bytes: Buffer | string, status: number, headers: ResponseHeaders | undefined): Op<Disposition> {
   const encoded: Encoded = yield* encode(exchange, headers, bytes)
   const size = put(exchange, encoded.bytes, status, encoded.headers, encoded.length)
-  return exchange.connection.client.unsent > unsentLimit ? yield* relieve(exchange, status, size) : finish(exchange, status, size)
+  return exchange.connection.client.unsent > unsentLimit ? yield* relieve(exchange, status, size) : exchange.complete(status, size)
 }
 
 /**
@@ -109,10 +116,6 @@ function put(
   return size
 }
 
-function finish(exchange: Exchange, status: number, size: number): Disposition {
-  return exchange.finish(status, size, exchange.keepAlive ? kept : closing)
-}
-
 /** Text without a type of its own is plain text: no browser is to guess that it is a page. */
 function typed(headers: ResponseHeaders | undefined): ResponseHeaders {
   if (headers === undefined || headers === null) return textHeaders
@@ -121,12 +124,12 @@ function typed(headers: ResponseHeaders | undefined): ResponseHeaders {
   return { ...textHeaders, ...headers }
 }
 
-/** Text of one byte a character stays text, since it joins the head at no cost; anything else becomes bytes. */
-function bytesOf(content: unknown): Buffer | string {
+/** Text of one byte a character stays text, since it joins the head at no cost; bytes stay bytes; null is content that streams. */
+function bytesOf(content: unknown): Buffer | string | null {
   if (typeof content === 'string') return Buffer.byteLength(content) === content.length ? content : Buffer.from(content)
   if (content === null || content === undefined) return ''
   if (content instanceof Uint8Array) return Buffer.from(content.buffer, content.byteOffset, content.byteLength)
-  throw new ResponseError(null, `the content is neither a string nor bytes nor null: ${typeof content}`)
+  return null
 }
 
 /** Waits until a slow reader has taken most of what it was sent; one that is slower than `min_transfer_rate` is cut. */
@@ -137,7 +140,7 @@ function* relieve(exchange: Exchange, status: number, size: number): Op<Disposit
   }
   try {
     yield* client.write('')
-    return finish(exchange, status, size)
+    return exchange.complete(status, size)
   } finally {
     client.writeDeadline = Infinity
   }

@@ -27,7 +27,7 @@ const OVERHEAD_PER_BYTE = 16
 
 // Fields that a trailer must not hold (RFC 9110 6.5.1): those for framing, routing, authentication, request control,
 // and for how content is to be read. A proxy that merges trailers into the header would take them for the header's.
-const FORBIDDEN = new Set([
+export const FORBIDDEN_TRAILERS: ReadonlySet<string> = new Set([
   'authorization', 'cache-control', 'connection', 'content-encoding', 'content-length', 'content-range', 'content-type',
   'cookie', 'expect', 'forwarded', 'host', 'if-match', 'if-modified-since', 'if-none-match', 'if-range',
   'if-unmodified-since', 'keep-alive', 'max-forwards', 'origin', 'proxy-authenticate', 'proxy-authorization',
@@ -210,7 +210,7 @@ export class ChunkedReader {
     }
     if (lines.count > 0) {
       const trailers = new FieldBlock(buf.toString('latin1', start, next), lines.ownMarks())
-      if (trailers.names().some((name) => FORBIDDEN.has(name))) {
+      if (trailers.names().some((name) => FORBIDDEN_TRAILERS.has(name))) {
         this.refusal = refusals.trailer
         return REFUSED
       }

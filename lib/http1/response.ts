@@ -1,3 +1,4 @@
+import { FORBIDDEN_TRAILERS } from './chunked.js'
 import { reasonOf, statusLine } from './status.js'
 
 export { hasContent, reasonOf } from './status.js'
@@ -218,6 +219,22 @@ export function upgradeHead(headers: ResponseHeaders, date: string): string {
   return head + 'Connection: Upgrade\r\n' + date + '\r\n'
 }
 
+/**
+ * The head of 103 Early Hints (RFC 8297).
+ *
+ * @throws ResponseError as responseHead does, also for Connection and the framing headers
+ */
+export function earlyHintsHead(headers: ResponseHeaders): string {
+  let head = statusLine(103)
+  for (const name of namesOf(headers)) {
+    const value = headers[name]
+    if (value === undefined || value === null) continue
+    if (kindOf(name) !== ORDINARY) throw new ResponseError(name, 'has no place in an interim answer')
+    head += fieldLines(name, value)
+  }
+  return head + '\r\n'
+}
+
 /** The interim answer that a client with `Expect: 100-continue` waits for. */
 export const CONTINUE = `HTTP/1.1 100 ${reasonOf(100)}\r\n\r\n`
 
@@ -228,6 +245,23 @@ export function chunkSize(bytes: number): string {
 
 /** The end of a chunked body, with no trailers. */
 export const LAST_CHUNK = '0\r\n\r\n'
+
+/**
+ * The end of a chunked body, with trailers.
+ *
+ * @throws ResponseError as responseHead does, and for a field that has no place there: those for framing, routing,
+ *   authentication, and for how content is to be read (RFC 9110 6.5.1)
+ */
+export function lastChunk(trailers: ResponseHeaders): string {
+  let lines = '0\r\n'
+  for (const name of namesOf(trailers)) {
+    const value = trailers[name]
+    if (value === undefined || value === null) continue
+    if (kindOf(name) !== ORDINARY || FORBIDDEN_TRAILERS.has(name.toLowerCase())) throw new ResponseError(name, 'not allowed in a trailer')
+    lines += fieldLines(name, value)
+  }
+  return lines + '\r\n'
+}
 
 /** A time in seconds since 1970 as HTTP writes it (RFC 9110 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`. */
 export function imfFixdate(epochSeconds: number): string {

@@ -1,0 +1,143 @@
+import { now, TimeoutError, type Op } from '../lev/index.js'
+import type { Connection } from './connection.js'
+import { BodyError, StateError } from './errors.js'
+import { ChunkedReader, DATA, DONE, NEED_MORE } from './http1/chunked.js'
+import type { RequestHead } from './http1/request-head.js'
+import { CONTINUE } from './http1/response.js'
+import { refusals, type Refusal } from './http1/refusal.js'
+
+export const bodyTimeout: Refusal = { status: 408, reason: 'request body timeout' }
+export const bodyCutOff: Refusal = { status: 400, reason: 'the client ended within the body' }
+
+/** What sends interim answers. */
+export interface InterimAnswers {
+  /** Sends an interim answer; false if it is too late for one, or the client is too old to understand it. */
+  putInterim(text: string): boolean
+}
+
+/** Where the pieces of a body come from. */
+export interface Pieces {
+  /** The next piece, never an empty one; null at the end. @throws BodyError */
+  next(): Op<Buffer | null>
+}
+
+/** The content of a request as it arrives, piece by piece, within `max_body_size` and the timeouts. */
+export class BodySource implements Pieces {
+  readonly #connection: Connection
+  readonly #head: RequestHead
+  readonly #interim: InterimAnswers
+  readonly #chunks: ChunkedReader | null
+  #received = 0
+  #waited = 0
+  #begun = false
+  #done: boolean
+  #failure: Error | null = null
+
+  constructor(connection: Connection, head: RequestHead, interim: InterimAnswers) {
+    this.#connection = connection
+    this.#interim = interim
+    this.#head = head
+    this.#chunks = head.chunked ? new ChunkedReader(connection.settings.max_body_size, connection.headLimits) : null
+    this.#done = !head.chunked && head.contentLength <= 0
+  }
+
+  /** Whether all of it was read. */
+  get done(): boolean {
+    return this.#done
+  }
+
+  /**
+   * Whether no other request can follow: the body is faulty, or the client waits for a word before it sends it and has had
+   * none, so that nobody knows what it will send next.
+   */
+  get unusable(): boolean {
+    return this.#failure !== null || (this.#head.expectContinue && !this.#begun && !this.#done)
+  }
+
+  /** Nobody reads any more: what is left stays unread, and must not be taken for another request. */
+  close(): void {
+    if (!this.#done) this.#failure ??= new StateError('the request is over: its body cannot be read any more')
+  }
+
+  *next(): Op<Buffer | null> {
+    if (this.#failure !== null) throw this.#failure
+    if (!this.#begun) this.#begin()
+    const { client } = this.#connection
+    while (!this.#done) {
+      const piece = this.#chunks === null ? this.#nextSized() : this.#nextChunked(this.#chunks)
+      if (piece !== null) {
+        this.#received += piece.length
+        return piece
+      }
+      if (!this.#done) yield* this.#more(client)
+    }
+    return null
+  }
+
+  /** Reads what is left and throws it away, at most `limit` bytes. Whether that was all. */
+  *drain(limit: number, seconds: number): Op<boolean> {
+    const { client } = this.#connection
+    const end = now() + seconds
+    try {
+      for (let dropped = 0; dropped <= limit && now() < end;) {
+        const piece = yield* this.next()
+        if (piece === null) return true
+        dropped += piece.length
+      }
+    } catch (error) {
+      if (!(error instanceof BodyError)) throw error
+    } finally {
+      client.readDeadline = Infinity
+    }
+    return false
+  }
+
+  #begin(): void {
+    this.#begun = true
+    const { client } = this.#connection
+    if (this.#head.expectContinue && !this.#done && client.inputStart === client.inputEnd) this.#interim.putInterim(CONTINUE)
+  }
+
+  #nextSized(): Buffer | null {
+    const { client } = this.#connection
+    const size = Math.min(client.inputEnd - client.inputStart, this.#head.contentLength - this.#received)
+    if (size === 0) return null
+    const piece = client.input.subarray(client.inputStart, client.inputStart + size)
+    client.consume(size)
+    this.#done = this.#received + size === this.#head.contentLength
+    return piece
+  }
+
+  #nextChunked(chunks: ChunkedReader): Buffer | null {
+    const { client } = this.#connection
+    const event = chunks.next(client.input, client.inputStart, client.inputEnd)
+    const piece = event === DATA ? client.input.subarray(chunks.dataStart, chunks.dataEnd) : null
+    client.consume(chunks.position - client.inputStart)
+    if (event === DATA || event === NEED_MORE) return piece
+    if (event !== DONE) throw this.#fail(chunks.refusal ?? refusals.chunkSize)
+    this.#done = true
+    return null
+  }
+
+  /** Only waiting counts against the timeouts: a handler may take its time between two pieces. */
+  *#more(client: Connection['client']): Op<void> {
+    const { request_body_timeout, min_transfer_rate } = this.#connection.settings
+    const began = now()
+    const earned = min_transfer_rate === 0 ? 0 : this.#received / min_transfer_rate
+    client.readDeadline = began + request_body_timeout + earned - this.#waited
+    try {
+      if (!(yield* client.fill())) throw this.#fail(bodyCutOff)
+    } catch (error) {
+      throw error instanceof TimeoutError && client.isOpen ? this.#fail(bodyTimeout) : error
+    } finally {
+      client.readDeadline = Infinity
+      this.#waited += now() - began
+    }
+  }
+
+  #fail(refusal: Refusal): BodyError {
+    const failure = new BodyError(refusal.status, refusal.reason)
+    this.#failure = failure
+    return failure
+  }
+}

@@ -1,0 +1,41 @@
+import * as lev from '../../lev/index.js'
+import type { Op, Stream } from '../../lev/index.js'
+import { clientSecurity, type ClientTlsOptions } from '../../tls/index.js'
+import { ArgumentError } from '../errors.js'
+
+export interface TcpOptions {
+  /** Whether to speak TLS, and how. The server's certificate is verified unless `verify: false` says otherwise. Default: false. */
+  readonly tls?: boolean | ClientTlsOptions
+  /** Time to live of the packets, 1 to 255. Checked, and without effect: Node.js has no way to set it for TCP. */
+  readonly ttl?: number
+}
+
+/**
+ * Opens a connection. Gives a Stream: `read(size?)`, `write(data)`, `end()`, `close()`, `local` and `remote`. Bound the time with
+ * `lev.timeout`; cancelling abandons the attempt.
+ *
+ * @param host a host name or an IP address
+ * @param options `true` is short for `{ tls: true }`
+ * @throws ArgumentError; AddressError when no connection can be made; HandshakeError when TLS fails; IdentityError for
+ * certificates or a key that cannot be used
+ */
+function* connect(host: string, port: number, options: TcpOptions | boolean = {}): Op<Stream> {
+  if (typeof host !== 'string' || host === '') throw new ArgumentError('host', 'host must be a host name or an IP address')
+  if (!Number.isInteger(port) || port < 1 || port > 65535) throw new ArgumentError('port', `port must be an integer from 1 to 65535, got ${String(port)}`)
+  const { tls = false, ttl } = typeof options === 'boolean' ? { tls: options } : options
+  if (ttl !== undefined && !(Number.isInteger(ttl) && ttl >= 1 && ttl <= 255)) throw new ArgumentError('ttl', 'ttl must be an integer from 1 to 255')
+  // What cannot be used is told before anything is sent.
+  const security = tls === false ? null : clientSecurity(host, tls === true ? {} : tls)
+  const stream = yield* lev.connect({ ip: host, port })
+  if (security === null) return stream
+  let secured = false
+  try {
+    yield* stream.secure(security)
+    secured = true
+    return stream
+  } finally {
+    if (!secured) stream.close()
+  }
+}
+
+export const tcp = { connect } as const

@@ -1,0 +1,137 @@
+import { now, scope, sleep, type Op } from '../lev/index.js'
+import { ArgumentError } from './errors.js'
+import type { AnswerParts } from './handler.js'
+import type { ResponseHeaders } from './http1/response.js'
+import type { Out } from './out.js'
+
+/** What an event may carry besides its data. */
+export interface EventFields {
+  /** Its type: what the browser's listeners are registered for; "message" when absent. */
+  readonly event?: string
+  /** What the client sends back as `Last-Event-ID` when it connects anew; "" forgets the one before. */
+  readonly id?: string | number
+  /** Seconds after which the client is to connect anew once the connection is lost. */
+  readonly retry?: number
+}
+
+export interface EventStreamOptions {
+  /** Seconds without an event after which a comment is sent, so that nothing on the way takes the connection for dead. 0: never. Default: 15. */
+  readonly heartbeat?: number
+  /** Seconds after which the client is to connect anew; the client's own choice when absent. */
+  readonly retry?: number
+  /** Status 200 and these headers, besides Content-Type and `Cache-Control: no-store`. */
+  readonly headers?: ResponseHeaders
+}
+
+/** Sends server-sent events. */
+export interface EventSender {
+  /**
+   * Sends one event, and waits while the client is behind. Data that is no string is sent as JSON.
+   * @throws ArgumentError for an event or id with a line break, or data that cannot be JSON
+   */
+  send(data: unknown, fields?: EventFields): Op<void>
+  /** Sends a comment, which no listener sees. */
+  comment(text?: string): Op<void>
+}
+
+const defaultHeartbeat = 15
+
+/**
+ * An answer of server-sent events, of the WHATWG's format: the generator sends them, is cancelled when its client goes away,
+ * and the stream ends with it. The head leaves at once.
+ *
+ * ```ts
+ * return eventStream(function* (events) {
+ *   for (let n = 1; ; n++) {
+ *     yield* events.send({ n }, { id: n })
+ *     yield* lev.sleep(1)
+ *   }
+ * })
+ * ```
+ * @throws ArgumentError naming the option
+ */
+export function eventStream(produce: (events: EventSender) => Op<void>, options: EventStreamOptions = {}): AnswerParts {
+  if (typeof produce !== 'function') throw new ArgumentError('produce', 'produce must be a generator function')
+  const heartbeat = secondsOf('heartbeat', options.heartbeat ?? defaultHeartbeat)
+  const retry = options.retry === undefined ? '' : retryLine(options.retry)
+  const headers: ResponseHeaders = { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', ...options.headers }
+  return [function* (out) {
+    if (retry !== '') yield* out.write(`${retry}\n`)
+    yield* out.flush()
+    const sender = new Sender(out)
+    yield* scope(function* (around) {
+      const beating = heartbeat > 0 ? around.spawn(() => sender.beat(heartbeat)) : null
+      yield* produce(sender)
+      beating?.cancel()
+    })
+  }, 200, headers]
+}
+
+class Sender implements EventSender {
+  readonly #out: Out
+  #sentAt = now()
+
+  constructor(out: Out) {
+    this.#out = out
+  }
+
+  *send(data: unknown, fields: EventFields = {}): Op<void> {
+    let text = ''
+    if (fields.retry !== undefined) text += retryLine(fields.retry)
+    if (fields.event !== undefined) text += `event: ${oneLine('event', fields.event)}\n`
+    if (fields.id !== undefined) text += `id: ${oneLine('id', String(fields.id))}\n`
+    yield* this.#write(`${text}${lines('data: ', textOf(data))}\n`)
+  }
+
+  *comment(text = ''): Op<void> {
+    yield* this.#write(`${lines(text === '' ? ':' : ': ', text)}\n`)
+  }
+
+  /** Sends a comment whenever nothing was sent for `seconds`. */
+  *beat(seconds: number): Op<void> {
+    for (;;) {
+      const left = this.#sentAt + seconds - now()
+      // A millisecond is nothing here, and sums of seconds are not exact.
+      if (left > 0.001) yield* sleep(left)
+      else yield* this.comment()
+    }
+  }
+
+  *#write(text: string): Op<void> {
+    this.#sentAt = now()
+    yield* this.#out.write(text)
+  }
+}
+
+/** Each line of a text behind `prefix`: CR, LF and CRLF all end lines in this format. */
+function lines(prefix: string, text: string): string {
+  return `${prefix}${text.replace(/\r\n|\r|\n/g, `\n${prefix}`)}\n`
+}
+
+function textOf(data: unknown): string {
+  if (typeof data === 'string') return data
+  let json: string | undefined
+  try {
+    json = JSON.stringify(data)
+  } catch (error) {
+    throw new ArgumentError('data', `data cannot be written as JSON: ${error instanceof Error ? error.message : String(error)}`)
+  }
+  if (json === undefined) throw new ArgumentError('data', `data cannot be written as JSON: it is ${typeof data}`)
+  return json
+}
+
+/** NUL is there as well: clients ignore an id that holds one. */
+function oneLine(name: string, value: string): string {
+  if (typeof value === 'string' && !/[\r\n\0]/.test(value)) return value
+  throw new ArgumentError(name, `${name} must be a text without line breaks and NUL`)
+}
+
+/** The wire has milliseconds. */
+function retryLine(seconds: number): string {
+  return `retry: ${Math.round(secondsOf('retry', seconds) * 1000)}\n`
+}
+
+function secondsOf(name: string, value: number): number {
+  if (typeof value === 'number' && value >= 0 && value < Infinity) return value
+  throw new ArgumentError(name, `${name} must be a number of seconds, 0 or more`)
+}

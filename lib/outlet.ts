@@ -1,0 +1,201 @@
+import { now, suspend, type Op } from '../lev/index.js'
+import { StateError } from './errors.js'
+import type { Exchange } from './exchange.js'
+import { chunkSize, lastChunk, LAST_CHUNK, ResponseError, type HeaderValue } from './http1/response.js'
+import type { Packer } from './packer.js'
+import type { Inlet } from './producers.js'
+
+/** Bytes of unsent output above which a producer waits: the stream's own limit. */
+const unsentLimit = 128 * 1024
+
+/** Bytes that wait for the packer above which a producer waits. */
+const unpackedLimit = 32 * 1024
+
+/** How an answer's content is put on the wire. */
+export interface OutletOptions {
+  /** The whole head, which goes out with the first piece. */
+  readonly head: string
+  readonly chunked: boolean
+  /** Bytes of content that were announced; -1: none were. */
+  readonly announced: number
+  readonly packer: Packer | null
+}
+
+/** The way of one answer's content to its client: counts, frames and compresses it, and makes its producer wait. */
+export class Outlet implements Inlet {
+  /** Whether the head is on its way: no other answer can be given any more. */
+  begun = false
+  /** Bytes of content on the wire, framing not counted. */
+  sent = 0
+  readonly #exchange: Exchange
+  readonly #options: OutletOptions
+  /** Bytes that were put in. */
+  #taken = 0
+  #trailers: Record<string, HeaderValue> | null = null
+  #over = false
+  #unpacked: Buffer[] = []
+  #unpackedSize = 0
+  #packing = false
+  readonly #toPack = new Signal()
+  readonly #packed = new Signal()
+  /** Seconds that the client has made the producer wait for. */
+  #waited = 0
+
+  constructor(exchange: Exchange, options: OutletOptions) {
+    this.#exchange = exchange
+    this.#options = options
+  }
+
+  get full(): boolean {
+    if (this.#options.packer !== null) return this.#unpackedSize > unpackedLimit
+    return this.#exchange.connection.client.unsent > unsentLimit
+  }
+
+  put(piece: unknown): void {
+    if (this.#over) throw new StateError('the answer is over: nothing more can be written')
+    const bytes = bytesOf(piece)
+    if (bytes.length === 0) return
+    this.#count(bytes.length)
+    this.#begin()
+    if (this.#options.packer === null) return this.#emit(bytes)
+    this.#unpacked.push(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
+    this.#unpackedSize += bytes.length
+    this.#toPack.tell()
+  }
+
+  *write(piece: string | Uint8Array): Op<void> {
+    this.put(piece)
+    if (this.full) yield* this.relieve()
+  }
+
+  *relieve(): Op<void> {
+    while (this.#unpackedSize > unpackedLimit) yield* this.#packed.wait()
+    // What is packed waits for the client by itself.
+    if (this.#options.packer === null) yield* this.#paced(this.#exchange.connection.client.write(''))
+  }
+
+  *flush(): Op<void> {
+    if (this.#over) throw new StateError('the answer is over: nothing more can be flushed')
+    this.#begin()
+    while (this.#unpackedSize > 0 || this.#packing) yield* this.#packed.wait()
+    yield* this.#paced(this.#exchange.connection.client.flush())
+  }
+
+  trailers(fields: Readonly<Record<string, HeaderValue>>): void {
+    if (this.#over) throw new StateError('the answer is over: it has sent its trailers')
+    const trailers = { ...this.#trailers, ...fields }
+    lastChunk(trailers)
+    this.#trailers = trailers
+  }
+
+  /** Compresses what is put in, everything of a step at once, until `end`. For a task of its own. */
+  *pack(packer: Packer): Op<void> {
+    for (;;) {
+      while (this.#unpackedSize === 0 && !this.#over) yield* this.#toPack.wait()
+      const last = this.#over
+      const bytes = this.#unpacked.length === 1 ? this.#unpacked[0] : Buffer.concat(this.#unpacked, this.#unpackedSize)
+      this.#unpacked = []
+      this.#unpackedSize = 0
+      this.#packing = true
+      for (const part of yield* packer.pack(bytes, last)) if (part.length > 0) this.#emit(part)
+      this.#packing = false
+      this.#packed.tell()
+      if (last) return
+      const { client } = this.#exchange.connection
+      if (client.unsent > unsentLimit) yield* this.#paced(client.write(''))
+    }
+  }
+
+  /** All of the content was put in. @throws ResponseError if it is less than was announced */
+  end(): void {
+    if (this.#options.announced > this.#taken) throw this.#mismatch(`has only ${this.#taken}`)
+    this.#begin()
+    this.#over = true
+    this.#toPack.tell()
+  }
+
+  /** Puts what stands behind the content, once all of it is on the wire. */
+  finish(): void {
+    if (!this.#options.chunked) return
+    this.#exchange.connection.client.put(this.#trailers === null ? LAST_CHUNK : lastChunk(this.#trailers))
+  }
+
+  /** Nothing can be written any more. */
+  close(): void {
+    this.#over = true
+  }
+
+  #begin(): void {
+    if (this.begun) return
+    this.begun = true
+    this.#exchange.phase = 'sending'
+    this.#exchange.connection.client.put(this.#options.head)
+  }
+
+  #count(bytes: number): void {
+    this.#taken += bytes
+    const { announced } = this.#options
+    // No byte of a piece that is too much is sent: it might be taken for another answer.
+    if (announced >= 0 && this.#taken > announced) throw this.#mismatch('has more')
+  }
+
+  #mismatch(what: string): ResponseError {
+    return new ResponseError('content-length', `${this.#options.announced} bytes announced, but the content ${what}`)
+  }
+
+  #emit(bytes: Buffer | string): void {
+    const { client } = this.#exchange.connection
+    this.sent += bytes.length
+    if (!this.#options.chunked) client.put(bytes)
+    else if (typeof bytes === 'string') client.put(`${chunkSize(bytes.length)}${bytes}\r\n`)
+    else {
+      client.put(chunkSize(bytes.length))
+      client.put(bytes)
+      client.put('\r\n')
+    }
+  }
+
+  /**
+   * Waits for the client to read, under `min_transfer_rate`: all waits of an answer together may take `send_timeout` and
+   * what its bytes take at that rate. Only waiting counts: a producer may take its time.
+   */
+  *#paced(waiting: Op<void>): Op<void> {
+    const { client, settings } = this.#exchange.connection
+    const began = now()
+    if (settings.min_transfer_rate > 0) {
+      client.writeDeadline = began + settings.send_timeout + this.sent / settings.min_transfer_rate - this.#waited
+    }
+    try {
+      yield* waiting
+    } finally {
+      client.writeDeadline = Infinity
+      this.#waited += now() - began
+    }
+  }
+}
+
+/** Tells whoever waits that something has changed; they look for themselves what. */
+class Signal {
+  readonly #waiting = new Set<() => void>()
+
+  tell(): void {
+    for (const wake of this.#waiting) wake()
+    this.#waiting.clear()
+  }
+
+  *wait(): Op<void> {
+    yield* suspend<undefined>((resume) => {
+      const wake = (): void => resume(undefined)
+      this.#waiting.add(wake)
+      return () => this.#waiting.delete(wake)
+    })
+  }
+}
+
+/** Text of one byte a character stays text: it joins the framing at no cost. */
+function bytesOf(piece: unknown): Buffer | string {
+  if (typeof piece === 'string') return Buffer.byteLength(piece) === piece.length ? piece : Buffer.from(piece)
+  if (piece instanceof Uint8Array) return Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength)
+  const hint = typeof piece === 'object' && piece !== null && 'arm' in piece ? ' (content that waits is a function* (out) of its own)' : ''
+  throw new ResponseError(null, `a piece of the content is neither a string nor bytes: ${piece === null ? 'null' : typeof piece}${hint}`)
+}

@@ -1,0 +1,85 @@
+import { scope, type Op } from '../lev/index.js'
+import { BodySource, type Pieces } from './body-source.js'
+import { readBody } from './body.js'
+import { bodyCoding, decoded } from './decoder.js'
+import { BodyError } from './errors.js'
+import type { Disposition, Exchange } from './exchange.js'
+import { BodyBuffer } from './http1/body-buffer.js'
+import { bodyTooLarge, type Refusal } from './http1/refusal.js'
+import { RequestBody } from './request-body.js'
+
+/** Bytes and seconds that what a handler left of its body is read for, so that the connection can live on. */
+const drainBytes = 64 * 1024
+const drainSeconds = 2
+
+/** A body that the handler reads itself. */
+export interface OpenBody {
+  readonly body: RequestBody
+  readonly source: BodySource
+  close(): void
+}
+
+/** Gets a request's content ready for its handler: as a whole, or open to be read; a Refusal says why it cannot be had. */
+export function* receive(exchange: Exchange): Op<Buffer | OpenBody | Refusal> {
+  const { connection, head } = exchange
+  const { settings } = connection
+  let buffered: boolean
+  try {
+    buffered = isBuffered(exchange)
+  } catch (error) {
+    connection.logger.error({ err: error, method: head.method, query: head.query }, 'buffer_body failed')
+    return { status: 500, reason: 'the body was not read' }
+  }
+  if (buffered && !settings.decode_body) return yield* readBody(connection, head)
+  if (head.contentLength > settings.max_body_size) return bodyTooLarge(settings.max_body_size)
+  try {
+    const coding = settings.decode_body ? bodyCoding(head.fields.get('content-encoding')) : null
+    if (buffered && coding === null) return yield* readBody(connection, head)
+    const source = new BodySource(connection, head, exchange)
+    const decoding = coding === null ? null : decoded(source, coding, settings.max_body_size)
+    exchange.decoded = decoding !== null
+    const pieces = decoding ?? source
+    const close = (): void => decoding?.close()
+    if (buffered) return yield* readAll(pieces, close)
+    exchange.source = source
+    return { body: new RequestBody(pieces, head.fields.get('content-type')), source, close }
+  } catch (error) {
+    if (!(error instanceof BodyError)) throw error
+    return { status: error.status, reason: error.reason }
+  }
+}
+
+function isBuffered(exchange: Exchange): boolean {
+  const { connection, head } = exchange
+  const { buffer_body } = connection.settings
+  if (typeof buffer_body === 'boolean') return buffer_body
+  return buffer_body(head.method, head.query, connection.headersOf(head)) !== false
+}
+
+function* readAll(pieces: Pieces, close: () => void): Op<Buffer> {
+  const bytes = new BodyBuffer()
+  try {
+    for (let piece = yield* pieces.next(); piece !== null; piece = yield* pieces.next()) bytes.append(piece, 0, piece.length)
+    return bytes.take()
+  } finally {
+    close()
+  }
+}
+
+/** Has a request answered whose handler reads the body itself, and gets rid of what that left unread. */
+export function* withOpenBody({ body, source, close }: OpenBody, respond: () => Disposition | Op<Disposition>): Op<Disposition> {
+  const disposition = yield* scope(function* (around) {
+    const serving = around.spawn(() => RequestBody.serve(body))
+    try {
+      const sent = respond()
+      return 'next' in sent ? yield* sent : sent
+    } finally {
+      serving.cancel()
+      close()
+    }
+  })
+  if (disposition[0] !== 'keep-alive' || source.done) return disposition
+  const drained = !source.unusable && (yield* source.drain(drainBytes, drainSeconds))
+  source.close()
+  return drained ? disposition : ['close', null]
+}

@@ -1,0 +1,59 @@
+import { scope, wait, type Op } from '../../lev/index.js'
+import { isOp, isThenable } from '../handler.js'
+import { Wakeup } from './inbox.js'
+import type { Message } from './messages.js'
+import type { WebSocket } from './websocket.js'
+
+type Callback<Args extends unknown[]> = (ws: WebSocket, ...args: Args) => Op<unknown> | PromiseLike<unknown> | void
+
+/** What is called for a WebSocket; each may be a plain function, a coroutine or an async function, and is waited for. */
+export interface Callbacks {
+  /** Once, before anything else. */
+  readonly open?: Callback<[]>
+  /** For each message, one after the other. */
+  readonly message?: Callback<[message: Message]>
+  /** When there is room again, after `trySend` had none or left more than half of `queue_limit` unsent. */
+  readonly drain?: Callback<[]>
+  /** Once, after all messages, however the WebSocket ended; `code` and `reason` are its `closeCode` and `closeReason`. */
+  readonly close?: Callback<[code: number, reason: string]>
+}
+
+/** A handler for `ctx.upgrade` that calls back, for those who prefer that. What a callback throws closes with 1011. */
+export function callbacks({ open, message, drain, close }: Callbacks): (ws: WebSocket) => Op<void> {
+  return function* (ws) {
+    try {
+      yield* scope(function* (around) {
+        const draining = drain === undefined ? null : around.spawn(() => watchQueue(ws, drain))
+        yield* perform(open?.(ws))
+        for (let one = yield* ws.next(); one !== null; one = yield* ws.next()) yield* perform(message?.(ws, one))
+        draining?.cancel()
+      })
+    } catch (error) {
+      ws.close(1011)
+      throw error
+    } finally {
+      // Still open: it is being cancelled.
+      ws.close(1001)
+      yield* perform(close?.(ws, ws.closeCode ?? 1006, ws.closeReason))
+    }
+  }
+}
+
+function* watchQueue(ws: WebSocket, drain: Callback<[]>): Op<void> {
+  const full = new Wakeup()
+  ws.onFull = () => full.wake()
+  try {
+    for (;;) {
+      yield full
+      yield* ws.drained()
+      yield* perform(drain(ws))
+    }
+  } finally {
+    ws.onFull = null
+  }
+}
+
+function* perform(result: unknown): Op<void> {
+  if (isOp(result)) yield* result
+  else if (isThenable(result)) yield* wait(result)
+}

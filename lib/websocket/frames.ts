@@ -1,0 +1,262 @@
+/** Frames of RFC 6455 as bytes: reading and writing them, with no I/O. */
+
+// Opcodes (section 11.8).
+export const CONTINUATION = 0x0
+export const TEXT = 0x1
+export const BINARY = 0x2
+export const CLOSE = 0x8
+export const PING = 0x9
+export const PONG = 0xa
+
+export const FIN = 0x80
+/** "Compressed", with permessage-deflate (RFC 7692 section 6). */
+export const RSV1 = 0x40
+const RESERVED = 0x30
+const MASKED = 0x80
+
+/** Longest content of a control frame, in bytes. */
+export const CONTROL_LIMIT = 125
+
+// What `FrameReader.next` found.
+/** Nothing whole any more: it wants more bytes. */
+export const NEED_MORE = 0
+/** A piece of a message. */
+export const DATA = 1
+/** A control frame, whole. */
+export const CONTROL = 2
+/** Something that must not be: the connection has to be failed. */
+export const FAILED = 3
+export type FrameEvent = typeof NEED_MORE | typeof DATA | typeof CONTROL | typeof FAILED
+
+/** Why a connection is failed: what the close frame says. */
+export interface Failure {
+  readonly code: number
+  readonly reason: string
+}
+
+const failures = {
+  reserved: { code: 1002, reason: 'a reserved bit is set' },
+  compressed: { code: 1002, reason: 'the compression bit is set where it must not be' },
+  opcode: { code: 1002, reason: 'unknown opcode' },
+  unmasked: { code: 1002, reason: 'a frame of a client is not masked' },
+  masked: { code: 1002, reason: 'a frame of a server is masked' },
+  fragmentedControl: { code: 1002, reason: 'a control frame is fragmented' },
+  longControl: { code: 1002, reason: 'a control frame is too long' },
+  length: { code: 1002, reason: 'a length is not written in the shortest way' },
+  hugeLength: { code: 1002, reason: 'the highest bit of a length is set' },
+  noBeginning: { code: 1002, reason: 'a continuation of nothing' },
+  interrupted: { code: 1002, reason: 'a new message inside of another' },
+  tooBig: { code: 1009, reason: 'the message is too big' },
+} as const satisfies Record<string, Failure>
+
+/** A message of more bytes than the limit, before or after decompression. */
+export const tooBig: Failure = failures.tooBig
+
+/** What one side accepts. */
+export interface FrameRules {
+  /** Whether the other side is a client, whose frames are masked, or a server, whose frames are not. */
+  readonly masked: boolean
+  /** Whether messages may be compressed. */
+  readonly compression: boolean
+  /** Most bytes of one message, as they stand in its frames. */
+  readonly limit: number
+}
+
+/**
+ * Finds frames in bytes that come in any pieces. `next` is called until it gives NEED_MORE, and then again with the same
+ * bytes from `position` on and more behind them. After FAILED it must not be called again.
+ */
+export class FrameReader {
+  /** Up to where the bytes were read. */
+  position = 0
+  /** With DATA: whether the message is TEXT or BINARY. With CONTROL: CLOSE, PING or PONG. */
+  opcode = 0
+  /** With DATA: whether the message is compressed. */
+  compressed = false
+  /** With DATA: whether it is the first piece of its message. */
+  first = false
+  /** With DATA: whether it is the last. */
+  last = false
+  /** With DATA and CONTROL: where the content is, masked still. */
+  dataStart = 0
+  dataEnd = 0
+  /** With DATA: bytes of this frame that have not come yet. */
+  remaining = 0
+  /** The bytes of the mask as a little-endian word, turned so that its lowest byte is for `dataStart`; 0: no mask. */
+  mask = 0
+  /** Set with FAILED. */
+  failure: Failure | null = null
+  readonly #rules: FrameRules
+  /** Of the message that has begun; 0: none has. */
+  #message = 0
+  #messageLength = 0
+  #inFrame = false
+  #fin = false
+  #begun = false
+
+  constructor(rules: FrameRules) {
+    this.#rules = rules
+  }
+
+  next(buf: Buffer, start: number, end: number): FrameEvent {
+    this.position = start
+    if (this.#inFrame) {
+      if (start === end) return NEED_MORE
+      // The mask goes on where the piece before left it.
+      const turn = (this.dataEnd - this.dataStart) & 3
+      this.mask = turn === 0 ? this.mask : (this.mask >>> (8 * turn)) | (this.mask << (32 - 8 * turn))
+      return this.#piece(start, end)
+    }
+    if (end - start < 2) return NEED_MORE
+    const head = buf[start]
+    const second = buf[start + 1]
+    const fault = this.#fault(head, second)
+    if (fault !== null) return this.#fail(fault)
+    return this.#frame(buf, start, end, head, second & 0x7f)
+  }
+
+  /** What is wrong with the first two bytes of a frame. */
+  #fault(head: number, second: number): Failure | null {
+    if ((head & RESERVED) !== 0) return failures.reserved
+    if (((second & MASKED) !== 0) !== this.#rules.masked) return this.#rules.masked ? failures.unmasked : failures.masked
+    const opcode = head & 0x0f
+    if (opcode > BINARY) {
+      if (opcode < CLOSE || opcode > PONG) return failures.opcode
+      if ((head & FIN) === 0) return failures.fragmentedControl
+      if ((second & 0x7f) > CONTROL_LIMIT) return failures.longControl
+      return (head & RSV1) === 0 ? null : failures.compressed
+    }
+    // Only the first frame of a message tells of its compression (RFC 7692 section 6.1).
+    if ((head & RSV1) !== 0 && (!this.#rules.compression || opcode === CONTINUATION)) return failures.compressed
+    if (opcode === CONTINUATION) return this.#message === 0 ? failures.noBeginning : null
+    return this.#message === 0 ? null : failures.interrupted
+  }
+
+  #frame(buf: Buffer, start: number, end: number, head: number, shortLength: number): FrameEvent {
+    let at = start + 2
+    let length = shortLength
+    if (shortLength === 126) {
+      if (end - at < 2) return NEED_MORE
+      length = buf.readUInt16BE(at)
+      if (length < 126) return this.#fail(failures.length)
+      at += 2
+    } else if (shortLength === 127) {
+      if (end - at < 8) return NEED_MORE
+      const high = buf.readUInt32BE(at)
+      if (high >= 0x80000000) return this.#fail(failures.hugeLength)
+      length = high * 2 ** 32 + buf.readUInt32BE(at + 4)
+      if (length < 0x10000) return this.#fail(failures.length)
+      at += 8
+    }
+    const opcode = head & 0x0f
+    // A message that will be too big is refused before its bytes come.
+    if (opcode < CLOSE && this.#messageLength + length > this.#rules.limit) return this.#fail(failures.tooBig)
+    if (this.#rules.masked) {
+      if (end - at < 4) return NEED_MORE
+      this.mask = buf.readInt32LE(at)
+      at += 4
+    }
+    if (opcode >= CLOSE) return this.#control(opcode, at, length, end)
+    if (opcode !== CONTINUATION) {
+      this.#message = opcode
+      this.compressed = (head & RSV1) !== 0
+      this.#begun = false
+    }
+    this.#messageLength += length
+    this.#fin = (head & FIN) !== 0
+    this.#inFrame = true
+    this.remaining = length
+    this.dataStart = this.dataEnd = this.position = at
+    return at === end && length > 0 ? NEED_MORE : this.#piece(at, end)
+  }
+
+  #control(opcode: number, at: number, length: number, end: number): FrameEvent {
+    if (end - at < length) return NEED_MORE
+    this.opcode = opcode
+    this.dataStart = at
+    this.dataEnd = this.position = at + length
+    return CONTROL
+  }
+
+  #piece(start: number, end: number): FrameEvent {
+    const size = Math.min(this.remaining, end - start)
+    this.remaining -= size
+    this.opcode = this.#message
+    this.dataStart = start
+    this.dataEnd = this.position = start + size
+    this.first = !this.#begun
+    this.#begun = true
+    this.#inFrame = this.remaining > 0
+    this.last = this.#fin && this.remaining === 0
+    if (this.last) {
+      this.#message = 0
+      this.#messageLength = 0
+    }
+    return DATA
+  }
+
+  #fail(failure: Failure): FrameEvent {
+    this.failure = failure
+    return FAILED
+  }
+}
+
+/** The beginning of a frame that is not masked, as latin1 text: its content goes right behind it. */
+export function frameHead(head: number, length: number): string {
+  if (length < 126) return String.fromCharCode(head, length)
+  if (length < 0x10000) return String.fromCharCode(head, 126, length >>> 8, length & 0xff)
+  const high = Math.floor(length / 2 ** 32)
+  const low = length % 2 ** 32
+  return String.fromCharCode(
+    head, 127, 0, (high >>> 16) & 0xff, (high >>> 8) & 0xff, high & 0xff, low >>> 24, (low >>> 16) & 0xff, (low >>> 8) & 0xff, low & 0xff,
+  )
+}
+
+/** A whole frame with its content masked: what clients send. `mask` is a word of four random bytes. */
+export function maskedFrame(head: number, content: Buffer, mask: number): Buffer {
+  const start = frameHead(head, content.length)
+  const at = start.length + 4
+  const frame = Buffer.allocUnsafe(at + content.length)
+  frame.write(start, 0, 'latin1')
+  frame[1] |= MASKED
+  frame.writeInt32LE(mask | 0, start.length)
+  content.copy(frame, at)
+  xor(frame, at, frame.length, mask)
+  return frame
+}
+
+/** Bytes from which on words are worth their set-up. */
+const wordwise = 96
+
+/** Masks `bytes[from, to)` in place, or takes the mask off. The lowest byte of `mask` is for the first byte. */
+export function xor(bytes: Buffer, from: number, to: number, mask: number): void {
+  let at = from
+  let turned = mask
+  if (to - from >= wordwise) {
+    for (; ((bytes.byteOffset + at) & 3) !== 0; at++) {
+      bytes[at] ^= turned & 0xff
+      turned = (turned >>> 8) | (turned << 24)
+    }
+    const words = new Int32Array(bytes.buffer, bytes.byteOffset + at, (to - at) >> 2)
+    for (let i = 0; i < words.length; i++) words[i] ^= turned
+    at += words.length * 4
+  }
+  for (; at < to; at++) {
+    bytes[at] ^= turned & 0xff
+    turned = (turned >>> 8) | (turned << 24)
+  }
+}
+
+/** Whether a close code may stand in a close frame (RFC 6455 section 7.4, and those that IANA has registered since). */
+export function isCloseCode(code: number): boolean {
+  return (code >= 1000 && code <= 1014 && (code < 1004 || code > 1006)) || (code >= 3000 && code <= 4999)
+}
+
+/** The content of a close frame. `reason` has been checked to be at most 123 bytes. */
+export function closeContent(code: number, reason: string): Buffer {
+  const text = Buffer.from(reason)
+  const content = Buffer.allocUnsafe(2 + text.length)
+  content.writeUInt16BE(code)
+  text.copy(content, 2)
+  return content
+}

@@ -1,0 +1,149 @@
+import { createHash } from 'node:crypto'
+import { trimmed } from '../http1/bytes.js'
+import type { ResponseHeaders } from '../http1/response.js'
+import type { Agreement } from './deflate.js'
+import { acceptCompression, chooseCompression, compressionOffer, parseExtensions } from './extensions.js'
+
+/** What of a request matters here. */
+export interface UpgradeRequest {
+  readonly method: string
+  /** Connection has the token "upgrade", there is an Upgrade field, and the request is of HTTP/1.1. */
+  readonly upgrade: boolean
+  /** Host and port, as sent. */
+  readonly host: string
+  /** By name in lower case; a repeated field has its values joined by ", ". */
+  readonly fields: { get(name: string): string | undefined }
+}
+
+/** Who may connect: pages of the same host, of listed origins ("https://example.com"), or as a function says. */
+export type Origins = 'same' | readonly string[] | ((origin: string | null, host: string) => boolean)
+
+/** Which subprotocol is spoken: the first of a list that the client offers too, or what a function chooses. */
+export type Protocols = readonly string[] | ((offered: readonly string[]) => string | null)
+
+export interface HandshakeRules {
+  /** Null: any origin. */
+  readonly origins: Origins | null
+  readonly protocols: Protocols
+  /** Null: no compression. */
+  readonly compression: Agreement | null
+}
+
+/** The handshake was good: what goes into the 101, and what was agreed on. */
+export interface Accepted {
+  readonly headers: ResponseHeaders
+  /** The subprotocol; empty: none. */
+  readonly protocol: string
+  readonly compression: Agreement | null
+}
+
+/** The handshake was not good: how the request is to be answered. */
+export interface Declined {
+  readonly status: number
+  readonly reason: string
+  readonly headers: ResponseHeaders
+}
+
+const guid = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
+// 16 bytes in base64.
+const KEY = /^[A-Za-z0-9+/]{22}==$/
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+
+/** What the server answers to a Sec-WebSocket-Key (RFC 6455 section 4.2.2). */
+export function acceptKey(key: string): string {
+  return createHash('sha1').update(key + guid, 'latin1').digest('base64')
+}
+
+/** Whether a request is a WebSocket's handshake, good or bad: a GET that asks for that protocol. */
+export function asksForWebSocket({ method, upgrade, fields }: UpgradeRequest): boolean {
+  return upgrade && method === 'GET' && listOf(fields.get('upgrade')).some((token) => token.toLowerCase() === 'websocket')
+}
+
+/** Checks a handshake (RFC 6455 section 4.2.1) and chooses what is left to the server. */
+export function acceptHandshake(request: UpgradeRequest, rules: HandshakeRules): Accepted | Declined {
+  const { fields } = request
+  if (!asksForWebSocket(request)) {
+    return decline(426, 'this is for WebSockets', { Upgrade: 'websocket', Connection: 'Upgrade' })
+  }
+  if (fields.get('sec-websocket-version') !== '13') {
+    return decline(426, 'the WebSocket version must be 13', {
+      'Sec-WebSocket-Version': '13', Upgrade: 'websocket', Connection: 'Upgrade',
+    })
+  }
+  const key = fields.get('sec-websocket-key')
+  if (key === undefined || !KEY.test(key)) return decline(400, 'malformed Sec-WebSocket-Key header')
+  const extensions = parseExtensions(fields.get('sec-websocket-extensions') ?? '')
+  if (extensions === null) return decline(400, 'malformed Sec-WebSocket-Extensions header')
+  const offered = listOf(fields.get('sec-websocket-protocol'))
+  if (!offered.every((protocol) => TOKEN.test(protocol))) return decline(400, 'malformed Sec-WebSocket-Protocol header')
+  if (!mayConnect(fields.get('origin') ?? null, request.host, rules.origins)) return decline(403, 'this origin may not connect')
+
+  const headers: Record<string, string> = { Upgrade: 'websocket', 'Sec-WebSocket-Accept': acceptKey(key) }
+  const protocol = chooseProtocol(offered, rules.protocols)
+  if (protocol !== null) headers['Sec-WebSocket-Protocol'] = protocol
+  const compression = rules.compression === null ? null : chooseCompression(extensions, rules.compression)
+  if (compression !== null) headers['Sec-WebSocket-Extensions'] = compression.answer
+  return { headers, protocol: protocol ?? '', compression: compression?.agreement ?? null }
+}
+
+function decline(status: number, reason: string, headers: ResponseHeaders = {}): Declined {
+  return { status, reason, headers }
+}
+
+/** The elements of a list (RFC 9110 section 5.6.1), without the empty ones. */
+function listOf(value: string | undefined): string[] {
+  return (value ?? '').split(',').map(trimmed).filter((element) => element !== '')
+}
+
+/** A client that is no browser sends no origin, and could send any: a list keeps out pages, not programs. */
+function mayConnect(origin: string | null, host: string, origins: Origins | null): boolean {
+  if (origins === null) return true
+  if (typeof origins === 'function') return origins(origin, host)
+  if (origin === null) return true
+  const given = origin.toLowerCase()
+  if (origins === 'same') return given === `https://${host.toLowerCase()}` || given === `http://${host.toLowerCase()}`
+  return origins.some((allowed) => allowed.toLowerCase() === given)
+}
+
+/** @throws TypeError if a function chooses what was not offered: the client would have to fail the connection */
+function chooseProtocol(offered: readonly string[], protocols: Protocols): string | null {
+  if (typeof protocols !== 'function') return protocols.find((protocol) => offered.includes(protocol)) ?? null
+  const chosen = protocols(offered)
+  if (chosen === null || offered.includes(chosen)) return chosen
+  throw new TypeError(`protocols: the function chose ${JSON.stringify(chosen)}, which the client did not offer`)
+}
+
+/** What a client asks for in its handshake. */
+export interface ClientOffer {
+  /** 16 random bytes in base64. */
+  readonly key: string
+  readonly protocols: readonly string[]
+  readonly compression: Agreement | null
+}
+
+/** The fields of a client's handshake that make it one (RFC 6455 section 4.1). */
+export function handshakeHeaders(offer: ClientOffer): Record<string, string> {
+  const headers: Record<string, string> = {
+    Upgrade: 'websocket',
+    Connection: 'Upgrade',
+    'Sec-WebSocket-Key': offer.key,
+    'Sec-WebSocket-Version': '13',
+  }
+  if (offer.protocols.length > 0) headers['Sec-WebSocket-Protocol'] = offer.protocols.join(', ')
+  if (offer.compression !== null) headers['Sec-WebSocket-Extensions'] = compressionOffer(offer.compression)
+  return headers
+}
+
+/** What a client makes of the server's answer: what was agreed on, or why the connection must be failed. */
+export function checkAnswer(
+  status: number, fields: UpgradeRequest['fields'], offer: ClientOffer,
+): { readonly protocol: string; readonly compression: Agreement | null } | string {
+  if (status !== 101) return `the server answered ${status} to the WebSocket handshake`
+  if (fields.get('upgrade')?.toLowerCase() !== 'websocket') return 'the answer upgrades to something else'
+  if (!listOf(fields.get('connection')).some((token) => token.toLowerCase() === 'upgrade')) return 'the answer is no upgrade'
+  if (fields.get('sec-websocket-accept') !== acceptKey(offer.key)) return 'wrong Sec-WebSocket-Accept header'
+  const protocol = fields.get('sec-websocket-protocol') ?? ''
+  if (protocol !== '' && !offer.protocols.includes(protocol)) return 'a subprotocol that was not asked for'
+  const compression = acceptCompression(fields.get('sec-websocket-extensions'), offer.compression)
+  return typeof compression === 'string' ? compression : { protocol, compression }
+}

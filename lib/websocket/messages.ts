@@ -1,0 +1,225 @@
+import { isAscii, isUtf8 } from 'node:buffer'
+import {
+  CLOSE, CONTROL, DATA, FAILED, FrameReader, isCloseCode, NEED_MORE, PING, TEXT, tooBig, xor, type Failure, type FrameRules,
+} from './frames.js'
+import { Utf8Check } from './utf8.js'
+
+/** What `MessageReader.next` found; NEED_MORE and FAILED are those of frames. */
+export const MESSAGE = 4
+export const PINGED = 5
+export const PONGED = 6
+export const CLOSED = 7
+export type MessageEvent =
+  | typeof NEED_MORE | typeof FAILED | typeof MESSAGE | typeof PINGED | typeof PONGED | typeof CLOSED
+
+/** A message as its reader gets it: text as a string, anything else as bytes. */
+export type Message = string | Buffer
+
+/** Takes compressed messages apart. */
+export interface Decompressor {
+  /** @param content what was sent, with `ending` behind it */
+  decompress(content: Buffer, limit: number): Buffer | Failure
+}
+
+/**
+ * What is put behind a compressed message: the four bytes that are not sent (RFC 7692 section 7.2.1), and an empty final
+ * block, without which zlib would not mind data that breaks off.
+ */
+export const ending = Buffer.from([0x00, 0x00, 0xff, 0xff, 0x03, 0x00])
+
+const notText: Failure = { code: 1007, reason: 'the text is not UTF-8' }
+const closeLength: Failure = { code: 1002, reason: 'a close frame with half a code' }
+const closeCode: Failure = { code: 1002, reason: 'a close code that must not be sent' }
+
+const nothing = Buffer.alloc(0)
+
+/** Bytes set aside for a message whose frames promise more. */
+const firstRoom = 64 * 1024
+
+/** Where messages that came in one piece are unmasked. Every reader uses it, and is done with it before it returns. */
+const scratch = Buffer.allocUnsafeSlow(16 * 1024)
+const scratchWords = new Int32Array(scratch.buffer)
+/** The bit of each byte of a word that no ASCII character has. */
+const notAscii = 0x80808080 | 0
+
+/** Makes messages out of bytes that come in any pieces; used as a FrameReader is. */
+export class MessageReader {
+  position = 0
+  /** With MESSAGE. */
+  message: Message = ''
+  /** With PINGED and PONGED: what the frame carries. */
+  content: Buffer = nothing
+  /** With CLOSED: what the other side said; 1005 if nothing. */
+  code = 0
+  reason = ''
+  /** With FAILED. */
+  failure: Failure | null = null
+  readonly #frames: FrameReader
+  readonly #limit: number
+  readonly #decompressor: Decompressor | null
+  /** The message that comes in several pieces; null: none does. */
+  #partial: Partial | null = null
+
+  /** @param limit most bytes of a message, decompressed */
+  constructor(rules: { readonly masked: boolean; readonly limit: number }, decompressor: Decompressor | null) {
+    this.#limit = rules.limit
+    this.#decompressor = decompressor
+    // What does not compress becomes a little larger.
+    const limit = decompressor === null ? rules.limit : rules.limit + (rules.limit >>> 6) + 1024
+    const frameRules: FrameRules = { masked: rules.masked, compression: decompressor !== null, limit }
+    this.#frames = new FrameReader(frameRules)
+  }
+
+  next(buf: Buffer, start: number, end: number): MessageEvent {
+    const frames = this.#frames
+    for (let at = start; ; at = frames.position) {
+      const event = frames.next(buf, at, end)
+      this.position = frames.position
+      if (event === NEED_MORE) return NEED_MORE
+      if (event === CONTROL) return this.#control(buf)
+      if (event === FAILED) return this.#fail(frames.failure ?? closeCode)
+      if (event === DATA && frames.first && frames.last && !frames.compressed && frames.dataEnd - frames.dataStart <= scratch.length) {
+        return this.#whole(buf)
+      }
+      const found = this.#gather(buf)
+      if (found !== NEED_MORE) return found
+    }
+  }
+
+  /** A short message in one piece: the usual case. */
+  #whole(buf: Buffer): MessageEvent {
+    const { dataStart, dataEnd, mask, opcode } = this.#frames
+    const size = dataEnd - dataStart
+    const ascii = unmask(buf, dataStart, size, mask)
+    if (opcode !== TEXT) {
+      this.message = Buffer.allocUnsafe(size)
+      scratch.copy(this.message, 0, 0, size)
+    } else if (ascii) {
+      this.message = scratch.toString('latin1', 0, size)
+    } else {
+      if (!isUtf8(scratch.subarray(0, size))) return this.#fail(notText)
+      this.message = scratch.toString('utf8', 0, size)
+    }
+    return MESSAGE
+  }
+
+  #gather(buf: Buffer): MessageEvent {
+    const frames = this.#frames
+    const partial = (this.#partial ??= new Partial())
+    partial.append(buf, frames.dataStart, frames.dataEnd, frames.mask, frames.remaining)
+    if (frames.compressed) return frames.last ? this.#decompress(partial, frames.opcode) : NEED_MORE
+    if (frames.opcode === TEXT && !partial.isText(frames.last)) return this.#fail(notText)
+    if (!frames.last) return NEED_MORE
+    const bytes = partial.take()
+    this.#partial = null
+    this.message = frames.opcode === TEXT ? textOf(bytes) : bytes
+    return MESSAGE
+  }
+
+  #decompress(partial: Partial, opcode: number): MessageEvent {
+    this.#partial = null
+    partial.append(ending, 0, ending.length, 0, 0)
+    const bytes = this.#decompressor?.decompress(partial.take(), this.#limit) ?? tooBig
+    if ('code' in bytes) return this.#fail(bytes)
+    if (opcode === TEXT && !isUtf8(bytes)) return this.#fail(notText)
+    this.message = opcode === TEXT ? textOf(bytes) : bytes
+    return MESSAGE
+  }
+
+  #control(buf: Buffer): MessageEvent {
+    const { opcode, dataStart, dataEnd, mask } = this.#frames
+    const size = dataEnd - dataStart
+    unmask(buf, dataStart, size, mask)
+    if (opcode === CLOSE) return this.#close(size)
+    this.content = size === 0 ? nothing : Buffer.from(scratch.subarray(0, size))
+    return opcode === PING ? PINGED : PONGED
+  }
+
+  #close(size: number): MessageEvent {
+    this.code = 1005
+    this.reason = ''
+    if (size === 1) return this.#fail(closeLength)
+    if (size === 0) return CLOSED
+    this.code = scratch.readUInt16BE(0)
+    if (!isCloseCode(this.code)) return this.#fail(closeCode)
+    if (!isUtf8(scratch.subarray(2, size))) return this.#fail(notText)
+    this.reason = scratch.toString('utf8', 2, size)
+    return CLOSED
+  }
+
+  #fail(failure: Failure): MessageEvent {
+    this.failure = failure
+    this.#partial = null
+    return FAILED
+  }
+}
+
+/** The text of bytes that are UTF-8. ASCII, taken as latin1, is several times as fast. */
+function textOf(bytes: Buffer): string {
+  return bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8')
+}
+
+/** Puts `size` bytes into the scratch, without their mask. Whether they are all ASCII. */
+function unmask(buf: Buffer, from: number, size: number, mask: number): boolean {
+  let bits = 0
+  if (size < 32) {
+    let turned = mask
+    for (let i = 0; i < size; i++) {
+      const byte = buf[from + i] ^ (turned & 0xff)
+      scratch[i] = byte
+      bits |= byte
+      turned = (turned >>> 8) | (turned << 24)
+    }
+    return (bits & 0x80) === 0
+  }
+  buf.copy(scratch, 0, from, from + size)
+  const words = size >> 2
+  for (let i = 0; i < words; i++) bits |= scratchWords[i] ^= mask
+  bits &= notAscii
+  let turned = mask
+  for (let i = words * 4; i < size; i++) {
+    bits |= (scratch[i] ^= turned & 0xff) & 0x80
+    turned = (turned >>> 8) | (turned << 24)
+  }
+  return bits === 0
+}
+
+/** A message that is not whole yet. It grows with what has come, never with what was promised. */
+class Partial {
+  #bytes: Buffer = nothing
+  #length = 0
+  /** Up to where the text was checked. */
+  #checked = 0
+  readonly #text = new Utf8Check()
+
+  /** Adds buf[from, to) without its mask; `promised`: bytes of its frame that are still to come. */
+  append(buf: Buffer, from: number, to: number, mask: number, promised: number): void {
+    const length = this.#length + to - from
+    if (length > this.#bytes.length) this.#grow(length, promised)
+    buf.copy(this.#bytes, this.#length, from, to)
+    if (mask !== 0) xor(this.#bytes, this.#length, length, mask)
+    this.#length = length
+  }
+
+  /** Whether what has come is, or may become, text. */
+  isText(whole: boolean): boolean {
+    if (!this.#text.push(this.#bytes, this.#checked, this.#length)) return false
+    this.#checked = this.#length
+    return !whole || this.#text.complete
+  }
+
+  take(): Buffer {
+    return this.#bytes.subarray(0, this.#length)
+  }
+
+  #grow(length: number, promised: number): void {
+    const before = this.#bytes.length
+    const room = Math.max(firstRoom, 2 * before)
+    // One large frame ends in a buffer of its own size; else the buffer doubles, so that many small ones cost linear time.
+    const whole = length + promised + ending.length
+    const exact = promised > 0 && whole <= room && whole >= 1.5 * before
+    const larger = Buffer.allocUnsafe(exact ? whole : Math.max(length, before === 0 ? Math.min(room, whole) : 2 * before))
+    this.#bytes.copy(larger, 0, 0, this.#length)
+    this.#bytes = larger
+  }
+}

@@ -1,0 +1,149 @@
+import { boolean, fieldsOf, integer, number, oneOf, refuse, type Check } from '../checks.js'
+import { refuseUnknown } from '../config-ssl.js'
+import type { Agreement, Effort } from './deflate.js'
+import type { Origins, Protocols } from './handshake.js'
+
+/** What permessage-deflate may be told. */
+export type CompressionOptions = Partial<Agreement & Effort>
+
+/** How a WebSocket behaves; everything is optional. */
+export interface WebSocketOptions {
+  /**
+   * Subprotocols in order of preference: the first that the client offers too is spoken. Or a function of what the client
+   * offers, which chooses one of it, or null. Default: none.
+   */
+  readonly protocols?: Protocols
+  /** Pages of which origins may connect: "same" (as the request's host), a list, a function; null: all. Default: null. */
+  readonly origins?: Origins | null
+  /** Largest message that is received, in bytes, decompressed; for a larger one the connection closes with 1009. Default: 1048576 (1 MiB). */
+  readonly max_message_size?: number
+  /** permessage-deflate (RFC 7692), for clients that offer it; false: none. Default: true. */
+  readonly compression?: boolean | CompressionOptions
+  /** Seconds without a byte of the other side after which it is sent a ping; 0: never. Default: 30. */
+  readonly ping_interval?: number
+  /** Seconds that the other side has to answer a ping; then the connection is lost, with 1006. Default: 15. */
+  readonly pong_timeout?: number
+  /** Seconds that the other side has to answer a close, and a handler to end once its WebSocket is closed. Default: 10. */
+  readonly close_timeout?: number
+  /** Bytes not sent yet beyond which `on_full` holds. Default: 1048576 (1 MiB). */
+  readonly queue_limit?: number
+  /** What `send` does when that is reached: it waits ("wait"), or the WebSocket closes with 1008 ("close"). Default: "wait". */
+  readonly on_full?: 'wait' | 'close'
+}
+
+/** The options of one WebSocket: complete and checked. */
+export interface WebSocketRules {
+  readonly protocols: Protocols
+  readonly origins: Origins | null
+  readonly max_message_size: number
+  /** Null: no compression. */
+  readonly compression: (Agreement & Effort) | null
+  readonly ping_interval: number
+  readonly pong_timeout: number
+  readonly close_timeout: number
+  readonly queue_limit: number
+  readonly on_full: 'wait' | 'close'
+}
+
+const GiB = 1024 ** 3
+
+const compressionDefaults: Agreement & Effort = {
+  server_no_context_takeover: true,
+  client_no_context_takeover: true,
+  server_max_window_bits: 15,
+  client_max_window_bits: 15,
+  level: 4,
+  min_size: 1024,
+}
+
+const compressionChecks: { readonly [K in keyof (Agreement & Effort)]: Check<(Agreement & Effort)[K]> } = {
+  server_no_context_takeover: boolean,
+  client_no_context_takeover: boolean,
+  server_max_window_bits: integer(8, 15),
+  client_max_window_bits: integer(8, 15),
+  level: integer(1, 9),
+  min_size: integer(0, GiB, 'bytes'),
+}
+
+const defaults: WebSocketRules = {
+  protocols: [],
+  origins: null,
+  max_message_size: 1024 * 1024,
+  compression: compressionDefaults,
+  ping_interval: 30,
+  pong_timeout: 15,
+  close_timeout: 10,
+  queue_limit: 1024 * 1024,
+  on_full: 'wait',
+}
+
+const seconds = number(0.001, 3600, 'seconds')
+
+const checks: { readonly [K in keyof WebSocketRules]: Check<WebSocketRules[K]> } = {
+  protocols: protocolsOf,
+  origins: originsOf,
+  max_message_size: integer(0, GiB, 'bytes'),
+  compression: compressionOf,
+  ping_interval: (value, key) => (value === 0 ? 0 : seconds(value, key)),
+  pong_timeout: seconds,
+  close_timeout: seconds,
+  queue_limit: integer(1, GiB, 'bytes'),
+  on_full: oneOf('wait', 'close'),
+}
+
+const known = new WeakMap<object, WebSocketRules>()
+
+/**
+ * The complete rules for what a user gave. An object that was given once is not looked at again.
+ * @throws ConfigError naming the option, what was given and what was expected
+ */
+export function rulesOf(options: WebSocketOptions | undefined): WebSocketRules {
+  if (options === undefined) return defaults
+  const before = known.get(options)
+  if (before !== undefined) return before
+  const fields = fieldsOf(options, 'options', 'an object of WebSocket options')
+  for (const name of fields.keys()) if (!Object.hasOwn(checks, name)) refuseUnknown(name, Object.keys(checks))
+  const rules: WebSocketRules = Object.freeze(merged(defaults, checks, fields, ''))
+  known.set(options, rules)
+  return rules
+}
+
+function merged<T extends object>(
+  base: T, table: { readonly [K in keyof T]: Check<T[K]> }, fields: ReadonlyMap<string, unknown>, prefix: string,
+): T {
+  const result = { ...base }
+  for (const name of Object.keys(base) as (keyof T & string)[]) {
+    if (fields.has(name)) result[name] = table[name](fields.get(name), prefix + name)
+  }
+  return result
+}
+
+function compressionOf(value: unknown, key: string): (Agreement & Effort) | null {
+  if (typeof value === 'boolean') return value ? compressionDefaults : null
+  const fields = fieldsOf(value, key, 'true, false or an object of options for permessage-deflate')
+  for (const name of fields.keys()) {
+    if (!Object.hasOwn(compressionChecks, name)) refuseUnknown(name, Object.keys(compressionChecks), `${key}.`)
+  }
+  return merged(compressionDefaults, compressionChecks, fields, `${key}.`)
+}
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+
+function protocolsOf(value: unknown, key: string): Protocols {
+  if (typeof value === 'function') return value as Protocols
+  const expected = 'an array of subprotocol names, or a function'
+  if (!Array.isArray(value)) return refuse(key, value, expected)
+  return Array.from(value, (one: unknown, index) => {
+    return typeof one === 'string' && TOKEN.test(one) ? one : refuse(`${key}[${index}]`, one, 'the name of a subprotocol, a token')
+  })
+}
+
+function originsOf(value: unknown, key: string): Origins | null {
+  if (value === null || value === 'same') return value
+  if (typeof value === 'function') return value as Origins
+  if (!Array.isArray(value)) return refuse(key, value, '"same", an array of origins, a function, or null')
+  return Array.from(value, (one: unknown, index) => {
+    if (typeof one === 'string' && (one === 'null' || /^[a-z][a-z0-9+.-]*:\/\/[^/?#\s]+$/i.test(one))) return one
+    return refuse(`${key}[${index}]`, one, 'an origin such as "https://example.com"', 'with the scheme, and nothing behind the host and port')
+  })
+}

@@ -1,0 +1,91 @@
+import { CancelledError, ClosedError, scope, sleep, wait, wallClock, type Op } from '../../lev/index.js'
+import type { Disposition, Exchange } from '../exchange.js'
+import { isOp, isThenable } from '../handler.js'
+import { dateLine, ResponseError, upgradeHead } from '../http1/response.js'
+import { answer } from '../respond.js'
+import { acceptHandshake, type Declined } from './handshake.js'
+import type { Upgrade } from './upgrade.js'
+import { WebSocket } from './websocket.js'
+
+/** What stands behind the head must be frames, whoever reads it. */
+const bodied: Declined = { status: 400, reason: 'a WebSocket handshake has no body', headers: {} }
+
+const closing: Disposition = ['close', null]
+
+/** Answers a handshake, and goes on as the WebSocket until that is closed; the caller closes the connection then. */
+export function* serveWebSocket(exchange: Exchange, upgrade: Upgrade): Op<Disposition> {
+  const { connection, head, written } = exchange
+  const { rules } = upgrade
+  if (written > 0) throw new ResponseError(null, 'the handler has written to the connection itself, and upgrades it as well')
+  const accepted = head.chunked || head.contentLength > 0 ? bodied : acceptHandshake(head, rules)
+  if ('status' in accepted) {
+    const sent = answer(exchange, refusal(accepted, head.upgrade))
+    return 'next' in sent ? yield* sent : sent
+  }
+  exchange.phase = 'sending'
+  connection.client.put(upgradeHead(accepted.headers, dateLine(wallClock())))
+  exchange.finish(101, 0, closing)
+  const agreed = accepted.compression !== null && rules.compression !== null
+  const compression = agreed ? { ...rules.compression, ...accepted.compression } : null
+  const ws = new WebSocket(connection.client, { client: false, protocol: accepted.protocol, compression }, rules)
+  connection.onDrain = () => ws.close(1001, 'the server stops')
+  try {
+    if (connection.service.draining) connection.onDrain()
+    yield* converse(exchange, ws, upgrade)
+  } catch (error) {
+    // One that was cancelled for its client's sake, or by itself.
+    if (!(error instanceof CancelledError)) connection.logger.error({ err: error, query: head.query }, 'a WebSocket failed')
+  } finally {
+    connection.onDrain = null
+    // Cancelled in the midst of it, by a server that stops waiting.
+    ws.close(1001, 'the server stops')
+    exchange.abort('the WebSocket is closed')
+    const { closeCode, closeReason } = ws
+    connection.logger.debug({ client_ip: connection.client_ip, query: head.query, code: closeCode, reason: closeReason }, 'WebSocket closed')
+  }
+  return closing
+}
+
+/** Who asked for another protocol may have sent some of it already: no request is looked for behind. */
+function refusal({ status, reason, headers }: Declined, upgrade: boolean): [string, number, Declined['headers']] {
+  const options = [headers.Connection, upgrade ? 'close' : undefined].filter((option) => option !== undefined)
+  return [`${reason}\n`, status, options.length > 0 ? { ...headers, Connection: options.join(', ') } : headers]
+}
+
+/** Runs the handler, with a task beside it that reads. When the client is gone the handler has `close_timeout` to see that. */
+function* converse(exchange: Exchange, ws: WebSocket, upgrade: Upgrade): Op<void> {
+  let handled = false
+  let over = false
+  yield* scope(function* (around) {
+    const pump = ws.pump()
+    const reading = around.spawn(function* () {
+      yield* pump
+      over = true
+      exchange.abort('the WebSocket is closed')
+      if (handled) return
+      yield* sleep(upgrade.rules.close_timeout)
+      around.cancel('client gone')
+    })
+    const code = yield* handle(exchange, ws, upgrade)
+    handled = true
+    ws.close(code)
+    if (over) reading.cancel()
+    else yield* reading.join()
+  })
+}
+
+/** Gives the code to close with. */
+function* handle(exchange: Exchange, ws: WebSocket, upgrade: Upgrade): Op<number> {
+  try {
+    const result: unknown = upgrade.handle(ws)
+    if (isOp(result)) yield* result
+    else if (isThenable(result)) yield* wait(result)
+    return 1000
+  } catch (error) {
+    // Sending to a client that has gone is nobody's fault.
+    if (error instanceof ClosedError && !ws.isOpen) return 1000
+    const { connection, head } = exchange
+    connection.logger.error({ err: error, method: head.method, query: head.query }, 'the handler failed')
+    return 1011
+  }
+}

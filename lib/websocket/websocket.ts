@@ -1,0 +1,363 @@
+import { breathe, ClosedError, now, TimeoutError, UsageError, type Address, type Op, type Stream } from '../../lev/index.js'
+import { PerMessageDeflate } from './deflate.js'
+import { CLOSE, closeContent, FAILED, FIN, isCloseCode, NEED_MORE, PING, PONG, type Failure } from './frames.js'
+import type { Agreed, Conduct } from './conduct.js'
+import { Inbox, Wakeup } from './inbox.js'
+import { CLOSED, MESSAGE, MessageReader, PINGED, type Message } from './messages.js'
+import { Sender, sizeOf } from './sender.js'
+
+export type { Message } from './messages.js'
+
+/** Bytes not sent yet at which `send` waits, whatever may be queued: more at once makes nothing faster. */
+const sendWindow = 128 * 1024
+
+/**
+ * Seconds that a handler has for answering the messages it was given before the other side closed. Until then the answer
+ * to the close is held back, as RFC 6455 section 5.5.1 allows.
+ */
+const lastWords = 1
+
+/** Longest reason of a close, in bytes (RFC 6455 section 5.5). */
+const reasonLimit = 123
+
+/** The other side has gone without a close frame; never sent (RFC 6455 section 7.4.1). */
+const lost = 1006
+
+const nothing = Buffer.alloc(0)
+
+interface Ending {
+  readonly code: number
+  readonly reason: string
+  /** What the close frame that is sent back carries. */
+  readonly answer: Buffer
+  deadline: number
+}
+
+/**
+ * One WebSocket (RFC 6455), on a stream whose handshake is done.
+ *
+ * Messages are read while `next` waits for them, and, in a task that runs `pump`, all the time: only then are pings
+ * answered, and a close noticed, while nobody waits for a message.
+ */
+export class WebSocket {
+  /** The subprotocol that was agreed on; empty: none. */
+  readonly protocol: string
+  /** Why it is closed: the code that was sent or received first; 1005: none was given, 1006: the connection was lost. Null: it is open. */
+  closeCode: number | null = null
+  /** What was said beside `closeCode`. */
+  closeReason = ''
+  /** Called when `trySend` had no room, or left more than half of `queue_limit` unsent: `drained` waits for the end of that. */
+  onFull: (() => void) | null = null
+  readonly #stream: Stream
+  readonly #conduct: Conduct
+  readonly #sender: Sender
+  readonly #reader: MessageReader
+  readonly #inbox = new Inbox()
+  /** Who waits for a message, and `pump` when it waits for one to be taken. */
+  readonly #arrival = new Wakeup()
+  readonly #taken = new Wakeup()
+  #pumping = false
+  /** Whether a message was taken by somebody who has not come for the next one since. */
+  #busy = false
+  /** How it will end once the messages before that are dealt with: the other side has closed, or broken the rules. */
+  #ending: Ending | null = null
+  /** Nothing is read any more: both have closed, or the connection is lost. */
+  #over = false
+  /** When the other side was last heard, and when a ping was sent that it owes an answer to; 0: it owes none. */
+  #heardAt: number
+  #pingedAt = 0
+  /** Until when the answer to a close is waited for. */
+  #closeDeadline = Infinity
+
+  constructor(stream: Stream, agreed: Agreed, conduct: Conduct) {
+    const { client, protocol, compression } = agreed
+    this.#stream = stream
+    this.#conduct = conduct
+    this.protocol = protocol
+    const deflate = compression === null ? null : new PerMessageDeflate(compression, compression, client)
+    this.#sender = new Sender(stream, client, deflate)
+    this.#reader = new MessageReader({ masked: !client, limit: conduct.max_message_size }, deflate)
+    this.#heardAt = now()
+  }
+
+  /** Whether messages can be sent still. */
+  get isOpen(): boolean {
+    return this.closeCode === null
+  }
+
+  /** Bytes that wait to be sent. */
+  get unsent(): number {
+    return this.#stream.unsent
+  }
+
+  get local(): Address {
+    return this.#stream.local
+  }
+
+  get remote(): Address {
+    return this.#stream.remote
+  }
+
+  /**
+   * The next message: text as a string, binary data as bytes, which are the caller's own. Null once the WebSocket is
+   * closed; what had arrived before the other side closed it is given first.
+   * @throws UsageError if another task waits for a message already
+   */
+  *next(): Op<Message | null> {
+    this.#busy = false
+    for (;;) {
+      const message = this.#inbox.take()
+      if (message !== null) {
+        this.#busy = true
+        this.#taken.wake()
+        return message
+      }
+      if (this.#ending !== null) this.#settle()
+      if (this.closeCode !== null) return null
+      if (this.#arrival.awaited) throw new UsageError('two tasks wait for the messages of one WebSocket')
+      if (this.#pumping) yield this.#arrival
+      else yield* this.#read()
+    }
+  }
+
+  /**
+   * Sends a message, once there is room for it; a task that is cancelled while it waits has sent nothing. Bytes are not
+   * copied and must not be changed until they have left.
+   * @returns how many bytes that were, the frame's own included
+   * @throws ClosedError when the WebSocket is closed, or gets closed meanwhile; TypeError for what is no message
+   */
+  *send(data: string | Uint8Array): Op<number> {
+    const size = sizeOf('send', data)
+    const { queue_limit, on_full } = this.#conduct
+    const room = on_full === 'wait' ? Math.min(queue_limit, sendWindow) : sendWindow
+    while (this.closeCode === null && this.#stream.unsent > 0 && this.#stream.unsent + size > room) {
+      if (on_full === 'wait') yield* this.#relieve(Math.max(0, room - size))
+      else {
+        // Output leaves in the turns of the others: only what is left after that counts as too slow.
+        yield* breathe()
+        if (!this.#hasRoom(size)) this.#overflow()
+        break
+      }
+    }
+    if (this.closeCode !== null || !this.#stream.isOpen) throw new ClosedError('the WebSocket is closed')
+    return this.#sender.put(data, size)
+  }
+
+  /**
+   * Sends a message if there is room for it now. May be called from anywhere.
+   * @returns how many bytes were queued, the frame's own included; 0: none, since the queue is full (with `on_full: "close"`
+   * the WebSocket has been closed for that) or the WebSocket is closed
+   * @throws TypeError for what is no message
+   */
+  trySend(data: string | Uint8Array): number {
+    const size = sizeOf('trySend', data)
+    if (this.closeCode !== null || !this.#stream.isOpen) return 0
+    const { queue_limit, on_full } = this.#conduct
+    const room = this.#hasRoom(size)
+    const put = room ? this.#sender.put(data, size) : 0
+    if (!room && on_full === 'close') this.#overflow()
+    else if (!room || this.#stream.unsent > queue_limit >>> 1) this.onFull?.()
+    return put
+  }
+
+  /** Waits until at most half of `queue_limit` waits to be sent. @throws ClosedError when the connection is lost meanwhile */
+  *drained(): Op<void> {
+    yield* this.#relieve(this.#conduct.queue_limit >>> 1)
+  }
+
+  /** Sends a ping; any answer shows that the other side lives. Does nothing when the WebSocket is closed. May be called from anywhere. */
+  ping(): void {
+    if (this.closeCode === null) this.#sender.frame(FIN | PING, nothing)
+  }
+
+  /**
+   * Closes: `closeCode` is set and `next` gives null from here on; the other side is told, and has `close_timeout`
+   * seconds to answer. Harmless when the WebSocket is closed already. May be called from anywhere.
+   * @param code 1000 to 1003, 1007 to 1014, or 3000 to 4999
+   * @param reason at most 123 bytes of UTF-8
+   * @throws RangeError, TypeError for an argument that cannot be sent
+   */
+  close(code = 1000, reason = ''): void {
+    if (typeof code !== 'number') throw new TypeError(`close: code must be a number, got ${typeof code}`)
+    if (typeof reason !== 'string') throw new TypeError(`close: reason must be a string, got ${typeof reason}`)
+    if (!Number.isInteger(code) || !isCloseCode(code)) throw new RangeError(`close: code must be one that may be sent, got ${code}`)
+    if (Buffer.byteLength(reason) > reasonLimit) throw new RangeError(`close: reason must be at most ${reasonLimit} bytes long`)
+    if (this.closeCode !== null) return
+    this.#inbox.clear()
+    if (this.#ending !== null) return this.#settle()
+    this.#sender.frame(FIN | CLOSE, closeContent(code, reason))
+    this.#closed(code, reason)
+    // Whoever reads now learns of the deadline: here there may be no clock.
+    this.#stream.readDeadline = 0
+  }
+
+  /**
+   * Reads until the WebSocket is closed on both sides, or lost, and then ends the output: for a task of its own beside
+   * those that use the WebSocket.
+   */
+  pump(): Op<void> {
+    // From now on, also if its task takes its first step after others.
+    this.#pumping = true
+    return this.#pump()
+  }
+
+  *#pump(): Op<void> {
+    // While reading pauses, only this tells of a loss.
+    this.#stream.onGone = (how) => {
+      if (how === 'close') this.#taken.wake()
+    }
+    try {
+      while (!this.#over) {
+        if (!this.#inbox.isFull || this.#ending !== null) yield* this.#read()
+        else if (this.#stream.isOpen) yield this.#taken
+        else this.#lose('the connection was lost')
+      }
+      yield* this.#stream.end()
+    } catch (error) {
+      if (!(error instanceof ClosedError || error instanceof TimeoutError)) throw error
+    } finally {
+      this.#pumping = false
+      this.#stream.onGone = null
+      this.#stream.readDeadline = Infinity
+    }
+  }
+
+  /** Takes what has arrived; if that is nothing whole, waits for more. */
+  *#read(): Op<void> {
+    const stream = this.#stream
+    // Behind a close there is nothing to be read.
+    if (this.#ending !== null) stream.consume(stream.inputEnd - stream.inputStart)
+    else if (!this.#parse() || !(this.#pumping || this.#inbox.isEmpty)) return
+    try {
+      // Nobody may make the answers to pings pile up.
+      if (stream.unsent > this.#conduct.queue_limit + sendWindow) yield* stream.flush(this.#conduct.queue_limit)
+      stream.readDeadline = this.#readDeadline()
+      if (!(yield* stream.fill())) return this.#lose('the other side left without closing the WebSocket')
+      this.#heardAt = now()
+      this.#pingedAt = 0
+    } catch (error) {
+      if (error instanceof TimeoutError && stream.isOpen) this.#onTimeout()
+      else if (error instanceof ClosedError || error instanceof TimeoutError) this.#lose(error.message)
+      else throw error
+    }
+  }
+
+  /** Takes messages and control frames from the input; whether more bytes are needed for the next. */
+  #parse(): boolean {
+    const stream = this.#stream
+    const reader = this.#reader
+    while (!this.#over && this.#ending === null && !this.#inbox.isFull) {
+      const event = reader.next(stream.input, stream.inputStart, stream.inputEnd)
+      stream.consume(reader.position - stream.inputStart)
+      if (event === NEED_MORE) return true
+      if (event === MESSAGE) this.#receive(reader.message)
+      else if (event === PINGED) this.#answerPing(reader.content)
+      else if (event === CLOSED) this.#end(reader.code, reader.reason, reader.code === 1005 ? nothing : closeContent(reader.code, ''))
+      else if (event === FAILED && reader.failure !== null) this.#fail(reader.failure)
+    }
+    return false
+  }
+
+  #receive(message: Message): void {
+    // What arrives after this side has closed has no reader any more.
+    if (this.closeCode !== null) return
+    this.#inbox.add(message)
+    this.#arrival.wake()
+  }
+
+  #answerPing(content: Buffer): void {
+    if (this.closeCode === null) this.#sender.frame(FIN | PONG, content)
+  }
+
+  /** The other side has broken the rules (RFC 6455 section 7.1.7). */
+  #fail({ code, reason }: Failure): void {
+    this.#end(code, reason, closeContent(code, reason))
+  }
+
+  /** Nothing is read any more. The close is answered once all messages before it are dealt with. */
+  #end(code: number, reason: string, answer: Buffer): void {
+    this.#ending = { code, reason, answer, deadline: Infinity }
+    if (this.closeCode !== null || (this.#inbox.isEmpty && !this.#busy)) this.#settle()
+  }
+
+  #settle(): void {
+    this.#over = true
+    if (this.closeCode === null && this.#ending !== null) {
+      this.#sender.frame(FIN | CLOSE, this.#ending.answer)
+      this.#closed(this.#ending.code, this.#ending.reason)
+    }
+    this.#stream.readDeadline = 0
+  }
+
+  #lose(reason: string): void {
+    if (this.#ending !== null) return this.#settle()
+    this.#over = true
+    if (this.closeCode === null) this.#closed(lost, reason)
+  }
+
+  #closed(code: number, reason: string): void {
+    this.closeCode = code
+    this.closeReason = reason
+    this.#arrival.wake()
+    this.#taken.wake()
+  }
+
+  #readDeadline(): number {
+    const { ping_interval, pong_timeout, close_timeout } = this.#conduct
+    if (this.#ending !== null) {
+      if (this.#ending.deadline === Infinity) this.#ending.deadline = now() + lastWords
+      return this.#ending.deadline
+    }
+    if (this.closeCode !== null) {
+      if (this.#closeDeadline === Infinity) this.#closeDeadline = now() + close_timeout
+      return this.#closeDeadline
+    }
+    if (this.#pingedAt > 0) return this.#pingedAt + pong_timeout
+    return ping_interval > 0 ? this.#heardAt + ping_interval : Infinity
+  }
+
+  /** Nothing came in time, or `close` was called. */
+  #onTimeout(): void {
+    const time = now()
+    if (this.#over) return
+    if (this.#ending !== null) return this.#settle()
+    if (this.closeCode !== null) {
+      if (time < this.#closeDeadline && this.#closeDeadline !== Infinity) return
+      if (this.#closeDeadline === Infinity) this.#closeDeadline = time + this.#conduct.close_timeout
+      else this.#giveUp()
+      return
+    }
+    // A ping that stands behind a long message has not left yet: a side that takes no byte is cut by the stream.
+    if (this.#pingedAt === 0 || this.#stream.unsent > 0) {
+      if (this.#pingedAt === 0) this.ping()
+      this.#pingedAt = time
+      return
+    }
+    this.#lose('no answer to a ping')
+    this.#stream.reset()
+  }
+
+  /** The other side does not answer the close. */
+  #giveUp(): void {
+    this.#over = true
+    this.#stream.close()
+  }
+
+  *#relieve(rest: number): Op<void> {
+    try {
+      yield* this.#stream.flush(rest)
+    } catch (error) {
+      if (error instanceof TimeoutError) throw new ClosedError('the WebSocket is closed', { cause: error })
+      throw error
+    }
+  }
+
+  #hasRoom(size: number): boolean {
+    const { unsent } = this.#stream
+    return unsent === 0 || unsent + size <= this.#conduct.queue_limit
+  }
+
+  #overflow(): void {
+    this.close(1008, 'too slow')
+  }
+}

@@ -1,0 +1,65 @@
+import t from 'tap'
+import * as lev from '../../lev/index.js'
+import { eventStream, type EventSender } from '../../lib/index.js'
+import { valueOf } from '../support/responses.js'
+import { request } from '../support/serving.js'
+import { virtually, type World } from '../support/virtual.js'
+
+t.test('events as the format has them, and a heartbeat when there are none', async (t) => {
+  await virtually({}, () => eventStream(function* (events) {
+    yield* events.send('one')
+    yield* events.send({ a: 1 }, { event: 'json', id: 7, retry: 2 })
+    yield* events.send('two\r\nlines\rand\nmore')
+    yield* lev.sleep(25)
+    yield* events.comment('a\nb')
+    yield* events.send('')
+  }, { heartbeat: 10, retry: 1.5, headers: { 'X-More': 'y' } }), function* ({ connect, log }: World) {
+    const client = yield* connect(request('GET /'))
+    const [response] = yield* client.responses(1)
+    t.equal(valueOf(response, 'content-type'), 'text/event-stream')
+    t.equal(valueOf(response, 'cache-control'), 'no-store')
+    t.equal(valueOf(response, 'x-more'), 'y')
+    t.equal(response.body.toString(), 'retry: 1500\n\ndata: one\n\nretry: 2000\nevent: json\nid: 7\ndata: {"a":1}\n\n'
+      + 'data: two\ndata: lines\ndata: and\ndata: more\n\n:\n\n:\n\n: a\n: b\n\ndata: \n\n')
+    t.strictSame(log.of('error'), [])
+  })
+})
+
+t.test('the head leaves at once, and the generator ends with its client', async (t) => {
+  let ended = false
+  await virtually({}, () => eventStream(function* () {
+    try {
+      yield* lev.sleep(Infinity)
+    } finally {
+      ended = true
+    }
+  }), function* ({ connect, log }: World) {
+    const client = yield* connect(request('GET /'))
+    yield* client.more()
+    t.match(client.text, /^HTTP\/1.1 200 OK\r\n/)
+    t.ok(lev.now() < 1)
+    client.stream.close()
+    yield* lev.sleep(1)
+    t.ok(ended)
+    t.strictSame(log.statuses(), [499])
+  })
+})
+
+t.test('what cannot be sent names the argument', async (t) => {
+  const wrong: [string, (events: EventSender) => lev.Op<void>][] = [
+    ['event', (events) => events.send('x', { event: 'a\nb' })],
+    ['id', (events) => events.send('x', { id: 'a\0b' })],
+    ['retry', (events) => events.send('x', { retry: -1 })],
+    ['data', (events) => events.send(undefined)],
+    ['data', (events) => events.send(1n)],
+  ]
+  for (const [argument, send] of wrong) {
+    await virtually({}, () => eventStream(send), function* ({ connect, log }: World) {
+      yield* (yield* connect(request('GET /'))).stream.read()
+      yield* lev.sleep(1)
+      t.match(log.of('error')[0].err, { code: 'LEVERET_ARGUMENT', argument })
+    })
+  }
+  t.throws(() => eventStream(function* () {}, { heartbeat: NaN }), { code: 'LEVERET_ARGUMENT', argument: 'heartbeat' })
+  t.throws(() => eventStream(null as never), { code: 'LEVERET_ARGUMENT', argument: 'produce' })
+})

@@ -1,0 +1,39 @@
+import { createSecureContext } from 'node:tls'
+import type { ClientSecurity } from '../lev/index.js'
+import { IdentityError } from './identity-config.js'
+
+/** How a client speaks TLS. All PEM is text, or the bytes of a file. */
+export interface ClientTlsOptions {
+  /** Authorities to trust in place of the public ones, as PEM. */
+  readonly ca?: string | Buffer | readonly (string | Buffer)[]
+  /** The client's own certificate and key, as PEM, for servers that ask. */
+  readonly cert?: string | Buffer
+  readonly key?: string | Buffer
+  readonly passphrase?: string
+  /** The name to ask for and to check the certificate against; the host that is connected to when absent. */
+  readonly serverName?: string
+  /** False accepts any certificate: for tests only. Default: true. */
+  readonly verify?: boolean
+  /** Application protocols to offer, best first. Default: none. */
+  readonly alpn?: readonly string[]
+}
+
+/**
+ * Prepares a client's side of a handshake with `host`.
+ * @throws IdentityError for certificates or a key that cannot be used
+ */
+export function clientSecurity(host: string, options: ClientTlsOptions = {}): ClientSecurity {
+  const { ca, cert, key, passphrase, serverName = host, verify = true, alpn = [] } = options
+  try {
+    const context = createSecureContext({
+      ...(ca === undefined ? {} : { ca: typeof ca === 'string' || Buffer.isBuffer(ca) ? ca : [...ca] }),
+      ...(cert === undefined ? {} : { cert }),
+      ...(key === undefined ? {} : { key }),
+      ...(passphrase === undefined ? {} : { passphrase }),
+      minVersion: 'TLSv1.2',
+    })
+    return { side: 'client', context, alpn, serverName, verify }
+  } catch (error) {
+    throw new IdentityError(host, null, `the TLS library refuses what it was given: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+  }
+}
