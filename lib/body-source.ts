@@ -1,7 +1,8 @@
-import { now, TimeoutError, type Op } from '../lev/index.js'
-import type { Connection } from './connection.js'
+import { now, TimeoutError, type Op, type Stream } from '../lev/index.js'
+import type { Settings } from './config.js'
 import { BodyError, StateError } from './errors.js'
 import { ChunkedReader, DATA, DONE, NEED_MORE } from './http1/chunked.js'
+import type { HeadLimits } from './http1/field-lines.js'
 import type { RequestHead } from './http1/request-head.js'
 import { CONTINUE } from './http1/response.js'
 import { refusals, type Refusal } from './http1/refusal.js'
@@ -21,9 +22,16 @@ export interface Pieces {
   next(): Op<Buffer | null>
 }
 
+/** The connection that content comes on. */
+interface Carrier {
+  readonly client: Stream
+  readonly settings: Settings
+  readonly headLimits: HeadLimits
+}
+
 /** The content of a request as it arrives, piece by piece, within `max_body_size` and the timeouts. */
 export class BodySource implements Pieces {
-  readonly #connection: Connection
+  readonly #connection: Carrier
   readonly #head: RequestHead
   readonly #interim: InterimAnswers
   readonly #chunks: ChunkedReader | null
@@ -33,7 +41,7 @@ export class BodySource implements Pieces {
   #done: boolean
   #failure: Error | null = null
 
-  constructor(connection: Connection, head: RequestHead, interim: InterimAnswers) {
+  constructor(connection: Carrier, head: RequestHead, interim: InterimAnswers) {
     this.#connection = connection
     this.#interim = interim
     this.#head = head
@@ -120,7 +128,7 @@ export class BodySource implements Pieces {
   }
 
   /** Only waiting counts against the timeouts: a handler may take its time between two pieces. */
-  *#more(client: Connection['client']): Op<void> {
+  *#more(client: Stream): Op<void> {
     const { request_body_timeout, min_transfer_rate } = this.#connection.settings
     const began = now()
     const earned = min_transfer_rate === 0 ? 0 : this.#received / min_transfer_rate

@@ -260,3 +260,14 @@ export function closeContent(code: number, reason: string): Buffer {
   text.copy(content, 2)
   return content
 }
+
+/** Longest reason of a close, in bytes (RFC 6455 section 5.5). */
+const reasonLimit = 123
+
+/** @throws RangeError, TypeError for what a close frame cannot say */
+export function checkClose(code: number, reason: string): void {
+  if (typeof code !== 'number') throw new TypeError(`close: code must be a number, got ${typeof code}`)
+  if (typeof reason !== 'string') throw new TypeError(`close: reason must be a string, got ${typeof reason}`)
+  if (!Number.isInteger(code) || !isCloseCode(code)) throw new RangeError(`close: code must be one that may be sent, got ${code}`)
+  if (Buffer.byteLength(reason) > reasonLimit) throw new RangeError(`close: reason must be at most ${reasonLimit} bytes long`)
+}

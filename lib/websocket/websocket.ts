@@ -1,24 +1,16 @@
-import { breathe, ClosedError, now, TimeoutError, UsageError, type Address, type Op, type Stream } from '../../lev/index.js'
+import { breathe, ClosedError, TimeoutError, UsageError, type Address, type Op, type Stream } from '../../lev/index.js'
 import { PerMessageDeflate } from './deflate.js'
-import { CLOSE, closeContent, FAILED, FIN, isCloseCode, NEED_MORE, PING, PONG, type Failure } from './frames.js'
+import { checkClose, CLOSE, closeContent, FAILED, FIN, NEED_MORE, PING, PONG, type Failure } from './frames.js'
 import type { Agreed, Conduct } from './conduct.js'
 import { Inbox, Wakeup } from './inbox.js'
 import { CLOSED, MESSAGE, MessageReader, PINGED, type Message } from './messages.js'
 import { Sender, sizeOf } from './sender.js'
+import { Vigil, type Phase } from './vigil.js'
 
 export type { Message } from './messages.js'
 
 /** Bytes not sent yet at which `send` waits, whatever may be queued: more at once makes nothing faster. */
 const sendWindow = 128 * 1024
-
-/**
- * Seconds that a handler has for answering the messages it was given before the other side closed. Until then the answer
- * to the close is held back, as RFC 6455 section 5.5.1 allows.
- */
-const lastWords = 1
-
-/** Longest reason of a close, in bytes (RFC 6455 section 5.5). */
-const reasonLimit = 123
 
 /** The other side has gone without a close frame; never sent (RFC 6455 section 7.4.1). */
 const lost = 1006
@@ -30,7 +22,6 @@ interface Ending {
   readonly reason: string
   /** What the close frame that is sent back carries. */
   readonly answer: Buffer
-  deadline: number
 }
 
 /**
@@ -63,11 +54,7 @@ export class WebSocket {
   #ending: Ending | null = null
   /** Nothing is read any more: both have closed, or the connection is lost. */
   #over = false
-  /** When the other side was last heard, and when a ping was sent that it owes an answer to; 0: it owes none. */
-  #heardAt: number
-  #pingedAt = 0
-  /** Until when the answer to a close is waited for. */
-  #closeDeadline = Infinity
+  readonly #vigil: Vigil
 
   constructor(stream: Stream, agreed: Agreed, conduct: Conduct) {
     const { client, protocol, compression } = agreed
@@ -77,7 +64,7 @@ export class WebSocket {
     const deflate = compression === null ? null : new PerMessageDeflate(compression, compression, client)
     this.#sender = new Sender(stream, client, deflate)
     this.#reader = new MessageReader({ masked: !client, limit: conduct.max_message_size }, deflate)
-    this.#heardAt = now()
+    this.#vigil = new Vigil(conduct)
   }
 
   /** Whether messages can be sent still. */
@@ -178,10 +165,7 @@ export class WebSocket {
    * @throws RangeError, TypeError for an argument that cannot be sent
    */
   close(code = 1000, reason = ''): void {
-    if (typeof code !== 'number') throw new TypeError(`close: code must be a number, got ${typeof code}`)
-    if (typeof reason !== 'string') throw new TypeError(`close: reason must be a string, got ${typeof reason}`)
-    if (!Number.isInteger(code) || !isCloseCode(code)) throw new RangeError(`close: code must be one that may be sent, got ${code}`)
-    if (Buffer.byteLength(reason) > reasonLimit) throw new RangeError(`close: reason must be at most ${reasonLimit} bytes long`)
+    checkClose(code, reason)
     if (this.closeCode !== null) return
     this.#inbox.clear()
     if (this.#ending !== null) return this.#settle()
@@ -231,10 +215,9 @@ export class WebSocket {
     try {
       // Nobody may make the answers to pings pile up.
       if (stream.unsent > this.#conduct.queue_limit + sendWindow) yield* stream.flush(this.#conduct.queue_limit)
-      stream.readDeadline = this.#readDeadline()
+      stream.readDeadline = this.#vigil.deadline(this.#phase)
       if (!(yield* stream.fill())) return this.#lose('the other side left without closing the WebSocket')
-      this.#heardAt = now()
-      this.#pingedAt = 0
+      this.#vigil.heard()
     } catch (error) {
       if (error instanceof TimeoutError && stream.isOpen) this.#onTimeout()
       else if (error instanceof ClosedError || error instanceof TimeoutError) this.#lose(error.message)
@@ -276,7 +259,7 @@ export class WebSocket {
 
   /** Nothing is read any more. The close is answered once all messages before it are dealt with. */
   #end(code: number, reason: string, answer: Buffer): void {
-    this.#ending = { code, reason, answer, deadline: Infinity }
+    this.#ending = { code, reason, answer }
     if (this.closeCode !== null || (this.#inbox.isEmpty && !this.#busy)) this.#settle()
   }
 
@@ -302,45 +285,23 @@ export class WebSocket {
     this.#taken.wake()
   }
 
-  #readDeadline(): number {
-    const { ping_interval, pong_timeout, close_timeout } = this.#conduct
-    if (this.#ending !== null) {
-      if (this.#ending.deadline === Infinity) this.#ending.deadline = now() + lastWords
-      return this.#ending.deadline
-    }
-    if (this.closeCode !== null) {
-      if (this.#closeDeadline === Infinity) this.#closeDeadline = now() + close_timeout
-      return this.#closeDeadline
-    }
-    if (this.#pingedAt > 0) return this.#pingedAt + pong_timeout
-    return ping_interval > 0 ? this.#heardAt + ping_interval : Infinity
+  get #phase(): Phase {
+    return this.#ending !== null ? 'ending' : this.closeCode !== null ? 'closing' : 'open'
   }
 
   /** Nothing came in time, or `close` was called. */
   #onTimeout(): void {
-    const time = now()
     if (this.#over) return
-    if (this.#ending !== null) return this.#settle()
-    if (this.closeCode !== null) {
-      if (time < this.#closeDeadline && this.#closeDeadline !== Infinity) return
-      if (this.#closeDeadline === Infinity) this.#closeDeadline = time + this.#conduct.close_timeout
-      else this.#giveUp()
-      return
+    const verdict = this.#vigil.timedOut(this.#phase, this.#stream.unsent > 0)
+    if (verdict === 'ping') this.ping()
+    else if (verdict === 'settle') this.#settle()
+    else if (verdict === 'dead') {
+      this.#lose('no answer to a ping')
+      this.#stream.reset()
+    } else if (verdict === 'give up') {
+      this.#over = true
+      this.#stream.close()
     }
-    // A ping that stands behind a long message has not left yet: a side that takes no byte is cut by the stream.
-    if (this.#pingedAt === 0 || this.#stream.unsent > 0) {
-      if (this.#pingedAt === 0) this.ping()
-      this.#pingedAt = time
-      return
-    }
-    this.#lose('no answer to a ping')
-    this.#stream.reset()
-  }
-
-  /** The other side does not answer the close. */
-  #giveUp(): void {
-    this.#over = true
-    this.#stream.close()
   }
 
   *#relieve(rest: number): Op<void> {
