@@ -18,3 +18,11 @@ export interface Agreed {
   readonly protocol: string
   readonly compression: (Agreement & Effort) | null
 }
+
+/** How a WebSocket ends that the other side has closed, or broken the rules of. */
+export interface Ending {
+  readonly code: number
+  readonly reason: string
+  /** What the close frame that is sent back carries. */
+  readonly answer: Buffer
+}

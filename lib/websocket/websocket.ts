@@ -1,7 +1,7 @@
 import { breathe, ClosedError, TimeoutError, UsageError, type Address, type Op, type Stream } from '../../lev/index.js'
 import { PerMessageDeflate } from './deflate.js'
 import { checkClose, CLOSE, closeContent, FAILED, FIN, NEED_MORE, PING, PONG, type Failure } from './frames.js'
-import type { Agreed, Conduct } from './conduct.js'
+import type { Agreed, Conduct, Ending } from './conduct.js'
 import { Inbox, Wakeup } from './inbox.js'
 import { CLOSED, MESSAGE, MessageReader, PINGED, type Message } from './messages.js'
 import { Sender, sizeOf } from './sender.js'
@@ -16,13 +16,6 @@ const sendWindow = 128 * 1024
 const lost = 1006
 
 const nothing = Buffer.alloc(0)
-
-interface Ending {
-  readonly code: number
-  readonly reason: string
-  /** What the close frame that is sent back carries. */
-  readonly answer: Buffer
-}
 
 /**
  * One WebSocket (RFC 6455), on a stream whose handshake is done.
