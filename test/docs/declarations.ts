@@ -28,20 +28,31 @@ export function exportsOf(entry: 'lib' | 'lev' | 'tls'): Map<string, Declaration
   if (module === undefined) throw new Error(`${file} is missing: run npm run build`)
   return new Map(checker.getExportsOfModule(module).map((exported) => {
     const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported
-    const node = symbol.declarations?.[0]
-    if (node === undefined) throw new Error(`${exported.name} has no declaration`)
-    return [exported.name, { ...declarationOf(node, checker), name: exported.name }]
+    const said = merged((symbol.declarations ?? []).map((node) => declarationOf(node, checker)))[0]
+    if (said === undefined) throw new Error(`${exported.name} has no declaration`)
+    return [exported.name, { ...said, name: exported.name }]
   }))
 }
 
 /** The declarations of a `ts declaration` block. */
 export function declarationsIn(text: string): Declaration[] {
   const source = ts.createSourceFile('block.ts', text, ts.ScriptTarget.ES2023, true)
-  return source.statements.map((statement) => {
+  return merged(source.statements.map((statement) => {
     const node = ts.isVariableStatement(statement) ? statement.declarationList.declarations[0] : statement
     if (node === undefined) throw new Error(`not a declaration: ${statement.getText()}`)
     return declarationOf(node, null)
-  })
+  }))
+}
+
+/** Overloads of a function are one declaration. */
+function merged(declarations: readonly Declaration[]): Declaration[] {
+  const byName = new Map<string, Declaration>()
+  for (const one of declarations) {
+    const before = byName.get(one.name)
+    if (before !== undefined && before.kind !== 'function') throw new Error(`${one.name} is declared twice`)
+    byName.set(one.name, before === undefined ? one : { ...one, text: `${before.text}\n${one.text}` })
+  }
+  return [...byName.values()]
 }
 
 function declarationOf(node: ts.Node, checker: ts.TypeChecker | null): Declaration {
@@ -49,7 +60,7 @@ function declarationOf(node: ts.Node, checker: ts.TypeChecker | null): Declarati
     return { name: nameOf(node), kind: 'function', text: signature(node), members: [] }
   }
   if (ts.isVariableDeclaration(node)) {
-    return { name: nameOf(node), kind: 'const', text: typeText(node.type), members: [] }
+    return { name: nameOf(node), kind: 'const', text: withoutQueries(node), members: [] }
   }
   if (ts.isTypeAliasDeclaration(node)) {
     return { name: nameOf(node), kind: 'type', text: `${parameters(node)} = ${typeText(node.type)}`, members: [] }
@@ -59,6 +70,16 @@ function declarationOf(node: ts.Node, checker: ts.TypeChecker | null): Declarati
     return { name: nameOf(node), kind, text: parameters(node), members: membersOf(node, checker) }
   }
   throw new Error(`a declaration of an unknown kind: ${node.getText()}`)
+}
+
+/** A constant's type, with `typeof f` spelled out for a function of the same file. */
+function withoutQueries(node: ts.VariableDeclaration): string {
+  const functions = node.getSourceFile().statements.filter(ts.isFunctionDeclaration)
+  return typeText(node.type).replace(/\btypeof (\w+)/g, (query, name: string) => {
+    const [found, ...others] = functions.filter((one) => nameOf(one) === name)
+    if (found === undefined || others.length > 0) return query
+    return `${parameters(found)}(${found.parameters.map(normal).join(', ')}) => ${typeText(found.type)}`
+  })
 }
 
 function nameOf(node: ts.NamedDeclaration): string {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { blocksOf, readPage } from './blocks.js'
+import { blocksOf, pages, readPage } from './blocks.js'
 import { declarationsIn, exportsOf, type Declaration } from './declarations.js'
 
 /** Names in headings: ### `name`, or ### `one`, `two`. */
@@ -15,16 +15,30 @@ function declared(file: string): Declaration[] {
 /** `new` cannot be declared: it is the name that `create` is exported by. */
 const otherNames: Readonly<Record<string, string>> = { create: 'new' }
 
-for (const [entry, file] of [
-  ['lib', 'docs/reference/leveret.md'], ['lev', 'docs/reference/lev.md'], ['tls', 'docs/reference/tls.md'],
-] as const) {
-  t.test(file, async (t) => {
+/** Which pages are about an entry point: together they name each of its exports once. */
+const pagesOf = {
+  lib: ['leveret', 'streaming', 'websocket', 'clients'],
+  lev: ['lev'],
+  tls: ['tls'],
+} as const
+
+function filesOf(entry: keyof typeof pagesOf): string[] {
+  return pagesOf[entry].map((page) => `docs/reference/${page}.md`)
+}
+
+t.test('every page is about an entry point', async (t) => {
+  const all = pages().filter((file) => file.startsWith('docs/reference/'))
+  t.strictSame([...filesOf('lib'), ...filesOf('lev'), ...filesOf('tls')].sort(), all)
+})
+
+for (const entry of ['lib', 'lev', 'tls'] as const) {
+  t.test(filesOf(entry).join(', '), async (t) => {
     const exported = exportsOf(entry)
-    const names = headings(file)
+    const names = filesOf(entry).flatMap(headings)
     t.strictSame([...exported.keys()].filter((name) => !names.includes(name)), [], 'every export has a heading')
     t.strictSame(names.filter((name) => !exported.has(name)), [], 'every heading is about an export')
     t.strictSame(names.filter((name, at) => names.indexOf(name) !== at), [], 'each has one heading')
-    for (const said of declared(file)) {
+    for (const said of filesOf(entry).flatMap(declared)) {
       const real = exported.get(otherNames[said.name] ?? said.name)
       if (real === undefined) t.fail(`${said.name} is not exported`)
       else compare(t, said, real)
