@@ -12,6 +12,9 @@ export interface Flushable {
 const stepsPerTurn = 512
 const secondsPerTurn = 0.01
 
+/** Seconds that output may wait for other steps of its turn, so as to leave together with theirs. */
+const secondsGathering = 0.001
+
 /** Turns that promises may bring about, one after another, before events from outside are let in. */
 const turnsByPromises = 256
 
@@ -99,8 +102,9 @@ export class Loop {
     this.#turning = true
     this.#now = this.driver.now()
     const end = this.#now + secondsPerTurn
+    let flushAt = this.#now + secondsGathering
     this.#fireTimers()
-    if (this.#gathered.length > 0) this.#flush()
+    this.#flush()
     // What is put off during this turn is for a later one.
     let later = this.#later.size
     const waited = later
@@ -108,15 +112,19 @@ export class Loop {
       const runnable = this.#ready.take() ?? (later-- > 0 ? this.#later.take() : null)
       if (runnable === null) break
       this.#step(runnable)
-      if ((steps & 7) !== 0) continue
-      if (this.#gathered.length > 0) this.#flush()
+      const someSteps = (steps & 7) === 0
+      if (!someSteps && this.#gathered.length === 0) continue
       // Steps may be long (a handler that computes).
       this.#now = this.driver.now()
+      if (someSteps || this.#now >= flushAt) {
+        this.#flush()
+        flushAt = this.#now + secondsGathering
+      }
       if (this.#now >= end) break
     }
     // They must not wait for ever, either.
     if (waited > 0 && later === waited) this.#step(this.#later.take())
-    if (this.#gathered.length > 0) this.#flush()
+    this.#flush()
     this.#turning = false
     this.#kicked = false
     if (this.#ready.size > 0 || this.#later.size > 0) this.driver.wakeSoon()
@@ -143,6 +151,7 @@ export class Loop {
   }
 
   #flush(): void {
+    if (this.#gathered.length === 0) return
     // A flush may gather again only through an event, and those come later: the list does not grow while it is walked.
     for (const stream of this.#gathered) stream.flushGathered()
     this.#gathered.length = 0

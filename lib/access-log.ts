@@ -13,7 +13,7 @@ export interface AccessRecord {
   readonly status: number
   /** Bytes of content sent. */
   readonly size: number
-  /** Seconds from the request's first byte to its answer's last. */
+  /** Seconds from the request's whole head to its answer's being sent, or gathered to be sent if it is small. */
   readonly time: number
   /** The request's header fields by lower-case name; null if its head was refused. */
   readonly headers: { get(name: string): string | undefined } | null

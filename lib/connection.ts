@@ -21,7 +21,7 @@ export class Connection implements Peer, Drainable {
   readonly headLimits: HeadLimits
   readonly reader: HeadReader
   tls: TlsFacts | null = null
-  /** Whether it waits for the first byte of a request. */
+  /** Whether it waits for the first byte of a request, or for its handshake. */
   idle = false
   /** Told when the server stops, by what goes on for as long as its client likes: a WebSocket. */
   onDrain: (() => void) | null = null

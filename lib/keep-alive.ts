@@ -44,6 +44,8 @@ function* serveRequests(connection: Connection): Op<void> {
 function* shakeHands(connection: Connection, identities: Identities): Op<boolean> {
   const { client, settings } = connection
   client.readDeadline = now() + settings.tls_handshake_timeout
+  // A server that stops does not wait for it.
+  connection.idle = true
   try {
     connection.tls = yield* handshake(client, identities)
     client.readDeadline = Infinity
@@ -52,5 +54,7 @@ function* shakeHands(connection: Connection, identities: Identities): Op<boolean
     const reason = error instanceof Error ? error.message : String(error)
     connection.logger.debug({ client_ip: connection.client_ip, reason }, 'TLS handshake failed')
     return false
+  } finally {
+    connection.idle = false
   }
 }

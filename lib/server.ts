@@ -123,7 +123,7 @@ export class Server {
     const service = this.#service
     const { settings } = service
     // Before there is anything to stop, so that no signal is too early.
-    const forget = settings.handle_signals ? onStopSignals(() => void this.stop()) : () => {}
+    const forget = settings.handle_signals ? onStopSignals(() => void this.stop().catch(() => {})) : () => {}
     let listener: Listener | null = null
     service.draining = false
     try {

@@ -100,7 +100,7 @@ export function memory(options: MemoryOptions = {}): Driver {
     segment: () => (options.segment === undefined ? Infinity : 1 + Math.floor(random() * options.segment)),
     begin: () => loop?.begin(),
     turn: () => loop?.turn(),
-    turnSoon: () => loop?.turn(),
+    turnSoon: schedule,
     settle: () => settle({ awaitOutside }),
   }
 

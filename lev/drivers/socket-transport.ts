@@ -113,7 +113,7 @@ export class SocketTransport implements Transport {
   readonly #onEnd = (): void => {
     this.#loop.begin()
     this.#events?.onEnd()
-    this.#loop.turn()
+    this.#turn()
   }
 
   readonly #onSecure = (): void => {
@@ -122,7 +122,7 @@ export class SocketTransport implements Transport {
       const facts = secureFacts(this.#socket, this.#security)
       this.#loop.begin()
       this.#events?.onSecure(facts)
-      this.#loop.turn()
+      this.#turn()
     } catch (error) {
       this.#socket.destroy(error instanceof Error ? error : new Error(String(error)))
     }
@@ -133,7 +133,16 @@ export class SocketTransport implements Transport {
     this.#blocked = this.#socket.writableLength > 0
     this.#loop.begin()
     this.#events?.onProgress()
-    this.#loop.turn()
+    this.#turn()
+  }
+
+  /**
+   * Runs the loop, but not inside of a TLS socket's event: node:tls may be in the midst of handing over what has arrived, and
+   * whoever ends the output then loses the rest of it.
+   */
+  #turn(): void {
+    if (this.#security === null) this.#loop.turn()
+    else this.#loop.turnSoon()
   }
 
   readonly #onError = (error: Error): void => {
@@ -143,7 +152,7 @@ export class SocketTransport implements Transport {
   readonly #onClose = (): void => {
     this.#loop.begin()
     this.#events?.onClose(this.#error)
-    this.#loop.turn()
+    this.#turn()
   }
 }
 

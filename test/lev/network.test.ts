@@ -232,6 +232,25 @@ for (const world of worlds) {
   })
 }
 
+for (const world of worlds) {
+  t.test(`ending while more has arrived loses none of it: ${world.name}`, (t) => runIn(world, function* () {
+    for (let round = 0; round < 5; round++) {
+      const [near, far] = yield* world.pair()
+      lev.spawn(function* () {
+        // Two records of TLS, which arrive together.
+        yield* far.write(Buffer.alloc(16385))
+        yield* far.end()
+      })
+      yield* near.fill()
+      lev.spawn(() => near.end())
+      t.equal((yield* readAll(near)).length, 16385)
+      t.equal(yield* far.read(), null)
+      near.close()
+      far.close()
+    }
+  }))
+}
+
 t.test('TLS: what the other side is told', async (t) => {
   for (const driver of [() => undefined, () => lev.memory()]) {
     await lev.run(function* () {

@@ -73,6 +73,31 @@ t.test('what a task puts before it pauses leaves in one write', (t) => virtual(f
   t.equal(transport.writes.length, 1)
 }))
 
+t.test('output of several tasks leaves together, but does not wait for one that computes for long', async (t) => {
+  for (const [seconds, before] of [[0.00001, 0], [0.005, 4]] as const) {
+    const base = lev.memory()
+    let computed = 0
+    const driver: lev.Driver = { ...base, now: () => base.now() + computed, wakeAt: (time) => base.wakeAt(time - computed) }
+    await lev.run(function* () {
+      const streams: [lev.Stream, HandTransport][] = []
+      for (let count = 0; count < 6; count++) streams.push(yield* byHand())
+      yield* lev.sleep(1)
+      const left: number[] = []
+      for (const [stream] of streams) {
+        lev.spawn(function* () {
+          left.push(streams.filter(([, { writes }]) => writes.length > 0).length)
+          computed += seconds
+          stream.put('answer')
+        })
+      }
+      yield* lev.sleep(1)
+      t.ok((left.at(-1) ?? 0) >= before, `${left.at(-1)} had left when the last one was made`)
+      if (before === 0) t.ok(left.filter((count) => count === left.at(-1)).length > 1, 'some left together')
+      t.ok(streams.every(([, { writes }]) => writes.length === 1))
+    }, { driver })
+  }
+})
+
 t.test('text is sent as UTF-8 by write, as latin1 by put', (t) => virtual(function* () {
   const [stream, transport] = yield* byHand()
   yield* stream.write('é€')

@@ -65,7 +65,7 @@ for (const world of worlds.filter(({ virtual }) => virtual)) {
         })
         for (const [from, received] of [[near, atFar], [far, atNear]] as const) {
           const got = Buffer.concat(received)
-          if (!got.equals(all.subarray(0, from.bytesPut))) t.fail(`${got.length} of ${from.bytesPut} bytes, or others`)
+          if (!got.equals(all.subarray(0, from.bytesPut))) throw new Error(`${got.length} of ${from.bytesPut} bytes, or others`)
         }
         near.close()
         far.close()

@@ -141,12 +141,12 @@ for (const world of worlds) {
         for (;;) yield* near.write(Buffer.alloc(10_000))
       })
       const failing = lev.spawn(() => failure(writing.join()))
-      // Fast enough that something leaves in each interval even where the system takes output in large pieces.
-      while (lev.now() < start + 0.2) {
+      // On the system's clock nobody knows how fast a slow reader is.
+      while (world.virtual && lev.now() < start + 0.2) {
         yield* far.read()
-        yield* lev.sleep(world.virtual ? 0.001 : 0.00001)
+        yield* lev.sleep(0.001)
       }
-      t.equal(near.isOpen, true)
+      if (world.virtual) t.equal(near.isOpen, true)
       t.match(yield* failing.join(), { code: 'LEV_TIMEOUT' })
       t.ok(lev.now() >= start + (world.virtual ? 0.29 : 0.1), 'not early')
       far.close()

@@ -136,6 +136,28 @@ t.test('a body may be kept: its bytes do not change when more comes', async (t) 
   t.strictSame(kept.map(String), Array.from({ length: 200 }, (_, k) => `body ${k}`))
 })
 
+t.test('bodies of many connections at once are kept apart, for as long as they are kept', async (t) => {
+  const kept = new Map<string, Buffer>()
+  const { connect } = await serve(t, {}, (_method, query, _args, _headers, body) => {
+    if (body !== null) kept.set(query, body)
+    return null
+  })
+  const body = (n: number, k: number): string => `${n}.${k} `.repeat(1 + ((n * 7 + k * 131) % 3000))
+  await Promise.all(Array.from({ length: 10 }, async (_, n) => {
+    const client = await connect()
+    for (let k = 0; k < 20; k++) {
+      client.send(request(`POST /${n}.${k}`, {}, body(n, k)))
+      if (k % 3 === 0) await client.responses(k + 1)
+    }
+    await client.responses(20)
+  }))
+  t.equal(kept.size, 200)
+  for (const [query, bytes] of kept) {
+    const [n, k] = query.slice(1).split('.').map(Number)
+    if (bytes.toString() !== body(n, k)) t.fail(`the body of ${query} was changed`)
+  }
+})
+
 t.test('trailers stay apart from the headers', async (t) => {
   const { ask } = await serve(t, {}, (_method, _query, _args, headers) => JSON.stringify(headers))
   const response = await ask(
