@@ -2,7 +2,7 @@ import { Socket, type ConnectOpts, type SocketConstructorOpts } from 'node:net'
 
 /**
  * What the system reads into, for all sockets in turn. Node otherwise sets 64 KiB aside for each read and gives the memory
- * back afterwards, which costs more than copying the few bytes that have come: 6 to 9 % of the CPU time of a small request.
+ * back afterwards, which costs more than copying the few bytes that have come: 3 to 10 % of the CPU time of a small request.
  */
 const shared = Buffer.allocUnsafeSlow(64 * 1024)
 
