@@ -95,7 +95,7 @@ export class Loop {
 
   /**
    * Runs what is ready, and sends what was gathered, after every few steps: many writes in a row cost less than each after
-   * its step (8 % of the CPU time of a small request). Drivers call it after events; between turns nothing runs.
+   * its step (3 to 10 % of the CPU time of a small request). Drivers call it after events; between turns nothing runs.
    */
   turn(): void {
     if (this.#turning) return
