@@ -32,6 +32,21 @@ export function run<T>(main: () => Op<T>, options: RunOptions = {}): Promise<T> 
   return drive(loop, main).finally(() => driver.stop())
 }
 
+/** A way into a world of tasks for code outside of it: async functions, callbacks. */
+export interface Portal {
+  /** Runs `main` as a task of that world, with everything it spawns; the promise is as that of `run`. */
+  run<T>(main: () => Op<T>): Promise<T>
+}
+
+/** The world that code outside of all tasks shares, once it needs one. */
+let shared: Loop | null = null
+
+/** The way into the world of the running task; outside of tasks, into one on node:net that all code there shares. */
+export function portal(): Portal {
+  const loop = currentTask()?.loop ?? (shared ??= new Loop(nodeDriver(), printError))
+  return { run: (main) => drive(loop, main) }
+}
+
 function drive<T>(loop: Loop, main: () => Op<T>): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     let deadlock: DeadlockError | null = null

@@ -1,6 +1,7 @@
 import { captureContext, contextsInUse, copyContext, leaveContext, watchContexts, type Snapshot } from './async-context.js'
 import { Cancellation } from './cancellation.js'
 import { CancelledError, UsageError, type CancelReason } from './errors.js'
+import { Join } from './join.js'
 import type { Loop } from './loop.js'
 import type { Op, Suspension, Waker } from './op.js'
 import type { Runnable } from './run-queue.js'
@@ -22,12 +23,33 @@ type Entry = 'next' | 'throw' | 'return'
 
 /** The task whose code is running now. */
 let current: Task<unknown> | null = null
+/** Whether what runs now is to take itself for code outside of every task. */
+let hidden = false
 
 watchContexts(() => current !== null)
 
 /** The running task, or null outside of every task. */
 export function currentTask(): Task<unknown> | null {
-  return current
+  return hidden ? null : current
+}
+
+/** Whether the caller runs in a coroutine, so that it can `yield*`. */
+export function inCoroutine(): boolean {
+  return currentTask() !== null
+}
+
+/**
+ * Calls a function that cannot `yield*`, such as somebody's callback, as if from outside of every task: what behaves
+ * differently inside of coroutines (`lev.run`, say) does there what it does outside. Gives what `call` gives.
+ */
+export function outside<T>(call: () => T): T {
+  const before = hidden
+  hidden = true
+  try {
+    return call()
+  } finally {
+    hidden = before
+  }
 }
 
 /**
@@ -35,7 +57,7 @@ export function currentTask(): Task<unknown> | null {
  * @throws UsageError outside of every task
  */
 export function runningTask(what: string): Task<unknown> {
-  if (current === null) {
+  if (current === null || hidden) {
     throw new UsageError(`${what} works inside a coroutine only: call it from what lev.run() runs`)
   }
   return current
@@ -289,21 +311,3 @@ export class Task<T> implements Runnable, Waker {
 }
 
 const notAnOperation = 'only operations can be yielded: write `yield*`, and `yield* lev.wait(promise)` for a promise'
-
-class Join implements Suspension {
-  readonly #task: Task<unknown>
-  #waker: Waker | null = null
-
-  constructor(task: Task<unknown>) {
-    this.#task = task
-  }
-
-  arm(waker: Waker): void {
-    this.#waker = waker
-    this.#task.addJoiner(waker)
-  }
-
-  disarm(): void {
-    if (this.#waker !== null) this.#task.removeJoiner(this.#waker)
-  }
-}

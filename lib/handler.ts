@@ -1,4 +1,4 @@
-import type { Op } from '../lev/index.js'
+import { wait, type Op } from '../lev/index.js'
 import type { Context } from './context.js'
 import type { RequestHeaders } from './http1/headers.js'
 import type { ResponseHeaders } from './http1/response.js'
@@ -47,4 +47,10 @@ export function isOp(value: unknown): value is Op<Answer> {
 /** Whether a handler's result is a promise, or anything else that has a `then`. */
 export function isThenable(value: unknown): value is PromiseLike<Answer> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}
+
+/** Waits for what a user's function gave, which may be plain, a coroutine or async; gives its value. */
+export function* settled(result: unknown): Op<unknown> {
+  if (isOp(result)) return yield* result
+  return isThenable(result) ? yield* wait(result) : result
 }

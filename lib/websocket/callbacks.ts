@@ -1,5 +1,5 @@
-import { scope, wait, type Op } from '../../lev/index.js'
-import { isOp, isThenable } from '../handler.js'
+import { scope, type Op } from '../../lev/index.js'
+import { settled } from '../handler.js'
 import { Wakeup } from './inbox.js'
 import type { Message } from './messages.js'
 import type { WebSocket } from './websocket.js'
@@ -24,8 +24,8 @@ export function callbacks({ open, message, drain, close }: Callbacks): (ws: WebS
     try {
       yield* scope(function* (around) {
         const draining = drain === undefined ? null : around.spawn(() => watchQueue(ws, drain))
-        yield* perform(open?.(ws))
-        for (let one = yield* ws.next(); one !== null; one = yield* ws.next()) yield* perform(message?.(ws, one))
+        yield* settled(open?.(ws))
+        for (let one = yield* ws.next(); one !== null; one = yield* ws.next()) yield* settled(message?.(ws, one))
         draining?.cancel()
       })
     } catch (error) {
@@ -34,7 +34,7 @@ export function callbacks({ open, message, drain, close }: Callbacks): (ws: WebS
     } finally {
       // Still open: it is being cancelled.
       ws.close(1001)
-      yield* perform(close?.(ws, ws.closeCode ?? 1006, ws.closeReason))
+      yield* settled(close?.(ws, ws.closeCode ?? 1006, ws.closeReason))
     }
   }
 }
@@ -46,14 +46,9 @@ function* watchQueue(ws: WebSocket, drain: Callback<[]>): Op<void> {
     for (;;) {
       yield full
       yield* ws.drained()
-      yield* perform(drain(ws))
+      yield* settled(drain(ws))
     }
   } finally {
     ws.onFull = null
   }
-}
-
-function* perform(result: unknown): Op<void> {
-  if (isOp(result)) yield* result
-  else if (isThenable(result)) yield* wait(result)
 }

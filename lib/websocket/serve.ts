@@ -1,6 +1,6 @@
-import { CancelledError, ClosedError, scope, sleep, wait, wallClock, type Op } from '../../lev/index.js'
+import { CancelledError, ClosedError, scope, sleep, wallClock, type Op } from '../../lev/index.js'
 import type { Disposition, Exchange } from '../exchange.js'
-import { isOp, isThenable } from '../handler.js'
+import { settled } from '../handler.js'
 import { dateLine, ResponseError, upgradeHead } from '../http1/response.js'
 import { answer } from '../respond.js'
 import { acceptHandshake, type Declined } from './handshake.js'
@@ -77,9 +77,7 @@ function* converse(exchange: Exchange, ws: WebSocket, upgrade: Upgrade): Op<void
 /** Gives the code to close with. */
 function* handle(exchange: Exchange, ws: WebSocket, upgrade: Upgrade): Op<number> {
   try {
-    const result: unknown = upgrade.handle(ws)
-    if (isOp(result)) yield* result
-    else if (isThenable(result)) yield* wait(result)
+    yield* settled(upgrade.handle(ws))
     return 1000
   } catch (error) {
     // Sending to a client that has gone is nobody's fault.

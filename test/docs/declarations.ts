@@ -15,9 +15,9 @@ export interface Declaration {
 
 const printer = ts.createPrinter({ removeComments: true })
 
-/** What the built entry point `dist/NAME/index.d.ts` exports, by name. */
-export function exportsOf(entry: 'lib' | 'lev' | 'tls'): Map<string, Declaration> {
-  const file = join(root, 'dist', entry, 'index.d.ts')
+/** What a built entry point exports, by name. @param entry its path in `dist`, such as `lev/index` */
+export function exportsOf(entry: string): Map<string, Declaration> {
+  const file = join(root, 'dist', `${entry}.d.ts`)
   const program = ts.createProgram([file], {
     module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext, target: ts.ScriptTarget.ES2023,
     types: ['node'], skipLibCheck: true, strict: true,
