@@ -53,6 +53,11 @@ const flatTable = {
   port: row(8080, '', integer(0, 65535)),
   /** Longest queue of connections not accepted yet; the system may hold it shorter. Default: 256. */
   backlog: row(256, '', integer(1, 65535)),
+  /**
+   * Whether other processes may bind the same port, each being given a part of the connections (SO_REUSEPORT). It takes
+   * Node.js 22.12, 23.1 or newer, and a system that can. Default: false.
+   */
+  reuse_port: row(false, '', boolean),
   /** Most connections at once; more are told 503. Default: 64. */
   connection_limit: row(64, '', integer(1, 1_000_000)),
   /** Requests served on one connection before it is closed. Default: 512. */

@@ -69,14 +69,16 @@ export class BindError extends LeveretError {
   }
 }
 
-/** The system's own words for the first system error in a chain of causes ("address already in use"). */
+/** The system's own words for the first system error in a chain of causes ("address already in use"); else what its last says. */
 function bindReason(cause: unknown): string {
   const words = getSystemErrorMap()
   const seen = new Set<unknown>()
+  let last = cause
   for (let error = cause; error instanceof Error && !seen.has(error); error = error.cause) {
     seen.add(error)
+    last = error
     const found = 'errno' in error && typeof error.errno === 'number' ? words.get(error.errno) : undefined
     if (found !== undefined) return found[1]
   }
-  return cause instanceof Error ? cause.message : String(cause)
+  return last instanceof Error ? last.message : String(last)
 }

@@ -152,9 +152,9 @@ export class Server {
   }
 
   *#bind(settings: Settings): Op<Listener> {
-    const { ip, port, backlog } = settings
+    const { ip, port, backlog, reuse_port: reusePort } = settings
     try {
-      const listener = yield* lev.listen({ ip, port, backlog })
+      const listener = yield* lev.listen({ ip, port, backlog, reusePort })
       this.#listening.resolve(listener.address)
       return listener
     } catch (error) {

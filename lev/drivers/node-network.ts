@@ -18,6 +18,15 @@ export class NodeNetwork {
 
   listen(options: ListenOptions, accept: (transport: Transport) => void, done: Completion<ListenerTransport>): void {
     const loop = this.#loop
+    const sharing = options.reusePort === true ? { reusePort: true } : {}
+    if ('reusePort' in sharing && !knowsReusePort()) {
+      queueMicrotask(() => {
+        loop.begin()
+        done(new Error(`reusePort needs Node.js 22.12, 23.1 or newer: this is ${process.versions.node}`), null)
+        loop.turn()
+      })
+      return
+    }
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true })
     server.on('connection', (socket) => {
       loop.begin()
@@ -29,9 +38,7 @@ export class NodeNetwork {
       done(error, null)
       loop.turn()
     })
-    server.listen({
-      host: options.ip, port: options.port, backlog: options.backlog, ...(options.reusePort === true ? { reusePort: true } : {}),
-    }, () => {
+    server.listen({ host: options.ip, port: options.port, backlog: options.backlog, ...sharing }, () => {
       this.#keep(server)
       server.removeAllListeners('error')
       // From here on, what can fail is one accept (no file descriptor left, say): the next may work.
@@ -86,4 +93,10 @@ export class NodeNetwork {
     open.once('close', () => this.#open.delete(open))
     return open
   }
+}
+
+/** Older ones would pass over the option in silence. */
+function knowsReusePort(): boolean {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  return major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12)
 }

@@ -38,7 +38,8 @@ const limits: Record<string, [fits: string, over: string, status: number, reason
 
 t.test('the defaults are those of the table', async (t) => {
   t.match(defaults, {
-    ip: '127.0.0.1', port: 8080, backlog: 256, connection_limit: 64, requests_per_connection: 512,
+    ip: '127.0.0.1', port: 8080, backlog: 256, reuse_port: false, connection_limit: 64,
+    requests_per_connection: 512,
     max_body_size: 5 * 1024 * 1024,
     request_line_limit: 8192, header_count_limit: 100, header_size_limit: 65_536, min_transfer_rate: 500,
     keepalive_idle_timeout: 15, request_header_timeout: 10, request_body_timeout: 30, tls_handshake_timeout: 10,

@@ -228,3 +228,19 @@ t.test('handle_signals: SIGTERM drains, and the program ends with 0', async (t) 
     t.match(out, /stopped\n$/)
   }
 })
+
+t.test('reuse_port', async (t) => {
+  const first = server.new({ port: 0, reuse_port: true, logger: keptLog() }, () => '')
+  const done = first.serve()
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  if (major < 22 || (major === 22 && minor < 12) || (major === 23 && minor < 1)) {
+    const message = `failed to bind 127.0.0.1:0: reusePort needs Node.js 22.12, 23.1 or newer: this is ${process.versions.node}`
+    await t.rejects(done, { name: 'BindError', message })
+    return
+  }
+  const { port } = await first.listening
+  const second = server.new({ port, reuse_port: true, logger: keptLog() }, () => '')
+  const other = second.serve()
+  t.equal((await second.listening).port, port)
+  await Promise.all([first.stop(), second.stop(), done, other])
+})

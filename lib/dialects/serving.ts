@@ -1,0 +1,51 @@
+import { wait, type Address, type Op } from '../../lev/index.js'
+import { fieldsOf } from '../checks.js'
+import type { Config } from '../config.js'
+import { ConfigError } from '../errors.js'
+import type { Handler } from '../handler.js'
+import { Server } from '../server.js'
+
+/**
+ * Makes the server under a dialect.
+ *
+ * @param own what the dialect's own arguments say, as settings
+ * @param settings what the user adds, for which the dialect has no name
+ * @param names what the dialect calls a setting: errors name what the user wrote
+ * @throws ConfigError; IdentityError
+ */
+export function serverFor(
+  own: Config, settings: Config | null | undefined, names: Readonly<Record<string, string>>, handle: Handler,
+): Server {
+  const added = fieldsOf(settings ?? {}, 'settings', 'an object of settings')
+  for (const name of Object.keys(own)) {
+    if (!added.has(name)) continue
+    const here = names[name]
+    throw new ConfigError(name, `the setting ${name} cannot be given here${here === undefined ? '' : `: it is what ${here} says`}`)
+  }
+  try {
+    return new Server({ ...Object.fromEntries(added), ...own } as Config, handle)
+  } catch (error) {
+    const name = error instanceof ConfigError ? names[error.key] : undefined
+    if (!(error instanceof ConfigError) || name === undefined) throw error
+    throw new ConfigError(name, error.message.replaceAll(error.key, name), { cause: error })
+  }
+}
+
+/**
+ * Has a server begin, and gives its address once it is bound; it goes on until it is stopped.
+ * @throws BindError
+ */
+export function* started(server: Server): Op<Address> {
+  let bound = false
+  server.serve().catch((error: unknown) => {
+    // Until then it is the caller who is told.
+    if (bound) console.error('leveret: a server has failed:', error)
+  })
+  try {
+    const address = yield* wait(server.listening)
+    bound = true
+    return address
+  } finally {
+    if (!bound) server.stop({ drain: 0 }).catch(() => {})
+  }
+}
