@@ -11,13 +11,12 @@ export interface Machine {
   readonly serverCore: number
   readonly loadCore: number
   readonly siblings: boolean
-  readonly node: string
-  readonly openssl: string
-  readonly leveret: string
-  readonly wrk: string
+  /** Of all programs that take part, by their names. */
+  readonly versions: Readonly<Record<string, string>>
 }
 
-export function describeMachine(cores: Cores, wrk: string): Machine {
+/** @param others versions of what is not part of Node or of this package */
+export function describeMachine(cores: Cores, others: Readonly<Record<string, string>>): Machine {
   const [cpu] = os.cpus()
   return {
     cpu: cpu.model.trim(),
@@ -27,10 +26,7 @@ export function describeMachine(cores: Cores, wrk: string): Machine {
     serverCore: cores.server,
     loadCore: cores.load,
     siblings: cores.siblings,
-    node: process.version,
-    openssl: process.versions.openssl ?? 'none',
-    leveret: leveretVersion(),
-    wrk,
+    versions: { Leveret: leveretVersion(), Node: process.version, OpenSSL: process.versions.openssl ?? 'none', ...others },
   }
 }
 

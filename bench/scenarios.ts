@@ -1,9 +1,8 @@
-/** What a server's handler does, the same in each server of `servers/`. */
-export const tasks = ['hello', 'headers', 'echo'] as const
-export type TaskName = (typeof tasks)[number]
+import { bare, browser, bytes, gzip, last, post, postChunked, text } from './requests.js'
+import type { TaskName } from './tasks.js'
 
-/** One kind of load. */
-export interface Scenario {
+/** What every kind of load has. */
+interface Common {
   /** What `--only` takes. */
   readonly name: string
   readonly title: string
@@ -11,46 +10,48 @@ export interface Scenario {
   readonly task: TaskName
   /** Over TLS. */
   readonly secure: boolean
-  /** Bytes that a client sends at once, before it waits for all the answers. latin1. */
-  readonly request: string
-  /** Requests in `request`. */
+  /** Connections that the load holds open. */
+  readonly connections: number
+  /** Requests that a client sends at once, before it waits for all the answers. */
   readonly depth: number
+  /** `--quick` runs it, too. */
+  readonly quick: boolean
 }
 
-/** Connections that the load holds open, each with one `request` under way. */
-export const connections = 64
+/** wrk sends requests over and over: the next one when the last one is answered. */
+export interface HttpScenario extends Common {
+  readonly kind: 'http'
+  /** Bytes that are sent at once (`depth` requests), latin1. Several of them take turns. */
+  readonly requests: () => readonly string[]
+  /** Whether a server may choose between Content-Length and chunks. */
+  readonly freeFraming: boolean
+}
 
-const host = 'Host: bench.test\r\n'
+export type Scenario = HttpScenario
 
-const bare = `GET / HTTP/1.1\r\n${host}\r\n`
+type Given = Partial<Omit<HttpScenario, 'name' | 'title' | 'requests' | 'kind'>>
 
-/** What a browser sends, `Host` included: 12 fields. */
-const browser = [
-  'GET /page?id=42 HTTP/1.1',
-  'Host: bench.test',
-  'Connection: keep-alive',
-  'Cache-Control: max-age=0',
-  'Upgrade-Insecure-Requests: 1',
-  'User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36',
-  'Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8',
-  'Sec-Fetch-Site: same-origin',
-  'Sec-Fetch-Mode: navigate',
-  'Referer: http://bench.test/page?id=41',
-  'Accept-Encoding: gzip, deflate, br, zstd',
-  'Accept-Language: en-US,en;q=0.9,de;q=0.8',
-  'Cookie: session=8f14e45fceea167a5a36dedd4bea2543; theme=dark; consent=1',
-  '\r\n',
-].join('\r\n')
+function http(name: string, title: string, requests: () => readonly string[], given: Given): HttpScenario {
+  const usual = { task: 'hello' as const, secure: false, connections: 64, depth: 1, quick: true, freeFraming: false }
+  return { kind: 'http', name, title, requests, ...usual, ...given }
+}
 
-/** Text of 1 KB in which no two places look the same. */
-const content = Array.from({ length: 128 }, (_, line) => `${String(line).padStart(7, '.')}\n`).join('')
-
-const echo = `POST /echo HTTP/1.1\r\n${host}Content-Type: text/plain\r\nContent-Length: ${content.length}\r\n\r\n${content}`
+const kilobyte = (): string => text(1024)
 
 export const scenarios: readonly Scenario[] = [
-  { name: 'bare', title: 'bare GET, keep-alive', task: 'hello', secure: false, request: bare, depth: 1 },
-  { name: 'headers', title: 'GET, 12 browser headers', task: 'headers', secure: false, request: browser, depth: 1 },
-  { name: 'pipeline', title: 'GET, 16 pipelined', task: 'hello', secure: false, request: bare.repeat(16), depth: 16 },
-  { name: 'echo', title: 'POST echo, 1 KB', task: 'echo', secure: false, request: echo, depth: 1 },
-  { name: 'https', title: 'bare GET, HTTPS keep-alive', task: 'hello', secure: true, request: bare, depth: 1 },
+  http('bare', 'bare GET, keep-alive', () => [bare], {}),
+  http('headers', 'GET, 12 browser headers', () => [browser], { task: 'headers' }),
+  http('json', 'GET, JSON of 2 KB', () => [bare], { task: 'json' }),
+  http('pipeline', 'GET, 16 pipelined', () => [bare.repeat(16)], { depth: 16 }),
+  http('echo', 'POST echo, 1 KB', () => [post(kilobyte())], { task: 'echo' }),
+  http('echo-large', 'POST echo, 1 MB', () => [post(text(2 ** 20))], { task: 'echo', connections: 16 }),
+  http('mix', 'GET, POST with Content-Length, POST chunked', () => [bare, post(kilobyte()), postChunked(kilobyte())], { task: 'mix' }),
+  http('gzip', 'text of 20 KB, gzip', () => [gzip], { task: 'gzip', freeFraming: true }),
+  http('stream', 'streamed answer, 100 pieces', () => [bare], { task: 'stream', freeFraming: true }),
+  http('text', 'text of 1 MB', () => [bare], { task: 'text', connections: 16 }),
+  http('download', 'download of 10 MB', () => [bare], { task: 'download', connections: 4 }),
+  http('upload', 'upload of 20 MB', () => [post(bytes(20 * 2 ** 20), 'application/octet-stream')], { task: 'upload', connections: 4 }),
+  http('close', 'one request per connection', () => [last], {}),
+  http('ten', 'ten requests per connection', () => [...Array<string>(9).fill(bare), last], {}),
+  http('https', 'bare GET, HTTPS keep-alive', () => [bare], { secure: true }),
 ]

@@ -34,7 +34,7 @@ export function readSources(root: string, folders: readonly string[]): Source[] 
   for (const folder of folders) {
     if (!existsSync(join(root, folder))) continue
     for (const entry of readdirSync(join(root, folder), { recursive: true, withFileTypes: true })) {
-      if (!entry.isFile() || !entry.name.endsWith('.ts')) continue
+      if (!entry.isFile() || !entry.name.endsWith('.ts') || entry.parentPath.includes('node_modules')) continue
       const file = join(entry.parentPath, entry.name)
       sources.push({ path: relative(root, file).split(sep).join('/'), text: readFileSync(file, 'utf8') })
     }

@@ -1,39 +1,53 @@
 import * as server from 'leveret'
 import type { Handler } from 'leveret'
-import type { TaskName } from '../scenarios.js'
-import { hello, orders, report, seen } from './child.js'
+import { piece, pieces, type TaskName } from '../tasks.js'
+import { collectOnSignal, content, given, hello } from './given.js'
+
+const text = 'text/plain; charset=utf-8'
+
+const told = given()
+const { item, text: long, bytes } = content(told)
 
 const handlers: Record<TaskName, Handler> = {
-  hello() {
-    seen.requests++
-    return [hello, 200, { 'Content-Type': 'text/plain' }]
+  hello: () => [hello, 200, { 'Content-Type': text }],
+  headers: (_method, query, args, headers) => {
+    const lines = `${query} ${args}\n${headers['user-agent']}\n${headers['accept-language']}\n`
+    return [lines, 200, { 'Content-Type': text, 'Cache-Control': 'no-cache' }]
   },
-  headers(_method, query, args, headers) {
-    seen.requests++
-    const text = `${query} ${args}\n${headers['user-agent']}\n${headers['accept-language']}\n`
-    return [text, 200, { 'Content-Type': 'text/plain', 'Cache-Control': 'no-cache' }]
+  json: () => [JSON.stringify(item), 200, { 'Content-Type': 'application/json; charset=utf-8' }],
+  echo: (_method, _query, _args, headers, body) => [body, 200, { 'Content-Type': headers['content-type'] }],
+  mix: (method, _query, _args, headers, body) =>
+    method === 'GET' ? [hello, 200, { 'Content-Type': text }] : [body, 200, { 'Content-Type': headers['content-type'] }],
+  gzip: () => [long, 200, { 'Content-Type': text }],
+  text: () => [long, 200, { 'Content-Type': text }],
+  stream: () => [function* (out) {
+    for (let index = 0; index < pieces; index++) yield* out.write(piece(index))
+  }, 200, { 'Content-Type': text }],
+  download: () => [bytes, 200, { 'Content-Type': 'application/octet-stream' }],
+  * upload(_method, _query, _args, _headers, _body, ctx) {
+    let size = 0
+    for (let part = yield* ctx.body.read(); part !== null; part = yield* ctx.body.read()) size += part.length
+    return [`${size}\n`, 200, { 'Content-Type': text }]
   },
-  echo(_method, _query, _args, headers, body) {
-    seen.requests++
-    return [body, 200, { 'Content-Type': headers['content-type'] }]
-  },
+  websocket: (_method, _query, _args, _headers, _body, ctx) => ctx.upgrade(function* (ws) {
+    for (let message = yield* ws.next(); message !== null; message = yield* ws.next()) yield* ws.send(message)
+  }),
 }
 
-const { task, cert, key } = orders()
-const identity = cert !== null && key !== null ? { cert, key } : null
 const leveret = server.new(
   {
-    port: 0,
-    // No access log: node:http writes none either.
+    port: told.port,
+    // No access log: the others write none either.
     log_level: 'info',
-    connection_limit: 10_000,
+    connection_limit: 20_000,
     requests_per_connection: Number.MAX_SAFE_INTEGER,
-    ssl: identity === null ? null : { default: identity },
+    // Idle connections have to last as long as the benchmark needs them.
+    keepalive_idle_timeout: 3600,
+    max_body_size: 64 * 2 ** 20,
+    buffer_body: told.task !== 'upload',
+    ssl: told.pem === null ? null : { default: told.pem },
   },
-  handlers[task],
+  handlers[told.task],
 )
-leveret.serve().catch((error: unknown) => {
-  console.error(error)
-  process.exit(1)
-})
-report((await leveret.listening).port)
+collectOnSignal()
+await leveret.serve()

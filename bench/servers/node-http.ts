@@ -1,34 +1,57 @@
-import http from 'node:http'
+import { readFileSync } from 'node:fs'
+import http, { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http'
 import https from 'node:https'
 import { DEFAULT_CIPHERS } from 'node:tls'
-import type { TaskName } from '../scenarios.js'
-import { hello, orders, pemOf, report, seen } from './child.js'
+import zlib from 'node:zlib'
+import { gzipLevel, piece, pieces, type TaskName } from '../tasks.js'
+import { collectOnSignal, content, given, hello } from './given.js'
 
-const handlers: Record<TaskName, http.RequestListener> = {
-  hello(_request, response) {
-    seen.requests++
-    response.writeHead(200, { 'Content-Type': 'text/plain', 'Content-Length': hello.length })
-    response.end(hello)
-  },
+const text = 'text/plain; charset=utf-8'
+
+const told = given()
+const { item, text: long, bytes } = content(told)
+
+function answer(response: ServerResponse, body: string | Buffer, type: string | undefined, headers: OutgoingHttpHeaders = {}): void {
+  response.writeHead(200, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body), ...headers })
+  response.end(body)
+}
+
+function echo(request: IncomingMessage, response: ServerResponse): void {
+  const chunks: Buffer[] = []
+  request.on('data', (chunk: Buffer) => chunks.push(chunk))
+  request.on('end', () => {
+    answer(response, chunks.length === 1 ? chunks[0] : Buffer.concat(chunks), request.headers['content-type'])
+  })
+}
+
+const handlers: Record<Exclude<TaskName, 'websocket'>, http.RequestListener> = {
+  hello: (_request, response) => answer(response, hello, text),
   headers(request, response) {
-    seen.requests++
     const { url = '', headers } = request
     const at = url.indexOf('?')
-    const text = `${url.slice(0, at)} ${url.slice(at + 1)}\n${headers['user-agent']}\n${headers['accept-language']}\n`
-    response.writeHead(200, {
-      'Content-Type': 'text/plain', 'Cache-Control': 'no-cache', 'Content-Length': Buffer.byteLength(text),
-    })
-    response.end(text)
+    const lines = `${url.slice(0, at)} ${url.slice(at + 1)}\n${headers['user-agent']}\n${headers['accept-language']}\n`
+    answer(response, lines, text, { 'Cache-Control': 'no-cache' })
   },
-  echo(request, response) {
-    seen.requests++
-    const chunks: Buffer[] = []
-    request.on('data', (chunk: Buffer) => chunks.push(chunk))
-    request.on('end', () => {
-      const body = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)
-      response.writeHead(200, { 'Content-Type': request.headers['content-type'], 'Content-Length': body.length })
-      response.end(body)
+  json: (_request, response) => answer(response, JSON.stringify(item), 'application/json; charset=utf-8'),
+  echo,
+  mix: (request, response) => (request.method === 'GET' ? answer(response, hello, text) : echo(request, response)),
+  gzip(_request, response) {
+    zlib.gzip(long, { level: gzipLevel }, (error, packed) => {
+      if (error !== null) throw error
+      answer(response, packed, text, { 'Content-Encoding': 'gzip', 'Vary': 'Accept-Encoding' })
     })
+  },
+  text: (_request, response) => answer(response, long, text),
+  stream(_request, response) {
+    response.writeHead(200, { 'Content-Type': text })
+    for (let index = 0; index < pieces; index++) response.write(piece(index))
+    response.end()
+  },
+  download: (_request, response) => answer(response, bytes, 'application/octet-stream'),
+  upload(request, response) {
+    let size = 0
+    request.on('data', (chunk: Buffer) => (size += chunk.length))
+    request.on('end', () => answer(response, `${size}\n`, text))
   },
 }
 
@@ -36,12 +59,13 @@ const handlers: Record<TaskName, http.RequestListener> = {
 const cipher = 'TLS_AES_128_GCM_SHA256'
 const ciphers = [cipher, ...DEFAULT_CIPHERS.split(':').filter((other) => other !== cipher)].join(':')
 
-// As it comes: the defaults are what its documentation recommends (no Nagle delay, timeouts on).
-const given = orders()
-const pem = pemOf(given)
-const handler = handlers[given.task]
-const server = pem === null ? http.createServer(handler) : https.createServer({ ...pem, ciphers }, handler)
-server.listen(0, '127.0.0.1', () => {
-  const address = server.address()
-  if (typeof address === 'object' && address !== null) report(address.port)
-})
+// As it comes: the defaults are what its documentation recommends (no Nagle delay, timeouts on). But idle connections
+// have to last as long as the benchmark needs them.
+const options = { keepAliveTimeout: 3600_000 }
+const { task, port, pem } = told
+if (task === 'websocket') throw new Error('node:http has no WebSocket')
+const server = pem === null
+  ? http.createServer(options, handlers[task])
+  : https.createServer({ ...options, ciphers, cert: readFileSync(pem.cert), key: readFileSync(pem.key) }, handlers[task])
+collectOnSignal()
+server.listen(port, '127.0.0.1')
