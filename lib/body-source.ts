@@ -3,6 +3,7 @@ import type { Settings } from './config.js'
 import { BodyError, StateError } from './errors.js'
 import { ChunkedReader, DATA, DONE, NEED_MORE } from './http1/chunked.js'
 import type { HeadLimits } from './http1/field-lines.js'
+import type { FieldBlock } from './http1/headers.js'
 import type { RequestHead } from './http1/request-head.js'
 import { CONTINUE } from './http1/response.js'
 import { refusals, type Refusal } from './http1/refusal.js'
@@ -14,6 +15,12 @@ export const bodyCutOff: Refusal = { status: 400, reason: 'the client ended with
 export interface InterimAnswers {
   /** Sends an interim answer; false if it is too late for one, or the client is too old to understand it. */
   putInterim(text: string): boolean
+}
+
+/** The request that content belongs to. */
+export interface Recipient extends InterimAnswers {
+  /** What was sent behind the content; null while that was not read to its end, and when nothing was. */
+  trailers: FieldBlock | null
 }
 
 /** Where the pieces of a body come from. */
@@ -33,7 +40,7 @@ interface Carrier {
 export class BodySource implements Pieces {
   readonly #connection: Carrier
   readonly #head: RequestHead
-  readonly #interim: InterimAnswers
+  readonly #request: Recipient
   readonly #chunks: ChunkedReader | null
   #received = 0
   #waited = 0
@@ -41,9 +48,9 @@ export class BodySource implements Pieces {
   #done: boolean
   #failure: Error | null = null
 
-  constructor(connection: Carrier, head: RequestHead, interim: InterimAnswers) {
+  constructor(connection: Carrier, head: RequestHead, request: Recipient) {
     this.#connection = connection
-    this.#interim = interim
+    this.#request = request
     this.#head = head
     this.#chunks = head.chunked ? new ChunkedReader(connection.settings.max_body_size, connection.headLimits) : null
     this.#done = !head.chunked && head.contentLength <= 0
@@ -103,7 +110,7 @@ export class BodySource implements Pieces {
   #begin(): void {
     this.#begun = true
     const { client } = this.#connection
-    if (this.#head.expectContinue && !this.#done && client.inputStart === client.inputEnd) this.#interim.putInterim(CONTINUE)
+    if (this.#head.expectContinue && !this.#done && client.inputStart === client.inputEnd) this.#request.putInterim(CONTINUE)
   }
 
   #nextSized(): Buffer | null {
@@ -124,6 +131,7 @@ export class BodySource implements Pieces {
     if (event === DATA || event === NEED_MORE) return piece
     if (event !== DONE) throw this.#fail(chunks.refusal ?? refusals.chunkSize)
     this.#done = true
+    this.#request.trailers = chunks.trailers
     return null
   }
 

@@ -1,8 +1,8 @@
 import { ClosedError, now, type Op, type Stream } from '../lev/index.js'
 import type { Connection } from './connection.js'
+import type { Exchange } from './exchange.js'
 import { BodyBuffer } from './http1/body-buffer.js'
 import { ChunkedReader, DATA, DONE, NEED_MORE, REFUSED } from './http1/chunked.js'
-import type { RequestHead } from './http1/request-head.js'
 import { CONTINUE } from './http1/response.js'
 import { bodyTooLarge, refusals, type Refusal } from './http1/refusal.js'
 
@@ -14,12 +14,13 @@ const firstRoom = 64 * 1024
  * @throws TimeoutError when it comes too slowly (`request_body_timeout`, `min_transfer_rate`); ClosedError, also when the
  * client ends within it
  */
-export function* readBody(connection: Connection, head: RequestHead): Op<Buffer | Refusal> {
+export function* readBody(exchange: Exchange): Op<Buffer | Refusal> {
+  const { connection, head } = exchange
   const { client } = connection
   const limit = connection.settings.max_body_size
   if (head.contentLength > limit) return bodyTooLarge(limit)
   if (head.expectContinue && client.inputStart === client.inputEnd) client.put(CONTINUE)
-  return yield* head.chunked ? readChunked(connection, limit) : readSized(connection, head.contentLength)
+  return yield* head.chunked ? readChunked(exchange, limit) : readSized(connection, head.contentLength)
 }
 
 function* readSized(connection: Connection, length: number): Op<Buffer> {
@@ -41,7 +42,8 @@ function* readSized(connection: Connection, length: number): Op<Buffer> {
   return bytes.take()
 }
 
-function* readChunked(connection: Connection, limit: number): Op<Buffer | Refusal> {
+function* readChunked(exchange: Exchange, limit: number): Op<Buffer | Refusal> {
+  const { connection } = exchange
   const { client } = connection
   const pace = new Pace(connection)
   const bytes = new BodyBuffer()
@@ -51,7 +53,10 @@ function* readChunked(connection: Connection, limit: number): Op<Buffer | Refusa
     if (event === DATA) bytes.append(client.input, reader.dataStart, reader.dataEnd)
     client.consume(reader.position - client.inputStart)
     if (event === REFUSED) return reader.refusal ?? refusals.chunkSize
-    if (event === DONE) return bytes.take()
+    if (event === DONE) {
+      exchange.trailers = reader.trailers
+      return bytes.take()
+    }
     if (event === NEED_MORE) yield* more(client, pace, bytes.length)
   }
 }

@@ -1,6 +1,6 @@
 import type { Stream } from '../lev/index.js'
 import type { TlsFacts } from '../tls/index.js'
-import type { InterimAnswers } from './body-source.js'
+import type { Recipient } from './body-source.js'
 import type { Settings } from './config.js'
 import { NO_HEAD, type RequestHead } from './http1/request-head.js'
 import { earlyHintsHead, type ResponseHeaders } from './http1/response.js'
@@ -36,7 +36,7 @@ export class Context {
   /** What the TLS handshake agreed on, the client's certificate included; null without TLS. */
   readonly tls: TlsFacts | null
   readonly #head: RequestHead
-  readonly #interim: InterimAnswers | null
+  readonly #request: Recipient | null
   readonly #buffered: Buffer | null
   #body: RequestBody | null
   #controller: AbortController | null = null
@@ -44,7 +44,7 @@ export class Context {
 
   /** @param body the content of the request, as a whole or to be read */
   constructor(
-    peer: Peer, count: number, head: RequestHead = NO_HEAD, body: Buffer | RequestBody | null = null, interim: InterimAnswers | null = null,
+    peer: Peer, count: number, head: RequestHead = NO_HEAD, body: Buffer | RequestBody | null = null, request: Recipient | null = null,
   ) {
     this.client = peer.client
     this.client_ip = peer.client_ip
@@ -54,14 +54,14 @@ export class Context {
     this.redis = peer.redis
     this.tls = peer.tls
     this.#head = head
-    this.#interim = interim
+    this.#request = request
     this.#body = body instanceof RequestBody ? body : null
     this.#buffered = body instanceof RequestBody ? null : body
   }
 
   /** The content of the request, to be read: in pieces, or as text, JSON or a form. */
   get body(): RequestBody {
-    this.#body ??= new RequestBody(new BufferedPieces(this.#buffered), this.#head.fields.get('content-type'))
+    this.#body ??= new RequestBody(new BufferedPieces(this.#buffered), this.#head.fields.get('content-type'), this.#request)
     return this.#body
   }
 
@@ -71,7 +71,7 @@ export class Context {
    * @throws ResponseError for a header that cannot be sent
    */
   earlyHints(headers: ResponseHeaders): boolean {
-    return this.#interim?.putInterim(earlyHintsHead(headers)) ?? false
+    return this.#request?.putInterim(earlyHintsHead(headers)) ?? false
   }
 
   /** The host that the client asked for in its TLS handshake, lower case; null if none. */

@@ -37,17 +37,17 @@ function load(): SyncZlib | null {
   }
 }
 
-/**
- * How a body is encoded, by its Content-Encoding: null for not at all.
- * @throws BodyError 415 for codings that are unknown, or several
- */
-export function bodyCoding(contentEncoding: string | undefined): BodyCoding | null {
+/** A coding that is unknown, or several. Which are not is said in the way that requests say it (RFC 9110 section 12.5.3). */
+export const unsupportedCoding: Refusal = { status: 415, reason: 'unsupported content coding', headers: { 'Accept-Encoding': 'gzip, deflate' } }
+
+/** How a body is encoded, by its Content-Encoding: null for not at all, undefined for what cannot be decoded. */
+export function bodyCoding(contentEncoding: string | undefined): BodyCoding | null | undefined {
   const codings = (contentEncoding ?? '').split(',').map((one) => one.trim().toLowerCase()).filter((one) => one !== '' && one !== 'identity')
   if (codings.length === 0) return null
   const [coding] = codings
   if (codings.length === 1 && (coding === 'gzip' || coding === 'x-gzip')) return 'gzip'
   if (codings.length === 1 && coding === 'deflate') return 'deflate'
-  throw new BodyError(415, 'unsupported content coding')
+  return undefined
 }
 
 /** Decodes the pieces of a body, to `limit` bytes at the most; `native: false` does without zlib-sync. */

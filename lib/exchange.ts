@@ -1,8 +1,9 @@
 import { now } from '../lev/index.js'
 import { accessEnabled, clientGone, logAccess } from './access-log.js'
-import type { BodySource, InterimAnswers } from './body-source.js'
+import type { BodySource, Recipient } from './body-source.js'
 import type { Connection } from './connection.js'
 import { Context } from './context.js'
+import type { FieldBlock } from './http1/headers.js'
 import type { Persistence } from './http1/response.js'
 import { NO_HEAD, type RequestHead } from './http1/request-head.js'
 
@@ -16,7 +17,7 @@ const closing: Disposition = ['close', null]
 export type Phase = 'idle' | 'head' | 'body' | 'answer' | 'sending' | 'done'
 
 /** One request and its answer, from the first byte to the log line. */
-export class Exchange implements Persistence, InterimAnswers {
+export class Exchange implements Persistence, Recipient {
   readonly connection: Connection
   /** Which request of its connection it is, from 1. */
   readonly count: number
@@ -27,6 +28,7 @@ export class Exchange implements Persistence, InterimAnswers {
   keepAlive = false
   /** The content, if the handler reads it itself. */
   source: BodySource | null = null
+  trailers: FieldBlock | null = null
   /** Whether what the handler gets of the content is not what was sent, but decoded. */
   decoded = false
   #ctx: Context | null = null

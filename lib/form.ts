@@ -1,7 +1,7 @@
-import { Busboy } from '@fastify/busboy'
-import { waitForWork, type Op } from '../lev/index.js'
+import type { Op } from '../lev/index.js'
 import type { Pieces } from './body-source.js'
-import { BodyError } from './errors.js'
+import { BodyError, StateError } from './errors.js'
+import { FormParts, partLimit } from './form-parts.js'
 
 /** A file of a form. */
 export interface FormFile {
@@ -21,21 +21,27 @@ export interface Form {
   readonly files: readonly FormFile[]
 }
 
-/** Fields and files of one form. */
-const partLimit = 1000
-const nameLimit = 1024
-
-const malformed = 'malformed form'
+const urlencoded = 'application/x-www-form-urlencoded'
+const multipart = 'multipart/form-data'
 
 /**
  * Reads a form, all of it into memory: what bounds a body bounds it.
  * @throws BodyError: 415 for a body that is no form, 400 for one that is malformed, 413 for one with more than 1000 parts
  */
 export function* readForm(contentType: string | undefined, pieces: Pieces): Op<Form> {
-  const type = (contentType ?? '').split(';', 1)[0].trim().toLowerCase()
-  if (type === 'application/x-www-form-urlencoded') return yield* readUrlEncoded(pieces)
-  if (type === 'multipart/form-data') return yield* readMultipart(contentType ?? '', pieces)
+  const type = typeOf(contentType)
+  if (type === urlencoded) return yield* readUrlEncoded(pieces)
+  if (type === multipart) return yield* readMultipart(contentType ?? '', pieces)
   throw new BodyError(415, 'the body is not a form')
+}
+
+/** Whether a body is a multipart form. */
+export function isMultipart(contentType: string | undefined): contentType is string {
+  return typeOf(contentType) === multipart
+}
+
+function typeOf(contentType: string | undefined): string {
+  return (contentType ?? '').split(';', 1)[0].trim().toLowerCase()
 }
 
 function* readUrlEncoded(pieces: Pieces): Op<Form> {
@@ -49,54 +55,18 @@ function* readUrlEncoded(pieces: Pieces): Op<Form> {
 function* readMultipart(contentType: string, pieces: Pieces): Op<Form> {
   const fields = new Fields()
   const files: FormFile[] = []
-  let failure: BodyError | null = null
-  const fail = (status: number, reason: string): void => {
-    failure ??= new BodyError(status, reason)
-  }
-  const busboy = open(contentType)
-  const over = new Promise<void>((resolve) => {
-    busboy.on('finish', resolve)
-    busboy.on('error', () => {
-      fail(400, malformed)
-      resolve()
-    })
-  })
-  busboy.on('partsLimit', () => fail(413, `form parts limit violation: ${partLimit}`))
-  busboy.on('field', (name, value, nameCut, valueCut) => {
-    if (nameCut || valueCut) fail(413, `form field name limit violation: ${nameLimit}`)
-    else if (typeof name !== 'string') fail(400, malformed)
-    else fields.add(name, value)
-  })
-  busboy.on('file', (name, stream, filename, _encoding, type) => {
-    const parts: Buffer[] = []
-    stream.on('data', (bytes: Buffer) => parts.push(bytes))
-    stream.on('error', () => fail(400, malformed))
-    stream.on('end', () => files.push({ name: name ?? '', filename: filename ?? '', type, bytes: Buffer.concat(parts) }))
-  })
-  try {
-    for (let piece = yield* pieces.next(); piece !== null; piece = yield* pieces.next()) {
-      busboy.write(piece)
-      if (failure !== null) throw failure
-    }
-    busboy.end()
-    yield* waitForWork(over)
-    if (failure !== null) throw failure
-  } finally {
-    busboy.destroy()
+  const parts = new FormParts(contentType, pieces, { fieldLimit: Infinity, ask: noAsyncCode })
+  for (let part = yield* parts.next(); part !== null; part = yield* parts.next()) {
+    const { name, filename, type } = part
+    if (filename === null) fields.add(name, yield* part.text())
+    else files.push({ name, filename, type, bytes: yield* part.bytes() })
   }
   return { fields: fields.values, files }
 }
 
-function open(contentType: string): InstanceType<typeof Busboy> {
-  try {
-    return new Busboy({
-      headers: { 'content-type': contentType },
-      limits: { parts: partLimit, fieldNameSize: nameLimit, fieldSize: Infinity, fields: Infinity, headerPairs: 100 },
-    })
-  } catch {
-    // No boundary, most of all.
-    throw new BodyError(400, malformed)
-  }
+/** Nobody but `readMultipart` sees the parts. */
+function noAsyncCode(): never {
+  throw new StateError('the parts are read already')
 }
 
 class Fields {

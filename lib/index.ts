@@ -19,6 +19,7 @@ export { eventStream, type EventFields, type EventSender, type EventStreamOption
 export type { Disposition } from './exchange.js'
 export type { Answer, AnswerParts, Content, Handler } from './handler.js'
 export type { Form, FormFile } from './form.js'
+export type { FormPart, FormParts } from './form-parts.js'
 export type { RequestBody } from './request-body.js'
 export type { RequestHeaders } from './http1/headers.js'
 export { ResponseError, type HeaderValue, type ResponseHeaders } from './http1/response.js'

@@ -1,7 +1,7 @@
 import { scope, type Op } from '../lev/index.js'
 import { BodySource, type Pieces } from './body-source.js'
 import { readBody } from './body.js'
-import { bodyCoding, decoded } from './decoder.js'
+import { bodyCoding, decoded, unsupportedCoding } from './decoder.js'
 import { BodyError } from './errors.js'
 import type { Disposition, Exchange } from './exchange.js'
 import { BodyBuffer } from './http1/body-buffer.js'
@@ -30,11 +30,12 @@ export function* receive(exchange: Exchange): Op<Buffer | OpenBody | Refusal> {
     connection.logger.error({ err: error, method: head.method, query: head.query }, 'buffer_body failed')
     return { status: 500, reason: 'the body was not read' }
   }
-  if (buffered && !settings.decode_body) return yield* readBody(connection, head)
+  if (buffered && !settings.decode_body) return yield* readBody(exchange)
   if (head.contentLength > settings.max_body_size) return bodyTooLarge(settings.max_body_size)
   try {
     const coding = settings.decode_body ? bodyCoding(head.fields.get('content-encoding')) : null
-    if (buffered && coding === null) return yield* readBody(connection, head)
+    if (coding === undefined) return unsupportedCoding
+    if (buffered && coding === null) return yield* readBody(exchange)
     const source = new BodySource(connection, head, exchange)
     const decoding = coding === null ? null : decoded(source, coding, settings.max_body_size)
     exchange.decoded = decoding !== null
@@ -42,7 +43,7 @@ export function* receive(exchange: Exchange): Op<Buffer | OpenBody | Refusal> {
     const close = (): void => decoding?.close()
     if (buffered) return yield* readAll(pieces, close)
     exchange.source = source
-    return { body: new RequestBody(pieces, head.fields.get('content-type')), source, close }
+    return { body: new RequestBody(pieces, head.fields.get('content-type'), exchange), source, close }
   } catch (error) {
     if (!(error instanceof BodyError)) throw error
     return { status: error.status, reason: error.reason }

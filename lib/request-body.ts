@@ -1,13 +1,18 @@
-import { channel, ClosedError, type Op } from '../lev/index.js'
-import type { Pieces } from './body-source.js'
+import { channel, ClosedError, portal, type Channel, type Op } from '../lev/index.js'
+import type { Pieces, Recipient } from './body-source.js'
 import { BodyError, StateError } from './errors.js'
-import { readForm, type Form } from './form.js'
+import { FormParts } from './form-parts.js'
+import { isMultipart, readForm, type Form } from './form.js'
+import { NO_FIELDS, requestHeaders, type RequestHeaders } from './http1/headers.js'
 
-/** Somebody outside of the coroutine waits for a piece. */
+/** Somebody outside of the coroutine waits for something to be read. */
 interface Asker {
-  resolve(piece: Buffer | null): void
+  run(): Op<void>
   reject(error: unknown): void
 }
+
+/** Bytes of a form's part that is no file. */
+const fieldLimit = 1024 * 1024
 
 /**
  * The content of a request: `ctx.body`. It is read once, in pieces or as a whole. With `buffer_body: false` it is read from
@@ -17,12 +22,24 @@ interface Asker {
 export class RequestBody implements AsyncIterable<Buffer> {
   readonly #pieces: Pieces
   readonly #contentType: string | undefined
-  readonly #asked = channel<Asker>(Infinity)
+  readonly #request: Pick<Recipient, 'trailers'> | null
+  /** Null: what is buffered can be read by any task. */
+  readonly #asked: Channel<Asker> | null
   #taken = false
 
-  constructor(pieces: Pieces, contentType: string | undefined) {
+  constructor(pieces: Pieces, contentType: string | undefined, request: Pick<Recipient, 'trailers'> | null) {
     this.#pieces = pieces
     this.#contentType = contentType
+    this.#request = request
+    this.#asked = pieces instanceof BufferedPieces ? null : channel(Infinity)
+  }
+
+  /**
+   * The fields that the client sent behind a chunked body, by lower-case name; none before the body was read to its end.
+   * A request with a field that has no place there (RFC 9110 section 6.5.1) was refused.
+   */
+  get trailers(): RequestHeaders {
+    return requestHeaders(this.#request?.trailers ?? NO_FIELDS, {})
   }
 
   /** The next piece, as large as it arrives; null at the end, and for a request without a body. @throws BodyError */
@@ -60,14 +77,23 @@ export class RequestBody implements AsyncIterable<Buffer> {
     return yield* readForm(this.#contentType, this.#pieces)
   }
 
+  /**
+   * The parts of a multipart form, to be read one after the other, as they arrive: nothing but a part that is no file is
+   * in memory as a whole, and may have 1 MiB.
+   * @throws BodyError 415 if it is none, 400 if it is malformed; StateError when some of the body was read before
+   */
+  parts(): FormParts {
+    this.#take('parts')
+    if (!isMultipart(this.#contentType)) throw new BodyError(415, 'the body is not a multipart form')
+    return new FormParts(this.#contentType, this.#pieces, { fieldLimit, ask: (operation) => this.#ask(operation) })
+  }
+
   /** For async code; in a coroutine, `read` is simpler. @throws BodyError */
   [Symbol.asyncIterator](): AsyncIterator<Buffer, undefined> {
     this.#taken = true
     return {
       next: async () => {
-        const piece = await new Promise<Buffer | null>((resolve, reject) => {
-          if (!this.#asked.trySend({ resolve, reject })) reject(new ClosedError('the request is over'))
-        })
+        const piece = await this.#ask(() => this.#pieces.next())
         return piece === null ? { done: true, value: undefined } : { done: false, value: piece }
       },
       return: async () => ({ done: true, value: undefined }),
@@ -76,20 +102,32 @@ export class RequestBody implements AsyncIterable<Buffer> {
 
   /** Reads for those who are no coroutines; a task of the request's own. */
   static *serve(body: RequestBody): Op<void> {
+    const asked = body.#asked
+    if (asked === null) return
     let asker: Asker | null = null
     try {
-      while ((asker = yield* body.#asked.receive()) !== null) {
+      while ((asker = yield* asked.receive()) !== null) yield* asker.run()
+    } finally {
+      asked.close()
+      const over = new ClosedError('the request is over')
+      for (; asker !== null; asker = asked.tryReceive()) asker.reject(over)
+    }
+  }
+
+  /** Has `operation` run by a task, the request's own where it reads from the connection. */
+  #ask<T>(operation: () => Op<T>): Promise<T> {
+    const asked = this.#asked
+    if (asked === null) return portal().run(operation)
+    return new Promise<T>((resolve, reject) => {
+      const run = function* (): Op<void> {
         try {
-          asker.resolve(yield* body.#pieces.next())
+          resolve(yield* operation())
         } catch (error) {
-          asker.reject(error)
+          reject(error)
         }
       }
-    } finally {
-      body.#asked.close()
-      const over = new ClosedError('the request is over')
-      for (; asker !== null; asker = body.#asked.tryReceive()) asker.reject(over)
-    }
+      if (!asked.trySend({ run, reject })) reject(new ClosedError('the request is over'))
+    })
   }
 
   #take(what: string): void {

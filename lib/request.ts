@@ -90,7 +90,9 @@ function afterFault(exchange: Exchange, error: unknown): Disposition {
   if (phase === 'sending' && (error instanceof ClosedError || error instanceof TimeoutError)) {
     return exchange.abandon(sendFailed(error))
   }
-  if (exchange.isGone && error instanceof CancelledError) return exchange.abandon(closed)
+  // What reads or writes on a connection that was lost fails, and is not to blame.
+  const lost = !connection.client.isOpen && (error instanceof ClosedError || error instanceof TimeoutError)
+  if (exchange.isGone && (lost || error instanceof CancelledError)) return exchange.abandon(closed)
   if (phase === 'answer' && error instanceof BodyError && exchange.written === 0) {
     return exchange.isGone || !connection.client.isOpen ? exchange.abandon(closed) : refuse(exchange, error)
   }

@@ -2,6 +2,8 @@
 export interface Refusal {
   readonly status: number
   readonly reason: string
+  /** Fields that the answer has besides the usual ones. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** A parser's answer: the bytes so far are fine, but what is looked for is not whole yet. */

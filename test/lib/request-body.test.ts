@@ -212,7 +212,9 @@ t.test('decode_body: gzip and deflate, within the limit; what else is refused', 
     }
     t.equal((await send('identity', Buffer.from('x'))).body.toString(), '["identity","x"]')
     t.equal((await send('gzip', gzipSync(Buffer.alloc(5_000_000)))).status, 413, 'a bomb')
-    t.equal((await send('br', Buffer.from('x'))).status, 415)
+    const unknown = await send('br', Buffer.from('x'))
+    t.equal(unknown.status, 415)
+    t.equal(valueOf(unknown, 'accept-encoding'), 'gzip, deflate', 'it says what would be understood')
     t.equal((await send('gzip, gzip', Buffer.from('x'))).status, 415)
     t.equal((await send('gzip', Buffer.from('no gzip'))).status, 400)
     t.equal((await send('gzip', gzipSync(plain).subarray(0, 100))).status, 400, 'cut off')
@@ -294,22 +296,25 @@ t.test('fuzz: whatever a form or a compressed body holds, there is one answer of
 })
 
 t.test('a client that leaves in the midst of its body ends the handler', async (t) => {
-  let ended = false
-  await virtually(open, function* (_method, _query, _args, _headers, _body, ctx) {
-    try {
-      return yield* ctx.body.text()
-    } finally {
-      ended = true
-    }
-  }, function* ({ connect, log }: World) {
-    const client = yield* connect(request('POST /', { 'Content-Length': '100' }) + 'abc')
-    yield* lev.sleep(1)
-    client.stream.close()
-    yield* lev.sleep(1)
-    t.ok(ended)
-    t.strictSame(log.statuses(), [499])
-    t.strictSame(log.of('error'), [])
-  })
+  for (const how of ['close', 'reset', 'end'] as const) {
+    let ended = false
+    await virtually(open, function* (_method, _query, _args, _headers, _body, ctx) {
+      try {
+        return yield* ctx.body.text()
+      } finally {
+        ended = true
+      }
+    }, function* ({ connect, log }: World) {
+      const client = yield* connect(request('POST /', { 'Content-Length': '100' }) + 'abc')
+      yield* lev.sleep(1)
+      if (how === 'end') yield* client.stream.end()
+      else client.stream[how]()
+      yield* lev.sleep(1)
+      t.ok(ended, how)
+      t.strictSame(log.statuses(), [499])
+      t.strictSame(log.of('error'), [])
+    })
+  }
 })
 
 t.test('an async handler that waits for a piece when its client leaves is told so', async (t) => {
@@ -330,4 +335,46 @@ t.test('an async handler that waits for a piece when its client leaves is told s
   })
   await new Promise((resolve) => setImmediate(resolve))
   t.match(fault, Error)
+})
+
+t.test('in async code a body is read in the same ways, whether it was buffered or not', async (t) => {
+  const bodies: Record<string, string> = { sized: request('POST /', {}, '12345'), chunked: request('POST /', { 'Transfer-Encoding': 'chunked' }, '5\r\n12345\r\n0\r\n\r\n'), none: request('GET /') }
+  for (const buffer_body of [true, false]) {
+    const { ask, log } = await serve(t, { buffer_body }, async (_method, _query, _args, _headers, _body, ctx) => {
+      let read = ''
+      await null
+      for await (const piece of ctx.body) read += piece.toString()
+      for await (const piece of ctx.body) read += piece.toString()
+      return read
+    })
+    for (const [what, sent] of Object.entries(bodies)) t.equal((await ask(sent)).body.toString(), what === 'none' ? '' : '12345', what)
+    t.strictSame(log.of('error'), [])
+  }
+})
+
+t.test('trailers are there once the body was read to its end', async (t) => {
+  const chunked = { 'Transfer-Encoding': 'chunked', 'Content-Encoding': 'identity' }
+  const packed = gzipSync('abc').toString('latin1')
+  const trailers = 'X-Sum: 1\r\nx-sum: 2\r\n__proto__: x\r\n'
+  for (const settings of [{}, open, { decode_body: true }, { ...open, decode_body: true }]) {
+    const { ask } = await serve(t, settings, function* (_method, query, _args, headers, _body, ctx) {
+      const before = { ...ctx.body.trailers }
+      if (query === '/unread') return JSON.stringify(before)
+      const text = yield* ctx.body.text()
+      return [JSON.stringify([text, before, ctx.body.trailers]), 200, { 'X-Seen': headers['x-sum'] }]
+    })
+    const send = (body: string, line = 'POST /', headers: Record<string, string> = chunked) => ask(request(line, headers, body))
+    const response = await send(`3\r\nabc\r\n0\r\n${trailers}\r\n`)
+    const after = JSON.parse('{"x-sum":"1, 2","__proto__":"x"}') as object
+    const buffered = !('buffer_body' in settings)
+    t.strictSame(JSON.parse(response.body.toString()), ['abc', buffered ? after : {}, after])
+    t.equal(valueOf(response, 'x-seen'), undefined, 'they are no headers')
+    t.equal((await send('1\r\na\r\n0\r\n\r\n')).body.toString(), '["a",{},{}]')
+    t.equal((await send('', 'GET /', {})).body.toString(), '["",{},{}]')
+    if ('decode_body' in settings) {
+      const { body } = await send(`${packed.length.toString(16)}\r\n${packed}\r\n0\r\n${trailers}\r\n`, 'POST /', { ...chunked, 'Content-Encoding': 'gzip' })
+      t.match(body.toString(), /^\["abc",.*\{"x-sum":"1, 2"/)
+    }
+    t.equal((await send('1\r\na\r\n0\r\nAuthorization: x\r\n\r\n', 'POST /')).status, 400, 'those that have no place there are refused')
+  }
 })
