@@ -34,6 +34,22 @@ function asPromise<T>(promise: Promise<T>): Waiting<T> {
 }
 
 /**
+ * The same for what goes on whether somebody waits for it or not, such as sending: it has begun inside of coroutines too.
+ * Its failure is told to who waits, and to nobody else.
+ */
+export function begun<T>(promise: Promise<T>): Waiting<T> {
+  promise.catch(() => {})
+  return asPromise(promise)
+}
+
+/** Such a thing that is done already: a coroutine goes on at once. */
+export function done(): Waiting<void> {
+  return inCoroutine() ? waiting(nothing) : begun(Promise.resolve())
+}
+
+function* nothing(): Op<void> {}
+
+/**
  * Calls a user's function, which may be plain, a coroutine or async, and waits for its value. A coroutine runs in the
  * caller's task; the others get promises from what waits, since they cannot `yield*`.
  */

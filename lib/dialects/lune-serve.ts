@@ -1,0 +1,142 @@
+import type { Op } from '../../lev/index.js'
+import { refuse } from '../checks.js'
+import type { Config } from '../config.js'
+import { ConfigError, StateError } from '../errors.js'
+import type { RequestHeaders } from '../http1/headers.js'
+import type { ResponseHeaders } from '../http1/response.js'
+import { answering, answerOf } from './answering.js'
+import { WebSocket } from './lune-websocket.js'
+import { queryPairs, tableOf } from './query.js'
+import { serverFor, started } from './serving.js'
+import { begun, called, waiting, type Waiting } from './waiting.js'
+
+/** What a handler is given. */
+export interface ServeRequest {
+  /** As sent: percent-encoding and all. */
+  readonly path: string
+  /** Decoded. A key that came several times has an array of its values, in order. */
+  readonly query: Readonly<Record<string, string | string[]>>
+  /** In upper case. */
+  readonly method: string
+  /** By lower-case name. */
+  readonly headers: RequestHeaders
+  /** As UTF-8 text; empty if there is none. */
+  readonly body: string
+  /** The same as it was sent. */
+  readonly bytes: Buffer
+}
+
+/** What a handler returns that says more than the body. */
+export interface ServeResponse {
+  /** 200 to 599: what comes before (1xx) is no answer of its own. Default: 200. */
+  readonly status?: number | null
+  readonly headers?: ResponseHeaders | null
+  readonly body?: string | Uint8Array | null
+}
+
+/** Answers a request: a plain function, a coroutine or an async function. */
+export type ServeHttpHandler = (request: ServeRequest) =>
+  string | Uint8Array | ServeResponse | Op<string | Uint8Array | ServeResponse> | PromiseLike<string | Uint8Array | ServeResponse>
+
+/** Uses a WebSocket, which is closed when this ends: a coroutine or an async function, as a rule. */
+export type ServeWebSocketHandler = (socket: WebSocket) => Op<unknown> | PromiseLike<unknown> | void
+
+/** How a server is to be; one of the two functions has to be there. */
+export interface ServeConfig {
+  /** The address to serve from, as a URL of an IP address or localhost; needs `handleRequest`. Default: "http://localhost". */
+  readonly address?: string | null
+  /** Answers requests; without it, those that ask for no WebSocket get 426. */
+  readonly handleRequest?: ServeHttpHandler | null
+  /** Is given the WebSockets of requests that ask for one. Without it, those are requests as any. */
+  readonly handleWebSocket?: ServeWebSocketHandler | null
+}
+
+/** A server that runs. */
+export interface ServeHandle {
+  readonly ip: string
+  /** With port 0, that which the system chose. */
+  readonly port: number
+  /**
+   * Stops it: no new connections; requests in flight are finished, for 30 seconds at most, and WebSockets closed with 1001.
+   * Who waits goes on when all of that is over.
+   * @throws StateError if it was called before
+   */
+  stop(): Waiting<void>
+}
+
+const names = { ip: 'address', port: 'port' } as const
+
+/**
+ * Starts a server, and gives its handle once it listens.
+ * @param port 0 lets the system choose
+ * @param settings those of the core for which there is no name here: limits, timeouts, logs
+ * @throws ConfigError naming the argument and what is wrong with it, at once; BindError when the port cannot be had
+ */
+export function serve(
+  port: number, handlerOrConfig: ServeHttpHandler | ServeConfig, settings?: Omit<Config, 'ip' | 'port'> | null,
+): Waiting<ServeHandle> {
+  if (typeof port !== 'number') refuse('port', port, 'an integer from 0 to 65535')
+  const { ip, handleRequest, handleWebSocket } = readConfig(handlerOrConfig)
+  const server = serverFor({ ip, port }, settings, names, (method, path, args, headers, body, ctx) => {
+    if (handleWebSocket !== null && (handleRequest === null || ctx.wantsWebSocket)) {
+      return ctx.upgrade((ws) => called(() => handleWebSocket(new WebSocket(ws))))
+    }
+    const request: ServeRequest = {
+      path, query: queryOf(args), method: method.toUpperCase(), headers, body: body?.toString() ?? '', bytes: body ?? Buffer.alloc(0),
+    }
+    return answering<unknown>(() => handleRequest?.(request), (given) => answerOf(given, 'status'))
+  })
+  return waiting(function* () {
+    const bound = yield* started(server)
+    let stopped = false
+    return {
+      ip: bound.ip,
+      port: bound.port,
+      stop() {
+        if (stopped) throw new StateError('the server was stopped already')
+        stopped = true
+        return begun(server.stop())
+      },
+    }
+  })
+}
+
+function readConfig(given: ServeHttpHandler | ServeConfig): {
+  ip: string; handleRequest: ServeHttpHandler | null; handleWebSocket: ServeWebSocketHandler | null
+} {
+  const config = typeof given === 'function' ? { handleRequest: given } : given
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
+    return refuse('handlerOrConfig', given, 'a function, or a table { address, handleRequest, handleWebSocket }')
+  }
+  const { address = null, handleRequest = null, handleWebSocket = null }: ServeConfig = config
+  if (handleRequest !== null && typeof handleRequest !== 'function') refuse('handleRequest', handleRequest, 'a function')
+  if (handleWebSocket !== null && typeof handleWebSocket !== 'function') refuse('handleWebSocket', handleWebSocket, 'a function')
+  if (handleRequest === null && handleWebSocket === null) {
+    throw new ConfigError('handleRequest', 'handleRequest or handleWebSocket must be given')
+  }
+  if (address !== null && handleRequest === null) throw new ConfigError('handleRequest', 'handleRequest must be given when address is')
+  return { ip: address === null ? loopback : addressOf(address), handleRequest, handleWebSocket }
+}
+
+const loopback = '127.0.0.1'
+
+/** The IP address of a URL that has nothing else. */
+function addressOf(address: string): string {
+  const expected = 'a URL of an IP address or localhost, such as "http://0.0.0.0"'
+  if (typeof address !== 'string' || !URL.canParse(address)) return refuse('address', address, expected)
+  const { protocol, hostname, href } = new URL(address)
+  if (protocol !== 'http:' || href !== `http://${hostname}/`) return refuse('address', address, expected, 'with nothing behind it')
+  if (hostname === 'localhost') return loopback
+  if (hostname.startsWith('[')) return hostname.slice(1, -1)
+  return /^[\d.]+$/.test(hostname) ? hostname : refuse('address', address, expected)
+}
+
+function queryOf(args: string): Record<string, string | string[]> {
+  const values = new Map<string, string | string[]>()
+  for (const [name, value] of args === '' ? [] : queryPairs(args)) {
+    const before = values.get(name)
+    if (Array.isArray(before)) before.push(value)
+    else values.set(name, before === undefined ? value : [before, value])
+  }
+  return tableOf(values)
+}

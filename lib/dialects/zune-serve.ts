@@ -1,0 +1,134 @@
+import type { Op } from '../../lev/index.js'
+import { boolean, refuse } from '../checks.js'
+import type { Config } from '../config.js'
+import { BindError } from '../errors.js'
+import type { RequestHeaders } from '../http1/headers.js'
+import type { ResponseHeaders } from '../http1/response.js'
+import { callbacks } from '../websocket/callbacks.js'
+import type { WebSocketHandler } from '../websocket/upgrade.js'
+import { answering, answerOf } from './answering.js'
+import { serverFor, started } from './serving.js'
+import { begun, called, type Waiting } from './waiting.js'
+import { attempt, type Attempt } from './zune-attempt.js'
+import { WebSocket } from './zune-websocket.js'
+
+/** What `request` and `webhook.upgrade` are given. */
+export interface ServerRequest {
+  readonly method: string
+  /** As sent, with the query. */
+  readonly path: string
+  /** By lower-case name. */
+  readonly headers: RequestHeaders
+  /** As UTF-8 text; empty if there is none. */
+  readonly body: string
+  /** The same as it was sent. */
+  readonly bytes: Buffer
+}
+
+/** What `request` returns that says more than the body. */
+export interface ServerResponse {
+  /** Default: 200. */
+  readonly statusCode?: number | null
+  readonly headers?: ResponseHeaders | null
+  readonly body?: string | Uint8Array | null
+}
+
+/** What is called for WebSockets; each may be plain, a coroutine or async, and is waited for before the next. */
+export interface ServerWebSocketHandlers {
+  /** Whether a request for a WebSocket gets one: unless it gives true, it is a request as any. Absent: all get one. */
+  readonly upgrade?: ((request: ServerRequest) => boolean | Op<boolean> | PromiseLike<boolean>) | null
+  /** Once, before anything else. */
+  readonly open?: ((websocket: WebSocket) => Op<unknown> | PromiseLike<unknown> | void) | null
+  /** For each message: text is a string, binary data bytes. */
+  readonly message?: ((websocket: WebSocket, message: string | Buffer) => Op<unknown> | PromiseLike<unknown> | void) | null
+  /** Once, after all messages, however the WebSocket ended. */
+  readonly close?: ((websocket: WebSocket) => Op<unknown> | PromiseLike<unknown> | void) | null
+}
+
+export interface ServeOptions {
+  /** 0 lets the system choose. */
+  readonly port: number
+  /** An IP address or a host name. Default: "0.0.0.0". */
+  readonly address?: string | null
+  /** Whether other processes may bind the same port and share its connections, where Node.js and the system can. Default: false. */
+  readonly reuseAddress?: boolean | null
+  /** Answers requests: a plain function, a coroutine or an async function. */
+  readonly request: (request: ServerRequest) =>
+    string | Uint8Array | ServerResponse | Op<string | Uint8Array | ServerResponse> | PromiseLike<string | Uint8Array | ServerResponse>
+  /** Absent: requests for WebSockets are requests as any. */
+  readonly webhook?: ServerWebSocketHandlers | null
+}
+
+/** A server that runs. */
+export interface ServerHandle {
+  /** With port 0, that which the system chose. */
+  readonly port: number
+  /**
+   * Stops it: no new connections; requests in flight are finished, for 30 seconds at most, and WebSockets closed with 1001.
+   * Who waits goes on when all of that is over. Harmless when repeated.
+   */
+  close(): Waiting<void>
+}
+
+const names = { ip: 'address', port: 'port', reuse_port: 'reuseAddress' } as const
+
+/**
+ * Starts a server, and gives its handle once it listens. Never throws.
+ * @param settings those of the core for which there is no name here: limits, timeouts, logs
+ */
+export function serve(
+  options: ServeOptions, settings?: Omit<Config, 'ip' | 'port' | 'reuse_port'> | null,
+): Waiting<Attempt<ServerHandle>> {
+  return attempt(function* () {
+    const { port, address, reuseAddress, request, webhook } = checked(options)
+    const conversation = webhook === null ? null : conversationOf(webhook)
+    const begin = function* (reuse_port: boolean): Op<ServerHandle> {
+      const server = serverFor({ ip: address, port, reuse_port }, settings, names, (method, path, args, headers, body, ctx) => {
+        const target = args === '' ? path : `${path}?${args}`
+        const asked: ServerRequest = { method, path: target, headers, body: body?.toString() ?? '', bytes: body ?? Buffer.alloc(0) }
+        const ordinary = () => answering(() => request(asked), (given) => answerOf(given, 'statusCode'))
+        if (conversation === null || !ctx.wantsWebSocket) return ordinary()
+        const upgrade = webhook?.upgrade ?? (() => true)
+        return answering(() => upgrade(asked), (yes) => (yes === true ? ctx.upgrade(conversation) : ordinary()))
+      })
+      const bound = yield* started(server)
+      return { port: bound.port, close: () => begun(server.stop()) }
+    }
+    try {
+      return yield* begin(reuseAddress)
+    } catch (error) {
+      // Where a port cannot be shared: if it is taken, this fails as well.
+      if (!reuseAddress || !(error instanceof BindError)) throw error
+      return yield* begin(false)
+    }
+  })
+}
+
+function checked(options: ServeOptions) {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    refuse('options', options, 'a table { port, address, reuseAddress, request, webhook }')
+  }
+  const { port, address = null, reuseAddress = null, request, webhook = null } = options
+  if (typeof port !== 'number') refuse('port', port, 'an integer from 0 to 65535')
+  if (typeof request !== 'function') refuse('request', request, 'a function')
+  if (webhook !== null && (typeof webhook !== 'object' || Array.isArray(webhook))) {
+    refuse('webhook', webhook, 'a table { upgrade, open, message, close }')
+  }
+  for (const name of ['upgrade', 'open', 'message', 'close'] as const) {
+    const given = webhook?.[name] ?? null
+    if (given !== null && typeof given !== 'function') refuse(`webhook.${name}`, given, 'a function')
+  }
+  return { port, address: address ?? '0.0.0.0', reuseAddress: boolean(reuseAddress ?? false, 'reuseAddress'), request, webhook }
+}
+
+/** What is done with each WebSocket of a server. */
+function conversationOf({ open, message, close }: ServerWebSocketHandlers): WebSocketHandler {
+  return (ws) => {
+    const own = new WebSocket(ws)
+    return callbacks({
+      open: () => called(() => open?.(own)),
+      message: (_ws, one) => called(() => message?.(own, one)),
+      close: () => called(() => close?.(own)),
+    })(ws)
+  }
+}
