@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { Address, DrivenLoop, Security, Transport, TransportEvents } from './driver.js'
+import { DirectOutput } from './direct-output.js'
 import { secureFacts, wrapSecure } from './secure.js'
 
 /** The part of its loop that a transport needs: each event is told between `begin` and `turn`, or `turnSoon`. */
@@ -22,6 +23,8 @@ export class SocketTransport implements Transport {
   readonly #security: Security | null
   /** What the encrypted bytes go over; null for a plain socket. */
   readonly #around: Transport | null
+  /** Null: output goes through the socket's own queue. */
+  readonly #output: DirectOutput | null
   #events: TransportEvents | null = null
   #error: Error | null = null
   /** Whether `pending` was above 0 after the last write, so that somebody may wait for it to fall. */
@@ -34,12 +37,13 @@ export class SocketTransport implements Transport {
     this.#around = around
     this.local = around?.local ?? address(socket.localAddress, socket.localPort)
     this.remote = around?.remote ?? address(socket.remoteAddress, socket.remotePort)
+    this.#output = DirectOutput.of(socket, () => this.#progress())
     // A socket may fail before anybody listens; it must not end the process.
     socket.on('error', this.#onError)
   }
 
   get pending(): number {
-    return this.#socket.writableLength
+    return this.#output === null ? this.#socket.writableLength : this.#output.pending
   }
 
   start(events: TransportEvents): void {
@@ -63,6 +67,12 @@ export class SocketTransport implements Transport {
   }
 
   write(parts: readonly (Buffer | string)[]): void {
+    if (this.#output === null) this.#writeQueued(parts)
+    else this.#output.write(parts)
+    this.#loop.settle?.()
+  }
+
+  #writeQueued(parts: readonly (Buffer | string)[]): void {
     const socket = this.#socket
     if (parts.length > 1) socket.cork()
     for (const part of parts) {
@@ -71,11 +81,11 @@ export class SocketTransport implements Transport {
     }
     if (parts.length > 1) socket.uncork()
     this.#blocked = socket.writableLength > 0
-    this.#loop.settle?.()
   }
 
   end(): void {
-    this.#socket.end()
+    if (this.#output === null) this.#socket.end()
+    else this.#output.end()
     this.#loop.settle?.()
   }
 
@@ -131,6 +141,10 @@ export class SocketTransport implements Transport {
   readonly #onWritten = (): void => {
     if (!this.#blocked) return
     this.#blocked = this.#socket.writableLength > 0
+    this.#progress()
+  }
+
+  #progress(): void {
     this.#loop.begin()
     this.#events?.onProgress()
     this.#turn()

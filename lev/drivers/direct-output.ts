@@ -1,0 +1,164 @@
+import { Socket, type SocketConstructorOpts } from 'node:net'
+import { TLSSocket } from 'node:tls'
+import { getSystemErrorName } from 'node:util'
+
+/** What Node keeps below a net.Socket: the system's stream, or TLS over it. Functions give 0, or a negative system error. */
+interface StreamHandle {
+  writeLatin1String(request: WriteRequest, text: string): number
+  writeBuffer(request: WriteRequest, bytes: Buffer): number
+  /** `parts`: buffers; or, if there is text among them, each part with its encoding behind it. */
+  writev(request: WriteRequest, parts: readonly (Buffer | string)[], allBuffers: boolean): number
+  /** Bytes that were not taken at once and wait still. */
+  readonly writeQueueSize: number
+}
+
+/** What a write lives on in that was not taken at once. After any other write it is as before, and good for the next. */
+interface WriteRequest {
+  /** Keeps the bytes alive. */
+  parts?: unknown
+  /** -1 while nothing lives on it. */
+  getAsyncId(): number
+  oncomplete?: (status: number) => void
+}
+
+/** Null where Node keeps its streams differently. */
+const RequestClass = findRequestClass()
+
+/** A request that nothing has come to live on yet. */
+let spare: WriteRequest | null = null
+
+/**
+ * Writes to a socket's own stream, without the queue, the callback and the turn of microtasks that stream.Writable has for
+ * each write although the system takes nearly all of them at once: 4 to 5 % of the CPU time of a small request.
+ */
+export class DirectOutput {
+  readonly #socket: Socket
+  readonly #handle: StreamHandle
+  readonly #requestClass: new () => WriteRequest
+  readonly #onProgress: () => void
+  /** TLS takes one write at a time, and has taken it only later: what comes meanwhile is gathered. */
+  readonly #serial: boolean
+  #gathered: (Buffer | string)[] = []
+  #gatheredSize = 0
+  /** Writes that were not taken at once. */
+  #waiting = 0
+  #waitingSize = 0
+  #ended = false
+
+  private constructor(socket: Socket, handle: StreamHandle, requestClass: new () => WriteRequest, onProgress: () => void) {
+    this.#socket = socket
+    this.#handle = handle
+    this.#requestClass = requestClass
+    this.#serial = socket instanceof TLSSocket
+    this.#onProgress = onProgress
+  }
+
+  /** Null where Node keeps its streams differently. @param onProgress called when `pending` has fallen */
+  static of(socket: Socket, onProgress: () => void): DirectOutput | null {
+    const handle: unknown = Reflect.get(socket, '_handle')
+    return RequestClass !== null && isStreamHandle(handle) ? new DirectOutput(socket, handle, RequestClass, onProgress) : null
+  }
+
+  get pending(): number {
+    if (this.#waiting === 0 || this.#socket.destroyed) return 0
+    return this.#serial ? this.#waitingSize + this.#gatheredSize : this.#handle.writeQueueSize
+  }
+
+  write(parts: readonly (Buffer | string)[]): void {
+    if (this.#socket.destroyed) return
+    if (this.#serial && this.#waiting > 0) this.#gather(parts)
+    else this.#hand(parts)
+  }
+
+  /** Ends the socket once it has taken everything. */
+  end(): void {
+    this.#ended = true
+    if (this.#waiting === 0) this.#socket.end()
+  }
+
+  #gather(parts: readonly (Buffer | string)[]): void {
+    this.#gathered.push(...parts)
+    this.#gatheredSize += sizeOf(parts)
+  }
+
+  #hand(parts: readonly (Buffer | string)[]): void {
+    const request = (spare ??= new this.#requestClass())
+    const [first] = parts
+    const status = parts.length > 1 ? this.#handAll(request, parts)
+      : typeof first === 'string' ? this.#handle.writeLatin1String(request, first)
+        : this.#handle.writeBuffer(request, first)
+    if (status !== 0) this.#fail(status)
+    else if (request.getAsyncId() !== -1) this.#await(request, parts)
+  }
+
+  #handAll(request: WriteRequest, parts: readonly (Buffer | string)[]): number {
+    if (parts.every(Buffer.isBuffer)) return this.#handle.writev(request, parts, true)
+    return this.#handle.writev(request, parts.flatMap((part) => [part, 'latin1']), false)
+  }
+
+  /** Not all of it was taken at once. */
+  #await(request: WriteRequest, parts: readonly (Buffer | string)[]): void {
+    spare = null
+    this.#waiting++
+    if (this.#serial) this.#waitingSize = sizeOf(parts)
+    request.parts = parts
+    request.oncomplete = (status) => {
+      this.#waiting--
+      if (status < 0) return this.#fail(status)
+      if (this.#gathered.length > 0) this.#handGathered()
+      else if (this.#ended && this.#waiting === 0) this.#socket.end()
+      this.#onProgress()
+    }
+  }
+
+  #handGathered(): void {
+    const parts = this.#gathered
+    this.#gathered = []
+    this.#gatheredSize = 0
+    this.write(parts)
+  }
+
+  #fail(status: number): void {
+    const code = getSystemErrorName(status)
+    this.#socket.destroy(Object.assign(new Error(`write ${code}`), { code, errno: status, syscall: 'write' }))
+  }
+}
+
+function sizeOf(parts: readonly (Buffer | string)[]): number {
+  return parts.reduce((size, part) => size + part.length, 0)
+}
+
+function isStreamHandle(value: unknown): value is StreamHandle {
+  return typeof value === 'object' && value !== null && 'writeLatin1String' in value && 'writeBuffer' in value &&
+    'writev' in value && 'writeQueueSize' in value
+}
+
+/** Node gives the class of its write requests to nobody but the streams below its sockets; so one is put there to learn of it. */
+function findRequestClass(): (new () => WriteRequest) | null {
+  let found: unknown = null
+  const handle = {
+    readStart: () => 0,
+    writeLatin1String(request: object) {
+      found = request.constructor
+      return 0
+    },
+  }
+  try {
+    const options: SocketConstructorOpts & { readonly handle: object } = { handle }
+    const socket = new Socket(options)
+    socket.on('error', () => {})
+    socket.write('-', 'latin1')
+    Reflect.set(socket, '_handle', null)
+    socket.destroy()
+  } catch {
+    return null
+  }
+  return isRequestClass(found) ? found : null
+}
+
+function isRequestClass(value: unknown): value is new () => WriteRequest {
+  if (typeof value !== 'function') return false
+  const request: unknown = Reflect.construct(value, [])
+  return typeof request === 'object' && request !== null && 'getAsyncId' in request &&
+    typeof request.getAsyncId === 'function' && request.getAsyncId() === -1
+}
