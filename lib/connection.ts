@@ -1,7 +1,8 @@
-import { now, type Stream } from '../lev/index.js'
+import { now, wallClock, type Stream } from '../lev/index.js'
 import type { TlsFacts } from '../tls/index.js'
 import type { Settings } from './config.js'
 import { HeadReader, type HeadLimits } from './http1/head.js'
+import { dateLine } from './http1/response.js'
 import type { RequestHead } from './http1/request-head.js'
 import { requestHeaders, type RequestHeaders } from './http1/headers.js'
 import type { Peer } from './context.js'
@@ -25,6 +26,9 @@ export class Connection implements Peer, Drainable {
   idle = false
   /** Told when the server stops, by what goes on for as long as its client likes: a WebSocket. */
   onDrain: (() => void) | null = null
+  #dateLine = ''
+  /** When the second of `#dateLine` is over. */
+  #dateUntil = -Infinity
   readonly #peerHeader: Readonly<Record<string, string>>
   readonly #peerHeaders: Readonly<Record<string, string>>
 
@@ -55,6 +59,17 @@ export class Connection implements Peer, Drainable {
     const peer = head.fields.has('x-real-ip') ? this.#peerHeader : this.#peerHeaders
     // The host in the target overrides the field (RFC 9112 section 3.2.2), for handlers too.
     return requestHeaders(head.fields, head.form === 'absolute' ? { ...peer, host: head.host } : peer)
+  }
+
+  /** The Date line of an answer. The clock is asked once a second: to ask for each answer is 2 % of a pipelined request. */
+  get dateLine(): string {
+    const time = now()
+    if (time >= this.#dateUntil) {
+      const seconds = wallClock()
+      this.#dateUntil = time + 1 - (seconds % 1)
+      this.#dateLine = dateLine(seconds)
+    }
+    return this.#dateLine
   }
 
   /** Whether a request for `host` may come over this connection's TLS: a host that wants client certificates must have asked. */

@@ -108,7 +108,7 @@ function put(
   // A handler that answers HEAD without content may say in a header how much GET would send.
   if (length === 0 && exchange.head.method === 'HEAD') length = NO_LENGTH
   exchange.keepAlive = exchange.mayKeepAlive()
-  const text = responseHead(status, headers, length, exchange, dateLine(wallClock()))
+  const text = responseHead(status, headers, length, exchange, exchange.connection.dateLine)
   exchange.phase = 'sending'
   client.put(text)
   const size = bytes.length > 0 && hasContent(exchange.head.method, status) ? bytes.length : 0

@@ -1,9 +1,9 @@
-import { CancelledError, ClosedError, scope, TimeoutError, wallClock, type Op } from '../lev/index.js'
+import { CancelledError, ClosedError, scope, TimeoutError, type Op } from '../lev/index.js'
 import { attend } from './attend.js'
 import { streamEncoding } from './encode.js'
 import type { Disposition, Exchange } from './exchange.js'
 import {
-  CHUNKED, dateLine, declaredLength, hasContent, headerOf, NO_LENGTH, responseHead, UNTIL_CLOSE, type ResponseHeaders,
+  CHUNKED, declaredLength, hasContent, headerOf, NO_LENGTH, responseHead, UNTIL_CLOSE, type ResponseHeaders,
 } from './http1/response.js'
 import { Outlet } from './outlet.js'
 import { Packer } from './packer.js'
@@ -50,7 +50,7 @@ function prepare(exchange: Exchange, producer: Producer, status: number, given: 
   const content = hasContent(method, status)
   // A client of 1.0 is not told how the content of GET would end.
   const length = !content && framed === UNTIL_CLOSE ? NO_LENGTH : framed
-  const head = responseHead(status, headers, length, exchange, dateLine(wallClock()))
+  const head = responseHead(status, headers, length, exchange, exchange.connection.dateLine)
   if (!content) return { status, head, length: NO_LENGTH, announced, packer: null }
   return { status, head, length, announced, packer: encoding === null ? null : new Packer(encoding) }
 }

@@ -3,6 +3,7 @@ import { FieldLines } from './field-lines.js'
 import type { HeadLimits } from './field-lines.js'
 import { Framing } from './framing.js'
 import { FieldBlock, NO_FIELDS } from './headers.js'
+import { KnownBytes } from './known-bytes.js'
 import { NEED_MORE, REFUSED, headTooLarge, refusals, requestLineTooLong } from './refusal.js'
 import type { Refusal } from './refusal.js'
 import { NO_HEAD, RequestHead } from './request-head.js'
@@ -27,13 +28,6 @@ const QUESTION = 0x3f
 const MAX_BLANK_LINES = 4
 /** No registered method has more than 17 characters. A longer one than this gets 501 (RFC 9112 3). */
 const MAX_METHOD = 32
-
-/** Bytes of field lines that are kept to be known again in the next request; fewer are read as quickly as compared. */
-const MIN_KNOWN = 64
-const MAX_KNOWN = 4096
-/** Requests in a row whose fields were all new, after which a connection's fields are not kept any more. */
-const WORTH = 4
-const NOTHING = Buffer.alloc(0)
 
 const VERSION = 'HTTP/1.1'
 const MAJOR = 5
@@ -81,7 +75,7 @@ function methodName(buf: Buffer, from: number, to: number): string {
  * once: that costs little more than decoding the target alone, and every string after that is a slice of it.
  */
 export class HeadReader {
-  /** The head that `read` found last: a fresh object for each. */
+  /** The head that `read` found last. It never changes, and may be found again. */
   head: RequestHead = NO_HEAD
   /** Why `read` answered REFUSED. */
   refusal: Refusal | null = null
@@ -89,12 +83,14 @@ export class HeadReader {
   readonly #limits: HeadLimits
   readonly #fields: FieldLines
 
-  // What is held of the last request's fields: what they mean, and their bytes (none: they cannot be known again).
+  /** The last head's text, its request line at least, and how long that line is with its CRLF; 0: it cannot be known again. */
+  #text = ''
+  #lineLength = 0
+  // What is held of the last request's fields: their bytes, and what they mean.
+  readonly #known = new KnownBytes()
   readonly #framing = new Framing()
   #host = ''
   #block = NO_FIELDS
-  #knownBytes = NOTHING
-  #worth = WORTH
 
   #state = START
   #blankLines = 0
@@ -122,7 +118,6 @@ export class HeadReader {
     this.#state = START
     this.#blankLines = 0
     this.#at = 0
-    this.#question = -1
   }
 
   /**
@@ -134,10 +129,11 @@ export class HeadReader {
   read(buf: Buffer, start: number, end: number): number {
     if (this.refusal !== null) return REFUSED
     if (this.#state !== FIELDS) {
-      const at = this.#readRequestLine(buf, start, end)
+      const same = this.#isSameLine(buf, start, end)
+      const at = same ? start + this.#lineLength : this.#readRequestLine(buf, start, end)
       if (at < 0) return at
       this.#state = FIELDS
-      if (this.#isKnown(buf, start, at, end)) return this.#finishKnown(buf, start, at)
+      if (this.#isKnown(buf, start, at, end)) return same ? this.#finishSame(at) : this.#finishKnown(buf, start, at)
       this.#fields.begin(at - start)
     }
     const next = this.#fields.read(buf, start, end)
@@ -156,6 +152,7 @@ export class HeadReader {
   #readRequestLine(buf: Buffer, start: number, end: number): number {
     const { lineLimit, sizeLimit } = this.#limits
     const hardStop = Math.min(end, start + sizeLimit)
+    this.#lineLength = 0
     let i = start + this.#at
     if (this.#state <= BLANK_END) i = this.#skipBlankLines(buf, start, i, hardStop)
     const line = start + this.#line
@@ -202,6 +199,7 @@ export class HeadReader {
     if (i === stop) return i
     if (buf[i] !== SP || i === line) return this.#refuse(refusals.method)
     this.#methodEnd = i - start
+    this.#question = -1
     this.#state = TARGET
     return i + 1
   }
@@ -248,7 +246,7 @@ export class HeadReader {
   #finish(buf: Buffer, start: number, next: number): Refusal | null {
     const { marks, known, knownLength } = this.#fields
     const framing = this.#framing
-    this.#knownBytes = NOTHING
+    this.#known.forget()
     framing.reset()
     for (let k = 0; k < knownLength; k += 2) {
       const mark = known[k + 1]
@@ -258,34 +256,42 @@ export class HeadReader {
     const text = buf.toString('latin1', start, next)
     this.#host = framing.hostFrom < 0 ? '' : text.slice(framing.hostFrom - start, framing.hostTo - start)
     this.#block = new FieldBlock(text, framing.lengthRepeated ? this.#fields.foldLengths(text) : this.#fields.ownMarks())
-    if (this.#worth > 0) this.#know(buf, start + this.#fields.from, next)
+    this.#known.keep(buf, start + this.#fields.from, next)
     return this.#makeHead(buf, start, text)
-  }
-
-  /** Keeps the bytes of the field lines that were just read, to know them again. */
-  #know(buf: Buffer, from: number, to: number): void {
-    this.#worth--
-    if (to - from >= MIN_KNOWN && to - from <= MAX_KNOWN) this.#knownBytes = Buffer.from(buf.subarray(from, to))
   }
 
   /** Whether the field lines at `at` are, byte for byte, those of the request before: they mean the same then. */
   #isKnown(buf: Buffer, start: number, at: number, end: number): boolean {
-    const size = this.#knownBytes.length
-    if (size === 0 || size > end - at || at + size - start > this.#limits.sizeLimit) return false
-    return this.#knownBytes.compare(buf, at, at + size) === 0
+    return this.#known.startAt(buf, at, Math.min(end, start + this.#limits.sizeLimit))
+  }
+
+  /** Whether the request line is that of the request before, and all of it is there. */
+  #isSameLine(buf: Buffer, start: number, end: number): boolean {
+    const length = this.#lineLength
+    if (length === 0 || this.#at > 0 || this.#state !== START || end - start < length) return false
+    const text = this.#text
+    for (let k = 0; k < length; k++) if (buf[start + k] !== text.charCodeAt(k)) return false
+    return true
+  }
+
+  /** The head is, byte for byte, the one before, and so means the same. */
+  #finishSame(at: number): number {
+    this.reset()
+    return at + this.#known.length
   }
 
   #finishKnown(buf: Buffer, start: number, at: number): number {
-    this.#worth = WORTH
     this.refusal = this.#makeHead(buf, start, buf.toString('latin1', start, at))
     if (this.refusal !== null) return REFUSED
     this.reset()
-    return at + this.#knownBytes.length
+    return at + this.#known.length
   }
 
   /** Makes the head, from the request line at the beginning of `text` and what is held of the fields. */
   #makeHead(buf: Buffer, start: number, text: string): Refusal | null {
     const framing = this.#framing
+    this.#text = text
+    this.#lineLength = this.#line === 0 ? this.#targetEnd + 1 + VERSION.length + 2 : 0
     const method = methodName(buf, start + this.#line, start + this.#methodEnd)
     const refusal = framing.settle(this.#minorVersion, method === 'CONNECT')
     if (refusal !== null) return refusal
