@@ -74,8 +74,9 @@ export class Connection implements Peer, Drainable {
 
   /** Whether a request for `host` may come over this connection's TLS: a host that wants client certificates must have asked. */
   mayServe(host: string): boolean {
-    const name = host.replace(/:\d*$/, '')
-    return this.tls === null || this.service.identities === null || this.service.identities.mayServe(this.tls.identity, name)
+    const { tls, service: { identities } } = this
+    if (tls === null || identities === null || !identities.wantClientCertificates) return true
+    return identities.mayServe(tls.identity, host.replace(/:\d*$/, ''))
   }
 
   /** Begins the wait for a request: until when it may last, shorter once the server stops. */

@@ -15,12 +15,15 @@ export interface Identity {
 /** All identities of a server: one for each host that is listed, and one for everybody else. */
 export class Identities {
   readonly default: Identity
+  /** Whether any host wants client certificates. */
+  readonly wantClientCertificates: boolean
   readonly #hosts: ReadonlyMap<string, Identity>
 
   /** `hosts` are named in the form of `normalHostPattern`. */
   constructor(fallback: Identity, hosts: Iterable<Identity> = []) {
     this.default = fallback
     this.#hosts = new Map(Array.from(hosts, (identity) => [identity.host, identity]))
+    this.wantClientCertificates = [...this].some(({ clientCertificate }) => clientCertificate !== 'none')
   }
 
   /**
