@@ -23,7 +23,8 @@ export function callbacks({ open, message, drain, close }: Callbacks): (ws: WebS
   return function* (ws) {
     try {
       yield* scope(function* (around) {
-        const draining = drain === undefined ? null : around.spawn(() => watchQueue(ws, drain))
+        const watching = drain === undefined ? null : watchQueue(ws, drain)
+        const draining = watching === null ? null : around.spawn(() => watching)
         yield* settled(open?.(ws))
         for (let one = yield* ws.next(); one !== null; one = yield* ws.next()) yield* settled(message?.(ws, one))
         draining?.cancel()
@@ -39,16 +40,26 @@ export function callbacks({ open, message, drain, close }: Callbacks): (ws: WebS
   }
 }
 
-function* watchQueue(ws: WebSocket, drain: Callback<[]>): Op<void> {
-  const full = new Wakeup()
-  ws.onFull = () => full.wake()
-  try {
-    for (;;) {
-      yield full
-      yield* ws.drained()
-      yield* settled(drain(ws))
+function watchQueue(ws: WebSocket, drain: Callback<[]>): Op<void> {
+  const wakeup = new Wakeup()
+  let full = false
+  // From now on: `open` may fill the queue, and so may `drain` itself.
+  ws.onFull = () => {
+    full = true
+    wakeup.wake()
+  }
+  return watch()
+
+  function* watch(): Op<void> {
+    try {
+      for (;;) {
+        if (!full) yield wakeup
+        full = false
+        yield* ws.drained()
+        yield* settled(drain(ws))
+      }
+    } finally {
+      ws.onFull = null
     }
-  } finally {
-    ws.onFull = null
   }
 }

@@ -1,0 +1,98 @@
+import type { Op } from '../../lev/index.js'
+import type { RequestHeaders } from '../http1/headers.js'
+import type { ResponseHeaders } from '../http1/response.js'
+
+/** What a server is started with. What is null counts as not given. */
+export interface Configuration {
+  /** Address to listen on: an IP address or a host name. Default: "127.0.0.1". */
+  readonly hostname?: string | null
+  /** Port to listen on; with 0 the system chooses, and `server.port` tells. Default: 3000. */
+  readonly port?: number | null
+  /** Whether other processes may bind the same port and share its connections. Default: false. */
+  readonly reuseport?: boolean | null
+  /** Paths of PEM files. With `cafilename`, clients are refused that have no certificate which those authorities vouch for. */
+  readonly tls?: {
+    readonly certfilename: string
+    readonly keyfilename: string
+    readonly passphrase?: string | null
+    readonly cafilename?: string | null
+  } | null
+  /** Answers requests; without one, all of them are told 404, but for WebSockets where `websocket` is given. */
+  readonly handler?: Handler | null
+  /** What is called for the WebSockets that `server.upgrade` makes; without it, it makes none. */
+  readonly websocket?: WebSocketHandlers | null
+}
+
+/** Answers a request: a plain function, a coroutine or an async function. After `server.upgrade` it returns nothing. */
+export type Handler = (
+  request: ReceivedRequest, server: Server,
+) => ServerResponse | null | undefined | void | Op<ServerResponse | null | undefined | void>
+| PromiseLike<ServerResponse | null | undefined | void>
+
+/** A request. */
+export interface ReceivedRequest {
+  readonly method: string
+  /** As sent: percent-encoding and all. */
+  readonly path: string
+  /** Decoded as UTF-8; empty if there is none. */
+  readonly body: string
+  /** The pairs of the query, decoded; of those with the same name the first. */
+  readonly query: Readonly<Record<string, string>>
+  /** By name in lower case. */
+  readonly headers: RequestHeaders
+}
+
+/** A server that runs. */
+export interface Server {
+  /** As configured. */
+  readonly hostname: string
+  readonly port: number
+  /**
+   * Stops the server: no new connections; requests in flight are finished, for 30 seconds at most, and WebSockets closed
+   * with 1001. True the first time, false afterwards.
+   */
+  close(): boolean
+  /**
+   * Makes a WebSocket of a request, once its handler has returned. False, and nothing is done, if it does not ask for one,
+   * if the server has no `websocket` handlers, if this was called before for it, or if it has been answered.
+   * @throws ArgumentError for what is no table
+   */
+  upgrade(req: ReceivedRequest): boolean
+}
+
+/** An answer: its body alone, or a table. The status is 200 unless it says otherwise. Bytes are for what is not UTF-8. */
+export type ServerResponse = string | Uint8Array | {
+  readonly status?: number | null
+  readonly body?: string | Uint8Array | null
+  readonly headers?: ResponseHeaders | null
+}
+
+/** What is called for a WebSocket; each a plain function, a coroutine or an async function, and waited for. */
+export interface WebSocketHandlers {
+  /** Once, before anything else. */
+  readonly open?: ((ws: ServerWebSocket) => Op<unknown> | PromiseLike<unknown> | void) | null
+  /** For each message, one after the other: text is a string, binary data is bytes. */
+  readonly message?: ((ws: ServerWebSocket, message: string | Buffer) => Op<unknown> | PromiseLike<unknown> | void) | null
+  /** Once, after all messages, however it ended: 1005 means without a code, 1006 that the connection was lost. */
+  readonly close?: ((ws: ServerWebSocket, code: number, message: string) => Op<unknown> | PromiseLike<unknown> | void) | null
+  /** When there is room again, after `send` had none or left more than 512 KiB unsent. */
+  readonly drain?: ((ws: ServerWebSocket) => Op<unknown> | PromiseLike<unknown> | void) | null
+}
+
+/** A WebSocket; the same object at each event. */
+export interface ServerWebSocket {
+  /**
+   * Sends a string as text, bytes as binary data, without waiting. Bytes must not be changed afterwards.
+   * @returns how many bytes the message has, 1 for an empty one; 0: it was not sent, since more than 1 MiB waits to be
+   * sent (`drain` is called when there is room) or the WebSocket is closed
+   * @throws ArgumentError
+   */
+  send(data: string | Uint8Array): number
+  /**
+   * Closes it. Harmless when it is closed already.
+   * @param code 1000 to 1003, 1007 to 1014, or 3000 to 4999. Default: 1000
+   * @param message at most 123 bytes of UTF-8. Default: none
+   * @throws ArgumentError
+   */
+  close(code?: number | null, message?: string | null): void
+}

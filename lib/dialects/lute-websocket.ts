@@ -1,0 +1,46 @@
+import { ArgumentError } from '../errors.js'
+import { callbacks } from '../websocket/callbacks.js'
+import { checkClose } from '../websocket/frames.js'
+import type { WebSocketHandler } from '../websocket/upgrade.js'
+import type { WebSocket } from '../websocket/websocket.js'
+import type { ServerWebSocket, WebSocketHandlers } from './lute-types.js'
+import { called } from './waiting.js'
+
+/** What is done with each WebSocket: it calls these handlers. */
+export function conversation(handlers: WebSocketHandlers): WebSocketHandler {
+  return (ws) => {
+    const socket = socketOf(ws)
+    const { drain } = handlers
+    return callbacks({
+      open: () => called(() => handlers.open?.(socket)),
+      message: (_ws, message) => called(() => handlers.message?.(socket, message)),
+      close: (_ws, code, message) => called(() => handlers.close?.(socket, code, message)),
+      ...(drain === undefined || drain === null ? {} : { drain: () => called(() => handlers.drain?.(socket)) }),
+    })(ws)
+  }
+}
+
+function socketOf(ws: WebSocket): ServerWebSocket {
+  return {
+    send(data) {
+      if (typeof data !== 'string' && !(data instanceof Uint8Array)) {
+        throw new ArgumentError('data', `send: data must be a string or bytes, got ${data === null ? 'null' : typeof data}`)
+      }
+      return ws.trySend(data) === 0 ? 0 : Math.max(1, Buffer.byteLength(data))
+    },
+    close(code, message) {
+      check('code', () => checkClose(code ?? 1000, ''))
+      check('message', () => checkClose(1000, message ?? ''))
+      ws.close(code ?? 1000, message ?? '')
+    },
+  }
+}
+
+function check(argument: string, by: () => void): void {
+  try {
+    by()
+  } catch (error) {
+    const text = error instanceof Error ? error.message.replace('reason', argument) : String(error)
+    throw new ArgumentError(argument, text, { cause: error })
+  }
+}

@@ -1,0 +1,102 @@
+import { outside, type Op } from '../../lev/index.js'
+import type { Config } from '../config.js'
+import type { Context } from '../context.js'
+import { ArgumentError } from '../errors.js'
+import { isOp, isThenable, settled, type Answer, type Handler as CoreHandler } from '../handler.js'
+import { ResponseError } from '../http1/response.js'
+import { readConfiguration, settingNames } from './lute-configuration.js'
+import type { Configuration, Handler, ReceivedRequest, Server, ServerResponse } from './lute-types.js'
+import { conversation } from './lute-websocket.js'
+import { queryPairs, tableOf } from './query.js'
+import { serverFor, started } from './serving.js'
+import { waiting, type Waiting } from './waiting.js'
+
+export type {
+  Configuration, Handler, ReceivedRequest, Server, ServerResponse, ServerWebSocket, WebSocketHandlers,
+} from './lute-types.js'
+
+/** What the server knows of a request while it is handled. */
+interface Visit {
+  readonly ctx: Context
+  asked: boolean
+  upgrades: boolean
+}
+
+/**
+ * Starts a server, and gives its handle once the address is bound.
+ * @param config its handler, or the whole configuration
+ * @param settings those of the core for which there is no name here: limits, timeouts, logs
+ * @throws ConfigError naming the field and what is wrong with it, and IdentityError for a certificate or key, at once
+ * @throws BindError when the address cannot be had
+ */
+export function serve(
+  config: Handler | Configuration, settings?: Omit<Config, 'ip' | 'port' | 'reuse_port' | 'ssl'> | null,
+): Waiting<Server> {
+  const { own, handler, websocket } = readConfiguration(config)
+  const visits = new WeakMap<object, Visit>()
+  const upgrade = websocket === null ? null : conversation(websocket)
+  let port = own.port ?? 0
+  let closed = false
+
+  const handle: Server = {
+    hostname: own.ip ?? '',
+    get port() {
+      return port
+    },
+    close() {
+      const first = !closed
+      closed = true
+      if (first) core.stop().catch(() => {})
+      return first
+    },
+    upgrade(req) {
+      if (typeof req !== 'object' || req === null) throw new ArgumentError('req', 'upgrade: req must be what the handler was given')
+      const visit = visits.get(req)
+      if (visit === undefined || visit.asked) return false
+      visit.asked = true
+      visit.upgrades = upgrade !== null && visit.ctx.wantsWebSocket
+      return visit.upgrades
+    },
+  }
+
+  const answer: CoreHandler = (method, path, args, headers, body, ctx) => {
+    // The first request may be there before `serve` goes on.
+    port ||= ctx.client.local.port
+    if (handler === null) return upgrade !== null && ctx.wantsWebSocket ? ctx.upgrade(upgrade) : ['No handler configured\n', 404]
+    const request: ReceivedRequest = { method, path, body: body?.toString() ?? '', query: queryOf(args), headers }
+    const visit: Visit = { ctx, asked: false, upgrades: false }
+    visits.set(request, visit)
+    const conclude = (given: unknown): Answer => {
+      visit.asked = true
+      return visit.upgrades && upgrade !== null ? ctx.upgrade(upgrade) : answerOf(given)
+    }
+    const given = outside(() => handler(request, handle))
+    return isOp(given) || isThenable(given) ? concludeLater(given, conclude) : conclude(given)
+  }
+
+  const core = serverFor(own, settings, settingNames, answer)
+  return waiting(function* () {
+    port = (yield* started(core)).port
+    return handle
+  })
+}
+
+function* concludeLater(given: unknown, conclude: (given: unknown) => Answer): Op<Answer> {
+  return conclude(yield* settled(given))
+}
+
+function queryOf(args: string): Record<string, string> {
+  return tableOf(args === '' ? [] : queryPairs(args).reverse())
+}
+
+function answerOf(given: unknown): Answer {
+  if (typeof given === 'string' || given instanceof Uint8Array) return given
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new ResponseError(null, 'the handler must return a string, or a table { status, body, headers }')
+  }
+  const { status, body, headers } = given as Exclude<ServerResponse, string | Uint8Array>
+  if (body !== undefined && body !== null && typeof body !== 'string' && !(body instanceof Uint8Array)) {
+    throw new ResponseError(null, `the body must be a string or bytes, got ${typeof body}`)
+  }
+  return [body ?? null, status ?? 200, headers ?? undefined]
+}
