@@ -1,9 +1,10 @@
-import { now, suspend, type Op } from '../lev/index.js'
+import { now, type Op } from '../lev/index.js'
 import { StateError } from './errors.js'
 import type { Exchange } from './exchange.js'
 import { chunkSize, lastChunk, LAST_CHUNK, ResponseError, type HeaderValue } from './http1/response.js'
 import type { Packer } from './packer.js'
 import type { Inlet } from './producers.js'
+import { Signal } from './signal.js'
 
 /** Bytes of unsent output above which a producer waits: the stream's own limit. */
 const unsentLimit = 128 * 1024
@@ -171,24 +172,6 @@ export class Outlet implements Inlet {
       client.writeDeadline = Infinity
       this.#waited += now() - began
     }
-  }
-}
-
-/** Tells whoever waits that something has changed; they look for themselves what. */
-class Signal {
-  readonly #waiting = new Set<() => void>()
-
-  tell(): void {
-    for (const wake of this.#waiting) wake()
-    this.#waiting.clear()
-  }
-
-  *wait(): Op<void> {
-    yield* suspend<undefined>((resume) => {
-      const wake = (): void => resume(undefined)
-      this.#waiting.add(wake)
-      return () => this.#waiting.delete(wake)
-    })
   }
 }
 

@@ -1,0 +1,109 @@
+import { scope, sleep, type Op, type Task } from '../../lev/index.js'
+import type { Context } from '../context.js'
+import type { RequestHeaders } from '../http1/headers.js'
+import { Signal } from '../signal.js'
+import type { Reply } from './nodemcu-reply.js'
+import type { Handler, Request, Socket } from './nodemcu-types.js'
+import { called } from './waiting.js'
+
+/** Seconds that a handler may go on for after its answer has been sent. */
+const graceSeconds = 10
+
+/** A request as the core hands it over. */
+export interface Arrival {
+  readonly method: string
+  readonly url: string
+  readonly headers: RequestHeaders
+  readonly ctx: Context
+}
+
+/** Has a handler deal with a request, for a task of its own. What goes wrong is told to `reply`, never thrown. */
+export function* visit(arrival: Arrival, reply: Reply, handler: Handler): Op<void> {
+  const { ctx } = arrival
+  const req = new IncomingRequest(arrival, reply)
+  // Aborts when the client goes away, and when the server stops waiting.
+  const gone = (): void => reply.end()
+  ctx.signal.addEventListener('abort', gone)
+  if (ctx.signal.aborted) gone()
+  try {
+    yield* scope(function* (around) {
+      let grace: Task<void> | null = null
+      const handling = around.spawn(function* () {
+        try {
+          yield* called(() => handler(req, reply.res))
+        } finally {
+          grace?.cancel()
+        }
+      })
+      const telling = around.spawn(() => req.deliver(arrival, reply))
+      yield* reply.ended()
+      telling.cancel('client gone')
+      if (handling.outcome !== null) return
+      grace = around.spawn(function* () {
+        if (!ctx.signal.aborted) yield* sleep(graceSeconds)
+        handling.cancel('client gone')
+      })
+    })
+  } catch (error) {
+    if (!reply.fail(error)) ctx.logger.error({ err: error, method: arrival.method, query: arrival.url }, 'the handler failed behind its answer')
+  } finally {
+    ctx.signal.removeEventListener('abort', gone)
+  }
+}
+
+class IncomingRequest implements Request {
+  readonly conn: Socket
+  readonly method: string
+  readonly url: string
+  readonly #assigned = new Signal()
+  #onheader: Request['onheader'] = null
+  #ondata: Request['ondata'] = null
+
+  constructor({ method, url, ctx }: Arrival, reply: Reply) {
+    const { client } = ctx
+    this.method = method
+    this.url = url
+    this.conn = {
+      getpeer: () => [client.remote.port, client.remote.ip],
+      getaddr: () => [client.local.port, client.local.ip],
+      close() {
+        client.close()
+        reply.end()
+      },
+    }
+  }
+
+  get onheader(): Request['onheader'] {
+    return this.#onheader
+  }
+
+  set onheader(handle: Request['onheader']) {
+    this.#onheader = handle ?? null
+    this.#assigned.tell()
+  }
+
+  get ondata(): Request['ondata'] {
+    return this.#ondata
+  }
+
+  set ondata(handle: Request['ondata']) {
+    this.#ondata = handle ?? null
+    this.#assigned.tell()
+  }
+
+  /** Calls back for the headers and the body, as soon as there is somebody to call. */
+  *deliver({ headers, ctx }: Arrival, reply: Reply): Op<void> {
+    while (this.#onheader === null && this.#ondata === null) yield* this.#assigned.wait()
+    for (const [name, value] of Object.entries(headers)) {
+      if (this.onheader !== null && value !== undefined) yield* called(() => this.onheader?.(this, name, value))
+    }
+    for (;;) {
+      while (this.#ondata === null) yield* this.#assigned.wait()
+      // What a callback sends in answer to each piece must not pile up.
+      yield* reply.room()
+      const chunk = yield* ctx.body.read()
+      yield* called(() => this.ondata?.(this, chunk))
+      if (chunk === null) return
+    }
+  }
+}
