@@ -80,6 +80,8 @@ export function comparableHead({ lines }: Answer, freeFraming = false): string {
     const value = line.slice(colon + 1).trim()
     const said = `${name}: ${caseless.has(name) ? value.toLowerCase() : value}`
     if (/^(connection: keep-alive|keep-alive: .*|server: .*|vary: accept-encoding)$/.test(said)) continue
+    // RFC 9110 section 6.6.1: an answer of 1xx may do without.
+    if (name === 'date' && / 1\d\d /.test(lines[0])) continue
     if (freeFraming && (name === 'content-length' || name === 'transfer-encoding')) continue
     fields.push(name === 'date' ? `date: ${/ GMT$/.test(value) ? '*' : value}` : said)
   }

@@ -1,7 +1,9 @@
 import net from 'node:net'
 import tls from 'node:tls'
 import { differenceOf, readAnswers, type Answer } from './answers.js'
-import type { HttpScenario } from './scenarios.js'
+import { cipher } from './cipher.js'
+import { frame, handshake } from './frames.js'
+import type { Scenario, WebSocketScenario } from './scenarios.js'
 
 /** Longest wait for the answers to one scenario's bytes, in milliseconds. */
 const patience = 10_000
@@ -14,7 +16,8 @@ export interface Answers {
 }
 
 /** Sends a scenario's bytes once, each on a connection of its own, and reads all the answers. */
-export async function ask(scenario: HttpScenario, port: number): Promise<Answers> {
+export async function ask(scenario: Scenario, port: number): Promise<Answers> {
+  if (scenario.kind === 'websocket') return askWebSocket(scenario, port)
   const answers: Answer[] = []
   let agreed = ''
   for (const request of new Set(scenario.requests())) {
@@ -28,7 +31,7 @@ export async function ask(scenario: HttpScenario, port: number): Promise<Answers
 function exchange(request: string, depth: number, secure: boolean, port: number): Promise<Answers> {
   return new Promise((resolve, reject) => {
     // What is compared is the answer: any certificate will do.
-    const secured = secure ? tls.connect({ port, host: '127.0.0.1', rejectUnauthorized: false }) : null
+    const secured = secure ? tls.connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ciphers: cipher }) : null
     const socket = secured ?? net.connect(port, '127.0.0.1')
     let agreed = ''
     let received = ''
@@ -59,6 +62,35 @@ function exchange(request: string, depth: number, secure: boolean, port: number)
       }
     })
     socket.write(request, 'latin1')
+  })
+}
+
+/** The answer to a handshake, and to one message after it: as if that were the answer's content. */
+function askWebSocket({ payload, asText }: WebSocketScenario, port: number): Promise<Answers> {
+  const [sent, expected] = [frame(payload(), asText, true), frame(payload(), asText, false)]
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(port, '127.0.0.1')
+    let received = ''
+    const fail = (error: Error): void => {
+      socket.destroy()
+      reject(error)
+    }
+    socket.setEncoding('latin1')
+    socket.setTimeout(patience, () => fail(new Error(`no message came back; so far: ${beginning(received)}`)))
+    socket.on('error', fail)
+    socket.on('end', () => fail(new Error(`the connection was closed; so far: ${beginning(received)}`)))
+    socket.on('data', (data: string) => {
+      const asked = received.includes('\r\n\r\n')
+      received += data
+      const empty = received.indexOf('\r\n\r\n')
+      if (empty < 0) return
+      if (!asked) socket.write(sent)
+      const content = received.slice(empty + 4)
+      if (content.length < expected.length) return
+      socket.destroy()
+      resolve({ answers: [{ lines: received.slice(0, empty).split('\r\n'), content, size: content.length }], tls: '' })
+    })
+    socket.write(handshake, 'latin1')
   })
 }
 

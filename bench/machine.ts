@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import os from 'node:os'
 import type { Cores } from './proc.js'
 
@@ -15,7 +14,7 @@ export interface Machine {
   readonly versions: Readonly<Record<string, string>>
 }
 
-/** @param others versions of what is not part of Node or of this package */
+/** @param others versions of what is not part of Node */
 export function describeMachine(cores: Cores, others: Readonly<Record<string, string>>): Machine {
   const [cpu] = os.cpus()
   return {
@@ -26,11 +25,6 @@ export function describeMachine(cores: Cores, others: Readonly<Record<string, st
     serverCore: cores.server,
     loadCore: cores.load,
     siblings: cores.siblings,
-    versions: { Leveret: leveretVersion(), Node: process.version, OpenSSL: process.versions.openssl ?? 'none', ...others },
+    versions: { Node: process.version, OpenSSL: process.versions.openssl ?? 'none', ...others },
   }
-}
-
-function leveretVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
 }

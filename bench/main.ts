@@ -2,14 +2,14 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { developmentIdentities } from 'leveret/tls'
+import { makeCertificate } from './certificate.js'
 import { writeContent } from './content.js'
 import { howToInstall, wrkVersion } from './load/wrk.js'
 import { describeMachine } from './machine.js'
 import { measureClosed } from './measure/closed.js'
 import { missing, type Missing, type Setting } from './measure/setting.js'
 import { readOptions, Refused, usage, type Options } from './options.js'
-import type { Peer, PemFiles } from './peers.js'
+import type { Peer } from './peer.js'
 import { chooseCores, type Cores } from './proc.js'
 import { summarize, type Result } from './report/summary.js'
 import { block, heading, tableHead } from './report/table.js'
@@ -86,14 +86,7 @@ function prepareGround(): Ground {
   const content = join(folder, 'content')
   mkdirSync(content)
   writeContent(content)
-  return { folder, content, pem: certificates(join(folder, 'certificates')) }
-}
-
-function certificates(folder: string): PemFiles {
-  const { ssl } = developmentIdentities(folder, ['localhost'], Date.now() / 1000)
-  const { cert, key } = ssl.default ?? {}
-  if (cert === undefined || key === undefined) throw new Error('no certificate was made')
-  return { cert, key }
+  return { folder, content, pem: makeCertificate(folder, new Date()) }
 }
 
 try {

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
-import { peers, type Peer } from './peers.js'
+import type { Peer } from './peer.js'
+import { peers } from './peers.js'
 import { full, quick, type Plan } from './plan.js'
 import { scenarios, type Scenario } from './scenarios.js'
 

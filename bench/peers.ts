@@ -1,40 +1,8 @@
+import { existsSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { nginx } from './nginx.js'
+import { argumentsOf, installed, notInstalled, packageVersion, peerFile, printed, type Order, type Peer } from './peer.js'
 import type { TaskName } from './tasks.js'
-
-/** PEM files for the scenarios over TLS. */
-export interface PemFiles {
-  readonly cert: string
-  readonly key: string
-}
-
-/** What a server is started with. */
-export interface Order {
-  readonly task: TaskName
-  readonly port: number
-  /** Where the content lies. */
-  readonly content: string
-  /** A folder for files of the moment. */
-  readonly folder: string
-  readonly pem: PemFiles | null
-}
-
-/** A server that takes part. */
-export interface Peer {
-  /** What `--peers` takes. */
-  readonly name: string
-  readonly title: string
-  /** Why it has no part in a task; null if it has. */
-  declines(task: TaskName): string | null
-  /** Its version, or why it is not to be had here. */
-  find(): { readonly version: string } | { readonly absent: string }
-  /** The command that serves in the foreground. */
-  command(order: Order): readonly string[]
-}
-
-/** `TASK PORT FOLDER [CERT KEY]`: how the programs are told what to serve. */
-export function argumentsOf({ task, port, content, pem }: Order): string[] {
-  return [task, String(port), content, ...(pem === null ? [] : [pem.cert, pem.key])]
-}
 
 function nodeProgram(name: string): (order: Order) => string[] {
   const program = fileURLToPath(new URL(`servers/${name}.js`, import.meta.url))
@@ -44,20 +12,78 @@ function nodeProgram(name: string): (order: Order) => string[] {
 const leveret: Peer = {
   name: 'leveret',
   title: 'Leveret',
+  collects: true,
   declines: () => null,
-  find: () => ({ version: process.version }),
+  find: () => ({ version: packageVersion(fileURLToPath(new URL('../../package.json', import.meta.url))) }),
   command: nodeProgram('leveret'),
 }
 
 const nodeHttp: Peer = {
   name: 'node-http',
   title: 'node:http',
+  collects: true,
   declines: (task) => (task === 'websocket' ? 'node:http has no WebSocket' : null),
   find: () => ({ version: process.version }),
   command: nodeProgram('node-http'),
 }
 
-export const peers: readonly Peer[] = [leveret, nodeHttp]
+const fastify: Peer = {
+  name: 'fastify',
+  title: 'Fastify',
+  collects: true,
+  declines: (task) => (task === 'websocket' ? 'its WebSockets are those of ws' : null),
+  find: () => installed('fastify'),
+  command: (order) => [process.execPath, peerFile('fastify.js'), ...argumentsOf(order)],
+}
+
+/**
+ * The package `bun` finds its program only by a script that runs when it is installed. It is in a package of its own;
+ * there may be several, for different processors and libraries: the one that runs here is taken.
+ */
+let bunProgram = 'bun'
+
+const bun: Peer = {
+  name: 'bun',
+  title: 'Bun',
+  collects: true,
+  declines: () => null,
+  find() {
+    const folder = peerFile('node_modules/@oven')
+    for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+      const version = printed(`${folder}/${name}/bin/bun`, ['--version'])
+      if (version === null) continue
+      bunProgram = `${folder}/${name}/bin/bun`
+      return { version }
+    }
+    return { absent: notInstalled }
+  },
+  command: (order) => [bunProgram, peerFile('bun.js'), ...argumentsOf(order)],
+}
+
+export const goProgram = peerFile('built/go-server')
+
+const go: Peer = {
+  name: 'go',
+  title: 'Go net/http',
+  collects: true,
+  declines: (task) => (task === 'websocket' ? 'its standard library has no WebSocket' : null),
+  find() {
+    const version = printed(goProgram, ['version'])
+    return version === null ? { absent: 'not built: apt install golang-go, then npm run bench:install' } : { version }
+  },
+  command: (order) => [goProgram, ...argumentsOf(order)],
+}
+
+const ws: Peer = {
+  name: 'ws',
+  title: 'ws',
+  collects: true,
+  declines: (task) => (task === 'websocket' ? null : 'WebSocket only'),
+  find: () => installed('ws'),
+  command: (order) => [process.execPath, peerFile('ws.js'), ...argumentsOf(order)],
+}
+
+export const peers: readonly Peer[] = [leveret, nodeHttp, fastify, bun, go, nginx, ws]
 
 /** Whom the others are compared with. */
 export function referenceOf(task: TaskName): string {

@@ -18,22 +18,39 @@ interface Common {
   readonly quick: boolean
 }
 
-/** wrk sends requests over and over: the next one when the last one is answered. */
+/** Requests over and over: the next one when the last one is answered. */
 export interface HttpScenario extends Common {
   readonly kind: 'http'
+  /** What makes the load: wrk, or the generator that makes a new TLS handshake for each request, which wrk does not. */
+  readonly load: 'wrk' | 'handshake'
   /** Bytes that are sent at once (`depth` requests), latin1. Several of them take turns. */
   readonly requests: () => readonly string[]
   /** Whether a server may choose between Content-Length and chunks. */
   readonly freeFraming: boolean
 }
 
-export type Scenario = HttpScenario
+/** Messages over and over, `depth` of them under way on each WebSocket. */
+export interface WebSocketScenario extends Common {
+  readonly kind: 'websocket'
+  /** What is sent, and comes back. */
+  readonly payload: () => Buffer
+  /** As text; else as bytes. */
+  readonly asText: boolean
+}
+
+/** Closed loops. */
+export type Scenario = HttpScenario | WebSocketScenario
 
 type Given = Partial<Omit<HttpScenario, 'name' | 'title' | 'requests' | 'kind'>>
 
 function http(name: string, title: string, requests: () => readonly string[], given: Given): HttpScenario {
-  const usual = { task: 'hello' as const, secure: false, connections: 64, depth: 1, quick: true, freeFraming: false }
-  return { kind: 'http', name, title, requests, ...usual, ...given }
+  const usual = { task: 'hello' as const, secure: false, connections: 64, depth: 1, quick: true }
+  return { kind: 'http', load: 'wrk', freeFraming: false, name, title, requests, ...usual, ...given }
+}
+
+function webSocket(name: string, title: string, size: number, asText: boolean, depth: number): WebSocketScenario {
+  const usual = { task: 'websocket' as const, secure: false, connections: 64, quick: true }
+  return { kind: 'websocket', name, title, payload: () => Buffer.from(text(size)), asText, depth, ...usual }
 }
 
 const kilobyte = (): string => text(1024)
@@ -51,7 +68,11 @@ export const scenarios: readonly Scenario[] = [
   http('text', 'text of 1 MB', () => [bare], { task: 'text', connections: 16 }),
   http('download', 'download of 10 MB', () => [bare], { task: 'download', connections: 4 }),
   http('upload', 'upload of 20 MB', () => [post(bytes(20 * 2 ** 20), 'application/octet-stream')], { task: 'upload', connections: 4 }),
-  http('close', 'one request per connection', () => [last], {}),
-  http('ten', 'ten requests per connection', () => [...Array<string>(9).fill(bare), last], {}),
+  http('close', 'one request per connection', () => [last], { task: 'close' }),
+  http('ten', 'ten requests per connection', () => [...Array<string>(9).fill(bare), last], { task: 'close' }),
   http('https', 'bare GET, HTTPS keep-alive', () => [bare], { secure: true }),
+  http('handshake', 'HTTPS, a new handshake per request', () => [last], { task: 'close', secure: true, connections: 16, load: 'handshake' }),
+  webSocket('ws', 'WebSocket echo, text of 128 B', 128, true, 1),
+  webSocket('ws-large', 'WebSocket echo, 16 KB of bytes', 16 * 1024, false, 1),
+  webSocket('ws-many', 'WebSocket echo, text of 128 B, 32 under way', 128, true, 32),
 ]

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { PemFiles, Peer } from './peers.js'
+import type { Peer, PemFiles } from './peer.js'
 import { sampleCpu, type CpuSample } from './proc.js'
 import type { Scenario } from './scenarios.js'
 

@@ -2,6 +2,8 @@
 export const tasks = [
   /** Answers 14 bytes of text. */
   'hello',
+  /** As `hello`, on connections that some requests ask to close. */
+  'close',
   /** Answers text made from the target and two of the request's headers. */
   'headers',
   /** Answers `item.json`, made from an object each time. */

@@ -1,6 +1,7 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { openSslConfig } from '../cipher.js'
 import type { HttpScenario } from '../scenarios.js'
 import { CounterFile } from './counter.js'
 import { output, type Load, type LoadSummary } from './load.js'
@@ -54,12 +55,15 @@ export class WrkLoad implements Load {
   readonly #child: ChildProcess
   readonly #ended: Promise<string>
   readonly #counter: CounterFile
+  /** Requests that may be on their way when it stops, and the first ones, which wrk makes to look at them. */
+  readonly #underWay: number
 
   /**
    * @param seconds after which it ends by itself, should nobody stop it
    * @param folder where its files are put
    */
   constructor(scenario: HttpScenario, port: number, seconds: number, folder: string, core: number) {
+    this.#underWay = (scenario.connections + 1) * scenario.depth
     const files = scenario.requests().map((text, index) => {
       const file = join(folder, `${scenario.name}-${index}.http`)
       writeFileSync(file, text, 'latin1')
@@ -68,9 +72,11 @@ export class WrkLoad implements Load {
     this.#counter = new CounterFile(join(folder, `${scenario.name}.count`))
     const script = join(folder, `${scenario.name}.lua`)
     writeFileSync(script, wrkScript(files, scenario.depth, this.#counter.path))
+    const env = { ...process.env, OPENSSL_CONF: join(folder, 'openssl.cnf') }
+    writeFileSync(env.OPENSSL_CONF, openSslConfig)
     const url = `${scenario.secure ? 'https' : 'http'}://127.0.0.1:${port}/`
     const wrk = ['wrk', '-t1', `-c${scenario.connections}`, `-d${Math.ceil(seconds)}s`, '--timeout', '10s', '-s', script, url]
-    this.#child = spawn('taskset', ['-c', String(core), ...wrk], { stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#child = spawn('taskset', ['-c', String(core), ...wrk], { stdio: ['ignore', 'pipe', 'pipe'], env })
     this.#ended = output(this.#child)
     // Waited for in stop(); until then a failure is no unhandled one.
     this.#ended.catch(() => {})
@@ -88,7 +94,9 @@ export class WrkLoad implements Load {
   /** Ends it as Ctrl-C does: wrk then tells what it saw. */
   async stop(): Promise<LoadSummary> {
     this.#child.kill('SIGINT')
-    return parseWrk(await this.#ended)
+    const { requests, faults } = parseWrk(await this.#ended)
+    const lost = this.count() - requests
+    return { requests, faults: lost > this.#underWay ? [...faults, `wrk: ${lost} requests were not answered`] : faults }
   }
 
   kill(): void {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ask, difference, type Answers } from '../check.js'
-import { WrkLoad } from '../load/wrk.js'
-import type { Load, LoadSummary } from '../load/load.js'
-import type { Peer } from '../peers.js'
+import type { Load } from '../load/load.js'
+import { startLoad } from '../load/start.js'
+import type { Peer } from '../peer.js'
 import { coreBusy, cpuBetween, sampleCpu } from '../proc.js'
 import type { Scenario } from '../scenarios.js'
 import { RunningServer } from '../server.js'
@@ -37,25 +37,37 @@ export interface Outcome {
   readonly missing: readonly Missing[]
 }
 
-/** Measures one scenario with all peers, in turns. */
+/** Measures one scenario with all peers, in turns. One that fails has no figures; the others have. */
 export async function measureClosed(scenario: Scenario, setting: Setting): Promise<Outcome> {
   const { plan, progress } = setting
-  const { servers, missing: absent } = await startAll(scenario, setting)
-  try {
-    for (const server of servers) {
-      progress(`${scenario.name}: warming up ${server.peer.title}`)
-      await underLoad(scenario, server, setting, () => sleep(plan.warmUp * 1000))
+  const { servers, missing: lacking } = await startAll(scenario, setting)
+  const runs = servers.map((server) => ({ server, rounds: [] as Round[], failure: null as string | null }))
+  const attempt = async (run: (typeof runs)[number], work: () => Promise<void>): Promise<void> => {
+    if (run.failure !== null) return
+    try {
+      await work()
+    } catch (error) {
+      run.failure = error instanceof Error ? error.message : String(error)
     }
-    const rounds: Round[][] = servers.map(() => [])
+  }
+  try {
+    for (const run of runs) {
+      progress(`${scenario.name}: warming up ${run.server.peer.title}`)
+      await attempt(run, async () => void await underLoad(scenario, run.server, setting, () => sleep(plan.warmUp * 1000)))
+    }
     for (let round = 0; round < plan.rounds; round++) {
-      for (const index of inTurns(servers.length, round)) {
-        progress(`${scenario.name}: round ${round + 1} of ${plan.rounds}, ${servers[index].peer.title}`)
-        rounds[index].push(await measureRound(scenario, servers[index], setting))
+      for (const index of inTurns(runs.length, round)) {
+        const run = runs[index]
+        progress(`${scenario.name}: round ${round + 1} of ${plan.rounds}, ${run.server.peer.title}`)
+        await attempt(run, async () => void run.rounds.push(await measureRound(scenario, run.server, setting)))
       }
     }
-    return { measured: servers.map(({ peer }, index) => ({ peer, rounds: rounds[index] })), missing: absent }
   } finally {
     await Promise.all(servers.map((server) => server.stop()))
+  }
+  return {
+    measured: runs.filter(({ failure }) => failure === null).map(({ server, rounds }) => ({ peer: server.peer, rounds })),
+    missing: [...lacking, ...runs.flatMap(({ server, failure }) => (failure === null ? [] : [missing(server.peer, 'failed', failure)]))],
   }
 }
 
@@ -83,7 +95,7 @@ export async function startAll(
       server = await RunningServer.start(peer, scenario, ground, cores?.server ?? null)
       const answers = await ask(scenario, server.port)
       first ??= answers
-      const found = difference(first, answers, scenario.freeFraming)
+      const found = difference(first, answers, scenario.kind === 'http' && scenario.freeFraming)
       if (found !== null) throw new Error(`it does not answer as ${servers[0].peer.title} does: ${found}`)
       servers.push(server)
     } catch (error) {
@@ -112,6 +124,7 @@ export async function between(load: Load, server: RunningServer, { cores }: Sett
   const second = look()
   const took = (second.at - first.at) / 1000
   const requests = second.requests - first.requests
+  if (requests <= 0) throw new Error(`no request was answered in ${took.toFixed(1)} s`)
   const { total, system } = cpuBetween(first.server, second.server)
   const serverBusy = total / 1e6 / took
   return {
@@ -138,19 +151,12 @@ interface Look {
 async function underLoad<T>(
   scenario: Scenario, server: RunningServer, { plan, ground, cores }: Setting, work: (load: Load) => Promise<T>,
 ): Promise<{ result: T; faults: readonly string[] }> {
-  const load = new WrkLoad(scenario, server.port, plan.warmUp + plan.settle + plan.window + 10, ground.folder, cores.load)
+  const load = startLoad(scenario, server.port, plan.warmUp + plan.settle + plan.window + 10, ground.folder, cores.load)
   try {
     const result = await work(load)
-    const sent = load.count()
-    const summary = await load.stop()
-    return { result, faults: [...summary.faults, ...uncounted(scenario, sent, summary)] }
+    const { faults } = await load.stop()
+    return { result, faults }
   } finally {
     load.kill()
   }
-}
-
-/** What was sent was answered, but for what was on its way when the load stopped. */
-function uncounted({ connections, depth }: Scenario, sent: number, { requests }: LoadSummary): string[] {
-  const lost = sent - requests
-  return lost > connections * depth ? [`${lost} of ${sent} requests were not answered`] : []
 }

@@ -1,4 +1,4 @@
-import type { Peer } from '../peers.js'
+import type { Peer } from '../peer.js'
 import type { Plan } from '../plan.js'
 import type { Cores } from '../proc.js'
 import type { Ground } from '../server.js'

@@ -10,6 +10,7 @@ const { item, text: long, bytes } = content(told)
 
 const handlers: Record<TaskName, Handler> = {
   hello: () => [hello, 200, { 'Content-Type': text }],
+  close: () => [hello, 200, { 'Content-Type': text }],
   headers: (_method, query, args, headers) => {
     const lines = `${query} ${args}\n${headers['user-agent']}\n${headers['accept-language']}\n`
     return [lines, 200, { 'Content-Type': text, 'Cache-Control': 'no-cache' }]

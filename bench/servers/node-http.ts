@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import http, { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http'
 import https from 'node:https'
-import { DEFAULT_CIPHERS } from 'node:tls'
 import zlib from 'node:zlib'
 import { gzipLevel, piece, pieces, type TaskName } from '../tasks.js'
 import { collectOnSignal, content, given, hello } from './given.js'
@@ -33,6 +32,7 @@ const handlers: Record<Exclude<TaskName, 'websocket'>, http.RequestListener> = {
     answer(response, lines, text, { 'Cache-Control': 'no-cache' })
   },
   json: (_request, response) => answer(response, JSON.stringify(item), 'application/json; charset=utf-8'),
+  close: (_request, response) => answer(response, hello, text),
   echo,
   mix: (request, response) => (request.method === 'GET' ? answer(response, hello, text) : echo(request, response)),
   gzip(_request, response) {
@@ -55,10 +55,6 @@ const handlers: Record<Exclude<TaskName, 'websocket'>, http.RequestListener> = {
   },
 }
 
-// The cipher that Leveret prefers, so that it is the servers that are compared.
-const cipher = 'TLS_AES_128_GCM_SHA256'
-const ciphers = [cipher, ...DEFAULT_CIPHERS.split(':').filter((other) => other !== cipher)].join(':')
-
 // As it comes: the defaults are what its documentation recommends (no Nagle delay, timeouts on). But idle connections
 // have to last as long as the benchmark needs them.
 const options = { keepAliveTimeout: 3600_000 }
@@ -66,6 +62,6 @@ const { task, port, pem } = told
 if (task === 'websocket') throw new Error('node:http has no WebSocket')
 const server = pem === null
   ? http.createServer(options, handlers[task])
-  : https.createServer({ ...options, ciphers, cert: readFileSync(pem.cert), key: readFileSync(pem.key) }, handlers[task])
+  : https.createServer({ ...options, cert: readFileSync(pem.cert), key: readFileSync(pem.key) }, handlers[task])
 collectOnSignal()
 server.listen(port, '127.0.0.1')

@@ -2,10 +2,10 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { developmentIdentities } from 'leveret/tls'
+import { makeCertificate } from '../../bench/certificate.js'
 import { writeContent } from '../../bench/content.js'
 import { startAll } from '../../bench/measure/closed.js'
-import { peers, type PemFiles } from '../../bench/peers.js'
+import { peers } from '../../bench/peers.js'
 import { residentMemory } from '../../bench/proc.js'
 import { scenarios } from '../../bench/scenarios.js'
 
@@ -17,8 +17,7 @@ const own = peers.filter(({ name }) => name === 'leveret' || name === 'node-http
 
 t.test('every server answers every scenario alike', { skip: !linux }, async (t) => {
   const folder = t.testdir()
-  const { ssl } = developmentIdentities(folder, ['localhost'], Date.now() / 1000)
-  const ground = { folder, content: `${folder}/content`, pem: { cert: '', key: '', ...ssl.default } as PemFiles }
+  const ground = { folder, content: `${folder}/content`, pem: makeCertificate(folder, new Date()) }
   mkdirSync(ground.content)
   writeContent(ground.content)
   for (const scenario of scenarios) {

@@ -1,0 +1,18 @@
+import { frame } from '../frames.js'
+import type { Scenario } from '../scenarios.js'
+import { GeneratorLoad } from './generator.js'
+import type { Load } from './load.js'
+import { WrkLoad } from './wrk.js'
+
+/** Puts a scenario's load on a server. @param seconds after which it may end by itself, should nobody stop it */
+export function startLoad(scenario: Scenario, port: number, seconds: number, folder: string, core: number): Load {
+  const { secure, connections, depth } = scenario
+  if (scenario.kind === 'websocket') {
+    const [payload, answer] = [scenario.payload(), frame(scenario.payload(), scenario.asText, false)]
+    const bytes = frame(payload, scenario.asText, true)
+    return new GeneratorLoad('websocket', { port, secure, connections, depth, bytes, answerSize: answer.length }, folder, core)
+  }
+  if (scenario.load === 'wrk') return new WrkLoad(scenario, port, seconds, folder, core)
+  const bytes = Buffer.from(scenario.requests()[0], 'latin1')
+  return new GeneratorLoad('handshake', { port, secure, connections, depth, bytes, answerSize: 0 }, folder, core)
+}

@@ -1,0 +1,3 @@
+module leveret.test/bench
+
+go 1.19
