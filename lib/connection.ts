@@ -24,7 +24,6 @@ export class Connection implements Peer, Drainable {
   tls: TlsFacts | null = null
   /** Whether it waits for the first byte of a request, or for its handshake. */
   idle = false
-  /** Told when the server stops, by what goes on for as long as its client likes: a WebSocket. */
   onDrain: (() => void) | null = null
   #dateLine = ''
   /** When the second of `#dateLine` is over. */
@@ -48,6 +47,10 @@ export class Connection implements Peer, Drainable {
     client.stallTimeout = settings.send_timeout
     this.#peerHeader = { 'x-client-ip': client_ip }
     this.#peerHeaders = { 'x-client-ip': client_ip, 'x-real-ip': client_ip }
+  }
+
+  get draining(): boolean {
+    return this.service.draining
   }
 
   get logger(): Logger {

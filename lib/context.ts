@@ -18,6 +18,10 @@ export interface Peer {
   readonly logger: Logger
   readonly redis: unknown
   readonly tls: TlsFacts | null
+  /** Whether the server is stopping. */
+  readonly draining: boolean
+  /** Called when the server begins to stop, while a request is at work. */
+  onDrain: (() => void) | null
 }
 
 /** What a handler is given besides the request: its last argument. */
@@ -35,17 +39,20 @@ export class Context {
   readonly redis: unknown
   /** What the TLS handshake agreed on, the client's certificate included; null without TLS. */
   readonly tls: TlsFacts | null
+  readonly #peer: Peer
   readonly #head: RequestHead
   readonly #request: Recipient | null
   readonly #buffered: Buffer | null
   #body: RequestBody | null
   #controller: AbortController | null = null
   #gone: string | null = null
+  #drain: AbortController | null = null
 
   /** @param body the content of the request, as a whole or to be read */
   constructor(
     peer: Peer, count: number, head: RequestHead = NO_HEAD, body: Buffer | RequestBody | null = null, request: Recipient | null = null,
   ) {
+    this.#peer = peer
     this.client = peer.client
     this.client_ip = peer.client_ip
     this.count = count
@@ -88,6 +95,19 @@ export class Context {
     return this.#controller.signal
   }
 
+  /**
+   * Aborts when the server begins to stop: what would go on for as long as its client likes had better end soon then. Requests
+   * in flight are left alone until the time for draining is over.
+   */
+  get draining(): AbortSignal {
+    if (this.#drain === null) {
+      this.#drain = new AbortController()
+      if (this.#peer.draining) Context.drain(this)
+      else this.#peer.onDrain ??= () => Context.drain(this)
+    }
+    return this.#drain.signal
+  }
+
   /** Whether the request asks for a WebSocket; its handshake may have faults still. */
   get wantsWebSocket(): boolean {
     return asksForWebSocket(this.#head)
@@ -101,6 +121,11 @@ export class Context {
    */
   upgrade(handle: WebSocketHandler, options?: WebSocketOptions): Upgrade {
     return new Upgrade(handle, options)
+  }
+
+  /** Aborts `context.draining`. */
+  static drain(context: Context): void {
+    context.#drain?.abort(new DOMException('the server stops', 'AbortError'))
   }
 
   /** Whether `abort` was called. */

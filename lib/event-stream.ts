@@ -1,4 +1,4 @@
-import { now, scope, sleep, type Op } from '../lev/index.js'
+import { now, scope, sleep, spawn, type Op } from '../lev/index.js'
 import { ArgumentError } from './errors.js'
 import type { AnswerParts } from './handler.js'
 import type { ResponseHeaders } from './http1/response.js'
@@ -19,6 +19,8 @@ export interface EventStreamOptions {
   readonly heartbeat?: number
   /** Seconds after which the client is to connect anew; the client's own choice when absent. */
   readonly retry?: number
+  /** Ends the stream, in order, when it aborts: `ctx.draining`, so that a server that stops need not wait for its clients to leave. */
+  readonly until?: AbortSignal
   /** Status 200 and these headers, besides Content-Type and `Cache-Control: no-store`. */
   readonly headers?: ResponseHeaders
 }
@@ -54,6 +56,8 @@ export function eventStream(produce: (events: EventSender) => Op<void>, options:
   if (typeof produce !== 'function') throw new ArgumentError('produce', 'produce must be a generator function')
   const heartbeat = secondsOf('heartbeat', options.heartbeat ?? defaultHeartbeat)
   const retry = options.retry === undefined ? '' : retryLine(options.retry)
+  const { until } = options
+  if (until !== undefined && !(until instanceof AbortSignal)) throw new ArgumentError('until', 'until must be an AbortSignal')
   const headers: ResponseHeaders = { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', ...options.headers }
   return [function* (out) {
     if (retry !== '') yield* out.write(`${retry}\n`)
@@ -61,10 +65,25 @@ export function eventStream(produce: (events: EventSender) => Op<void>, options:
     const sender = new Sender(out)
     yield* scope(function* (around) {
       const beating = heartbeat > 0 ? around.spawn(() => sender.beat(heartbeat)) : null
-      yield* produce(sender)
+      yield* unlessAborted(until, () => produce(sender))
       beating?.cancel()
     })
   }, 200, headers]
+}
+
+/** Runs an operation, and cancels it if `signal` aborts. */
+function* unlessAborted(signal: AbortSignal | undefined, start: () => Op<void>): Op<void> {
+  if (signal === undefined) return yield* start()
+  const task = spawn(start)
+  const stop = (): void => task.cancel()
+  signal.addEventListener('abort', stop)
+  try {
+    if (signal.aborted) stop()
+    yield* task.done()
+    if (task.outcome?.kind === 'error') task.result()
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
 }
 
 class Sender implements EventSender {

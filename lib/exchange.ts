@@ -77,6 +77,11 @@ export class Exchange implements Persistence, Recipient {
     return true
   }
 
+  /** The server begins to stop. */
+  drain(): void {
+    if (this.#ctx !== null) Context.drain(this.#ctx)
+  }
+
   /** Nobody waits for the answer any more: the handler's signal aborts. */
   abort(why: string): void {
     if (this.#ctx !== null) Context.abort(this.#ctx, why)

@@ -54,6 +54,7 @@ export function* processRequest(connection: Connection, count: number): Op<Dispo
     return afterFault(exchange, error)
   } finally {
     connection.idle = false
+    connection.onDrain = null
     // Cancelled in the midst of it, by a server that stops waiting: the log tells of it too.
     exchange.abandon(closed)
   }

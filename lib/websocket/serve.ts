@@ -28,7 +28,10 @@ export function* serveWebSocket(exchange: Exchange, upgrade: Upgrade): Op<Dispos
   const agreed = accepted.compression !== null && rules.compression !== null
   const compression = agreed ? { ...rules.compression, ...accepted.compression } : null
   const ws = new WebSocket(connection.client, { client: false, protocol: accepted.protocol, compression }, rules)
-  connection.onDrain = () => ws.close(1001, 'the server stops')
+  connection.onDrain = () => {
+    exchange.drain()
+    ws.close(1001, 'the server stops')
+  }
   try {
     if (connection.service.draining) connection.onDrain()
     yield* converse(exchange, ws, upgrade)
@@ -36,7 +39,6 @@ export function* serveWebSocket(exchange: Exchange, upgrade: Upgrade): Op<Dispos
     // One that was cancelled for its client's sake, or by itself.
     if (!(error instanceof CancelledError)) connection.logger.error({ err: error, query: head.query }, 'a WebSocket failed')
   } finally {
-    connection.onDrain = null
     // Cancelled in the midst of it, by a server that stops waiting.
     ws.close(1001, 'the server stops')
     exchange.abort('the WebSocket is closed')

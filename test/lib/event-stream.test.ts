@@ -45,6 +45,70 @@ t.test('the head leaves at once, and the generator ends with its client', async 
   })
 })
 
+t.test('a server that stops does not wait for streams that end with ctx.draining', async (t) => {
+  const events: string[] = []
+  for (const asked of ['before', 'after', 'never'] as const) {
+    events.length = 0
+    await virtually({}, function* (_method, _query, _args, _headers, _body, ctx) {
+      const { draining } = ctx
+      draining.addEventListener('abort', () => events.push('draining'))
+      if (asked === 'after') yield* lev.sleep(2)
+      return eventStream(function* (sender) {
+        try {
+          yield* sender.send('first')
+          yield* lev.sleep(Infinity)
+        } finally {
+          events.push('closed')
+        }
+      }, asked === 'never' ? {} : { until: draining })
+    }, function* ({ connect, server, log }: World) {
+      const client = yield* connect(request('GET /'))
+      yield* lev.sleep(1)
+      const began = lev.now()
+      const stopping = server.stop({ drain: 100 })
+      if (asked !== 'never') {
+        const [{ body }] = yield* client.responses(1)
+        t.equal(body.toString(), asked === 'before' ? 'data: first\n\n' : '', 'it ends in order')
+      }
+      yield* lev.wait(stopping)
+      t.ok(asked === 'never' ? lev.now() - began >= 100 : lev.now() - began < 5, `${asked}: stopped after ${lev.now() - began} s`)
+      t.strictSame(log.statuses(), [asked === 'never' ? 499 : 200])
+      t.strictSame(events, asked === 'after' ? ['draining'] : ['draining', 'closed'])
+      t.strictSame(log.of('error'), [])
+    })
+  }
+})
+
+t.test('an error of a stream that ends with a signal is not lost, and the signal is let go of', async (t) => {
+  const controller = new AbortController()
+  let listeners = 0
+  const { addEventListener, removeEventListener } = controller.signal
+  controller.signal.addEventListener = (...args: Parameters<typeof addEventListener>) => {
+    listeners++
+    addEventListener.apply(controller.signal, args)
+  }
+  controller.signal.removeEventListener = (...args: Parameters<typeof removeEventListener>) => {
+    listeners--
+    removeEventListener.apply(controller.signal, args)
+  }
+  await virtually({}, (_method, query) => eventStream(function* (sender) {
+    yield* sender.send('x')
+    if (query === '/fails') throw new Error('broken')
+    if (query === '/waits') yield* lev.sleep(Infinity)
+  }, { until: controller.signal }), function* ({ connect, log }: World) {
+    for (const path of ['/ends', '/fails', '/waits']) {
+      const client = yield* connect(request(`GET ${path}`))
+      yield* lev.sleep(1)
+      if (path === '/waits') t.equal(listeners, 1)
+      client.stream.reset()
+      yield* lev.sleep(1)
+      t.equal(listeners, 0, path)
+    }
+    t.match(log.of('error'), [{ err: { message: 'broken' } }])
+    t.equal(log.of('error').length, 1)
+  })
+})
+
 t.test('what cannot be sent names the argument', async (t) => {
   const wrong: [string, (events: EventSender) => lev.Op<void>][] = [
     ['event', (events) => events.send('x', { event: 'a\nb' })],
@@ -61,5 +125,6 @@ t.test('what cannot be sent names the argument', async (t) => {
     })
   }
   t.throws(() => eventStream(function* () {}, { heartbeat: NaN }), { code: 'LEVERET_ARGUMENT', argument: 'heartbeat' })
+  t.throws(() => eventStream(function* () {}, { until: 1 as never }), { code: 'LEVERET_ARGUMENT', argument: 'until' })
   t.throws(() => eventStream(null as never), { code: 'LEVERET_ARGUMENT', argument: 'produce' })
 })

@@ -4,7 +4,7 @@ import type { Op } from '../../../lev/index.js'
 import type { WebSocketOptions } from '../../../lib/websocket/options.js'
 import type { WebSocket } from '../../../lib/websocket/websocket.js'
 import { seed } from '../../support/seed.js'
-import type { World } from '../../support/virtual.js'
+import { virtually, type World } from '../../support/virtual.js'
 import { echo, story } from './chat.js'
 import { accept, closeFrame, frame, handshake, opcodes, Peer } from './wire.js'
 
@@ -219,6 +219,28 @@ t.test('keep-alive pings', async (t) => {
     yield* lev.sleep(10_000)
     t.strictSame(peer.shown, [])
   }, { ping_interval: 0 })
+})
+
+t.test('a handler that looks at ctx.draining, before or within its WebSocket, is told; so is the client', async (t) => {
+  for (const when of ['before', 'within']) {
+    const told: string[] = []
+    await virtually({}, (_m, _q, _a, _h, _b, ctx) => {
+      const look = (): void => ctx.draining.addEventListener('abort', () => told.push('draining'))
+      if (when === 'before') look()
+      return ctx.upgrade(function* (ws) {
+        if (when === 'within') look()
+        while ((yield* ws.next()) !== null);
+        told.push(String(ws.closeCode))
+      })
+    }, function* (world) {
+      const peer = yield* Peer.open(world)
+      const stopping = world.server.stop({ drain: 5 })
+      t.strictSame(yield* peer.take(1), ['close 1001 the server stops'])
+      peer.send(closeFrame(1001))
+      yield* lev.wait(stopping)
+      t.strictSame(told, ['draining', '1001'], when)
+    })
+  }
 })
 
 t.test('the server drains', async (t) => {
