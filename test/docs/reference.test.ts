@@ -20,6 +20,8 @@ const pagesOf = new Map([
   ['lib/index', ['reference/leveret', 'reference/streaming', 'reference/websocket', 'reference/clients']],
   ['lev/index', ['reference/lev']],
   ['tls/index', ['reference/tls']],
+  ['lib/dialects/lute', ['dialects/lute']],
+  ['lib/dialects/nodemcu', ['dialects/nodemcu']],
 ])
 
 function filesOf(entry: string): string[] {
