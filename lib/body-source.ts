@@ -1,4 +1,4 @@
-import { now, TimeoutError, type Op, type Stream } from '../lev/index.js'
+import { ClosedError, now, TimeoutError, type Op, type Stream } from '../lev/index.js'
 import type { Settings } from './config.js'
 import { BodyError, StateError } from './errors.js'
 import { ChunkedReader, DATA, DONE, NEED_MORE } from './http1/chunked.js'
@@ -100,7 +100,7 @@ export class BodySource implements Pieces {
         dropped += piece.length
       }
     } catch (error) {
-      if (!(error instanceof BodyError)) throw error
+      if (!(error instanceof BodyError || error instanceof ClosedError)) throw error
     } finally {
       client.readDeadline = Infinity
     }

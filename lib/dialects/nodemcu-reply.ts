@@ -141,6 +141,9 @@ export class Reply {
       throw new ArgumentError('header_data', `send_header: header_data must be a string, got ${data === null ? 'null' : typeof data}`)
     }
     const before = this.#headers.get(name.toLowerCase())
+    if (before !== undefined && name.toLowerCase() === 'content-length') {
+      throw new ArgumentError('header_name', `send_header: ${name} was given before`)
+    }
     const value = before === undefined ? data : [before[1], data].flat()
     check(before?.[0] ?? name, value)
     this.#headers.set(name.toLowerCase(), [before?.[0] ?? name, value])

@@ -101,9 +101,20 @@ class IncomingRequest implements Request {
       while (this.#ondata === null) yield* this.#assigned.wait()
       // What a callback sends in answer to each piece must not pile up.
       yield* reply.room()
-      const chunk = yield* ctx.body.read()
+      const chunk = yield* readFor(reply, ctx)
+      if (chunk === undefined) return
       yield* called(() => this.ondata?.(this, chunk))
       if (chunk === null) return
     }
+  }
+}
+
+/** The next piece of the body; undefined if it cannot be had and nobody waits for an answer any more. */
+function* readFor(reply: Reply, ctx: Context): Op<Buffer | null | undefined> {
+  try {
+    return yield* ctx.body.read()
+  } catch (error) {
+    if (reply.over) return undefined
+    throw error
   }
 }

@@ -119,6 +119,17 @@ t.test('what is left unread is dropped when it is little, else the connection en
   t.equal(await large.over, 'end')
 })
 
+t.test('a client that is lost while what it sent is dropped is no fault', async (t) => {
+  await virtually(open, () => 'answered', function* (world) {
+    const client = yield* world.connect(request('POST /', { 'Content-Length': '1000' }) + 'some')
+    yield* client.responses(1, ['POST'])
+    client.stream.reset()
+    yield* lev.sleep(1)
+    t.strictSame(world.log.of('error'), [])
+    t.strictSame(world.log.statuses(), [200])
+  })
+})
+
 t.test('a handler that fails over an unread body: what is left is never taken for a request', async (t) => {
   const { connect, log } = await serve(t, {
     buffer_body: (_method, path) => {

@@ -7,6 +7,7 @@ import { keptLog, type KeptLog } from '../../support/kept-log.js'
 import { bytesInUse } from '../../support/memory.js'
 import { RawClient } from '../../support/raw-client.js'
 import { valueOf, type WireResponse } from '../../support/responses.js'
+import { randomFrom, seed } from '../../support/seed.js'
 import { eventually, gate, request } from '../../support/serving.js'
 import { VirtualClient } from '../../support/virtual.js'
 
@@ -279,6 +280,8 @@ t.test('what is wrong is named', async (t) => {
     attempt(() => res.send_header?.('X-A', null as unknown as string))
     attempt(() => res.send_header?.('Transfer-Encoding', 'chunked'))
     attempt(() => res.send_header?.('Content-Length', 'many'))
+    res.send_header?.('Content-Length', '4')
+    attempt(() => res.send_header?.('content-length', '4'))
     attempt(() => res.finish({} as string))
     res.send('fine')
     res.finish()
@@ -289,7 +292,7 @@ t.test('what is wrong is named', async (t) => {
   const named = (argument: string): object => ({ name: 'ArgumentError', code: 'LEVERET_ARGUMENT', argument })
   t.match(faults, [
     named('data'), named('response_code'), named('response_code'), named('header_name'), named('header_data'), named('header_name'),
-    named('header_data'), named('header_name'), named('header_data'), named('data'), { name: 'StateError', code: 'LEVERET_STATE' },
+    named('header_data'), named('header_name'), named('header_data'), named('header_name'), named('data'), { name: 'StateError', code: 'LEVERET_STATE' },
   ])
   t.notOk(log.entries.some(({ level }) => level === 'error'))
 })
@@ -538,5 +541,94 @@ t.test('nothing is left: sockets, timers, tasks', async (t) => {
     await srv.close()
     t.equal(running, 0)
     await eventually(() => open().length === 0, 'nothing is open')
+  }
+})
+
+t.test('whatever handlers and clients do, everything ends', async (t) => {
+  for (let round = 0; round < 40; round++) {
+    const random = randomFrom(seed * 1000 + round)
+    const log = keptLog()
+    let running = 0
+    let waiting = 0
+    await lev.run(function* () {
+      const srv = yield* httpserver.createServer(0, handler, { ip: '127.0.0.1', logger: log, keepalive_idle_timeout: 5 })
+      const [port, ip] = srv.getaddr()
+      yield* lev.scope(function* (clients) {
+        for (let k = 0; k < 20; k++) clients.spawn(() => client({ port: port ?? 0, ip: ip ?? '' }))
+      })
+      yield* srv.close()
+      t.equal(running, 0, `handlers, round ${round}, LEV_SEED ${seed}`)
+      yield* lev.sleep(1)
+      t.equal(waiting, 0, `what was waited for, round ${round}, LEV_SEED ${seed}`)
+    }, { driver: lev.memory({ seed: round }) })
+    const errors = log.of('error').flatMap(({ err }) => (err instanceof AggregateError ? err.errors as unknown[] : [err])).map(String)
+    t.strictSame(errors.filter((text) => !/by choice|bytes announced|given before/.test(text)), [], `round ${round}, LEV_SEED ${seed}`)
+
+    function* handler(req: httpserver.Request, res: httpserver.Response): lev.Op<void> {
+      running++
+      try {
+        if (random() < 0.3) req.onheader = () => void (random() < 0.02 && fail())
+        if (random() < 0.7) req.ondata = function* (_self, chunk) {
+          yield* act(res)
+          if (chunk === null && random() < 0.8) yield* end(res)
+        }
+        for (let k = random.below(4); k > 0; k--) yield* act(res)
+        if (random() < 0.5) yield* end(res)
+        yield* act(res)
+      } finally {
+        running--
+      }
+    }
+
+    function fail(): void {
+      throw new Error('by choice')
+    }
+
+    function* act(res: httpserver.Response): lev.Op<void> {
+      const choice = random.below(8)
+      if (choice === 0) yield* lev.sleep(random() * 20)
+      else if (choice === 1 && random() < 0.3) fail()
+      else if (choice === 2) res.send_header?.(random.pick(['X-A', 'Content-Length', 'Connection']), random.pick(['3', '100000', '7']))
+      else if (choice > 3) {
+        try {
+          const sending = res.send(random.pick([null, 'x', 'y'.repeat(100_000), Buffer.alloc(50)]), random.pick([null, 200, 204, 404]))
+          if (random() < 0.5) yield* counted(sending)
+        } catch (error) {
+          t.match(error, { name: 'StateError' })
+        }
+      }
+    }
+
+    function* end(res: httpserver.Response): lev.Op<void> {
+      const ending = res.finish(random.pick([null, 'end']), random.pick([null, 500]))
+      if (random() < 0.5) yield* counted(ending)
+    }
+
+    function* counted(op: lev.Op<void>): lev.Op<void> {
+      waiting++
+      try {
+        yield* op
+      } finally {
+        waiting--
+      }
+    }
+
+    function* client(address: lev.Address): lev.Op<void> {
+      const client = new VirtualClient(yield* lev.connect(address))
+      const patience = random() * 60
+      try {
+        for (let k = random.below(3); k >= 0; k--) {
+          const method = random.pick(['GET', 'POST', 'HEAD'])
+          const body = method === 'POST' ? 'z'.repeat(random.pick([1, 1000, 200_000])) : ''
+          client.send(request(`${method} /`, random() < 0.1 ? { Expect: '100-continue' } : {}, body))
+          if (random() < 0.3) yield* lev.sleep(random() * 5)
+        }
+        yield* lev.timeout(patience, client.all())
+      } catch {
+        // Late, or cut off by the other side: it is about what becomes of the server.
+      }
+      if (random() < 0.5) client.stream.reset()
+      else client.stream.close()
+    }
   }
 })
