@@ -1,0 +1,39 @@
+import type { Timers } from '../../lev/timers.js'
+import { Task } from '../../lev/task.js'
+
+/** What is alive in this process: what a server must leave as it found it. */
+export interface Living {
+  /** Tasks that have taken a step and are not done. */
+  readonly tasks: number
+  readonly sockets: number
+  readonly listeners: number
+  /** Loops with a timer that is set. */
+  readonly timers: number
+  /** Of the process itself, such as those for signals. */
+  readonly processListeners: number
+}
+
+const tasks = new Set<Task<unknown>>()
+const timers = new Set<Timers>()
+const { run } = Task.prototype
+
+// Every step of every task passes here.
+Task.prototype.run = function (this: Task<unknown>): void {
+  tasks.add(this)
+  timers.add(this.loop.timers)
+  run.call(this)
+  if (this.outcome !== null) tasks.delete(this)
+}
+
+/** Counts what is alive now. */
+export function living(): Living {
+  const resources = process.getActiveResourcesInfo()
+  const open = (kind: string): number => resources.filter((name) => name === kind).length
+  return {
+    tasks: tasks.size,
+    sockets: open('TCPSocketWrap'),
+    listeners: open('TCPServerWrap'),
+    timers: [...timers].filter(({ next }) => next !== Infinity).length,
+    processListeners: process.eventNames().reduce((sum, name) => sum + process.listenerCount(name), 0),
+  }
+}
