@@ -1,11 +1,11 @@
-import { portal, type Op } from '../../lev/index.js'
+import { inCoroutine, portal, type Op, type Portal } from '../../lev/index.js'
 import { ArgumentError, StateError } from '../errors.js'
 import type { AnswerParts } from '../handler.js'
 import { declaredLength, hasContent, NO_LENGTH, responseHead, type ResponseHeaders } from '../http1/response.js'
 import type { Out } from '../out.js'
 import { Signal } from '../signal.js'
 import type { Response } from './nodemcu-types.js'
-import { waiting } from './waiting.js'
+import { begun, done, waiting, type Waiting } from './waiting.js'
 
 /** Bytes that wait to be sent at which `send` makes wait those who wish to. */
 const queueLimit = 64 * 1024
@@ -29,20 +29,22 @@ export class Reply {
   #queued = 0
   readonly #changed = new Signal()
   readonly #room = new Signal()
+  readonly #world: Portal = portal()
+  /** What those outside of coroutines wait for, all of them: callbacks that ignore it cost next to nothing. */
+  #roomAgain: Promise<void> | null = null
 
   constructor(method: string) {
     this.#method = method
-    const world = portal()
     this.res = {
       send: (data, code) => {
         if (this.#finished) throw new StateError('send: the answer is over, since finish was called')
         if (this.#put('send', data, code)) this.#streams = true
-        return waiting(() => this.room(), world)
+        return this.#roomFor()
       },
       send_header: (name, data) => this.#addHeader(name, data),
       finish: (data, code) => {
         if (!this.#finished) this.#finish(data, code)
-        return waiting(() => this.ended(), world)
+        return waiting(() => this.ended(), this.#world)
       },
     }
   }
@@ -50,6 +52,13 @@ export class Reply {
   /** Waits until not much waits to be sent. */
   *room(): Op<void> {
     while (this.#queued > queueLimit) yield* this.#room.wait()
+  }
+
+  #roomFor(): Waiting<void> {
+    if (this.#queued <= queueLimit) return done()
+    if (inCoroutine()) return waiting(() => this.room(), this.#world)
+    this.#roomAgain ??= this.#world.run(() => this.room()).finally(() => (this.#roomAgain = null))
+    return begun(this.#roomAgain.then())
   }
 
   *ended(): Op<void> {

@@ -632,3 +632,20 @@ t.test('whatever handlers and clients do, everything ends', async (t) => {
     }
   }
 })
+
+t.test('callbacks that send without end and wait for nothing cost little more than what they send', async (t) => {
+  const count = 100_000
+  const { url } = await start(t, async (_req, res) => {
+    for (let k = 0; k < count; k++) void res.send('hello\n')
+    const sends = [res.send('last'), res.send('one')]
+    await Promise.all(sends)
+    const again = res.send('!')
+    t.ok(again instanceof Promise)
+    await again
+    await again
+    await res.finish()
+  })
+  const { stdout } = await curl([url])
+  t.equal(stdout.length, 6 * count + 8)
+  t.equal(stdout.toString('latin1', 6 * count), 'lastone!')
+})
