@@ -3,7 +3,7 @@ import tls from 'node:tls'
 import { differenceOf, readAnswers, type Answer } from './answers.js'
 import { cipher } from './cipher.js'
 import { frame, handshake } from './frames.js'
-import type { Scenario, WebSocketScenario } from './scenarios.js'
+import type { ClosedScenario, WebSocketScenario } from './scenarios.js'
 
 /** Longest wait for the answers to one scenario's bytes, in milliseconds. */
 const patience = 10_000
@@ -16,7 +16,7 @@ export interface Answers {
 }
 
 /** Sends a scenario's bytes once, each on a connection of its own, and reads all the answers. */
-export async function ask(scenario: Scenario, port: number): Promise<Answers> {
+export async function ask(scenario: ClosedScenario, port: number): Promise<Answers> {
   if (scenario.kind === 'websocket') return askWebSocket(scenario, port)
   const answers: Answer[] = []
   let agreed = ''

@@ -2,17 +2,19 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { makeCertificate } from './certificate.js'
 import { writeContent } from './content.js'
 import { howToInstall, wrkVersion } from './load/wrk.js'
 import { describeMachine } from './machine.js'
-import { measureClosed } from './measure/closed.js'
 import { missing, type Missing, type Setting } from './measure/setting.js'
 import { readOptions, Refused, usage, type Options } from './options.js'
 import type { Peer } from './peer.js'
 import { chooseCores, type Cores } from './proc.js'
-import { summarize, type Result } from './report/summary.js'
+import type { Report, Result } from './report/result.js'
+import { html } from './report/html.js'
 import { block, heading, tableHead } from './report/table.js'
+import { runScenario } from './run.js'
 import type { Ground } from './server.js'
 
 /** What has to be there, or one clear line. */
@@ -49,17 +51,25 @@ async function run(options: Options): Promise<void> {
   const setting: Setting = { plan: options.plan, cores, ground: prepareGround(), peers: present, progress }
   const results: Result[] = []
   print(`${heading(machine, options.plan)}\n\n${tableHead()}`)
-  for (const scenario of options.scenarios) {
-    const outcome = await measureClosed(scenario, setting)
-    const result = summarize(scenario, { ...outcome, missing: [...absent, ...outcome.missing] })
+  for (const [index, scenario] of options.scenarios.entries()) {
+    const place = `[${index + 1}/${options.scenarios.length}, ${Math.round(performance.now() / 1000)} s]`
+    const result = await runScenario(scenario, { ...setting, progress: (text) => progress(`${place} ${text}`) }, absent)
     results.push(result)
     print(block(result))
-    if (outcome.missing.some(({ why }) => why === 'failed')) process.exitCode = 1
+    if (result.missing.some(({ why }) => why === 'failed')) process.exitCode = 1
   }
-  if (options.json !== null) {
-    const report = { made: new Date().toISOString(), machine, plan: options.plan, results }
-    writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
-  }
+  const report: Report = { made: new Date().toISOString(), machine, plan: options.plan, results }
+  writeReport(report, options.out ?? fileURLToPath(new URL('../../bench/results', import.meta.url)))
+}
+
+function writeReport(report: Report, folder: string): void {
+  mkdirSync(folder, { recursive: true })
+  const { made, machine, plan, results } = report
+  const name = join(folder, made.slice(0, 19).replaceAll(':', '.'))
+  writeFileSync(`${name}.txt`, `${[`${heading(machine, plan)}\n\n${tableHead()}`, ...results.map(block)].join('\n')}\n`)
+  writeFileSync(`${name}.json`, `${JSON.stringify(report, null, 2)}\n`)
+  writeFileSync(`${name}.html`, html(report))
+  print(`\n${name}.html, .json and .txt`)
 }
 
 function findPeers(peers: readonly Peer[]): { present: Peer[]; absent: Missing[]; versions: Record<string, string> } {

@@ -6,11 +6,12 @@ import { scenarios, type Scenario } from './scenarios.js'
 
 const names = (list: readonly { readonly name: string }[]): string => list.map(({ name }) => name).join(', ')
 
-export const usage = `npm run bench -- [--quick] [--only NAME[,NAME]] [--peers NAME[,NAME]] [--json FILE]
+export const usage = `npm run bench -- [--quick] [--only NAME[,NAME]] [--peers NAME[,NAME]] [--out FOLDER]
   --quick  at most three minutes, for a first look: fewer scenarios, wider spread
   --only   ${names(scenarios)}
   --peers  ${names(peers)}
-  --json   writes everything that was measured to FILE, each round of it`
+  --out    where the results are written: the table, a report in HTML, and everything that was measured
+           in JSON. Default: bench/results`
 
 /** A fault of the machine's or the command line's: told in one line, without a stack. */
 export class Refused extends Error {}
@@ -19,7 +20,8 @@ export interface Options {
   readonly plan: Plan
   readonly scenarios: readonly Scenario[]
   readonly peers: readonly Peer[]
-  readonly json: string | null
+  /** Null: the usual one. */
+  readonly out: string | null
 }
 
 /** @returns null: help is wanted, and nothing else @throws Refused */
@@ -32,7 +34,7 @@ export function readOptions(args: readonly string[]): Options | null {
       ? scenarios.filter((scenario) => values.quick !== true || scenario.quick)
       : chosen('scenario', scenarios, values.only),
     peers: values.peers === undefined ? peers : chosen('peer', peers, values.peers),
-    json: values.json ?? null,
+    out: values.out ?? null,
   }
 }
 
@@ -40,7 +42,7 @@ interface Values {
   readonly quick?: boolean
   readonly only?: string[]
   readonly peers?: string[]
-  readonly json?: string
+  readonly out?: string
   readonly help?: boolean
 }
 
@@ -52,7 +54,7 @@ function parse(args: readonly string[]): Values {
         quick: { type: 'boolean' },
         only: { type: 'string', multiple: true },
         peers: { type: 'string', multiple: true },
-        json: { type: 'string' },
+        out: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     }).values

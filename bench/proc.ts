@@ -108,6 +108,12 @@ export function residentMemory(pid: number): number {
   return sizes.reduce((sum, size) => sum + size, 0)
 }
 
+/** Files, and so connections, that one process may have open at most. */
+export function openFilesLimit(): number {
+  const limit = /^Max open files\s+\S+\s+(\d+|unlimited)/m.exec(read('/proc/self/limits'))?.[1]
+  return limit === undefined || limit === 'unlimited' ? Infinity : Number(limit)
+}
+
 /** A process and all that come from it. */
 function family(pid: number): number[] {
   const children = readdirSync(`/proc/${pid}/task`).flatMap((thread) => {

@@ -3,7 +3,7 @@ import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Peer, PemFiles } from './peer.js'
 import { sampleCpu, type CpuSample } from './proc.js'
-import type { Scenario } from './scenarios.js'
+import type { ClosedScenario } from './scenarios.js'
 
 /** Where servers find what they need. */
 export interface Ground {
@@ -35,7 +35,7 @@ export class RunningServer {
   }
 
   /** Starts it and waits until it listens. @param core null: wherever the system likes @throws Error if it cannot */
-  static async start(peer: Peer, scenario: Scenario, ground: Ground, core: number | null): Promise<RunningServer> {
+  static async start(peer: Peer, scenario: ClosedScenario, ground: Ground, core: number | null): Promise<RunningServer> {
     const port = await freePort()
     const { content, folder, pem } = ground
     const command = peer.command({ task: scenario.task, port, content, folder, pem: scenario.secure ? pem : null })

@@ -28,3 +28,15 @@ export function ratios(values: readonly number[], references: readonly number[])
   if (values.length !== references.length) throw new RangeError(`${values.length} values, but ${references.length} references`)
   return spread(values.map((value, round) => value / references[round]))
 }
+
+/**
+ * The value that `share` (0 to 1) of the values do not exceed. Null if fewer than ten lie beyond it: then it says more
+ * about chance than about what was measured. (The median needs one value.)
+ *
+ * @param sorted in ascending order
+ */
+export function percentile(sorted: Float64Array, share: number): number | null {
+  const rank = Math.ceil(sorted.length * share)
+  if (rank < 1 || (share > 0.5 && sorted.length - rank < 10)) return null
+  return sorted[rank - 1]
+}

@@ -1,11 +1,11 @@
 import { frame } from '../frames.js'
-import type { Scenario } from '../scenarios.js'
+import type { ClosedScenario } from '../scenarios.js'
 import { GeneratorLoad } from './generator.js'
 import type { Load } from './load.js'
 import { WrkLoad } from './wrk.js'
 
 /** Puts a scenario's load on a server. @param seconds after which it may end by itself, should nobody stop it */
-export function startLoad(scenario: Scenario, port: number, seconds: number, folder: string, core: number): Load {
+export function startLoad(scenario: ClosedScenario, port: number, seconds: number, folder: string, core: number): Load {
   const { secure, connections, depth } = scenario
   if (scenario.kind === 'websocket') {
     const [payload, answer] = [scenario.payload(), frame(scenario.payload(), scenario.asText, false)]

@@ -1,7 +1,8 @@
-import type { Measured, Outcome, Round } from '../measure/closed.js'
+import type { Measured, Outcome } from '../measure/closed.js'
+import type { Round } from '../measure/round.js'
 import type { Missing } from '../measure/setting.js'
 import { referenceOf } from '../peers.js'
-import type { Scenario } from '../scenarios.js'
+import type { ClosedScenario } from '../scenarios.js'
 import { ratios, spread, type Spread } from '../statistics.js'
 
 /** One peer in one scenario. */
@@ -20,8 +21,10 @@ export interface Row {
   readonly rounds: readonly Round[]
 }
 
-export interface Result {
-  readonly scenario: Pick<Scenario, 'name' | 'title' | 'secure' | 'depth' | 'connections'>
+/** What came of a closed loop. */
+export interface ClosedResult {
+  readonly kind: 'closed'
+  readonly scenario: Pick<ClosedScenario, 'name' | 'title' | 'secure' | 'depth' | 'connections'>
   /** The title of whom the others are compared with, if it was measured. */
   readonly reference: string | null
   readonly rows: readonly Row[]
@@ -29,7 +32,7 @@ export interface Result {
 }
 
 /** Sums up one scenario. */
-export function summarize({ name, title, secure, depth, connections, task }: Scenario, { measured, missing }: Outcome): Result {
+export function summarize({ name, title, secure, depth, connections, task }: ClosedScenario, { measured, missing }: Outcome): ClosedResult {
   const reference = measured.find(({ peer }) => peer.name === referenceOf(task))
   const rate = (round: Round): number => round.requestsPerSecond
   const cpu = (round: Round): number => round.cpu
@@ -46,7 +49,7 @@ export function summarize({ name, title, secure, depth, connections, task }: Sce
     notes: notesOn(one.rounds),
     rounds: one.rounds,
   }))
-  return { scenario: { name, title, secure, depth, connections }, reference: reference?.peer.title ?? null, rows, missing }
+  return { kind: 'closed', scenario: { name, title, secure, depth, connections }, reference: reference?.peer.title ?? null, rows, missing }
 }
 
 /** What disturbed the rounds, as far as it can be told. */
@@ -62,6 +65,6 @@ export function notesOn(rounds: readonly Round[]): string[] {
   return [...notes, ...new Set(rounds.flatMap((round) => round.faults))]
 }
 
-function percent(share: number): string {
+export function percent(share: number): string {
   return `${Math.round(share * 100)} %`
 }

@@ -1,8 +1,11 @@
 import type { Machine } from '../machine.js'
 import type { Missing } from '../measure/setting.js'
 import type { Plan } from '../plan.js'
-import type { Result } from './summary.js'
 import type { Spread } from '../statistics.js'
+import type { CurveResult } from './curves.js'
+import type { LatencyResult } from './latency.js'
+import type { Result } from './result.js'
+import type { ClosedResult } from './summary.js'
 
 /** The lines above the table. */
 export function heading(machine: Machine, plan: Plan): string {
@@ -20,7 +23,7 @@ export function heading(machine: Machine, plan: Plan): string {
 const columns: readonly number[] = [14, 26, 26, 11, 20, 20]
 
 function line(cells: readonly string[]): string {
-  return cells.map((cell, index) => (index === 0 ? cell.padEnd(columns[index]) : cell.padStart(columns[index]))).join('').trimEnd()
+  return cells.map((cell, index) => (index === 0 ? cell.padEnd(columns[index]) : ` ${cell}`.padStart(columns[index]))).join('').trimEnd()
 }
 
 /** The lines above the scenarios' blocks. */
@@ -32,20 +35,57 @@ export function tableHead(): string {
 }
 
 /** One scenario's block of the table. */
-export function block({ scenario, rows, missing, reference }: Result): string {
+export function block(result: Result): string {
+  const lines = result.kind === 'closed' ? closedLines(result) : result.kind === 'latency' ? latencyLines(result) : curveLines(result)
+  return [...lines, ...lacking(result.missing)].join('\n')
+}
+
+function closedLines({ scenario, rows, reference }: ClosedResult): string[] {
   const lines = [`${scenario.title} (${scenario.name})${reference === null ? '' : `; ratios to ${reference}`}`]
   for (const row of rows) {
     lines.push(line([
       `  ${row.title}`,
-      show(row.requestsPerSecond, row.requestsPerSecond.median < 100 ? 1 : 0),
-      show(row.cpu, row.cpu.median < 1000 ? 2 : 0),
-      row.systemCpu.median.toFixed(row.cpu.median < 1000 ? 2 : 0),
-      row.cpuRatio === null ? '' : show(row.cpuRatio, 2),
-      row.rateRatio === null ? '' : show(row.rateRatio, 2),
+      show(row.requestsPerSecond),
+      show(row.cpu),
+      digits(row.systemCpu.median),
+      row.cpuRatio === null ? '' : show(row.cpuRatio),
+      row.rateRatio === null ? '' : show(row.rateRatio),
     ]))
-    for (const note of row.notes) lines.push(`    ! ${note}`)
+    lines.push(...row.notes.map(note))
   }
-  return [...lines, ...lacking(missing)].join('\n')
+  return lines
+}
+
+function latencyLines({ scenario, base, slowest, rows }: LatencyResult): string[] {
+  const lines = [`${scenario.title} (${scenario.name}); ms from the time due; rates are shares of the ${digits(base)}/s of ${slowest}`]
+  lines.push(line(['', 'p50', 'p99', 'p99.9', 'CPU us/request', 'at most/s']))
+  for (const { title, maximum, points } of rows) {
+    for (const [index, { share, p50, p99, p999, cpu, notes }] of points.entries()) {
+      const name = index === 0 ? `  ${title.padEnd(12)}` : ' '.repeat(14)
+      const most = index === 0 ? digits(maximum) : ''
+      const at = `${Math.round(share * 100)} %:`
+      lines.push(`${name}${line([at, show(p50), show(p99), show(p999), digits(cpu.median), most]).trimEnd()}`, ...notes.map(note))
+    }
+  }
+  return lines
+}
+
+function curveLines({ kind, scenario, rows, notes }: CurveResult): string[] {
+  const what = kind === 'connections' ? 'connections' : 'pipelined'
+  const lines = [`${scenario.title} (${scenario.name})`, ...notes.map(note)]
+  lines.push(line(['', what, 'CPU us/request', 'requests/s', ...(kind === 'connections' ? ['KiB/connection'] : [])]))
+  for (const { title, points } of rows) {
+    for (const [index, { at, cpu, requestsPerSecond, memory, notes }] of points.entries()) {
+      const kibibytes = memory === null ? '' : (memory / 1024).toFixed(1)
+      lines.push(line([index === 0 ? `  ${title}` : '', String(at), show(cpu), digits(requestsPerSecond.median), kibibytes]))
+      lines.push(...notes.map(note))
+    }
+  }
+  return lines
+}
+
+function note(text: string): string {
+  return `    ! ${text}`
 }
 
 /** A line for each peer that has no figures; one for all to which the scenario does not apply. */
@@ -55,6 +95,11 @@ function lacking(missing: readonly Missing[]): string[] {
   return outside.length === 0 ? others : [...others, `  does not apply: ${outside.join(', ')}`]
 }
 
-function show({ median, min, max }: Spread, digits: number): string {
-  return `${median.toFixed(digits)} (${min.toFixed(digits)}..${max.toFixed(digits)})`
+/** Some three digits that mean something. */
+export function digits(value: number): string {
+  return value.toFixed(value >= 100 ? 0 : value >= 20 ? 1 : 2)
+}
+
+function show(values: Spread | null): string {
+  return values === null ? 'too few' : `${digits(values.median)} (${digits(values.min)}..${digits(values.max)})`
 }

@@ -1,13 +1,14 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { makeCertificate } from '../../bench/certificate.js'
 import { writeContent } from '../../bench/content.js'
-import { startAll } from '../../bench/measure/closed.js'
+import { wrkVersion } from '../../bench/load/wrk.js'
+import { startAll } from '../../bench/measure/start.js'
 import { peers } from '../../bench/peers.js'
-import { residentMemory } from '../../bench/proc.js'
-import { scenarios } from '../../bench/scenarios.js'
+import { chooseCores, residentMemory } from '../../bench/proc.js'
+import { closed } from '../../bench/scenarios.js'
 
 const main = fileURLToPath(new URL('../../bench/main.js', import.meta.url))
 const linux = process.platform === 'linux'
@@ -20,7 +21,7 @@ t.test('every server answers every scenario alike', { skip: !linux }, async (t) 
   const ground = { folder, content: `${folder}/content`, pem: makeCertificate(folder, new Date()) }
   mkdirSync(ground.content)
   writeContent(ground.content)
-  for (const scenario of scenarios) {
+  for (const scenario of closed) {
     const { servers, missing } = await startAll(scenario, { ground, peers: own, cores: null })
     try {
       t.same(missing.filter(({ why }) => why !== 'does not apply'), [], scenario.name)
@@ -56,4 +57,18 @@ t.test('help', async (t) => {
   const { status, stdout } = spawnSync(process.execPath, [main, '--help'], { encoding: 'utf8' })
   t.equal(status, 0)
   t.match(stdout, '--peers')
+})
+
+t.test('it measures and reports', { skip: !linux || wrkVersion() === null || chooseCores() === null }, async (t) => {
+  const out = t.testdir()
+  const args = ['--quick', '--only', 'bare', '--peers', 'leveret,node-http,ws', '--out', out]
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' })
+  t.equal(status, 0, stderr)
+  t.match(stdout, /bare GET, keep-alive \(bare\); ratios to node:http\n {2}Leveret +\d+ \(/)
+  t.match(stdout, /does not apply: ws|ws: absent/)
+  const files = readdirSync(out).sort()
+  t.same(files.map((file) => file.replace(/.*\./, '')), ['html', 'json', 'txt'])
+  const { results } = JSON.parse(readFileSync(`${out}/${files[1]}`, 'utf8')) as { results: { rows: { rounds: { requests: number }[] }[] }[] }
+  t.equal(results[0].rows.length, 2)
+  for (const { rounds } of results[0].rows) t.ok(rounds.every(({ requests }) => requests > 0))
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { median, ratios, spread } from '../../bench/statistics.js'
+import { median, percentile, ratios, spread } from '../../bench/statistics.js'
 
 t.test('the median is the value in the middle', async (t) => {
   t.equal(median([3]), 3)
@@ -29,4 +29,13 @@ t.test('ratios are made round by round', async (t) => {
   t.same(ratios([5, 10, 6], [10, 20, 10]), { median: 0.5, min: 0.5, max: 0.6 })
   t.throws(() => ratios([1, 2], [1]), RangeError)
   t.throws(() => ratios([], []), RangeError)
+})
+
+t.test('a percentile is a value that so many do not exceed', async (t) => {
+  const values = Float64Array.from({ length: 2000 }, (_, index) => index + 1)
+  t.equal(percentile(values, 0.5), 1000)
+  t.equal(percentile(values, 0.99), 1980)
+  t.equal(percentile(values, 0.999), null, 'two values beyond it tell nothing')
+  t.equal(percentile(Float64Array.of(7), 0.5), 7)
+  t.equal(percentile(new Float64Array(), 0.5), null)
 })
