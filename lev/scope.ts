@@ -6,7 +6,7 @@ import { runningTask, Task, type TaskOwner } from './task.js'
 /**
  * Owns tasks: none outlives it. Made by `lev.scope()`; a task that fails with nobody joining it cancels the others.
  */
-export class Scope implements TaskOwner {
+export class Scope {
   readonly #loop: Loop
   readonly #tasks = new Set<Task<unknown>>()
   readonly #errors: unknown[] = []
@@ -14,6 +14,7 @@ export class Scope implements TaskOwner {
   #waiter: Waker | null = null
   #ended = false
 
+  /** @internal */
   constructor(loop: Loop) {
     this.#loop = loop
   }
@@ -39,6 +40,7 @@ export class Scope implements TaskOwner {
     for (const task of this.#tasks) task.cancel(reason)
   }
 
+  /** @internal */
   settled(task: Task<unknown>): void {
     this.#tasks.delete(task)
     const outcome = task.outcome
@@ -49,7 +51,7 @@ export class Scope implements TaskOwner {
     if (this.#tasks.size === 0) this.#waiter?.resume(undefined)
   }
 
-  /** Starts a task of this scope whose own children go to `place`. */
+  /** @internal Starts a task of this scope whose own children go to `place`. */
   adopt<T>(generator: Op<T>, place: TaskOwner): Task<T> {
     if (this.#ended) throw new ClosedError('the scope has ended: a task can be spawned only while it runs')
     const task = new Task(this.#loop, generator, this, place)
@@ -60,6 +62,7 @@ export class Scope implements TaskOwner {
   }
 
   /**
+   * @internal
    * Waits until every task is done; then the scope has ended.
    * @throws the error of the task that failed, an AggregateError if several did
    */

@@ -39,11 +39,13 @@ export abstract class StreamInput {
   input: Buffer = nothing
   inputStart = 0
   inputEnd = 0
+  /** @internal */
   protected readonly loop: Loop
+  /** @internal */
   protected transport: Transport
-  /** Why nothing works any more; null while the stream is open. */
+  /** @internal Why nothing works any more; null while the stream is open. */
   protected failure: Error | null = null
-  /** Whether this side closed it. */
+  /** @internal Whether this side closed it. */
   protected closed = false
   /** Whether `input` was allocated here, so that its room behind `inputEnd` may be filled. */
   #ownsInput = false
@@ -53,6 +55,7 @@ export abstract class StreamInput {
   #deadline = Infinity
   readonly #timer = new Timer(() => this.#more.take()?.fail(readTimeout()))
 
+  /** @internal */
   constructor(loop: Loop, transport: Transport) {
     this.loop = loop
     this.transport = transport
@@ -106,13 +109,14 @@ export abstract class StreamInput {
     return bytes
   }
 
-  /** Input goes on by another transport. */
+  /** @internal Input goes on by another transport. */
   protected changeTransport(transport: Transport): void {
     this.transport = transport
     this.#paused = false
     this.inputStart = this.inputEnd
   }
 
+  /** @internal */
   protected receive(bytes: Buffer): void {
     this.#append(bytes)
     if (this.inputEnd - this.inputStart >= readWindow && !this.#paused) {
@@ -122,16 +126,19 @@ export abstract class StreamInput {
     this.wakeReader(true)
   }
 
+  /** @internal */
   protected endInput(): void {
     this.#ended = true
     this.wakeReader(false)
   }
 
+  /** @internal */
   protected failInput(failure: Error): void {
     this.loop.timers.remove(this.#timer)
     this.#more.take()?.fail(failure)
   }
 
+  /** @internal */
   protected wakeReader(more: boolean): void {
     this.#more.take()?.resume(more)
   }

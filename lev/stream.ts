@@ -1,4 +1,4 @@
-import type { Address, SecureFacts, Security, Transport, TransportEvents } from './drivers/driver.js'
+import type { Address, SecureFacts, Security, Transport } from './drivers/driver.js'
 import { ClosedError, HandshakeError, TimeoutError } from './errors.js'
 import type { Loop } from './loop.js'
 import type { Op } from './op.js'
@@ -11,7 +11,7 @@ import { StreamOutput } from './stream-output.js'
  * Input stands in `input[inputStart, inputEnd)` until it is consumed. Output gathers until the running task pauses and
  * then leaves in one write. When the other side is slow, `write` waits.
  */
-export class Stream extends StreamInput implements TransportEvents {
+export class Stream extends StreamInput {
   /**
    * Called when the other side ends its sending (`end`), and when the connection is lost (`close`): each at most once, and
    * never after this side has closed. Null: nobody cares.
@@ -21,6 +21,7 @@ export class Stream extends StreamInput implements TransportEvents {
   readonly #output: StreamOutput
   #secured: ((facts: SecureFacts) => void) | null = null
 
+  /** @internal */
   constructor(loop: Loop, transport: Transport) {
     super(loop, transport)
     this.#output = new StreamOutput(loop, transport, () => this.#onWriteDeadline())
@@ -161,24 +162,29 @@ export class Stream extends StreamInput implements TransportEvents {
     }
   }
 
+  /** @internal */
   onData(bytes: Buffer): void {
     this.receive(bytes)
   }
 
+  /** @internal */
   onEnd(): void {
     this.endInput()
     this.#tellGone('end')
   }
 
+  /** @internal */
   onProgress(): void {
     this.#output.progress()
   }
 
+  /** @internal */
   onSecure(facts: SecureFacts): void {
     this.#secured?.(facts)
     this.wakeReader(true)
   }
 
+  /** @internal */
   onClose(error: Error | null): void {
     if (this.failure !== null) return
     this.#fail(new ClosedError(error === null ? 'the connection is closed' : `the connection was lost: ${error.message}`, { cause: error }))

@@ -4,7 +4,6 @@ import { CancelledError, UsageError, type CancelReason } from './errors.js'
 import { Join } from './join.js'
 import type { Loop } from './loop.js'
 import type { Op, Suspension, Waker } from './op.js'
-import type { Runnable } from './run-queue.js'
 import { Unwinder } from './unwind.js'
 
 /** Who answers for a task: it is told when the task is done, and may be asked for a place for the task's own children. */
@@ -69,10 +68,12 @@ export function runningTask(what: string): Task<unknown> {
  * It is ready (queued), running, suspended or done. `cancel` marks it; a suspended task is ended there with the
  * generator's `return()`, a ready or running one at its next suspension, so that nothing it was given is lost.
  */
-export class Task<T> implements Runnable, Waker {
+export class Task<T> {
+  /** @internal */
   readonly loop: Loop
-  /** The scope that the task's own `spawn` adds to. */
+  /** @internal The scope that the task's own `spawn` adds to. */
   readonly scope: TaskOwner
+  /** @internal */
   readonly cancellation: Cancellation
   readonly #owner: TaskOwner
   readonly #generator: Op<T>
@@ -87,7 +88,7 @@ export class Task<T> implements Runnable, Waker {
   #joiners: Waker[] | null = null
   #context: Snapshot | null
 
-  /** @throws UsageError if `generator` is none */
+  /** @internal @throws UsageError if `generator` is none */
   constructor(loop: Loop, generator: Op<T>, owner: TaskOwner, scope: TaskOwner) {
     if (typeof (generator as Partial<Op<T>> | undefined)?.next !== 'function') {
       throw new UsageError('a task is made of a generator: give a function*, and use `yield* lev.wait(promise)` for a promise')
@@ -110,12 +111,12 @@ export class Task<T> implements Runnable, Waker {
     return this.cancellation.reason
   }
 
-  /** Whether anybody waits in `join`. */
+  /** @internal Whether anybody waits in `join`. */
   get joined(): boolean {
     return this.#joiners !== null && this.#joiners.length > 0
   }
 
-  /** Puts the task into the ready queue for the first time. */
+  /** @internal Puts the task into the ready queue for the first time. */
   start(): void {
     this.loop.enqueue(this)
   }
@@ -137,7 +138,7 @@ export class Task<T> implements Runnable, Waker {
     return this.result()
   }
 
-  /** The value of a task that is done. @throws what the task threw; CancelledError if it was cancelled */
+  /** @internal The value of a task that is done. @throws what the task threw; CancelledError if it was cancelled */
   result(): T {
     const outcome = this.#outcome
     if (outcome === null) throw new UsageError('the task is not done: wait for it by `yield* task.join()`')
@@ -155,28 +156,33 @@ export class Task<T> implements Runnable, Waker {
     this.#interrupt()
   }
 
+  /** @internal */
   resume(value: unknown): void {
     this.#wake('next', value)
   }
 
+  /** @internal */
   fail(error: unknown): void {
     this.#wake('throw', error)
   }
 
+  /** @internal */
   outside(change: 1 | -1, sure: boolean): void {
     this.loop.driver.awaitOutside(change, sure)
   }
 
-  /** One step: from here to the next suspension. The loop calls it. */
+  /** @internal One step: from here to the next suspension. The loop calls it. */
   run(): void {
     if (contextsInUse) (this.#context ?? copyContext(this.loop.context))(() => this.#step())
     else this.#step()
   }
 
+  /** @internal */
   addJoiner(waker: Waker): void {
     (this.#joiners ??= []).push(waker)
   }
 
+  /** @internal */
   removeJoiner(waker: Waker): void {
     if (this.#joiners !== null) this.#joiners = this.#joiners.filter((joiner) => joiner !== waker)
   }
@@ -282,7 +288,7 @@ export class Task<T> implements Runnable, Waker {
     this.#ready('return', undefined)
   }
 
-  /** The time for cleaning up is over. */
+  /** @internal The time for cleaning up is over. */
   endCleanup(): void {
     const suspension = this.#suspension
     if (this.cancellation.heldOff() || suspension === null) return

@@ -48,7 +48,7 @@ export class Context {
   #gone: string | null = null
   #drain: AbortController | null = null
 
-  /** @param body the content of the request, as a whole or to be read */
+  /** @internal @param body the content of the request, as a whole or to be read */
   constructor(
     peer: Peer, count: number, head: RequestHead = NO_HEAD, body: Buffer | RequestBody | null = null, request: Recipient | null = null,
   ) {
@@ -123,17 +123,17 @@ export class Context {
     return new Upgrade(handle, options)
   }
 
-  /** Aborts `context.draining`. */
+  /** @internal Aborts `context.draining`. */
   static drain(context: Context): void {
     context.#drain?.abort(new DOMException('the server stops', 'AbortError'))
   }
 
-  /** Whether `abort` was called. */
+  /** @internal Whether `abort` was called. */
   static isGone(context: Context): boolean {
     return context.#gone !== null
   }
 
-  /** Aborts `context.signal`. */
+  /** @internal Aborts `context.signal`. */
   static abort(context: Context, why: string): void {
     if (context.#gone !== null) return
     context.#gone = why

@@ -40,6 +40,7 @@ export class FormPart implements AsyncIterable<Buffer> {
   readonly #read: () => Op<Buffer | null>
   readonly #ask: Ask
 
+  /** @internal */
   constructor({ name, filename, type }: PartFacts, read: () => Op<Buffer | null>, ask: Ask) {
     this.name = name
     this.filename = filename
@@ -87,7 +88,7 @@ export class FormParts implements AsyncIterable<FormPart> {
   #finished = false
   #idle = 0
 
-  /** @throws BodyError 400 for a form that says not where its parts end */
+  /** @internal @throws BodyError 400 for a form that says not where its parts end */
   constructor(contentType: string, pieces: Pieces, { fieldLimit, ask }: PartsOptions) {
     this.#pieces = pieces
     this.#ask = ask

@@ -27,6 +27,7 @@ export class RequestBody implements AsyncIterable<Buffer> {
   readonly #asked: Channel<Asker> | null
   #taken = false
 
+  /** @internal */
   constructor(pieces: Pieces, contentType: string | undefined, request: Pick<Recipient, 'trailers'> | null) {
     this.#pieces = pieces
     this.#contentType = contentType
@@ -100,7 +101,7 @@ export class RequestBody implements AsyncIterable<Buffer> {
     }
   }
 
-  /** Reads for those who are no coroutines; a task of the request's own. */
+  /** @internal Reads for those who are no coroutines; a task of the request's own. */
   static *serve(body: RequestBody): Op<void> {
     const asked = body.#asked
     if (asked === null) return

@@ -37,6 +37,7 @@ export class Server {
   #serving: Serving | null = null
   #listening = deferred<Address>()
 
+  /** @internal */
   constructor(config: Config, handle: Handler) {
     if (typeof handle !== 'function') throw new ConfigError('handle', `handle must be a function, got ${typeof handle}`)
     const settings = mergeSettings(defaults, config)

@@ -9,9 +9,10 @@ export type WebSocketHandler = (ws: WebSocket) => Op<unknown> | PromiseLike<unkn
 /** The answer that makes a WebSocket of the connection; `ctx.upgrade` makes it. */
 export class Upgrade {
   readonly handle: WebSocketHandler
+  /** @internal */
   readonly rules: WebSocketRules
 
-  /** @throws ConfigError naming the argument or option that cannot be */
+  /** @internal @throws ConfigError naming the argument or option that cannot be */
   constructor(handle: WebSocketHandler, options: WebSocketOptions | undefined) {
     if (typeof handle !== 'function') throw new ConfigError('handle', `upgrade: handle must be a function, got ${typeof handle}`)
     this.handle = handle

@@ -49,6 +49,7 @@ export class WebSocket {
   #over = false
   readonly #vigil: Vigil
 
+  /** @internal */
   constructor(stream: Stream, agreed: Agreed, conduct: Conduct) {
     const { client, protocol, compression } = agreed
     this.#stream = stream
