@@ -16,4 +16,4 @@ export interface Plan {
 }
 
 export const full: Plan = { rounds: 5, warmUp: 1.5, settle: 0.3, window: 1.2, curveRounds: 3, latencyRounds: 3, latencyWindow: 2 }
-export const quick: Plan = { rounds: 2, warmUp: 0.5, settle: 0.15, window: 0.4, curveRounds: 1, latencyRounds: 1, latencyWindow: 0.6 }
+export const quick: Plan = { rounds: 2, warmUp: 0.4, settle: 0.15, window: 0.4, curveRounds: 1, latencyRounds: 1, latencyWindow: 0.6 }

@@ -15,7 +15,7 @@ import { failures, inTurns, Run } from './turns.js'
 export interface Step {
   /** Connections held idle, or requests pipelined. */
   readonly at: number
-  /** Bytes that the server's processes hold for each idle connection; null where that is not the question. */
+  /** Bytes that the server's processes hold for each idle connection; null where that was not asked. */
   readonly memory: number | null
   readonly rounds: readonly Round[]
 }
@@ -60,11 +60,14 @@ async function withConnections({ name, of }: CurveScenario, steps: readonly numb
     for (const at of steps) {
       progress(`${name}: ${at} connections, ${server.peer.title}`)
       await holder.hold(at)
-      const memory = (await settledMemory(server) - empty) / at
+      // What they left behind is collected now, and not while it is measured.
+      await warmUp(of, run, setting)
       const rounds: Round[] = []
       for (let round = 0; round < plan.curveRounds; round++) rounds.push(await measureRound(of, server, setting))
       // None may have been closed in the meantime.
       await holder.hold(at)
+      // Asking for memory has garbage collected, and leaves a server in a state that it would not be in: so at the end only.
+      const memory = at === steps.at(-1) ? (await settledMemory(server) - empty) / at : null
       run.rounds.push({ at, memory, rounds })
     }
   } finally {

@@ -2,11 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { LatencyReport } from '../generators/open-loop.js'
 import { GeneratorLoad } from '../load/generator.js'
 import type { Peer } from '../peer.js'
-import { cpuBetween } from '../proc.js'
 import type { LatencyScenario } from '../scenarios.js'
 import type { RunningServer } from '../server.js'
 import { warmUp } from './closed.js'
-import { measureRound } from './round.js'
+import { between, measureRound } from './round.js'
 import type { Missing, Setting } from './setting.js'
 import { startAll } from './start.js'
 import { failures, inTurns, Run } from './turns.js'
@@ -15,8 +14,12 @@ import { failures, inTurns, Run } from './turns.js'
 export interface LatencyRound extends LatencyReport {
   /** Of the slowest peer's maximum. */
   readonly share: number
-  /** CPU time per request in microseconds, from the first answers to the last one. */
+  /** CPU time per request in microseconds. */
   readonly cpu: number
+  /** Share of the server's core that went to others. */
+  readonly disturbance: number
+  /** Share of its core that the load had, which never rests. */
+  readonly loadBusy: number
 }
 
 export interface LatencyOutcome {
@@ -62,8 +65,9 @@ export async function measureLatency(scenario: LatencyScenario, setting: Setting
 }
 
 async function atRate(
-  rate: number, round: number, server: RunningServer, { of }: LatencyScenario, { plan, cores, ground }: Setting,
+  rate: number, round: number, server: RunningServer, { of }: LatencyScenario, setting: Setting,
 ): Promise<Omit<LatencyRound, 'share'>> {
+  const { plan, cores, ground } = setting
   const bytes = Buffer.from(of.requests()[0], 'latin1')
   const { secure, connections } = of
   // The same times for each server, others in each round.
@@ -73,12 +77,13 @@ async function atRate(
   )
   try {
     const ended = load.report<LatencyReport>()
-    ended.catch(() => {})
-    // Connections are made before anything is counted.
-    for (const start = performance.now(); load.count() === 0 && performance.now() < start + 2000;) await sleep(5)
-    const [counted, before] = [load.count(), server.cpu()]
-    const report = await ended
-    return { ...report, cpu: cpuBetween(before, server.cpu()).total / (report.requests - counted) }
+    const facts = (async () => {
+      // Connections are made before anything is counted.
+      for (const start = performance.now(); load.count() === 0 && performance.now() < start + 2000;) await sleep(5)
+      return between(load, server, setting, 0.9 * (plan.settle + plan.latencyWindow))
+    })()
+    const [report, { cpu, disturbance, loadBusy }] = await Promise.all([ended, facts])
+    return { ...report, cpu, disturbance, loadBusy }
   } finally {
     load.kill()
   }

@@ -4,9 +4,9 @@ import type { CurveResult } from './curves.js'
 import type { LatencyResult } from './latency.js'
 import type { Report, Result } from './result.js'
 import { style } from './style.js'
-import type { ClosedResult } from './summary.js'
+import { percent, type ClosedResult } from './summary.js'
 import { bars, escape, lines } from './svg.js'
-import { digits } from './table.js'
+import { digits, show } from './table.js'
 
 /** The report as one page that needs nothing else: no network, no script. */
 export function html({ made, machine, plan, results }: Report): string {
@@ -71,8 +71,8 @@ function closedBody({ rows, reference, scenario }: ClosedResult): string {
   const cells = rows.map((row) => ({
     peer: row.peer,
     cells: [
-      row.title, range(row.cpu), digits(row.systemCpu.median), range(row.requestsPerSecond),
-      ...(reference === null ? [] : [range(row.cpuRatio), range(row.rateRatio)]),
+      row.title, show(row.cpu), digits(row.systemCpu.median), show(row.requestsPerSecond),
+      ...(reference === null ? [] : [row.cpuRatio, row.rateRatio].map((ratio) => (ratio === null ? '' : show(ratio)))),
     ],
   }))
   const shapes = rows.map(({ peer, title, cpu }) => ({ peer, title, value: cpu, label: `${digits(cpu.median)} µs` }))
@@ -84,7 +84,7 @@ ${notes(rows.flatMap(({ title, notes }) => notes.map((note) => `${title}: ${note
 function latencyBody({ rows, base, slowest, scenario }: LatencyResult): string {
   const heads = ['', 'rate', 'p50 ms', 'p99 ms', 'p99.9 ms', 'CPU µs/request', 'at most/s']
   const cells = rows.flatMap(({ peer, title, maximum, points }) => points.map(({ share, rate, p50, p99, p999, cpu }) => ({
-    peer, cells: [title, `${percent(share)} (${digits(rate)}/s)`, range(p50), range(p99), range(p999), digits(cpu.median), digits(maximum)],
+    peer, cells: [title, `${percent(share)} (${digits(rate)}/s)`, show(p50), show(p99), show(p999), digits(cpu.median), digits(maximum)],
   })))
   const marks = (rows[0]?.points ?? []).map(({ share }) => ({ at: share, text: percent(share) }))
   const plot = (name: string, of: (point: LatencyResult['rows'][number]['points'][number]) => Spread | null): string => {
@@ -108,7 +108,7 @@ function curveBody({ kind, rows, scenario, notes: said }: CurveResult): string {
   const connections = kind === 'connections'
   const heads = ['', connections ? 'connections' : 'pipelined', 'CPU µs/request', 'requests/s', ...(connections ? ['KiB/connection'] : [])]
   const cells = rows.flatMap(({ peer, title, points }) => points.map(({ at, cpu, requestsPerSecond, memory }) => ({
-    peer, cells: [title, String(at), range(cpu), range(requestsPerSecond), ...(memory === null ? [] : [(memory / 1024).toFixed(1)])],
+    peer, cells: [title, String(at), show(cpu), show(requestsPerSecond), ...(connections ? [memory === null ? '' : (memory / 1024).toFixed(1)] : [])],
   })))
   const marks = (rows[0]?.points ?? []).map(({ at }) => ({ at, text: String(at) }))
   const series = rows.map(({ peer, title, points }) => ({ peer, title, points: points.map(({ at, cpu }) => ({ x: at, y: cpu })) }))
@@ -133,12 +133,4 @@ function notes(all: readonly string[]): string {
   if (all.length === 0) return ''
   const items = all.map((note) => `<li>${escape(note)}</li>`).join('')
   return `<details><summary>${all.length} notes on what disturbed or limited this</summary><ul class="notes">${items}</ul></details>`
-}
-
-function range(values: Spread | null): string {
-  return values === null ? '' : `${digits(values.median)} (${digits(values.min)}..${digits(values.max)})`
-}
-
-function percent(share: number): string {
-  return `${Math.round(share * 100)} %`
 }

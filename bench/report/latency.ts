@@ -2,6 +2,7 @@ import type { LatencyOutcome, LatencyRound } from '../measure/latency.js'
 import type { Missing } from '../measure/setting.js'
 import type { LatencyScenario } from '../scenarios.js'
 import { spread, type Spread } from '../statistics.js'
+import { percent } from './summary.js'
 
 /** One peer at one rate. Milliseconds; null where too few answers tell. */
 export interface LatencyPoint {
@@ -58,6 +59,9 @@ function point(share: number, rate: number, rounds: readonly LatencyRound[]): La
   if (p99 !== null && late !== null && late.median > 0.25 * p99.median) {
     notes.add(`the load was late itself: by ${late.median.toFixed(2)} ms or more for 1 of 100 requests`)
   }
+  const [disturbance, loadBusy] = [spread(rounds.map((round) => round.disturbance)), spread(rounds.map((round) => round.loadBusy))]
+  if (disturbance.median > 0.05) notes.add(`others took ${percent(disturbance.median)} of the server's core`)
+  if (loadBusy.median < 0.9) notes.add(`others took ${percent(1 - loadBusy.median)} of the load's core`)
   return {
     share, rate, p50: over((round) => round.p50), p99, p999: over((round) => round.p999), cpu: spread(rounds.map(({ cpu }) => cpu)), notes: [...notes],
   }

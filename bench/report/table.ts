@@ -100,6 +100,9 @@ export function digits(value: number): string {
   return value.toFixed(value >= 100 ? 0 : value >= 20 ? 1 : 2)
 }
 
-function show(values: Spread | null): string {
-  return values === null ? 'too few' : `${digits(values.median)} (${digits(values.min)}..${digits(values.max)})`
+/** A median with the range of its rounds, if there are several. */
+export function show(values: Spread | null): string {
+  if (values === null) return 'too few'
+  const { median, min, max } = values
+  return min === max ? digits(median) : `${digits(median)} (${digits(min)}..${digits(max)})`
 }
