@@ -13,7 +13,7 @@ export function random(seed: number): () => number {
   }
 }
 
-const syllables = ['ba', 'cor', 'de', 'fi', 'gan', 'hu', 'is', 'jo', 'ka', 'lem', 'mi', 'no', 'os', 'pre', 'qua', 'ri', 'sto', 'ta', 'un', 'ver']
+const syllables = 'ba cor de fi gan hu is jo ka lem mi no os pre qua ri sto ta un ver'.split(' ')
 
 /** Prose of exactly `size` bytes, all ASCII, in words of which some are frequent: it compresses as prose does. */
 export function prose(size: number): string {

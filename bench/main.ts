@@ -52,8 +52,10 @@ async function run(options: Options): Promise<void> {
   const results: Result[] = []
   print(`${heading(machine, options.plan)}\n\n${tableHead()}`)
   for (const [index, scenario] of options.scenarios.entries()) {
-    const place = `[${index + 1}/${options.scenarios.length}, ${Math.round(performance.now() / 1000)} s]`
-    const result = await runScenario(scenario, { ...setting, progress: (text) => progress(`${place} ${text}`) }, absent)
+    const place = (text: string): void => {
+      progress(`[${index + 1}/${options.scenarios.length}, ${Math.round(performance.now() / 1000)} s] ${text}`)
+    }
+    const result = await runScenario(scenario, { ...setting, progress: place }, absent)
     results.push(result)
     print(block(result))
     if (result.missing.some(({ why }) => why === 'failed')) process.exitCode = 1

@@ -65,6 +65,17 @@ function siblingsOf(core: number): number[] {
   }
 }
 
+/**
+ * A command that runs on one core only, and is ended should this program be killed. Each part of it becomes the next one: the
+ * process that is started is the command's own.
+ *
+ * @param core null: any
+ */
+export function pinned(core: number | null, command: readonly string[]): { command: string; args: string[] } {
+  const args = ['--pdeathsig', 'TERM', ...(core === null ? [] : ['taskset', '-c', String(core)]), ...command]
+  return { command: 'setpriv', args }
+}
+
 /** CPU time that the processes of a server have used, at one moment. */
 export interface CpuSample {
   /** Nanoseconds of each thread by its id, as the scheduler counts them. */

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Peer, PemFiles } from './peer.js'
-import { sampleCpu, type CpuSample } from './proc.js'
+import { pinned, sampleCpu, type CpuSample } from './proc.js'
 import type { ClosedScenario } from './scenarios.js'
 
 /** Where servers find what they need. */
@@ -38,12 +38,10 @@ export class RunningServer {
   static async start(peer: Peer, scenario: ClosedScenario, ground: Ground, core: number | null): Promise<RunningServer> {
     const port = await freePort()
     const { content, folder, pem } = ground
-    const command = peer.command({ task: scenario.task, port, content, folder, pem: scenario.secure ? pem : null })
-    // Each becomes the next one: the pid is the server's. Should the benchmark be killed, so is the server.
-    const prefix = ['setpriv', '--pdeathsig', 'TERM', ...(core === null ? [] : ['taskset', '-c', String(core)])]
-    const [first, ...rest] = [...prefix, ...command]
+    const order = { task: scenario.task, port, content, folder, pem: scenario.secure ? pem : null }
+    const { command, args } = pinned(core, peer.command(order))
     const env = { ...process.env, NODE_ENV: 'production' }
-    const child = spawn(first, rest, { stdio: ['ignore', 'ignore', 'pipe'], env, cwd: folder })
+    const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'], env, cwd: folder })
     const server = new RunningServer(peer, port, child)
     try {
       await server.#listening()

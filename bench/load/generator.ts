@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Orders, Report } from '../generators/orders.js'
+import { pinned } from '../proc.js'
 import { CounterFile } from './counter.js'
 import { output, type Load, type LoadSummary } from './load.js'
 
@@ -22,8 +23,8 @@ export class GeneratorLoad implements Load {
     this.#counter = new CounterFile(join(folder, `${program}.count`))
     const path = fileURLToPath(new URL(`../generators/${program}.js`, import.meta.url))
     const orders: Orders = { ...task, file, counter: this.#counter.path }
-    const command = ['-c', String(core), process.execPath, path, JSON.stringify(orders)]
-    this.#child = spawn('taskset', command, { stdio: ['ignore', 'pipe', 'pipe'] })
+    const { command, args } = pinned(core, [process.execPath, path, JSON.stringify(orders)])
+    this.#child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#ended = output(this.#child)
     // Waited for later; until then a failure is no unhandled one.
     this.#ended.catch(() => {})

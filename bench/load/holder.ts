@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { pinned } from '../proc.js'
 
 type Reply = { readonly closed: number } | { readonly failed: string }
 
@@ -9,8 +10,8 @@ export class Holder {
 
   constructor(port: number, core: number) {
     const program = fileURLToPath(new URL('../generators/idle.js', import.meta.url))
-    const command = ['-c', String(core), process.execPath, program, String(port)]
-    this.#child = spawn('taskset', command, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    const { command, args } = pinned(core, [process.execPath, program, String(port)])
+    this.#child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   }
 
   /** Waits until `wanted` connections are held in all. @throws Error if they are not */

@@ -2,6 +2,7 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openSslConfig } from '../cipher.js'
+import { pinned } from '../proc.js'
 import type { HttpScenario } from '../scenarios.js'
 import { CounterFile } from './counter.js'
 import { output, type Load, type LoadSummary } from './load.js'
@@ -76,7 +77,8 @@ export class WrkLoad implements Load {
     writeFileSync(env.OPENSSL_CONF, openSslConfig)
     const url = `${scenario.secure ? 'https' : 'http'}://127.0.0.1:${port}/`
     const wrk = ['wrk', '-t1', `-c${scenario.connections}`, `-d${Math.ceil(seconds)}s`, '--timeout', '10s', '-s', script, url]
-    this.#child = spawn('taskset', ['-c', String(core), ...wrk], { stdio: ['ignore', 'pipe', 'pipe'], env })
+    const { command, args } = pinned(core, wrk)
+    this.#child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env })
     this.#ended = output(this.#child)
     // Waited for in stop(); until then a failure is no unhandled one.
     this.#ended.catch(() => {})

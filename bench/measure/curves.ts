@@ -87,7 +87,9 @@ async function settledMemory(server: RunningServer): Promise<number> {
   return residentMemory(server.pid)
 }
 
-async function withBacklogs({ name, of }: CurveScenario, depths: readonly number[], runs: readonly Run<Step>[], setting: Setting): Promise<void> {
+async function withBacklogs(
+  { name, of }: CurveScenario, depths: readonly number[], runs: readonly Run<Step>[], setting: Setting,
+): Promise<void> {
   const { plan, progress } = setting
   for (const depth of depths) {
     const scenario: HttpScenario = { ...of, name: `${name}-${depth}`, depth, requests: () => [bare.repeat(depth)] }

@@ -51,7 +51,9 @@ export async function measureLatency(scenario: LatencyScenario, setting: Setting
         for (const index of inTurns(runs.length, round)) {
           const { server, rounds } = runs[index]
           progress(`${name}: round ${round + 1} of ${plan.latencyRounds}, ${Math.round(share * 100)} %, ${server.peer.title}`)
-          await runs[index].attempt(async () => void rounds.push({ share, ...await atRate(base * share, round, server, scenario, setting) }))
+          await runs[index].attempt(async () => {
+            rounds.push({ share, ...await atRate(base * share, round, server, scenario, setting) })
+          })
         }
       }
     }

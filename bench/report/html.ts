@@ -101,7 +101,8 @@ function latencyBody({ rows, base, slowest, scenario }: LatencyResult): string {
 ${plot('p50', ({ p50 }) => p50)}
 ${plot('p99', ({ p99 }) => p99)}
 ${table(heads, cells)}
-${notes(rows.flatMap(({ title, points }) => points.flatMap(({ share, notes }) => notes.map((note) => `${title}, ${percent(share)}: ${note}`))))}`
+${notes(rows.flatMap(({ title, points }) =>
+    points.flatMap(({ share, notes }) => notes.map((note) => `${title}, ${percent(share)}: ${note}`))))}`
 }
 
 function curveBody({ kind, rows, scenario, notes: said }: CurveResult): string {
@@ -120,7 +121,8 @@ function curveBody({ kind, rows, scenario, notes: said }: CurveResult): string {
   return `${lines(series, { label: scenario.title, x, y: 'CPU µs/request', marks, logX: true, logY: false })}
 ${connections ? `<p>Memory of the server's processes for each idle connection</p>${bars(memory, 'memory for each idle connection')}` : ''}
 ${table(heads, cells)}
-${notes([...said, ...rows.flatMap(({ title, points }) => points.flatMap(({ at, notes }) => notes.map((note) => `${title}, ${at}: ${note}`)))])}`
+${notes([...said, ...rows.flatMap(({ title, points }) =>
+    points.flatMap(({ at, notes }) => notes.map((note) => `${title}, ${at}: ${note}`)))])}`
 }
 
 function table(heads: readonly string[], rows: readonly { readonly peer: string; readonly cells: readonly string[] }[]): string {

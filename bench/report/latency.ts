@@ -63,6 +63,7 @@ function point(share: number, rate: number, rounds: readonly LatencyRound[]): La
   if (disturbance.median > 0.05) notes.add(`others took ${percent(disturbance.median)} of the server's core`)
   if (loadBusy.median < 0.9) notes.add(`others took ${percent(1 - loadBusy.median)} of the load's core`)
   return {
-    share, rate, p50: over((round) => round.p50), p99, p999: over((round) => round.p999), cpu: spread(rounds.map(({ cpu }) => cpu)), notes: [...notes],
+    share, rate, notes: [...notes], cpu: spread(rounds.map(({ cpu }) => cpu)),
+    p50: over((round) => round.p50), p99, p999: over((round) => round.p999),
   }
 }
