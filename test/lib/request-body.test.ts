@@ -348,6 +348,22 @@ t.test('an async handler that waits for a piece when its client leaves is told s
   t.match(fault, Error)
 })
 
+t.test('async code reads a form by lev.run', async (t) => {
+  for (const buffer_body of [true, false]) {
+    const { connect } = await serve(t, { buffer_body }, async (_method, query, _args, _headers, _body, ctx) => {
+      if (query === '/later') await new Promise((resolve) => setTimeout(resolve, 1))
+      const { fields } = await lev.run(() => ctx.body.form())
+      return JSON.stringify(fields)
+    })
+    for (const path of ['/', '/later']) {
+      const client = await connect(request(`POST ${path}`, { 'Content-Type': 'application/x-www-form-urlencoded', 'Content-Length': '7' }) + 'a=1')
+      await new Promise((resolve) => setTimeout(resolve, 10))
+      client.send('&b=2')
+      t.equal((await client.responses(1))[0].body.toString(), '{"a":"1","b":"2"}')
+    }
+  }
+})
+
 t.test('in async code a body is read in the same ways, whether it was buffered or not', async (t) => {
   const bodies: Record<string, string> = { sized: request('POST /', {}, '12345'), chunked: request('POST /', { 'Transfer-Encoding': 'chunked' }, '5\r\n12345\r\n0\r\n\r\n'), none: request('GET /') }
   for (const buffer_body of [true, false]) {
