@@ -149,6 +149,7 @@ t.test('bombs, and other bad data', async (t) => {
   t.match(side.decompress(Buffer.concat([exact, ending]), 999), { code: 1009 })
   t.match(side.decompress(Buffer.concat([exact, ending]), 0), { code: 1009 })
   t.equal(unpack(side, side.compress(Buffer.alloc(0)), 0).length, 0)
+  t.match(side.decompress(Buffer.concat([side.compress(Buffer.alloc(1)), ending]), 0), { code: 1009 })
   t.match(side.decompress(Buffer.concat([Buffer.from('ffffffff', 'hex'), ending]), 1000), { code: 1007 })
 })
 

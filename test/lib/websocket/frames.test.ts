@@ -100,6 +100,7 @@ const refusedCases: readonly [what: string, bytes: Buffer, code: number, masked?
   ['a length above the limit', hex('81 ff 00 00 00 00 00 10 00 01'), 1009],
   ['fragments above the limit', Buffer.concat([frame(binary, Buffer.alloc(1 << 19), { fin: false }), frame(continuation, Buffer.alloc((1 << 19) + 1))]), 1009],
   ['half a close code', frame(close, 'a'), 1002],
+  ['half a close code, where the rest of one stood before', Buffer.concat([frame(ping, hex('03 e8')), frame(close, hex('03'))]), 1002],
   ['a close reason that is no text', frame(close, hex('03 e8 ff')), 1007],
   ...[0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535].map((code): [string, Buffer, number] => [`close code ${code}`, closeFrame(code), 1002]),
 ]
