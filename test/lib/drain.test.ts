@@ -72,6 +72,21 @@ t.test('a request that is on its way to an idle connection is answered', async (
   }
 })
 
+t.test('ctx.draining tells a request that came before, and one that asks late', async (t) => {
+  await virtually({}, function* (_method, query, _args, _headers, _body, ctx) {
+    const early = query === '/early' ? ctx.draining : null
+    t.equal(early?.aborted ?? false, false)
+    yield* lev.sleep(2)
+    return String((early ?? ctx.draining).aborted)
+  }, function* ({ connect, server }: World) {
+    const clients = [yield* connect(request('GET /early')), yield* connect(request('GET /late'))]
+    yield* lev.sleep(1)
+    const stopping = server.stop({ drain: 10 })
+    for (const client of clients) t.equal((yield* client.responses(1))[0].body.toString(), 'true')
+    yield* lev.wait(stopping)
+  })
+})
+
 t.test('the deadline: what is not done is cancelled, its finally blocks run', async (t) => {
   const events: string[] = []
   const handle: Handler = function* (_method, _query, _args, _headers, _body, ctx) {

@@ -101,6 +101,22 @@ t.test('the handler closes', async (t) => {
   })
 })
 
+t.test('messages that nobody has taken are gone once the handler closes', async (t) => {
+  let after: unknown = 'nothing'
+  await story(function* (ws) {
+    yield* ws.next()
+    yield* lev.sleep(1)
+    ws.close()
+    after = yield* ws.next()
+  }, function* (world) {
+    const peer = yield* Peer.open(world, {}, Buffer.concat([frame(text, 'one'), frame(text, 'two'), frame(text, 'three')]))
+    t.strictSame(yield* peer.take(1), ['close 1000'])
+    peer.send(closeFrame(1000))
+    yield* peer.all()
+    t.equal(after, null)
+  })
+})
+
 t.test('a client that does not answer the close is left in time', async (t) => {
   await story(function* (ws) {
     ws.close()
