@@ -96,7 +96,7 @@ export class TcpStream {
   readonly #world: Portal = portal()
   #closed = false
 
-  /** To be called in a task of the world that the connection lives in. */
+  /** @internal To be called in a task of the world that the connection lives in. */
   constructor(stream: Stream) {
     this.#stream = stream
     this.localIp = stream.local.ip

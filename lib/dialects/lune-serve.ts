@@ -64,6 +64,8 @@ export interface ServeHandle {
   stop(): Waiting<void>
 }
 
+const nothing = Buffer.alloc(0)
+
 const names = { ip: 'address', port: 'port' } as const
 
 /**
@@ -79,10 +81,13 @@ export function serve(
   const { ip, handleRequest, handleWebSocket } = readConfig(handlerOrConfig)
   const server = serverFor({ ip, port }, settings, names, (method, path, args, headers, body, ctx) => {
     if (handleWebSocket !== null && (handleRequest === null || ctx.wantsWebSocket)) {
-      return ctx.upgrade((ws) => called(() => handleWebSocket(new WebSocket(ws))))
+      return ctx.upgrade((ws) => {
+        const socket = new WebSocket(ws)
+        return called(() => handleWebSocket(socket))
+      })
     }
     const request: ServeRequest = {
-      path, query: queryOf(args), method: method.toUpperCase(), headers, body: body?.toString() ?? '', bytes: body ?? Buffer.alloc(0),
+      path, query: queryOf(args), method: method.toUpperCase(), headers, body: body?.toString() ?? '', bytes: body ?? nothing,
     }
     return answering<unknown>(() => handleRequest?.(request), (given) => answerOf(given, 'status'))
   })

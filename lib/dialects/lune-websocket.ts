@@ -11,7 +11,7 @@ export class WebSocket {
   readonly #world: Portal = portal()
   readonly #outbox: Outbox
 
-  /** To be called in a task of the world that the WebSocket lives in. */
+  /** @internal To be called in a task of the world that the WebSocket lives in. */
   constructor(ws: CoreWebSocket) {
     this.#ws = ws
     this.#outbox = new Outbox(ws, this.#world)

@@ -70,6 +70,8 @@ export interface ServerHandle {
   close(): Waiting<void>
 }
 
+const nothing = Buffer.alloc(0)
+
 const names = { ip: 'address', port: 'port', reuse_port: 'reuseAddress' } as const
 
 /**
@@ -85,7 +87,7 @@ export function serve(
     const begin = function* (reuse_port: boolean): Op<ServerHandle> {
       const server = serverFor({ ip: address, port, reuse_port }, settings, names, (method, path, args, headers, body, ctx) => {
         const target = args === '' ? path : `${path}?${args}`
-        const asked: ServerRequest = { method, path: target, headers, body: body?.toString() ?? '', bytes: body ?? Buffer.alloc(0) }
+        const asked: ServerRequest = { method, path: target, headers, body: body?.toString() ?? '', bytes: body ?? nothing }
         const ordinary = () => answering(() => request(asked), (given) => answerOf(given, 'statusCode'))
         if (conversation === null || !ctx.wantsWebSocket) return ordinary()
         const upgrade = webhook?.upgrade ?? (() => true)

@@ -8,7 +8,7 @@ export class WebSocket {
   readonly #ws: CoreWebSocket
   readonly #outbox: Outbox
 
-  /** To be called in a task of the world that the WebSocket lives in. */
+  /** @internal To be called in a task of the world that the WebSocket lives in. */
   constructor(ws: CoreWebSocket, world: Portal = portal()) {
     this.#ws = ws
     this.#outbox = new Outbox(ws, world)
