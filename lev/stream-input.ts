@@ -7,6 +7,11 @@ import { Timer } from './timers.js'
 /** Bytes of unread input at which the transport is paused: the other side then feels backpressure. */
 const readWindow = 64 * 1024
 
+/** Bytes up to which what arrives is joined to the unread input; larger pieces wait behind it as they are. */
+const joinedSize = 4 * 1024
+/** Pieces that wait at the most, before they are joined after all. */
+const mostPieces = 64
+
 const nothing = Buffer.alloc(0)
 
 /** Waits for more input; made once for each stream, not once for each wait. */
@@ -49,6 +54,12 @@ export abstract class StreamInput {
   protected closed = false
   /** Whether `input` was allocated here, so that its room behind `inputEnd` may be filled. */
   #ownsInput = false
+  /** What arrived behind `inputEnd`, and its bytes: `fill` moves it into the input. */
+  #waiting: Buffer[] = []
+  #waitingSize = 0
+  /** What input is copied into as it arrives, from `#sinkEnd` on. */
+  #sink: Buffer | null = null
+  #sinkEnd = 0
   #ended = false
   #paused = false
   readonly #more = new MoreInput()
@@ -79,7 +90,7 @@ export abstract class StreamInput {
   /** Marks `count` bytes of the input as read. */
   consume(count: number): void {
     this.inputStart += count
-    if (this.#paused && this.inputEnd - this.inputStart < readWindow / 2) this.#resume()
+    if (this.#paused && this.#unread < readWindow / 2) this.#resume()
   }
 
   /**
@@ -87,6 +98,7 @@ export abstract class StreamInput {
    * @throws TimeoutError past `readDeadline`; ClosedError when the stream is closed or lost
    */
   *fill(): Op<boolean> {
+    if (this.#waiting.length > 0 && !this.closed) return this.#take()
     // The end has arrived, also if the connection was closed or lost after it.
     if (this.#ended && !this.closed) return false
     if (this.failure !== null) throw this.failure
@@ -109,19 +121,51 @@ export abstract class StreamInput {
     return bytes
   }
 
-  /** @internal Input goes on by another transport. */
-  protected changeTransport(transport: Transport): void {
-    this.transport = transport
+  /**
+   * Reads into `target`, from `start` on: what is there, else what arrives next, which then is copied nowhere else. Gives the
+   * number of bytes; 0: the other side has ended its sending.
+   * @throws TimeoutError past `readDeadline`; ClosedError when the stream is closed or lost
+   */
+  *readInto(target: Buffer, start: number): Op<number> {
+    if (this.inputStart === this.inputEnd && this.#waiting.length === 0) {
+      this.#sink = target
+      this.#sinkEnd = start
+      try {
+        if (!(yield* this.fill()) && this.#sinkEnd === start) return 0
+      } finally {
+        this.#sink = null
+      }
+      if (this.#sinkEnd > start) return this.#sinkEnd - start
+    }
+    if (this.inputStart === this.inputEnd) this.#take()
+    const size = Math.min(this.inputEnd - this.inputStart, target.length - start)
+    this.input.copy(target, start, this.inputStart, this.inputStart + size)
+    this.consume(size)
+    return size
+  }
+
+  /** @internal Takes all unread input out, in one piece; input goes on by another transport. */
+  protected changeTransport(make: (unread: Buffer) => Transport): void {
+    while (this.#waiting.length > 0) this.#take()
+    this.transport = make(this.input.subarray(this.inputStart, this.inputEnd))
     this.#paused = false
     this.inputStart = this.inputEnd
   }
 
-  /** @internal */
+  /** @internal Bytes have arrived; they belong to the stream. */
   protected receive(bytes: Buffer): void {
-    this.#append(bytes)
-    if (this.inputEnd - this.inputStart >= readWindow && !this.#paused) {
-      this.#paused = true
-      this.transport.pause()
+    const sunk = this.#sinkIn(bytes, bytes.length)
+    if (sunk < bytes.length) this.#keep(sunk === 0 ? bytes : bytes.subarray(sunk))
+    this.wakeReader(true)
+  }
+
+  /** @internal The first `size` bytes of `buffer` have arrived; they are lent until this returns. */
+  protected receiveLent(buffer: Buffer, size: number): void {
+    const sunk = this.#sinkIn(buffer, size)
+    if (sunk < size) {
+      const bytes = Buffer.allocUnsafe(size - sunk)
+      buffer.copy(bytes, 0, sunk, size)
+      this.#keep(bytes)
     }
     this.wakeReader(true)
   }
@@ -143,15 +187,56 @@ export abstract class StreamInput {
     this.#more.take()?.resume(more)
   }
 
-  #append(bytes: Buffer): void {
-    const unread = this.inputEnd - this.inputStart
-    if (unread === 0) {
+  get #unread(): number {
+    return this.inputEnd - this.inputStart + this.#waitingSize
+  }
+
+  /** Copies what has arrived to where a reader waits for it, as far as there is room; gives how many bytes that were. */
+  #sinkIn(buffer: Buffer, size: number): number {
+    const sink = this.#sink
+    if (sink === null) return 0
+    const sunk = Math.min(size, sink.length - this.#sinkEnd)
+    buffer.copy(sink, this.#sinkEnd, 0, sunk)
+    this.#sinkEnd += sunk
+    return sunk
+  }
+
+  #keep(bytes: Buffer): void {
+    if (this.inputStart === this.inputEnd && this.#waiting.length === 0) {
       this.input = bytes
       this.inputStart = 0
       this.inputEnd = bytes.length
       this.#ownsInput = false
-      return
+    } else if (this.#waiting.length === 0 && bytes.length <= joinedSize) {
+      this.#join(bytes)
+    } else {
+      this.#waiting.push(bytes)
+      this.#waitingSize += bytes.length
+      if (this.#waiting.length > mostPieces) while (this.#waiting.length > 0) this.#take()
     }
+    if (this.#paused || this.#unread < readWindow) return
+    this.#paused = true
+    this.transport.pause()
+  }
+
+  /** Moves the next of what waits into the input, in one piece with what is there. */
+  #take(): boolean {
+    const bytes = this.#waiting.shift()
+    if (bytes === undefined) return false
+    this.#waitingSize -= bytes.length
+    if (this.inputStart < this.inputEnd) this.#join(bytes)
+    else {
+      this.input = bytes
+      this.inputStart = 0
+      this.inputEnd = bytes.length
+      this.#ownsInput = false
+    }
+    return true
+  }
+
+  /** Adds to the unread input. */
+  #join(bytes: Buffer): void {
+    const unread = this.inputEnd - this.inputStart
     if (!this.#ownsInput || this.input.length - this.inputEnd < bytes.length) {
       // Doubling keeps input that arrives in tiny pieces linear.
       const larger = Buffer.allocUnsafeSlow(Math.max(1024, 2 * (unread + bytes.length)))

@@ -141,12 +141,10 @@ export class Stream extends StreamInput {
    */
   *secure(security: Security): Op<SecureFacts> {
     yield* this.flush()
-    const received = this.input.subarray(this.inputStart, this.inputEnd)
-    const secured = this.transport.secure(security, received)
-    this.changeTransport(secured)
-    this.#output.transport = secured
-    secured.start(this)
-    secured.resume()
+    this.changeTransport((unread) => this.transport.secure(security, unread))
+    this.#output.transport = this.transport
+    this.transport.start(this)
+    this.transport.resume()
     let facts: SecureFacts | null = null
     this.#secured = (agreed) => (facts = agreed)
     try {
@@ -165,6 +163,11 @@ export class Stream extends StreamInput {
   /** @internal */
   onData(bytes: Buffer): void {
     this.receive(bytes)
+  }
+
+  /** @internal */
+  onLent(buffer: Buffer, size: number): void {
+    this.receiveLent(buffer, size)
   }
 
   /** @internal */

@@ -31,15 +31,22 @@ function* readSized(connection: Connection, length: number): Op<Buffer> {
     return client.input.subarray(start, start + length)
   }
   const pace = new Pace(connection)
-  const bytes = new BodyBuffer(Math.min(length, firstRoom))
-  while (bytes.length < length) {
-    const from = client.inputStart
-    const to = Math.min(client.inputEnd, from + length - bytes.length)
-    bytes.append(client.input, from, to)
-    client.consume(to - from)
-    if (bytes.length < length) yield* more(client, pace, bytes.length)
+  let bytes: Buffer = Buffer.allocUnsafe(Math.min(length, firstRoom))
+  for (let received = 0; received < length; ) {
+    if (received === bytes.length) bytes = grown(bytes, length)
+    pace.received(received)
+    const more = yield* client.readInto(bytes, received)
+    if (more === 0) throw new ClosedError('the client ended within the content')
+    received += more
   }
-  return bytes.take()
+  return bytes
+}
+
+/** Room for all of it, or for 16 times as much as has come if that is less. */
+function grown(bytes: Buffer, length: number): Buffer {
+  const larger = Buffer.allocUnsafe(Math.min(length, bytes.length * 16))
+  bytes.copy(larger)
+  return larger
 }
 
 function* readChunked(exchange: Exchange, limit: number): Op<Buffer | Refusal> {

@@ -14,11 +14,13 @@ interface StreamHandle {
 
 /** What a write lives on in that was not taken at once. After any other write it is as before, and good for the next. */
 interface WriteRequest {
+  /** Who writes. */
+  output?: DirectOutput | null
   /** Keeps the bytes alive. */
   parts?: unknown
-  /** -1 while nothing lives on it. */
+  /** -1 while nothing lives on in it. */
   getAsyncId(): number
-  oncomplete?: (status: number) => void
+  oncomplete?: (this: WriteRequest, status: number) => void
 }
 
 /** Null where Node keeps its streams differently. */
@@ -82,13 +84,30 @@ export class DirectOutput {
   }
 
   #hand(parts: readonly (Buffer | string)[]): void {
-    const request = (spare ??= new this.#requestClass())
+    const request = spare ?? this.#newRequest()
+    spare = null
+    request.output = this
     const [first] = parts
     const status = parts.length > 1 ? this.#handAll(request, parts)
       : typeof first === 'string' ? this.#handle.writeLatin1String(request, first)
         : this.#handle.writeBuffer(request, first)
+    // A write that fails may complete within its call.
+    if (request.output === null) return
+    if (status === 0 && request.getAsyncId() !== -1) {
+      this.#waiting++
+      this.#waitingSize = this.#serial ? sizeOf(parts) : 0
+      request.parts = parts
+      return
+    }
+    request.output = null
+    spare = request
     if (status !== 0) this.#fail(status)
-    else if (request.getAsyncId() !== -1) this.#await(request, parts)
+  }
+
+  #newRequest(): WriteRequest {
+    const request = new this.#requestClass()
+    request.oncomplete = onComplete
+    return request
   }
 
   #handAll(request: WriteRequest, parts: readonly (Buffer | string)[]): number {
@@ -96,19 +115,15 @@ export class DirectOutput {
     return this.#handle.writev(request, parts.flatMap((part) => [part, 'latin1']), false)
   }
 
-  /** Not all of it was taken at once. */
-  #await(request: WriteRequest, parts: readonly (Buffer | string)[]): void {
-    spare = null
-    this.#waiting++
-    if (this.#serial) this.#waitingSize = sizeOf(parts)
-    request.parts = parts
-    request.oncomplete = (status) => {
-      this.#waiting--
-      if (status < 0) return this.#fail(status)
-      if (this.#gathered.length > 0) this.#handGathered()
-      else if (this.#ended && this.#waiting === 0) this.#socket.end()
-      this.#onProgress()
-    }
+  /** A write is over. @param later whether its call had returned before, so that it counts as waiting */
+  static complete(output: DirectOutput, status: number, later: boolean): void {
+    if (later) output.#waiting--
+    if (output.#socket.destroyed) return
+    if (status < 0) return output.#fail(status)
+    if (!later) return
+    if (output.#gathered.length > 0) output.#handGathered()
+    else if (output.#ended && output.#waiting === 0) output.#socket.end()
+    output.#onProgress()
   }
 
   #handGathered(): void {
@@ -122,6 +137,13 @@ export class DirectOutput {
     const code = getSystemErrorName(status)
     this.#socket.destroy(Object.assign(new Error(`write ${code}`), { code, errno: status, syscall: 'write' }))
   }
+}
+
+/** Called by Node as a method of the request. */
+function onComplete(this: WriteRequest, status: number): void {
+  const { output } = this
+  this.output = null
+  if (output !== undefined && output !== null) DirectOutput.complete(output, status, this.parts !== undefined)
 }
 
 function sizeOf(parts: readonly (Buffer | string)[]): number {

@@ -53,6 +53,8 @@ export interface SecureFacts {
 export interface TransportEvents {
   /** Bytes arrived. They belong to the receiver from now on. */
   onData(bytes: Buffer): void
+  /** Likewise the first `size` bytes of `buffer`, which are lent until the call returns. */
+  onLent(buffer: Buffer, size: number): void
   /** The other side will send no more. Comes after the last `onData`, once at the most. */
   onEnd(): void
   /** Bytes given to `write` have left: `pending` has fallen. */

@@ -83,7 +83,7 @@ export class NodeNetwork {
 
   #accepted(accepted: Socket): Transport {
     let transport: SocketTransport | null = null
-    const socket = this.#keep(readShared(accepted, (bytes) => transport?.receive(bytes)))
+    const socket = this.#keep(readShared(accepted, (buffer, size) => transport?.receive(buffer, size)))
     transport = new SocketTransport(socket, this.#turns)
     return transport
   }

@@ -12,11 +12,11 @@ interface SharedReadOptions extends SocketConstructorOpts, ConnectOpts {
 }
 
 /**
- * A socket in the place of `accepted`, which must not have been read from, whose bytes go to `receive` and not to `data`
- * events. Node offers this kind of reading (`onread`) for sockets that connect but not for those that a server accepts; so
+ * A socket in the place of `accepted`, which must not have been read from, whose bytes are lent to `receive` and not
+ * given to `data` events. Node offers this kind of reading (`onread`) for sockets that connect but not for those that a server accepts; so
  * the system's handle is moved over from one to the other. Where Node keeps it differently, `accepted` itself comes back.
  */
-export function readShared(accepted: Socket, receive: (bytes: Buffer) => void): Socket {
+export function readShared(accepted: Socket, receive: (buffer: Buffer, size: number) => void): Socket {
   const handle: unknown = Reflect.get(accepted, '_handle')
   if (typeof handle !== 'object' || handle === null || !('useUserBuffer' in handle)) return accepted
   Reflect.set(accepted, '_handle', null)
@@ -27,9 +27,7 @@ export function readShared(accepted: Socket, receive: (bytes: Buffer) => void): 
     onread: {
       buffer: shared,
       callback(size) {
-        const bytes = Buffer.allocUnsafe(size)
-        shared.copy(bytes, 0, 0, size)
-        receive(bytes)
+        receive(shared, size)
         return true
       },
     },

@@ -109,16 +109,20 @@ export class SocketTransport implements Transport {
   }
 
   /**
-   * Takes bytes that were read. What comes in at the same time, on all sockets, is dealt with in one turn: reading first and
+   * Takes bytes that were read, the first `size` of `buffer`. What comes in at the same time, on all sockets, is dealt with in one turn: reading first and
    * writing afterwards, all in a row, takes 5 to 8 % less CPU time for a small request than going to and fro.
    */
-  receive(bytes: Buffer): void {
+  receive(buffer: Buffer, size: number): void {
+    this.#loop.begin()
+    this.#events?.onLent(buffer, size)
+    this.#loop.turnSoon()
+  }
+
+  readonly #onData = (bytes: Buffer): void => {
     this.#loop.begin()
     this.#events?.onData(bytes)
     this.#loop.turnSoon()
   }
-
-  readonly #onData = (bytes: Buffer): void => this.receive(bytes)
 
   readonly #onEnd = (): void => {
     this.#loop.begin()

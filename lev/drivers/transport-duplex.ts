@@ -40,6 +40,10 @@ export class TransportDuplex extends Duplex implements TransportEvents {
     this.#settle()
   }
 
+  onLent(buffer: Buffer, size: number): void {
+    this.onData(Buffer.from(buffer.subarray(0, size)))
+  }
+
   onEnd(): void {
     this.push(null)
     this.#settle()

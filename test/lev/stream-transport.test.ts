@@ -179,6 +179,8 @@ t.test('unread input pauses the transport, and reading resumes it', (t) => virtu
   t.equal(transport.paused, false)
   transport.bring('z'.repeat(60_000))
   t.equal(transport.paused, true)
+  for (let piece = 0; piece < 2; piece++) t.equal(yield* stream.fill(), true, 'what has arrived already')
+  t.match([stream.inputEnd - stream.inputStart, transport.paused], [80_000, true])
   lev.spawn(() => stream.fill())
   yield* lev.breathe()
   t.equal(transport.paused, false, 'who wants more than that gets it')
