@@ -1,7 +1,6 @@
 import { createPrivateKey, randomBytes } from 'node:crypto'
-import forge from 'node-forge'
-
-const { md, pki } = forge
+import type Forge from 'node-forge'
+import { forge } from './forge.js'
 
 const day = 24 * 60 * 60
 
@@ -16,12 +15,12 @@ const organization = 'Leveret development'
 /** A certificate and its private key as the text of one PEM file. */
 export type Pair = string
 
-type Extensions = Parameters<forge.pki.Certificate['setExtensions']>[0]
+type Extensions = Parameters<Forge.pki.Certificate['setExtensions']>[0]
 
 /** What node-forge needs of whoever signs. */
 interface Signer {
-  readonly certificate: forge.pki.Certificate
-  readonly key: forge.pki.rsa.PrivateKey
+  readonly certificate: Forge.pki.Certificate
+  readonly key: Forge.pki.rsa.PrivateKey
 }
 
 /** Makes a certificate authority. Its name is unique, so that browsers that trust an earlier one do not mix them up. */
@@ -36,9 +35,9 @@ export function makeAuthority(now: number): Pair {
 
 /** Makes a server certificate for host names (or `*.` and a host name) and IP addresses. */
 export function makeLeaf(hosts: readonly string[], addresses: readonly string[], authority: Pair, now: number): Pair {
-  const certificate = pki.certificateFromPem(authority)
+  const certificate = forge().pki.certificateFromPem(authority)
   // forge looks at the first block of a PEM file only.
-  const key = pki.privateKeyFromPem(createPrivateKey(authority).export({ type: 'pkcs1', format: 'pem' }).toString())
+  const key = forge().pki.privateKeyFromPem(createPrivateKey(authority).export({ type: 'pkcs1', format: 'pem' }).toString())
   const altNames = [...hosts.map((value) => ({ type: 2, value })), ...addresses.map((ip) => ({ type: 7, ip }))]
   // A common name has 64 characters at most (RFC 5280 appendix A); clients look at the alternative names.
   return make((hosts[0] ?? organization).slice(0, 64), now, leafLifetime, { certificate, key }, [
@@ -52,8 +51,8 @@ export function makeLeaf(hosts: readonly string[], addresses: readonly string[],
 }
 
 function make(name: string, now: number, lifetime: number, signer: Signer | null, extensions: Extensions): Pair {
-  const { publicKey, privateKey } = pki.rsa.generateKeyPair({ bits: 2048 })
-  const certificate = pki.createCertificate()
+  const { publicKey, privateKey } = forge().pki.rsa.generateKeyPair({ bits: 2048 })
+  const certificate = forge().pki.createCertificate()
   certificate.publicKey = publicKey
   certificate.serialNumber = serialNumber()
   certificate.validity.notBefore = new Date((now - headStart) * 1000)
@@ -62,8 +61,8 @@ function make(name: string, now: number, lifetime: number, signer: Signer | null
   certificate.setSubject(subject)
   certificate.setIssuer(signer?.certificate.subject.attributes ?? subject)
   certificate.setExtensions(extensions)
-  certificate.sign(signer?.key ?? privateKey, md.sha256.create())
-  return pki.certificateToPem(certificate) + pki.privateKeyToPem(privateKey)
+  certificate.sign(signer?.key ?? privateKey, forge().md.sha256.create())
+  return forge().pki.certificateToPem(certificate) + forge().pki.privateKeyToPem(privateKey)
 }
 
 /** Positive and at most 20 bytes (RFC 5280 section 4.1.2.2), with more than the 64 random bits that clients ask for. */

@@ -1,7 +1,6 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
-import forge from 'node-forge'
-
-const { asn1, pki, pkcs12 } = forge
+import type Forge from 'node-forge'
+import { forge } from './forge.js'
 
 /**
  * The private key and the certificates of a PKCS#12 file. Handing the file itself to node:tls would also make clients'
@@ -13,19 +12,19 @@ export function readPkcs12(
   passphrase: string | undefined,
 ): { key: KeyObject; certificates: X509Certificate[] } {
   const bags = open(bytes, passphrase)
-  const keys = bags.filter(({ type }) => type === pki.oids['pkcs8ShroudedKeyBag'] || type === pki.oids['keyBag'])
+  const keys = bags.filter(({ type }) => type === forge().pki.oids['pkcs8ShroudedKeyBag'] || type === forge().pki.oids['keyBag'])
   const [bag, second] = keys
   if (bag === undefined) throw new Error('it holds no private key')
   if (second !== undefined) throw new Error('it holds more than one private key')
-  const certificates = bags.filter(({ type }) => type === pki.oids['certBag']).map(certificateOf)
+  const certificates = bags.filter(({ type }) => type === forge().pki.oids['certBag']).map(certificateOf)
   if (certificates.length === 0) throw new Error('it holds no certificate')
   return { key: keyOf(bag), certificates }
 }
 
-function open(bytes: Buffer, passphrase: string | undefined): forge.pkcs12.Bag[] {
-  let file: forge.asn1.Asn1
+function open(bytes: Buffer, passphrase: string | undefined): Forge.pkcs12.Bag[] {
+  let file: Forge.asn1.Asn1
   try {
-    file = asn1.fromDer(bytes.toString('latin1'))
+    file = forge().asn1.fromDer(bytes.toString('latin1'))
   } catch (error) {
     throw new Error('it is no PKCS#12 file, or damaged', { cause: error })
   }
@@ -37,9 +36,9 @@ function open(bytes: Buffer, passphrase: string | undefined): forge.pkcs12.Bag[]
   }
 }
 
-function unpack(file: forge.asn1.Asn1, passphrase: string): forge.pkcs12.Bag[] {
-  const contents = (of: forge.asn1.Asn1, secret: string) =>
-    pkcs12.pkcs12FromAsn1(of, true, secret).safeContents.flatMap(({ safeBags }) => safeBags)
+function unpack(file: Forge.asn1.Asn1, passphrase: string): Forge.pkcs12.Bag[] {
+  const contents = (of: Forge.asn1.Asn1, secret: string) =>
+    forge().pkcs12.pkcs12FromAsn1(of, true, secret).safeContents.flatMap(({ safeBags }) => safeBags)
   try {
     return contents(file, passphrase)
   } catch (error) {
@@ -68,18 +67,18 @@ function faultOf(error: unknown, passphrase: string | undefined): string {
   return `it cannot be read: ${message}`
 }
 
-function der(value: forge.asn1.Asn1): Buffer {
-  return Buffer.from(asn1.toDer(value).getBytes(), 'latin1')
+function der(value: Forge.asn1.Asn1): Buffer {
+  return Buffer.from(forge().asn1.toDer(value).getBytes(), 'latin1')
 }
 
 /** forge knows RSA only: of everything else it gives the bytes, which node reads. */
-function keyOf(bag: forge.pkcs12.Bag): KeyObject {
+function keyOf(bag: Forge.pkcs12.Bag): KeyObject {
   const rsa = bag.key ?? null
-  const bytes = der(rsa === null ? bag.asn1 : pki.wrapRsaPrivateKey(pki.privateKeyToAsn1(rsa)))
+  const bytes = der(rsa === null ? bag.asn1 : forge().pki.wrapRsaPrivateKey(forge().pki.privateKeyToAsn1(rsa)))
   return createPrivateKey({ key: bytes, format: 'der', type: 'pkcs8' })
 }
 
-function certificateOf(bag: forge.pkcs12.Bag): X509Certificate {
+function certificateOf(bag: Forge.pkcs12.Bag): X509Certificate {
   const rsa = bag.cert ?? null
-  return new X509Certificate(der(rsa === null ? bag.asn1 : pki.certificateToAsn1(rsa)))
+  return new X509Certificate(der(rsa === null ? bag.asn1 : forge().pki.certificateToAsn1(rsa)))
 }
