@@ -1,5 +1,6 @@
 import type { Transport } from './drivers/driver.js'
 import { TimeoutError, UsageError } from './errors.js'
+import type { Failure } from './failure.js'
 import type { Loop } from './loop.js'
 import type { Op, Suspension, Waker } from './op.js'
 import { Timer } from './timers.js'
@@ -48,8 +49,8 @@ export abstract class StreamInput {
   protected readonly loop: Loop
   /** @internal */
   protected transport: Transport
-  /** @internal Why nothing works any more; null while the stream is open. */
-  protected failure: Error | null = null
+  /** @internal Makes the error that says why nothing works any more; null while the stream is open. */
+  protected failure: Failure | null = null
   /** @internal Whether this side closed it. */
   protected closed = false
   /** Whether `input` was allocated here, so that its room behind `inputEnd` may be filled. */
@@ -101,7 +102,7 @@ export abstract class StreamInput {
     if (this.#waiting.length > 0 && !this.closed) return this.#take()
     // The end has arrived, also if the connection was closed or lost after it.
     if (this.#ended && !this.closed) return false
-    if (this.failure !== null) throw this.failure
+    if (this.failure !== null) throw this.failure()
     if (this.#more.waker !== null) throw new UsageError('two tasks read from one stream at the same time')
     if (this.loop.now >= this.#deadline) throw readTimeout()
     if (this.#paused) this.#resume()
@@ -177,9 +178,9 @@ export abstract class StreamInput {
   }
 
   /** @internal */
-  protected failInput(failure: Error): void {
+  protected failInput(failure: Failure): void {
     this.loop.timers.remove(this.#timer)
-    this.#more.take()?.fail(failure)
+    this.#more.take()?.fail(failure())
   }
 
   /** @internal */

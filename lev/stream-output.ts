@@ -1,5 +1,6 @@
 import type { Transport } from './drivers/driver.js'
 import { ClosedError } from './errors.js'
+import type { Failure } from './failure.js'
 import type { Flushable, Loop } from './loop.js'
 import { suspend, type Op } from './op.js'
 import { OutputQueue } from './output-queue.js'
@@ -21,7 +22,7 @@ export class StreamOutput implements Flushable {
   ended = false
   readonly #loop: Loop
   readonly #queue = new OutputQueue()
-  #failure: Error | null = null
+  #failure: Failure | null = null
   #gathered = false
   /** Who waits for output to leave, and until how much of it is left. */
   readonly #writers = new Map<(value: null) => void, number>()
@@ -63,7 +64,7 @@ export class StreamOutput implements Flushable {
   }
 
   put(data: Buffer | string): void {
-    if (this.#failure !== null) throw this.#failure
+    if (this.#failure !== null) throw this.#failure()
     if (this.ended) throw new ClosedError('the stream was ended: nothing more can be written')
     this.bytesPut += data.length
     this.#queue.push(data)
@@ -113,7 +114,7 @@ export class StreamOutput implements Flushable {
         return () => this.#writers.delete(resume)
       })
     }
-    if (this.#failure !== null) throw this.#failure
+    if (this.#failure !== null) throw this.#failure()
     if (this.bytesPut - this.#pausedAt <= high) return
     // The other side takes all of it at once; the other tasks must not wait until it tires.
     this.#pausedAt = this.bytesPut
@@ -121,7 +122,7 @@ export class StreamOutput implements Flushable {
   }
 
   /** Nothing can be sent any more. */
-  fail(failure: Error): void {
+  fail(failure: Failure): void {
     this.#failure = failure
     this.#loop.timers.remove(this.#timer)
     this.#wakeWriters()

@@ -1,9 +1,14 @@
 import type { Address, SecureFacts, Security, Transport } from './drivers/driver.js'
 import { ClosedError, HandshakeError, TimeoutError } from './errors.js'
+import type { Failure } from './failure.js'
 import type { Loop } from './loop.js'
 import type { Op } from './op.js'
 import { StreamInput } from './stream-input.js'
 import { StreamOutput } from './stream-output.js'
+
+const closed: Failure = () => new ClosedError('the stream is closed')
+const connectionClosed: Failure = () => new ClosedError('the connection is closed')
+const tooSlow: Failure = () => new TimeoutError('the other side took too long to read what was sent')
 
 /**
  * A buffered stream of bytes, both ways, on top of a driver's transport.
@@ -127,12 +132,12 @@ export class Stream extends StreamInput {
 
   /** Closes both ways at once and releases everything; output that has not left may be lost. Harmless when repeated. */
   close(): void {
-    this.#shut(new ClosedError('the stream is closed'), false)
+    this.#shut(closed, false)
   }
 
   /** Like `close`, and tells the other side by a reset that something was cut off. */
   reset(): void {
-    this.#shut(new ClosedError('the stream is closed'), true)
+    this.#shut(closed, true)
   }
 
   /**
@@ -190,12 +195,12 @@ export class Stream extends StreamInput {
   /** @internal */
   onClose(error: Error | null): void {
     if (this.failure !== null) return
-    this.#fail(new ClosedError(error === null ? 'the connection is closed' : `the connection was lost: ${error.message}`, { cause: error }))
+    this.#fail(error === null ? connectionClosed : () => new ClosedError(`the connection was lost: ${error.message}`, { cause: error }))
     if (error !== null || !this.inputEnded || !this.#output.ended) this.#tellGone('close')
   }
 
   #onWriteDeadline(): void {
-    this.#shut(new TimeoutError('the other side took too long to read what was sent'), true)
+    this.#shut(tooSlow, true)
     this.#tellGone('close')
   }
 
@@ -208,7 +213,7 @@ export class Stream extends StreamInput {
   }
 
   /** Closes the transport, for good. */
-  #shut(failure: Error, reset: boolean): void {
+  #shut(failure: Failure, reset: boolean): void {
     this.closed = true
     if (this.failure !== null) return
     if (!reset) this.#output.send()
@@ -216,7 +221,7 @@ export class Stream extends StreamInput {
     this.transport.destroy(reset)
   }
 
-  #fail(failure: Error): void {
+  #fail(failure: Failure): void {
     this.failure = failure
     this.failInput(failure)
     this.#output.fail(failure)

@@ -1,7 +1,7 @@
 import { createServer, connect, type Server, type Socket } from 'node:net'
 import { AddressError } from '../errors.js'
 import type { Completion, ConnectOptions, DrivenLoop, ListenerTransport, ListenOptions, Transport } from './driver.js'
-import { readShared } from './shared-read.js'
+import { acceptHandles, sharedSocket } from './shared-read.js'
 import { SocketTransport, type Turns } from './socket-transport.js'
 
 /** Listening and connecting by node:net, for one loop; knows what is open, so that it can be released. */
@@ -28,11 +28,12 @@ export class NodeNetwork {
       return
     }
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true })
-    server.on('connection', (socket) => {
+    const admit = (transport: Transport): void => {
       loop.begin()
-      accept(this.#accepted(socket))
+      accept(transport)
       loop.turn()
-    })
+    }
+    server.on('connection', (socket) => admit(new SocketTransport(this.#keep(socket), this.#turns)))
     server.once('error', (error) => {
       loop.begin()
       done(error, null)
@@ -40,6 +41,7 @@ export class NodeNetwork {
     })
     server.listen({ host: options.ip, port: options.port, backlog: options.backlog, ...sharing }, () => {
       this.#keep(server)
+      acceptHandles(server, (handle) => admit(this.#accepted(handle)))
       server.removeAllListeners('error')
       // From here on, what can fail is one accept (no file descriptor left, say): the next may work.
       server.on('error', (error) => loop.fault(new AddressError(`cannot accept a connection: ${error.message}`, { cause: error })))
@@ -81,9 +83,9 @@ export class NodeNetwork {
     }
   }
 
-  #accepted(accepted: Socket): Transport {
+  #accepted(handle: object): Transport {
     let transport: SocketTransport | null = null
-    const socket = this.#keep(readShared(accepted, (buffer, size) => transport?.receive(buffer, size)))
+    const socket = this.#keep(sharedSocket(handle, (buffer, size) => transport?.receive(buffer, size)))
     transport = new SocketTransport(socket, this.#turns)
     return transport
   }

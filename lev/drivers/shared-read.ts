@@ -1,4 +1,4 @@
-import { Socket, type ConnectOpts, type SocketConstructorOpts } from 'node:net'
+import { Socket, type ConnectOpts, type Server, type SocketConstructorOpts } from 'node:net'
 
 /**
  * What the system reads into, for all sockets in turn. Node otherwise sets 64 KiB aside for each read and gives the memory
@@ -11,15 +11,34 @@ interface SharedReadOptions extends SocketConstructorOpts, ConnectOpts {
   readonly pauseOnCreate: boolean
 }
 
+/** Node's own streams, of the system's listeners and connections. */
+interface ListenerHandle {
+  onconnection: (this: unknown, status: number, connection: unknown) => void
+}
+interface ConnectionHandle {
+  useUserBuffer(buffer: Buffer): void
+  setNoDelay(on: boolean): void
+}
+
 /**
- * A socket in the place of `accepted`, which must not have been read from, whose bytes are lent to `receive` and not
- * given to `data` events. Node offers this kind of reading (`onread`) for sockets that connect but not for those that a server accepts; so
- * the system's handle is moved over from one to the other. Where Node keeps it differently, `accepted` itself comes back.
+ * Has `accept` called for each connection of a server that listens, before Node makes a socket of it. Node offers to read into
+ * a buffer that one brings (`onread`) for sockets that connect, but not for those that a server accepts; and to make its
+ * socket and then another is a tenth of what a connection for one request costs. Where Node keeps its streams differently,
+ * the server goes on emitting `connection`.
  */
-export function readShared(accepted: Socket, receive: (buffer: Buffer, size: number) => void): Socket {
-  const handle: unknown = Reflect.get(accepted, '_handle')
-  if (typeof handle !== 'object' || handle === null || !('useUserBuffer' in handle)) return accepted
-  Reflect.set(accepted, '_handle', null)
+export function acceptHandles(server: Server, accept: (handle: object) => void): void {
+  const listener: unknown = Reflect.get(server, '_handle')
+  if (!isListener(listener)) return
+  const { onconnection } = listener
+  listener.onconnection = function (status, connection) {
+    if (status !== 0 || !isConnection(connection)) return onconnection.call(this, status, connection)
+    connection.setNoDelay(true)
+    accept(connection)
+  }
+}
+
+/** A paused socket on `handle` whose bytes are lent to `receive` and not given to `data` events. */
+export function sharedSocket(handle: object, receive: (buffer: Buffer, size: number) => void): Socket {
   const options: SharedReadOptions = {
     handle,
     allowHalfOpen: true,
@@ -32,8 +51,13 @@ export function readShared(accepted: Socket, receive: (buffer: Buffer, size: num
       },
     },
   }
-  const socket = new Socket(options)
-  // So that the server knows when its last connection is gone.
-  Reflect.set(socket, '_server', Reflect.get(accepted, '_server'))
-  return socket
+  return new Socket(options)
+}
+
+function isListener(value: unknown): value is ListenerHandle {
+  return typeof value === 'object' && value !== null && 'onconnection' in value && typeof value.onconnection === 'function'
+}
+
+function isConnection(value: unknown): value is ConnectionHandle {
+  return typeof value === 'object' && value !== null && 'useUserBuffer' in value && 'setNoDelay' in value
 }
