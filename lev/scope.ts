@@ -1,6 +1,7 @@
 import { ClosedError, type CancelReason } from './errors.js'
 import type { Loop } from './loop.js'
 import type { Op, Suspension, Waker } from './op.js'
+import { Roster } from './roster.js'
 import { runningTask, Task, type TaskOwner } from './task.js'
 
 /**
@@ -8,7 +9,7 @@ import { runningTask, Task, type TaskOwner } from './task.js'
  */
 export class Scope {
   readonly #loop: Loop
-  readonly #tasks = new Set<Task<unknown>>()
+  readonly #tasks = new Roster<Task<unknown>>()
   readonly #errors: unknown[] = []
   #reason: CancelReason | null = null
   #waiter: Waker | null = null

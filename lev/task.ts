@@ -79,6 +79,7 @@ export class Task<T> {
   readonly #generator: Op<T>
   #outcome: Outcome<T> | null = null
   #suspension: Suspension | null = null
+  /** @internal */ place = -1
   #started = false
   #running = false
   #entry: Entry = 'next'

@@ -21,6 +21,7 @@ export class Connection implements Peer, Drainable {
   readonly redis: unknown
   readonly headLimits: HeadLimits
   readonly reader: HeadReader
+  place = -1
   tls: TlsFacts | null = null
   /** Whether it waits for the first byte of a request, or for its handshake. */
   idle = false

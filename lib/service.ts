@@ -1,11 +1,12 @@
 import { suspend, type Op } from '../lev/index.js'
+import { Roster, type Member } from '../lev/roster.js'
 import type { Identities } from '../tls/index.js'
 import type { Settings } from './config.js'
 import type { Handler } from './handler.js'
 import type { ServerLog } from './log.js'
 
 /** What the server may tell a connection when it stops. */
-export interface Drainable {
+export interface Drainable extends Member {
   /** Be done soon. */
   drain(): void
   /** Be done now. */
@@ -21,7 +22,7 @@ export class Service {
   /** Null: no TLS. */
   identities: Identities | null = null
   /** The connections that are open, those in their handshake and those being closed included. */
-  readonly connections = new Set<Drainable>()
+  readonly connections = new Roster<Drainable>()
   /** Whether the server is stopping: every answer is then the last of its connection. */
   draining = false
   #whenEmpty: (() => void) | null = null

@@ -1,14 +1,20 @@
 import { createServer, connect, type Server, type Socket } from 'node:net'
 import { AddressError } from '../errors.js'
 import type { Completion, ConnectOptions, DrivenLoop, ListenerTransport, ListenOptions, Transport } from './driver.js'
+import { Roster, type Member } from '../roster.js'
 import { acceptHandles, sharedSocket } from './shared-read.js'
 import { SocketTransport, type Turns } from './socket-transport.js'
+
+/** What is to be released in the end. */
+interface Open extends Member {
+  readonly release: () => void
+}
 
 /** Listening and connecting by node:net, for one loop; knows what is open, so that it can be released. */
 export class NodeNetwork {
   readonly #loop: DrivenLoop
   readonly #turns: Turns
-  readonly #open = new Set<Server | Socket>()
+  readonly #open = new Roster<Open>()
 
   /** @param wakeSoon asks for a turn once the events that wait are in */
   constructor(loop: DrivenLoop, wakeSoon: () => void) {
@@ -77,10 +83,7 @@ export class NodeNetwork {
   }
 
   stop(): void {
-    for (const open of this.#open) {
-      if ('destroy' in open) open.destroy()
-      else open.close()
-    }
+    for (const open of this.#open) open.release()
   }
 
   #accepted(handle: object): Transport {
@@ -90,10 +93,11 @@ export class NodeNetwork {
     return transport
   }
 
-  #keep<T extends Server | Socket>(open: T): T {
+  #keep<T extends Server | Socket>(opened: T): T {
+    const open: Open = { place: -1, release: () => void ('destroy' in opened ? opened.destroy() : opened.close()) }
     this.#open.add(open)
-    open.once('close', () => this.#open.delete(open))
-    return open
+    opened.once('close', () => this.#open.delete(open))
+    return opened
   }
 }
 

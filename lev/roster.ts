@@ -1,0 +1,41 @@
+/** What can be in a roster: in one at a time. */
+export interface Member {
+  /** Where it stands in its roster; -1: in none. Kept by the roster. */
+  place: number
+}
+
+/**
+ * A set, in no order, for members that come and go in great numbers while it stays: open connections, tasks.
+ *
+ * The language's own Set is made anew whenever as many members have gone as it has room for, and each table points to its
+ * successor. One table that has become old, and dead, then keeps all that were in any after it alive until the next full
+ * garbage collection: half of the CPU time of a connection that serves one request.
+ */
+export class Roster<M extends Member> {
+  readonly #members: M[] = []
+
+  get size(): number {
+    return this.#members.length
+  }
+
+  /** Harmless when it is in already. */
+  add(member: M): void {
+    if (member.place < 0) member.place = this.#members.push(member) - 1
+  }
+
+  /** Harmless when it is not in. */
+  delete(member: M): void {
+    const { place } = member
+    if (place < 0) return
+    member.place = -1
+    const last = this.#members.pop()
+    if (last === undefined || last === member) return
+    this.#members[place] = last
+    last.place = place
+  }
+
+  /** The members as they are now: what becomes of the roster meanwhile does not matter. */
+  [Symbol.iterator](): IterableIterator<M> {
+    return this.#members.slice().values()
+  }
+}
