@@ -118,3 +118,12 @@ export function* wait<T>(promise: PromiseLike<T>): Op<T> {
 export function* waitForWork<T>(promise: PromiseLike<T>): Op<T> {
   return (yield new PromiseWait(promise, true)) as T
 }
+
+/** An operation that is done already: for functions that seldom have to wait. Can be used any number of times. */
+export const done: Op<void> = finished()
+
+function finished(): Op<void> {
+  const op = (function* (): Op<void> {})()
+  op.next()
+  return op
+}

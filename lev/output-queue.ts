@@ -1,3 +1,6 @@
+/** Bytes of text that are taken at once: it is made bytes then, which takes as much memory again. */
+const textSize = 64 * 1024
+
 /** Bytes up to which a buffer is joined to the text before it: copying so few is cheaper than a second piece in the write. */
 const joinedSize = 2048
 
@@ -15,15 +18,17 @@ export class OutputQueue {
     this.size += data.length
     const last = this.#parts.length - 1
     const before = last >= 0 ? this.#parts[last] : null
-    if (typeof before !== 'string') this.#parts.push(data)
+    // Long text is cut when it is sent: joined to other text, all of it would be copied for that.
+    if (typeof before !== 'string' || data.length > textSize) this.#parts.push(data)
     else if (typeof data === 'string') this.#parts[last] = before + data
     else if (data.length <= joinedSize) this.#parts[last] = before + data.toString('latin1')
     else this.#parts.push(data)
   }
 
-  /** Takes the first `limit` bytes out, or all if there are fewer. */
+  /** Takes the first `limit` bytes out, or all if there are fewer; of text that is long, only some. */
   take(limit: number): (Buffer | string)[] {
     const parts = this.#parts
+    if (this.size > textSize && parts.some((part) => typeof part === 'string')) limit = Math.min(limit, this.#upToText())
     if (this.size <= limit) {
       this.clear()
       return parts
@@ -39,6 +44,21 @@ export class OutputQueue {
       parts[0] = typeof part === 'string' ? part.slice(room) : part.subarray(room)
     }
     return taken
+  }
+
+  /** Bytes up to where `textSize` bytes of text, all together, are over. */
+  #upToText(): number {
+    let size = 0
+    let text = 0
+    for (const part of this.#parts) {
+      if (typeof part !== 'string') size += part.length
+      else if (text + part.length > textSize) return size + textSize - text
+      else {
+        text += part.length
+        size += part.length
+      }
+    }
+    return size
   }
 
   clear(): void {

@@ -20,6 +20,8 @@ export class StreamOutput implements Flushable {
   /** Bytes that were ever put in. */
   bytesPut = 0
   ended = false
+  /** Called before output is sent, so that what was held back can be put in. */
+  beforeSend: (() => void) | null = null
   readonly #loop: Loop
   readonly #queue = new OutputQueue()
   #failure: Failure | null = null
@@ -28,8 +30,9 @@ export class StreamOutput implements Flushable {
   readonly #writers = new Map<(value: null) => void, number>()
   #deadline = Infinity
   #stallTimeout = Infinity
-  /** When output last left, or began to wait. */
+  /** When output last left, or began to wait, and how much was with the transport then. */
   #progressAt = 0
+  #pendingThen = 0
   /** Up to where output was sent when a writer last paused. */
   #pausedAt = 0
   readonly #timer: Timer
@@ -38,7 +41,7 @@ export class StreamOutput implements Flushable {
   constructor(loop: Loop, transport: Transport, cut: () => void) {
     this.#loop = loop
     this.transport = transport
-    this.#timer = new Timer(cut)
+    this.#timer = new Timer(() => this.#onTimer(cut))
   }
 
   get unsent(): number {
@@ -74,15 +77,17 @@ export class StreamOutput implements Flushable {
   }
 
   flushGathered(): void {
-    this.#gathered = false
     if (this.#failure === null) this.send()
+    this.#gathered = false
   }
 
   /** Hands output to the transport as far as that takes it. */
   send(): void {
+    this.beforeSend?.()
     const { transport } = this
     if (transport.pending === 0) this.#progressAt = this.#loop.now
-    while (this.#queue.size > 0 && transport.pending < low) transport.write(this.#queue.take(low))
+    while (this.#queue.size > 0 && transport.pending < low) transport.write(this.#queue.take(transport.writeSize))
+    this.#pendingThen = transport.pending
     this.#watch()
   }
 
@@ -129,11 +134,25 @@ export class StreamOutput implements Flushable {
     this.#queue.clear()
   }
 
-  /** Keeps the timer: it runs while output is unsent, from the last progress. */
+  #onTimer(cut: () => void): void {
+    const { pending } = this.transport
+    // The transport tells when all of a write has left, and that may be much: some of it may have.
+    if (pending < this.#pendingThen) this.#progressAt = this.#loop.now
+    this.#pendingThen = pending
+    if (this.#loop.now >= this.#end) cut()
+    else this.#watch()
+  }
+
+  /** When it has taken too long. */
+  get #end(): number {
+    return Math.min(this.#progressAt + this.#stallTimeout, this.#deadline)
+  }
+
+  /** Keeps the timer: it runs while output is unsent, from the last progress, with a look at that every now and then. */
   #watch(): void {
     if (this.#failure !== null) return
-    const { timers } = this.#loop
-    if (this.unsent > 0) timers.set(this.#timer, Math.min(this.#progressAt + this.#stallTimeout, this.#deadline))
+    const { timers, now } = this.#loop
+    if (this.unsent > 0) timers.set(this.#timer, Math.min(this.#end, now + this.#stallTimeout / 4))
     else if (this.#timer.deadline !== Infinity) timers.set(this.#timer, Infinity)
   }
 

@@ -66,6 +66,11 @@ export class Stream extends StreamInput {
     this.#output.deadline = time
   }
 
+  /** @internal Called before output is sent, which follows each `put`: so that what was held back can be put in. */
+  set beforeSend(call: (() => void) | null) {
+    this.#output.beforeSend = call
+  }
+
   /** Seconds without one byte of unsent output leaving after which the stream is cut, with TimeoutError; Infinity: never. */
   get stallTimeout(): number {
     return this.#output.stallTimeout

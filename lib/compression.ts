@@ -1,8 +1,9 @@
 import { promisify } from 'node:util'
-import { deflate, deflateSync, gzip, gzipSync } from 'node:zlib'
+import { createDeflate, createGzip, deflate, deflateSync, gzip, gzipSync } from 'node:zlib'
 import { waitForWork, type Op } from '../lev/op.js'
 import type { CompressionSettings } from './config.js'
 import { negotiateEncoding, type Encoding } from './http1/negotiate.js'
+import { reusedZlib } from './reused-zlib.js'
 
 export type { Encoding } from './http1/negotiate.js'
 
@@ -73,7 +74,16 @@ export function* compress(encoding: Encoding, bytes: Buffer): Op<Buffer> {
   if (bytes.length > onTheSpotLimit) {
     return yield* waitForWork(encoding === 'gzip' ? pooledGzip(bytes, { level: compressionLevel }) : pooledDeflate(bytes, { level: compressionLevel }))
   }
-  return encoding === 'gzip' ? gzipSync(bytes, { level: compressionLevel }) : deflateSync(bytes, { level: compressionLevel })
+  compressors[encoding] ??= compressorOf(encoding)
+  return compressors[encoding](bytes)
+}
+
+type Compressor = (bytes: Buffer) => Buffer
+const compressors: { [E in Encoding]?: Compressor } = {}
+
+function compressorOf(encoding: Encoding): Compressor {
+  const [make, once] = encoding === 'gzip' ? [createGzip, gzipSync] : [createDeflate, deflateSync]
+  return reusedZlib(() => make({ level: compressionLevel })) ?? ((bytes) => once(bytes, { level: compressionLevel }))
 }
 
 /** The Vary field of an answer that depends on Accept-Encoding too (RFC 9110 12.5.5). */

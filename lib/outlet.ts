@@ -1,4 +1,5 @@
-import { now, type Op } from '../lev/index.js'
+import { now, type Op, type Stream } from '../lev/index.js'
+import { done } from '../lev/op.js'
 import { StateError } from './errors.js'
 import type { Exchange } from './exchange.js'
 import { chunkSize, lastChunk, LAST_CHUNK, ResponseError, type HeaderValue } from './http1/response.js'
@@ -26,12 +27,16 @@ export interface OutletOptions {
 export class Outlet implements Inlet {
   /** Whether the head is on its way: no other answer can be given any more. */
   begun = false
-  /** Bytes of content on the wire, framing not counted. */
-  sent = 0
   readonly #exchange: Exchange
+  readonly #client: Stream
   readonly #options: OutletOptions
+  /** Whether text is gathered: to frame each of many small pieces takes longer than anything else about them. */
+  readonly #joins: boolean
   /** Bytes that were put in. */
   #taken = 0
+  #sent = 0
+  /** Text that was put in since output was last sent: it becomes one chunk. */
+  #text = ''
   #trailers: Record<string, HeaderValue> | null = null
   #over = false
   #unpacked: Buffer[] = []
@@ -43,17 +48,27 @@ export class Outlet implements Inlet {
   #waited = 0
 
   constructor(exchange: Exchange, options: OutletOptions) {
+    const { chunked, announced, packer } = options
     this.#exchange = exchange
+    this.#client = exchange.connection.client
     this.#options = options
+    this.#joins = chunked && announced < 0 && packer === null
+    if (this.#joins) this.#client.beforeSend = () => this.#emitText()
+  }
+
+  /** Bytes of content on the wire, framing not counted. */
+  get sent(): number {
+    return this.#sent + this.#text.length
   }
 
   get full(): boolean {
     if (this.#options.packer !== null) return this.#unpackedSize > unpackedLimit
-    return this.#exchange.connection.client.unsent > unsentLimit
+    return this.#client.unsent + this.#text.length > unsentLimit
   }
 
   put(piece: unknown): void {
     if (this.#over) throw new StateError('the answer is over: nothing more can be written')
+    if (typeof piece === 'string' && this.#joins) return this.#join(piece)
     const bytes = bytesOf(piece)
     if (bytes.length === 0) return
     this.#count(bytes.length)
@@ -64,22 +79,23 @@ export class Outlet implements Inlet {
     this.#toPack.tell()
   }
 
-  *write(piece: string | Uint8Array): Op<void> {
+  write(piece: string | Uint8Array): Op<void> {
     this.put(piece)
-    if (this.full) yield* this.relieve()
+    return this.full ? this.relieve() : done
   }
 
   *relieve(): Op<void> {
+    this.#emitText()
     while (this.#unpackedSize > unpackedLimit) yield* this.#packed.wait()
     // What is packed waits for the client by itself.
-    if (this.#options.packer === null) yield* this.#paced(this.#exchange.connection.client.write(''))
+    if (this.#options.packer === null) yield* this.#paced(this.#client.write(''))
   }
 
   *flush(): Op<void> {
     if (this.#over) throw new StateError('the answer is over: nothing more can be flushed')
     this.#begin()
     while (this.#unpackedSize > 0 || this.#packing) yield* this.#packed.wait()
-    yield* this.#paced(this.#exchange.connection.client.flush())
+    yield* this.#paced(this.#client.flush())
   }
 
   trailers(fields: Readonly<Record<string, HeaderValue>>): void {
@@ -102,7 +118,7 @@ export class Outlet implements Inlet {
       this.#packing = false
       this.#packed.tell()
       if (last) return
-      const { client } = this.#exchange.connection
+      const client = this.#client
       if (client.unsent > unsentLimit) yield* this.#paced(client.write(''))
     }
   }
@@ -117,20 +133,23 @@ export class Outlet implements Inlet {
 
   /** Puts what stands behind the content, once all of it is on the wire. */
   finish(): void {
+    this.#emitText()
     if (!this.#options.chunked) return
-    this.#exchange.connection.client.put(this.#trailers === null ? LAST_CHUNK : lastChunk(this.#trailers))
+    this.#client.put(this.#trailers === null ? LAST_CHUNK : lastChunk(this.#trailers))
   }
 
   /** Nothing can be written any more. */
   close(): void {
     this.#over = true
+    this.#client.beforeSend = null
+    if (this.#client.isOpen) this.#emitText()
   }
 
   #begin(): void {
     if (this.begun) return
     this.begun = true
     this.#exchange.phase = 'sending'
-    this.#exchange.connection.client.put(this.#options.head)
+    this.#client.put(this.#options.head)
   }
 
   #count(bytes: number): void {
@@ -144,11 +163,27 @@ export class Outlet implements Inlet {
     return new ResponseError('content-length', `${this.#options.announced} bytes announced, but the content ${what}`)
   }
 
+  #join(piece: string): void {
+    if (piece === '') return
+    this.#begin()
+    // So that it is sent soon.
+    if (this.#text === '') this.#client.put('')
+    this.#text += piece
+  }
+
+  #emitText(): void {
+    if (this.#text === '') return
+    const bytes = bytesOf(this.#text)
+    this.#text = ''
+    this.#emit(bytes)
+  }
+
   #emit(bytes: Buffer | string): void {
-    const { client } = this.#exchange.connection
-    this.sent += bytes.length
+    const client = this.#client
+    if (this.#text !== '') this.#emitText()
+    this.#sent += bytes.length
     if (!this.#options.chunked) client.put(bytes)
-    else if (typeof bytes === 'string') client.put(`${chunkSize(bytes.length)}${bytes}\r\n`)
+    else if (typeof bytes === 'string') client.put(chunkSize(bytes.length) + bytes + '\r\n')
     else {
       client.put(chunkSize(bytes.length))
       client.put(bytes)

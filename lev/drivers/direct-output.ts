@@ -23,6 +23,13 @@ interface WriteRequest {
   oncomplete?: (this: WriteRequest, status: number) => void
 }
 
+/** Bytes up to which Node writes text without setting memory aside for its bytes. */
+const shortText = 16 * 1024
+
+/** Where longer text, and text among bytes, becomes bytes; null while a write needs it. */
+let desk: Buffer | null = null
+const deskSize = 64 * 1024
+
 /** Null where Node keeps its streams differently. */
 const RequestClass = findRequestClass()
 
@@ -87,16 +94,14 @@ export class DirectOutput {
     const request = spare ?? this.#newRequest()
     spare = null
     request.output = this
-    const [first] = parts
-    const status = parts.length > 1 ? this.#handAll(request, parts)
-      : typeof first === 'string' ? this.#handle.writeLatin1String(request, first)
-        : this.#handle.writeBuffer(request, first)
+    const status = this.#call(request, parts)
     // A write that fails may complete within its call.
     if (request.output === null) return
     if (status === 0 && request.getAsyncId() !== -1) {
       this.#waiting++
       this.#waitingSize = this.#serial ? sizeOf(parts) : 0
-      request.parts = parts
+      request.parts = [parts, desk]
+      if (parts.some((part) => typeof part === 'string')) desk = null
       return
     }
     request.output = null
@@ -110,9 +115,15 @@ export class DirectOutput {
     return request
   }
 
-  #handAll(request: WriteRequest, parts: readonly (Buffer | string)[]): number {
-    if (parts.every(Buffer.isBuffer)) return this.#handle.writev(request, parts, true)
-    return this.#handle.writev(request, parts.flatMap((part) => [part, 'latin1']), false)
+  #call(request: WriteRequest, parts: readonly (Buffer | string)[]): number {
+    const [first] = parts
+    if (parts.length === 1) {
+      if (typeof first !== 'string') return this.#handle.writeBuffer(request, first)
+      if (first.length <= shortText) return this.#handle.writeLatin1String(request, first)
+    }
+    const buffers = onDesk(parts)
+    if (buffers === null) return this.#handle.writev(request, parts.flatMap((part) => [part, 'latin1']), false)
+    return buffers.length === 1 ? this.#handle.writeBuffer(request, buffers[0]) : this.#handle.writev(request, buffers, true)
   }
 
   /** A write is over. @param later whether its call had returned before, so that it counts as waiting */
@@ -144,6 +155,22 @@ function onComplete(this: WriteRequest, status: number): void {
   const { output } = this
   this.output = null
   if (output !== undefined && output !== null) DirectOutput.complete(output, status, this.parts !== undefined)
+}
+
+/** All of it as bytes; null if there is more text than the desk has room for. Memory is set aside only when a write keeps it. */
+function onDesk(parts: readonly (Buffer | string)[]): Buffer[] | null {
+  const room = (desk ??= Buffer.allocUnsafeSlow(deskSize))
+  const buffers: Buffer[] = []
+  let at = 0
+  for (const part of parts) {
+    if (typeof part !== 'string') buffers.push(part)
+    else if (at + part.length > deskSize) return null
+    else {
+      buffers.push(room.subarray(at, at + part.length))
+      at += room.write(part, at, 'latin1')
+    }
+  }
+  return buffers
 }
 
 function sizeOf(parts: readonly (Buffer | string)[]): number {

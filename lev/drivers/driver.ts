@@ -71,6 +71,8 @@ export interface Transport {
   readonly remote: Address
   /** Bytes taken by `write` that have not left for the other side yet. */
   readonly pending: number
+  /** Bytes that are best given to one `write`. */
+  readonly writeSize: number
   /** Where events go. Set once, before `resume`; nothing is read or reported earlier. */
   start(events: TransportEvents): void
   pause(): void

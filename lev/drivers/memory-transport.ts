@@ -24,6 +24,7 @@ export interface World extends Turns {
 
 /** One end of a connection that exists in memory only; behaves as TCP does. */
 export class MemoryTransport implements Transport {
+  readonly writeSize = 64 * 1024
   readonly local: Address
   readonly remote: Address
   readonly #world: World

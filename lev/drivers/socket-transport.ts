@@ -14,10 +14,15 @@ export interface Turns extends Pick<DrivenLoop, 'begin' | 'turn'> {
 
 const nowhere: Address = { ip: '', port: 0 }
 
+/** Bytes for one write. The system copies what it takes and no more; TLS takes all, and holds it encrypted. */
+const plainWrite = 1024 * 1024
+const secureWrite = 64 * 1024
+
 /** A transport on one of Node's own sockets, plain or encrypted. */
 export class SocketTransport implements Transport {
   readonly local: Address
   readonly remote: Address
+  readonly writeSize: number
   readonly #socket: Socket
   readonly #loop: Turns
   readonly #security: Security | null
@@ -35,6 +40,7 @@ export class SocketTransport implements Transport {
     this.#loop = loop
     this.#security = security
     this.#around = around
+    this.writeSize = security === null ? plainWrite : secureWrite
     this.local = around?.local ?? address(socket.localAddress, socket.localPort)
     this.remote = around?.remote ?? address(socket.remoteAddress, socket.remotePort)
     this.#output = DirectOutput.of(socket, () => this.#progress())

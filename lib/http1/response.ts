@@ -240,8 +240,11 @@ export const CONTINUE = `HTTP/1.1 100 ${reasonOf(100)}\r\n\r\n`
 
 /** What stands before a chunk of `bytes` bytes (not 0, which would end the body); CRLF stands behind it. */
 export function chunkSize(bytes: number): string {
-  return bytes.toString(16) + '\r\n'
+  return bytes < SMALL ? smallSizes[bytes] : bytes.toString(16) + '\r\n'
 }
+
+const SMALL = 1024
+const smallSizes = Array.from({ length: SMALL }, (_, bytes) => bytes.toString(16) + '\r\n')
 
 /** The end of a chunked body, with no trailers. */
 export const LAST_CHUNK = '0\r\n\r\n'

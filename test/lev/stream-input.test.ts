@@ -10,6 +10,7 @@ import { failure, virtual } from './virtual.js'
 class Bringing implements Transport {
   readonly local = { ip: '', port: 0 }
   readonly remote = { ip: '', port: 0 }
+  readonly writeSize = 64 * 1024
   readonly pending = 0
   events: TransportEvents | null = null
   paused = true

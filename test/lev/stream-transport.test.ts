@@ -9,6 +9,7 @@ import { failure, ran, virtual } from './virtual.js'
 class HandTransport implements Transport {
   readonly local = { ip: '127.0.0.1', port: 1 }
   readonly remote = { ip: '127.0.0.1', port: 2 }
+  readonly writeSize = 64 * 1024
   pending = 0
   paused = true
   readonly writes: string[] = []
