@@ -27,7 +27,7 @@ export class StreamOutput implements Flushable {
   #failure: Failure | null = null
   #gathered = false
   /** Who waits for output to leave, and until how much of it is left. */
-  readonly #writers = new Map<(value: null) => void, number>()
+  #writers: Map<(value: null) => void, number> | null = null
   #deadline = Infinity
   #stallTimeout = Infinity
   /** When output last left, or began to wait, and how much was with the transport then. */
@@ -115,8 +115,9 @@ export class StreamOutput implements Flushable {
     while (this.#failure === null && this.unsent > bound) {
       this.#pausedAt = this.bytesPut
       yield* suspend<null>((resume) => {
-        this.#writers.set(resume, bound)
-        return () => this.#writers.delete(resume)
+        const writers = (this.#writers ??= new Map())
+        writers.set(resume, bound)
+        return () => writers.delete(resume)
       })
     }
     if (this.#failure !== null) throw this.#failure()
@@ -157,9 +158,11 @@ export class StreamOutput implements Flushable {
   }
 
   #wakeWriters(): void {
-    for (const [resume, bound] of this.#writers) {
+    const writers = this.#writers
+    if (writers === null) return
+    for (const [resume, bound] of writers) {
       if (this.unsent > bound && this.#failure === null) continue
-      this.#writers.delete(resume)
+      writers.delete(resume)
       resume(null)
     }
   }
