@@ -10,6 +10,8 @@ import { runningTask, Task, type TaskOwner } from './task.js'
 export class Scope {
   readonly #loop: Loop
   readonly #tasks = new Roster<Task<unknown>>()
+  /** Those of them that do not keep the scope, and how each is told to end; most scopes have none. */
+  #background: Map<Task<unknown>, () => void> | null = null
   readonly #errors: unknown[] = []
   #reason: CancelReason | null = null
   #waiter: Waker | null = null
@@ -31,7 +33,23 @@ export class Scope {
    * @throws ClosedError if the scope has ended
    */
   spawn<T>(start: () => Op<T>): Task<T> {
-    return this.adopt(start(), this)
+    const task = this.#adopt(start())
+    task.start()
+    return task
+  }
+
+  /**
+   * Starts a task that does not keep the scope open, since it only serves the others. Once all of those are done, `end` is
+   * called, which must make it end; when absent, it is cancelled. The scope waits for that, and in all else it is a task like
+   * any other. It takes its first step before this returns, so that its `finally` holds from here on; in a cancelled scope it
+   * takes none, and `outcome` tells so.
+   * @throws ClosedError if the scope has ended
+   */
+  background<T>(start: () => Op<T>, end?: () => void): Task<T> {
+    const task = this.#adopt(start());
+    (this.#background ??= new Map<Task<unknown>, () => void>()).set(task, end ?? (() => task.cancel()))
+    task.run()
+    return task
   }
 
   /** Cancels every task of the scope, those included that are spawned later. Harmless when repeated. */
@@ -49,17 +67,33 @@ export class Scope {
       this.#errors.push(outcome.error)
       this.cancel('error')
     }
+    if (this.#background !== null) {
+      this.#background.delete(task)
+      this.#endBackground(this.#background)
+    }
     if (this.#tasks.size === 0) this.#waiter?.resume(undefined)
   }
 
-  /** @internal Starts a task of this scope whose own children go to `place`. */
-  adopt<T>(generator: Op<T>, place: TaskOwner): Task<T> {
+  #adopt<T>(generator: Op<T>): Task<T> {
     if (this.#ended) throw new ClosedError('the scope has ended: a task can be spawned only while it runs')
-    const task = new Task(this.#loop, generator, this, place)
+    const task = new Task(this.#loop, generator, this, this)
     this.#tasks.add(task)
     if (this.#reason !== null) task.cancel(this.#reason)
-    task.start()
     return task
+  }
+
+  /** Only those in the background may be left: from here on the scope waits for them. */
+  #endBackground(background: Map<Task<unknown>, () => void>): void {
+    if (this.#tasks.size > background.size) return
+    this.#background = null
+    for (const end of background.values()) {
+      try {
+        end()
+      } catch (error) {
+        this.#errors.push(error)
+        this.cancel('error')
+      }
+    }
   }
 
   /**
@@ -112,9 +146,21 @@ export function* scope<T>(body: (scope: Scope) => Op<T>): Op<T> {
  * @throws UsageError outside of every task
  */
 export function spawn<T>(start: () => Op<T>): Task<T> {
-  const place = runningTask('lev.spawn()').scope
+  return scopeOf('lev.spawn()').spawn(start)
+}
+
+/**
+ * Starts a task in the nearest scope around the running task, which does not keep that scope open: see `Scope.background`.
+ * @throws UsageError outside of every task
+ */
+export function background<T>(start: () => Op<T>, end?: () => void): Task<T> {
+  return scopeOf('lev.background()').background(start, end)
+}
+
+function scopeOf(what: string): Scope {
+  const place = runningTask(what).scope
   if (!(place instanceof Scope)) throw new ClosedError('the running task has no scope')
-  return place.spawn(start)
+  return place
 }
 
 /** Owns nobody: for a task whose creator waits for it and takes its error. */

@@ -204,6 +204,86 @@ t.test('what is called in the wrong place says so', async (t) => {
   t.match(yielded.value, Array.from({ length: 5 }, () => ({ code: 'LEV_USAGE', message: /yield\*/ })))
 })
 
+t.test('a task in the background ends when all others of its scope are done', (t) => virtual(function* () {
+  const seen: string[] = []
+  function* attend(name: string): Op<void> {
+    try {
+      seen.push(`${name} begins`)
+      yield* lev.sleep(60)
+    } finally {
+      yield* lev.sleep(1)
+      seen.push(`${name} over at ${lev.now()}`)
+    }
+  }
+  const value = yield* lev.scope(function* (scope) {
+    const task = lev.background(() => attend('one'))
+    scope.background(() => attend('two'))
+    seen.push('begun')
+    lev.spawn(() => lev.sleep(2))
+    t.equal(task.outcome, null)
+    yield* lev.sleep(1)
+    return 'value'
+  })
+  t.equal(value, 'value')
+  t.same(seen, ['one begins', 'two begins', 'begun', 'one over at 3', 'two over at 3'])
+}))
+
+t.test('a task in the background may be told to end in a way of its own, once', (t) => virtual(function* () {
+  const ended = lev.event()
+  let told = 0
+  let after = 0
+  yield* lev.scope(function* () {
+    lev.background(function* () {
+      yield* ended.wait()
+      // What it spawns while it ends is waited for like everything else.
+      lev.spawn(() => lev.sleep(1))
+      yield* lev.sleep(2)
+      after = lev.now()
+    }, () => {
+      told++
+      ended.set()
+    })
+    // One that is over before does not count.
+    lev.background(() => lev.sleep(0.5), () => t.fail('it is over'))
+    yield* lev.sleep(1)
+  })
+  t.same([told, after], [1, 3])
+}))
+
+t.test('a task in the background: failures and cancelling', (t) => virtual(function* () {
+  const seen: string[] = []
+  const failed = yield* failure(lev.scope(function* () {
+    lev.background(() => failAfter(1, new Error('in the background')))
+    yield* lev.sleep(60)
+  }))
+  t.match(failed, { message: 'in the background' })
+  const end = yield* failure(lev.scope(function* () {
+    lev.background(() => lev.sleep(60), () => {
+      throw new Error('cannot be told')
+    })
+  }))
+  t.match(end, { message: 'cannot be told' })
+  t.equal(lev.now(), 1)
+  yield* failure(lev.scope(function* (scope) {
+    lev.background(function* () {
+      try {
+        yield* lev.sleep(60)
+      } finally {
+        seen.push('cancelled')
+      }
+    }, () => seen.push('told'))
+    scope.cancel()
+    const late = scope.background(function* () {
+      seen.push('never')
+      yield* lev.sleep(1)
+    })
+    t.match(late.outcome, { kind: 'cancelled' })
+    yield* lev.sleep(60)
+  }))
+  t.same(seen.filter((what) => what !== 'told'), ['cancelled'])
+  t.equal(lev.now(), 1)
+}))
+
 t.test('random trees of tasks: nothing outlives its scope, no error is lost', async (t) => {
   for (let seed = 1; seed <= 200; seed++) {
     let state = seed
