@@ -28,6 +28,7 @@ export const refusals = {
   targetForm: refusal(400, 'request target does not fit the method'),
   version: refusal(400, 'malformed HTTP version'),
   versionUnsupported: refusal(505, 'unsupported HTTP version'),
+  statusLine: refusal(502, 'malformed status line'),
   noColon: refusal(400, 'field line without a colon'),
   emptyName: refusal(400, 'empty field name'),
   nameByte: refusal(400, 'character not allowed in a field name'),

@@ -235,6 +235,22 @@ export function earlyHintsHead(headers: ResponseHeaders): string {
   return head + '\r\n'
 }
 
+/**
+ * Header lines of a client's request, without the empty line behind them.
+ *
+ * @throws ResponseError for a name or a value that cannot stand there, as responseHead does
+ */
+export function headerLines(headers: ResponseHeaders): string {
+  let lines = ''
+  for (const name of namesOf(headers)) {
+    const value = headers[name]
+    if (value === undefined || value === null) continue
+    kindOf(name)
+    lines += fieldLines(name, value)
+  }
+  return lines
+}
+
 /** The interim answer that a client with `Expect: 100-continue` waits for. */
 export const CONTINUE = `HTTP/1.1 100 ${reasonOf(100)}\r\n\r\n`
 

@@ -1,0 +1,104 @@
+import { VALUE } from './bytes.js'
+import { FieldLines } from './field-lines.js'
+import type { HeadLimits } from './field-lines.js'
+import { FieldBlock, NO_FIELDS } from './headers.js'
+import { NEED_MORE, REFUSED, headTooLarge, lineTooLong, refusals } from './refusal.js'
+import type { Refusal } from './refusal.js'
+
+// status-line = HTTP-version SP status-code SP [ reason-phrase ] (RFC 9112 4)
+const STATUS_LINE = /^HTTP\/([0-9])\.([0-9]) ([1-9][0-9][0-9]) ([^]*)$/
+const LF = 0x0a
+const CR = 0x0d
+
+/** What stands before the content of a response. */
+export interface ResponseHead {
+  /** 100 to 999. */
+  readonly status: number
+  /** The phrase that the server sent beside it; may be empty. */
+  readonly reason: string
+  readonly minorVersion: 0 | 1
+  readonly fields: FieldBlock
+}
+
+const noHead: ResponseHead = { status: 0, reason: '', minorVersion: 1, fields: NO_FIELDS }
+
+/**
+ * Reads response heads (RFC 9112 4 and 5), strictly: for a client that needs no content, since the connection goes on as
+ * something else or not at all. Limits are enforced on the byte that breaks them, and the same bytes give the same result
+ * whatever the pieces in which they come.
+ */
+export class ResponseHeadReader {
+  /** The head that `read` found last. */
+  head: ResponseHead = noHead
+  /** Why `read` answered REFUSED. Its status says nothing here. */
+  refusal: Refusal | null = null
+
+  readonly #limits: HeadLimits
+  readonly #fields: FieldLines
+  #inFields = false
+  /** How far the status line was looked at, behind the start. */
+  #at = 0
+  #status = 0
+  #reason = ''
+  #minorVersion: 0 | 1 = 1
+
+  /** @param limits `lineLimit` holds for the status line too */
+  constructor(limits: HeadLimits) {
+    this.#limits = limits
+    this.#fields = new FieldLines(limits)
+  }
+
+  /**
+   * Looks for a whole head in buf[start, end). Called again for the same head, with more bytes, it goes on where it
+   * stopped; the bytes may have been moved. After a head it is ready for the next; after REFUSED it stays that.
+   *
+   * @returns the offset just behind the head (then `head` holds it), NEED_MORE, or REFUSED (then `refusal` says why)
+   */
+  read(buf: Buffer, start: number, end: number): number {
+    if (this.refusal !== null) return REFUSED
+    if (!this.#inFields) {
+      const at = this.#readStatusLine(buf, start, end)
+      if (at < 0) return at
+      this.#inFields = true
+      this.#fields.begin(at - start)
+    }
+    const next = this.#fields.read(buf, start, end)
+    if (next === REFUSED) this.refusal = this.#fields.refusal
+    if (next < 0) return next
+    const fields = new FieldBlock(buf.toString('latin1', start, next), this.#fields.ownMarks())
+    this.head = { status: this.#status, reason: this.#reason, minorVersion: this.#minorVersion, fields }
+    this.#inFields = false
+    this.#at = 0
+    return next
+  }
+
+  // The offset behind the status line, NEED_MORE or REFUSED.
+  #readStatusLine(buf: Buffer, start: number, end: number): number {
+    const { lineLimit, sizeLimit } = this.#limits
+    const hardStop = Math.min(end, start + sizeLimit)
+    const stop = Math.min(hardStop, start + lineLimit + 1)
+    let i = start + this.#at
+    while (i < stop && VALUE[buf[i]] !== 0) i++
+    this.#at = i - start
+    if (i - start > lineLimit) return this.#refuse(lineTooLong(lineLimit))
+    if (i < stop && buf[i] !== CR) return this.#refuse(buf[i] === LF ? refusals.bareLf : refusals.statusLine)
+    if (i + 1 < hardStop) return buf[i + 1] === LF ? this.#takeStatusLine(buf, start, i) : this.#refuse(refusals.bareCr)
+    return hardStop - start >= sizeLimit ? this.#refuse(headTooLarge(sizeLimit)) : NEED_MORE
+  }
+
+  #takeStatusLine(buf: Buffer, start: number, cr: number): number {
+    const match = STATUS_LINE.exec(buf.toString('latin1', start, cr))
+    if (match === null) return this.#refuse(refusals.statusLine)
+    const [, major, minor, status, reason] = match
+    if (major !== '1' || (minor !== '0' && minor !== '1')) return this.#refuse(refusals.versionUnsupported)
+    this.#minorVersion = minor === '0' ? 0 : 1
+    this.#status = Number(status)
+    this.#reason = reason
+    return cr + 2
+  }
+
+  #refuse(refusal: Refusal): number {
+    this.refusal = refusal
+    return REFUSED
+  }
+}
