@@ -1,10 +1,11 @@
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip, inflate } from 'node:zlib'
-import type { Agent, Dispatcher } from 'undici'
+import type { buildConnector, Dispatcher } from 'undici'
 import { TimeoutError, timeout as within, wait, type Op } from '../../lev/index.js'
 import type { ClientTlsOptions } from '../../tls/index.js'
 import { ArgumentError, RequestError } from '../errors.js'
 import { reasonOf } from '../http1/status.js'
+import { Connections } from './connections.js'
 
 /** A value of a query or a header; a list stands for several of the same name. */
 export type ClientValue = string | number | boolean | readonly (string | number | boolean)[] | null | undefined
@@ -73,15 +74,19 @@ function* exchange(url: URL, options: RequestOptions): Op<ClientResponse> {
   }
 }
 
+/** What requests without TLS options of their own share. */
+let shared: Connections | null = null
+
 async function perform(url: URL, options: RequestOptions, signal: AbortSignal): Promise<ClientResponse> {
   // Loaded by the first who needs it: it takes 50 ms, and holds 3 MB.
-  const { Agent, request: send } = await import('undici')
-  const agent = options.tls === undefined ? null : new Agent({ connect: connectOptions(options.tls) })
+  const undici = await import('undici')
+  const { method = 'GET', redirects = true, decompress = true, tls } = options
+  const headers = headersOf(options.headers ?? {})
+  if (decompress && headers['accept-encoding'] === undefined) headers['accept-encoding'] = 'gzip, deflate, br'
+  const connections = tls === undefined ? (shared ??= new Connections(undici, {})) : new Connections(undici, connectOptions(tls))
+  const { agent } = connections
   try {
-    const { method = 'GET', redirects = true, decompress = true } = options
-    const headers = headersOf(options.headers ?? {})
-    if (decompress && headers['accept-encoding'] === undefined) headers['accept-encoding'] = 'gzip, deflate, br'
-    const response = await send(url, {
+    return await connections.during(signal, async () => await received(await undici.request(url, {
       method: method as Dispatcher.HttpMethod,
       headers,
       body: options.body ?? null,
@@ -90,11 +95,10 @@ async function perform(url: URL, options: RequestOptions, signal: AbortSignal): 
       // One deadline is enough.
       headersTimeout: 0,
       bodyTimeout: 0,
-      ...(agent === null ? {} : { dispatcher: agent }),
-    })
-    return await received(response, options)
+      dispatcher: agent,
+    }), options))
   } finally {
-    agent?.destroy().catch(() => {})
+    if (tls !== undefined) agent.destroy().catch(() => {})
   }
 }
 
@@ -158,7 +162,7 @@ function plainHeaders(headers: Readonly<Record<string, string | string[] | undef
   return plain
 }
 
-function connectOptions({ ca, cert, key, passphrase, serverName, verify = true }: ClientTlsOptions): NonNullable<Agent.Options['connect']> {
+function connectOptions({ ca, cert, key, passphrase, serverName, verify = true }: ClientTlsOptions): buildConnector.BuildOptions {
   return {
     rejectUnauthorized: verify,
     ...(ca === undefined ? {} : { ca: typeof ca === 'string' || Buffer.isBuffer(ca) ? ca : [...ca] }),

@@ -53,6 +53,29 @@ t.test('request: what goes wrong', async (t) => {
   await t.rejects(lev.run(() => request({ url: base, timeout: 0 })), { code: 'LEVERET_ARGUMENT', argument: 'timeout' } as never)
 })
 
+t.test('request: connections are kept for the next, also while others are given up', async (t) => {
+  const peers: number[] = []
+  const { port } = await serve(t, {}, function* (_method, query, _args, _headers, _body, ctx) {
+    if (query === '/slow') yield* lev.sleep(0.2)
+    else if (query === '/never') yield* lev.sleep(100)
+    peers.push(ctx.client.remote.port)
+    return query
+  })
+  const base = `http://127.0.0.1:${port}`
+  await lev.run(function* () {
+    yield* request(`${base}/a`)
+    yield* lev.sleep(0.01)
+    yield* request(`${base}/b`)
+    t.equal(peers[0], peers[1])
+    const slow = lev.spawn(() => request(`${base}/slow`))
+    const never = Array.from({ length: 3 }, () => lev.spawn(() => request(`${base}/never`)))
+    yield* lev.sleep(0.05)
+    for (const task of never) task.cancel()
+    t.equal((yield* request(`${base}/c`)).body.toString(), '/c')
+    t.equal((yield* slow.join()).body.toString(), '/slow')
+  })
+})
+
 t.test('request and tcp over TLS: verified by default', async (t) => {
   const made = developmentIdentities(mkdtempSync(join(tmpdir(), 'leveret-')), ['localhost'], Date.now() / 1000)
   const { port } = await serve(t, { ssl: made.ssl }, () => 'secret')
