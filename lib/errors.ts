@@ -56,6 +56,20 @@ export class RequestError extends LeveretError {
   readonly code = 'LEVERET_REQUEST'
 }
 
+/** The server answered, and did not make a WebSocket of the connection: it refused, or its answer is not right. */
+export class UpgradeError extends LeveretError {
+  readonly code = 'LEVERET_UPGRADE'
+  /** The status of the answer: 101 if it was one, and something else about it is wrong. */
+  readonly status: number
+  /** Of the answer, by lower-case name. */
+  readonly headers: Readonly<Record<string, string>>
+  constructor(status: number, headers: Readonly<Record<string, string>>, message: string) {
+    super(message)
+    this.status = status
+    this.headers = headers
+  }
+}
+
 /** The server could not listen: `failed to bind IP:PORT: reason`; `cause` is the error underneath. */
 export class BindError extends LeveretError {
   readonly code = 'LEVERET_BIND'

@@ -65,7 +65,7 @@ const compressionChecks: { readonly [K in keyof (Agreement & Effort)]: Check<(Ag
   min_size: integer(0, GiB, 'bytes'),
 }
 
-const defaults: WebSocketRules = {
+export const defaults: WebSocketRules = {
   protocols: [],
   origins: null,
   max_message_size: 1024 * 1024,
@@ -77,9 +77,9 @@ const defaults: WebSocketRules = {
   on_full: 'wait',
 }
 
-const seconds = number(0.001, 3600, 'seconds')
+export const seconds = number(0.001, 3600, 'seconds')
 
-const checks: { readonly [K in keyof WebSocketRules]: Check<WebSocketRules[K]> } = {
+export const checks: { readonly [K in keyof WebSocketRules]: Check<WebSocketRules[K]> } = {
   protocols: protocolsOf,
   origins: originsOf,
   max_message_size: integer(0, GiB, 'bytes'),
@@ -108,7 +108,8 @@ export function rulesOf(options: WebSocketOptions | undefined): WebSocketRules {
   return rules
 }
 
-function merged<T extends object>(
+/** `base` with what `fields` says otherwise, checked. */
+export function merged<T extends object>(
   base: T, table: { readonly [K in keyof T]: Check<T[K]> }, fields: ReadonlyMap<string, unknown>, prefix: string,
 ): T {
   const result = { ...base }
@@ -131,7 +132,10 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 function protocolsOf(value: unknown, key: string): Protocols {
   if (typeof value === 'function') return value as Protocols
-  const expected = 'an array of subprotocol names, or a function'
+  return protocolList(value, key, 'an array of subprotocol names, or a function')
+}
+
+export function protocolList(value: unknown, key: string, expected: string): readonly string[] {
   if (!Array.isArray(value)) return refuse(key, value, expected)
   return Array.from(value, (one: unknown, index) => {
     return typeof one === 'string' && TOKEN.test(one) ? one : refuse(`${key}[${index}]`, one, 'the name of a subprotocol, a token')

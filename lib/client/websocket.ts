@@ -1,0 +1,128 @@
+import { randomBytes } from 'node:crypto'
+import { AddressError, background, ClosedError, connect, HandshakeError, timeout, type Op, type Stream } from '../../lev/index.js'
+import { clientSecurity } from '../../tls/index.js'
+import { RequestError, UpgradeError } from '../errors.js'
+import type { HeadLimits } from '../http1/field-lines.js'
+import { NEED_MORE, REFUSED } from '../http1/refusal.js'
+import { ResponseHeadReader, type ResponseHead } from '../http1/response-head.js'
+import { headerLines, headerOf } from '../http1/response.js'
+import { checkAnswer, handshakeHeaders, type ClientOffer } from '../websocket/handshake.js'
+import { WebSocket } from '../websocket/websocket.js'
+import { clientRulesOf, targetOf, type ClientRules, type Target, type WebSocketClientOptions } from './websocket-options.js'
+
+const headLimits: HeadLimits = { lineLimit: 8192, countLimit: 100, sizeLimit: 65536 }
+
+/** Answers that only announce the real one (1xx) at which a server is given up. */
+const interimLimit = 16
+
+/** Seconds without one byte leaving after which a server that does not read is given up: as `send_timeout` of a server. */
+const stallTimeout = 30
+
+/**
+ * Opens a WebSocket. It belongs to the scope around the running task: while that has other tasks, it is read (pings are
+ * answered, a close is noticed); when they are done, or the scope is cancelled, it is closed with 1001. So nobody has to close
+ * it for the program to end. Redirections are not followed.
+ *
+ * @param url `ws:` or `wss:`; `http:` and `https:` mean the same
+ * @throws ArgumentError; IdentityError for certificates or a key that cannot be used; RequestError when there is no answer
+ * (nobody listens, a certificate that is not trusted, a broken connection, an answer that is no HTTP); UpgradeError for an answer
+ * that makes no WebSocket, with its `status`; TimeoutError
+ */
+export function* websocket(url: string | URL, options?: WebSocketClientOptions): Op<WebSocket> {
+  const { ws, tend, release } = yield* dial(url, options)
+  let tended = false
+  try {
+    tended = background(tend, () => ws.close(1001)).outcome === null
+  } finally {
+    // In a scope that has been cancelled meanwhile the task takes no step.
+    if (!tended) release()
+  }
+  return ws
+}
+
+/** A WebSocket that is open, for somebody to take care of. */
+export interface Dialled {
+  readonly ws: WebSocket
+  /** Reads, and releases everything in the end: for a task of its own. */
+  tend(): Op<void>
+  /** Ends it at once. Harmless when repeated. */
+  release(): void
+}
+
+/** What `websocket` does, but for the task that reads: for those who have a better place for that than the scope. */
+export function* dial(url: string | URL, options?: WebSocketClientOptions): Op<Dialled> {
+  const target = targetOf(url)
+  const rules = clientRulesOf(options)
+  try {
+    return yield* timeout(rules.handshake_timeout, open(target, rules))
+  } catch (error) {
+    if (!(error instanceof AddressError || error instanceof HandshakeError || error instanceof ClosedError)) throw error
+    throw new RequestError(`${target.origin}: ${error.message}`, { cause: error })
+  }
+}
+
+function* open(target: Target, rules: ClientRules): Op<Dialled> {
+  const { secure, host, port } = target
+  const offer: ClientOffer = { key: randomBytes(16).toString('base64'), protocols: rules.protocols, compression: rules.compression }
+  const security = secure ? clientSecurity(host, { ...rules.tls, alpn: ['http/1.1'] }) : null
+  const stream = yield* connect({ ip: host, port })
+  let done = false
+  try {
+    if (security !== null) yield* stream.secure(security)
+    stream.put(requestOf(target, rules, offer))
+    const agreed = agreedOn(yield* answerOn(stream, target), target, offer)
+    stream.stallTimeout = stallTimeout
+    const compression = agreed.compression !== null && rules.compression !== null ? { ...rules.compression, ...agreed.compression } : null
+    const ws = new WebSocket(stream, { client: true, protocol: agreed.protocol, compression }, rules)
+    done = true
+    return dialled(ws, stream)
+  } finally {
+    if (!done) stream.close()
+  }
+}
+
+function dialled(ws: WebSocket, stream: Stream): Dialled {
+  // Reads from now on: whoever asks for a message before the task's first step must not read as well.
+  const pump = ws.pump()
+  function release(): void {
+    ws.close(1001)
+    stream.close()
+  }
+  function* tend(): Op<void> {
+    try {
+      yield* pump
+    } finally {
+      release()
+    }
+  }
+  return { ws, tend, release }
+}
+
+function requestOf({ authority, resource }: Target, { headers }: ClientRules, offer: ClientOffer): string {
+  const host = headerOf(headers, 'host') === undefined ? { Host: authority } : {}
+  return `GET ${resource} HTTP/1.1\r\n${headerLines({ ...host, ...headers, ...handshakeHeaders(offer) })}\r\n`
+}
+
+/** The head of the final answer. What stands behind it is left in the stream. */
+function* answerOn(stream: Stream, { origin }: Target): Op<ResponseHead> {
+  const reader = new ResponseHeadReader(headLimits)
+  for (let interim = 0; interim <= interimLimit; interim++) {
+    let next = reader.read(stream.input, stream.inputStart, stream.inputEnd)
+    while (next === NEED_MORE) {
+      if (!(yield* stream.fill())) throw new RequestError(`${origin}: the server closed the connection without an answer`)
+      next = reader.read(stream.input, stream.inputStart, stream.inputEnd)
+    }
+    if (next === REFUSED) throw new RequestError(`${origin}: the answer cannot be read: ${reader.refusal?.reason}`)
+    stream.consume(next - stream.inputStart)
+    const { status } = reader.head
+    if (status === 101 || status >= 200) return reader.head
+  }
+  throw new RequestError(`${origin}: more than ${interimLimit} interim answers`)
+}
+
+function agreedOn(head: ResponseHead, { origin }: Target, offer: ClientOffer): Exclude<ReturnType<typeof checkAnswer>, string> {
+  const { status, fields } = head
+  const agreed = head.minorVersion === 0 && status === 101 ? 'an answer of HTTP/1.0 upgrades nothing' : checkAnswer(status, fields, offer)
+  if (typeof agreed === 'string') throw new UpgradeError(status, fields.toObject(), `${origin}: ${agreed}`)
+  return agreed
+}
