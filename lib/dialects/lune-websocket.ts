@@ -1,7 +1,9 @@
 import { isUtf8 } from 'node:buffer'
 import { portal, type Portal } from '../../lev/index.js'
+import type { WebSocketClientOptions } from '../client/websocket-options.js'
 import { ArgumentError } from '../errors.js'
 import type { WebSocket as CoreWebSocket } from '../websocket/websocket.js'
+import { openWebSocket } from './dialling.js'
 import { Outbox } from './outbox.js'
 import { begun, done, waiting, type Waiting } from './waiting.js'
 
@@ -54,4 +56,16 @@ function messageOf(message: string | Uint8Array, binary: boolean): string | Uint
   if (binary) return message
   if (!isUtf8(message)) throw new ArgumentError('message', 'message is to be text, but is not UTF-8')
   return Buffer.from(message.buffer, message.byteOffset, message.byteLength).toString()
+}
+
+/**
+ * Opens a WebSocket, which lives until it is closed.
+ * @param settings those of the core: subprotocols, headers, TLS, limits
+ * @throws ArgumentError; RequestError when there is no answer; UpgradeError when the server makes no WebSocket; TimeoutError
+ */
+export function socket(url: string, settings?: WebSocketClientOptions | null): Waiting<WebSocket> {
+  if (!URL.canParse(url)) throw new ArgumentError('url', `url must be a URL, got ${JSON.stringify(String(url).slice(0, 200))}`)
+  return waiting(function* () {
+    return new WebSocket((yield* openWebSocket(url, settings)).ws)
+  })
 }

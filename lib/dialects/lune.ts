@@ -4,5 +4,5 @@ export { serve } from './lune-serve.js'
 export type {
   ServeConfig, ServeHandle, ServeHttpHandler, ServeRequest, ServeResponse, ServeWebSocketHandler,
 } from './lune-serve.js'
-export type { WebSocket } from './lune-websocket.js'
+export { socket, type WebSocket } from './lune-websocket.js'
 export { urlDecode, urlEncode } from '../client/url-coding.js'
