@@ -23,8 +23,10 @@ const pagesOf = new Map([
   ['lib/index', ['reference/leveret', 'reference/streaming', 'reference/websocket', 'reference/clients']],
   ['lev/index', ['reference/lev']],
   ['tls/index', ['reference/tls']],
+  ['lib/dialects/lune', ['dialects/lune']],
   ['lib/dialects/lute', ['dialects/lute']],
   ['lib/dialects/nodemcu', ['dialects/nodemcu']],
+  ['lib/dialects/zune', ['dialects/zune']],
 ])
 
 function filesOf(entry: string): string[] {
