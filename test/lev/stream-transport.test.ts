@@ -153,6 +153,22 @@ t.test('each byte that leaves puts the stall off; the deadline stands', (t) => v
   t.match(yield* failure(stream.flush()), { code: 'LEV_TIMEOUT' })
 }))
 
+t.test('bytes that leave without being told of put the stall off, too', (t) => virtual(function* () {
+  const [stream, transport] = yield* byHand()
+  stream.stallTimeout = 10
+  stream.put('x'.repeat(1000))
+  for (let count = 0; count < 5; count++) {
+    yield* lev.sleep(9)
+    transport.pending -= 10
+  }
+  t.equal(stream.isOpen, true)
+  // They are looked for every quarter of the time.
+  yield* lev.sleep(9)
+  t.equal(stream.isOpen, true)
+  yield* lev.sleep(4)
+  t.equal(stream.isOpen, false)
+}))
+
 t.test('no output, no stall: the time begins with the first byte that waits', (t) => virtual(function* () {
   const [stream, transport] = yield* byHand()
   stream.stallTimeout = 10
