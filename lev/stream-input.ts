@@ -15,6 +15,9 @@ const mostPieces = 64
 
 const nothing = Buffer.alloc(0)
 
+/** Is shown the first `size` bytes of `buffer`, which arrived `now` and are lent until it returns. Gives how many it took. */
+export type Taker = (buffer: Buffer, size: number, now: number) => number
+
 /** Waits for more input; made once for each stream, not once for each wait. */
 class MoreInput implements Suspension {
   waker: Waker | null = null
@@ -45,6 +48,11 @@ export abstract class StreamInput {
   input: Buffer = nothing
   inputStart = 0
   inputEnd = 0
+  /**
+   * @internal Is shown what arrives while nothing is unread, before any of it is copied. The reader is woken only if some
+   * is left. Null: there is none.
+   */
+  taker: Taker | null = null
   /** @internal */
   protected readonly loop: Loop
   /** @internal */
@@ -155,17 +163,19 @@ export abstract class StreamInput {
 
   /** @internal Bytes have arrived; they belong to the stream. */
   protected receive(bytes: Buffer): void {
-    const sunk = this.#sinkIn(bytes, bytes.length)
-    if (sunk < bytes.length) this.#keep(sunk === 0 ? bytes : bytes.subarray(sunk))
+    const taken = this.#accept(bytes, bytes.length)
+    if (taken < 0) return
+    if (taken < bytes.length) this.#keep(taken === 0 ? bytes : bytes.subarray(taken))
     this.wakeReader(true)
   }
 
   /** @internal The first `size` bytes of `buffer` have arrived; they are lent until this returns. */
   protected receiveLent(buffer: Buffer, size: number): void {
-    const sunk = this.#sinkIn(buffer, size)
-    if (sunk < size) {
-      const bytes = Buffer.allocUnsafe(size - sunk)
-      buffer.copy(bytes, 0, sunk, size)
+    const taken = this.#accept(buffer, size)
+    if (taken < 0) return
+    if (taken < size) {
+      const bytes = Buffer.allocUnsafe(size - taken)
+      buffer.copy(bytes, 0, taken, size)
       this.#keep(bytes)
     }
     this.wakeReader(true)
@@ -183,13 +193,22 @@ export abstract class StreamInput {
     this.#more.take()?.fail(failure())
   }
 
-  /** @internal */
-  protected wakeReader(more: boolean): void {
+  /** @internal Has `fill` give `more`, if somebody waits in it. */
+  wakeReader(more: boolean): void {
     this.#more.take()?.resume(more)
   }
 
   get #unread(): number {
     return this.inputEnd - this.inputStart + this.#waitingSize
+  }
+
+  /** Gives how many of the bytes that have arrived are dealt with; -1: all of them, and the reader is not to know. */
+  #accept(buffer: Buffer, size: number): number {
+    const { taker } = this
+    if (this.#sink !== null || taker === null) return this.#sinkIn(buffer, size)
+    if (this.#unread > 0) return 0
+    const taken = taker(buffer, size, this.loop.now)
+    return taken === size ? -1 : taken
   }
 
   /** Copies what has arrived to where a reader waits for it, as far as there is room; gives how many bytes that were. */

@@ -27,8 +27,8 @@ export class Vigil {
   }
 
   /** Something came. */
-  heard(): void {
-    this.#heardAt = now()
+  heard(at: number): void {
+    this.#heardAt = at
     this.#pingedAt = 0
   }
 
@@ -54,6 +54,8 @@ export class Vigil {
       // The first time here means that the wait was for something else: the answer has its own time.
       return this.#closeDeadline !== Infinity && now() >= this.#closeDeadline ? 'give up' : 'wait'
     }
+    // Something came, since the wait began, that ended no wait.
+    if (now() < this.deadline(phase)) return 'wait'
     const pinged = this.#pingedAt > 0
     // A ping that stands behind a long message has not left yet: a side that takes no byte is cut by the stream.
     if (pinged && !unsent) return 'dead'
