@@ -147,3 +147,38 @@ t.test('unread input is bounded, in whatever pieces it comes', (t) => virtual(fu
     stream.close()
   }
 }))
+
+t.test('who takes what arrives sees it first; the reader is woken only for what is left', async (t) => {
+  await lev.run(function* () {
+    const [stream, transport] = yield* bringing()
+    const seen: string[] = []
+    let takes = Infinity
+    stream.taker = (buffer, size, now) => {
+      t.ok(now >= 0)
+      seen.push(buffer.toString('latin1', 0, size))
+      return Math.min(takes, size)
+    }
+    let woken = 0
+    const reader = lev.spawn(function* () {
+      while (yield* stream.fill()) woken++
+    })
+    yield* lev.breathe()
+    for (const lent of [true, false]) {
+      takes = Infinity
+      bring(transport, Buffer.from('whole'), lent)
+      yield* lev.breathe()
+      t.equal(woken, lent ? 0 : 1)
+      takes = 2
+      bring(transport, Buffer.from('a part'), lent)
+      bring(transport, Buffer.from(' and what comes while that is unread'), lent)
+      yield* lev.breathe()
+      t.equal(woken, lent ? 1 : 2)
+      t.equal(stream.input.toString('latin1', stream.inputStart, stream.inputEnd), 'part and what comes while that is unread')
+      stream.consume(stream.inputEnd - stream.inputStart)
+    }
+    t.same(seen, ['whole', 'a part', 'whole', 'a part'])
+    stream.wakeReader(false)
+    yield* reader.join()
+    stream.close()
+  }, { driver: lev.memory() })
+})
