@@ -1,4 +1,6 @@
 import { now, scope, sleep, spawn, type Op } from '../lev/index.js'
+import { asArguments, optionsOf } from './arguments.js'
+import { fieldsOf } from './checks.js'
 import { ArgumentError } from './errors.js'
 import type { AnswerParts } from './handler.js'
 import type { ResponseHeaders } from './http1/response.js'
@@ -54,6 +56,10 @@ const defaultHeartbeat = 15
  */
 export function eventStream(produce: (events: EventSender) => Op<void>, options: EventStreamOptions = {}): AnswerParts {
   if (typeof produce !== 'function') throw new ArgumentError('produce', 'produce must be a generator function')
+  asArguments(() => {
+    const fields = optionsOf(options, 'options', 'an object of options', ['heartbeat', 'retry', 'until', 'headers'])
+    if (fields.has('headers')) fieldsOf(fields.get('headers'), 'headers', 'an object of header names and values')
+  })
   const heartbeat = secondsOf('heartbeat', options.heartbeat ?? defaultHeartbeat)
   const retry = options.retry === undefined ? '' : retryLine(options.retry)
   const { until } = options

@@ -24,6 +24,12 @@ export interface ClientTlsOptions {
  */
 export function clientSecurity(host: string, options: ClientTlsOptions = {}): ClientSecurity {
   const { ca, cert, key, passphrase, serverName = host, verify = true, alpn = [] } = options
+  const refuse = (text: string): never => {
+    throw new IdentityError(host, null, text)
+  }
+  // Node would say so in the midst of a handshake, where nobody can catch it.
+  if (typeof serverName !== 'string' || serverName === '') refuse('serverName must be a host name')
+  if (!Array.isArray(alpn) || !alpn.every(isProtocol)) refuse('alpn must be an array of protocol names')
   try {
     const context = createSecureContext({
       ...(ca === undefined ? {} : { ca: typeof ca === 'string' || Buffer.isBuffer(ca) ? ca : [...ca] }),
@@ -36,4 +42,8 @@ export function clientSecurity(host: string, options: ClientTlsOptions = {}): Cl
   } catch (error) {
     throw new IdentityError(host, null, `the TLS library refuses what it was given: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
   }
+}
+
+function isProtocol(name: unknown): boolean {
+  return typeof name === 'string' && name !== '' && Buffer.byteLength(name) <= 255
 }

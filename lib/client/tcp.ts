@@ -1,7 +1,10 @@
 import * as lev from '../../lev/index.js'
 import type { Op, Stream } from '../../lev/index.js'
 import { clientSecurity, type ClientTlsOptions } from '../../tls/index.js'
+import { asArguments, optionsOf } from '../arguments.js'
+import { integer } from '../checks.js'
 import { ArgumentError } from '../errors.js'
+import { tlsOptions } from './options.js'
 
 export interface TcpOptions {
   /** Whether to speak TLS, and how. The server's certificate is verified unless `verify: false` says otherwise. Default: false. */
@@ -22,8 +25,7 @@ export interface TcpOptions {
 function* connect(host: string, port: number, options: TcpOptions | boolean = {}): Op<Stream> {
   if (typeof host !== 'string' || host === '') throw new ArgumentError('host', 'host must be a host name or an IP address')
   if (!Number.isInteger(port) || port < 1 || port > 65535) throw new ArgumentError('port', `port must be an integer from 1 to 65535, got ${String(port)}`)
-  const { tls = false, ttl } = typeof options === 'boolean' ? { tls: options } : options
-  if (ttl !== undefined && !(Number.isInteger(ttl) && ttl >= 1 && ttl <= 255)) throw new ArgumentError('ttl', 'ttl must be an integer from 1 to 255')
+  const tls = typeof options === 'boolean' ? options : tlsOf(options)
   // What cannot be used is told before anything is sent.
   const security = tls === false ? null : clientSecurity(host, tls === true ? {} : tls)
   const stream = yield* lev.connect({ ip: host, port })
@@ -36,6 +38,16 @@ function* connect(host: string, port: number, options: TcpOptions | boolean = {}
   } finally {
     if (!secured) stream.close()
   }
+}
+
+/** Checks the options, and gives `tls`. */
+function tlsOf(options: TcpOptions): boolean | ClientTlsOptions {
+  return asArguments(() => {
+    const fields = optionsOf(options, 'options', 'true, false or an object of options', ['tls', 'ttl'])
+    if (fields.has('ttl')) integer(1, 255)(fields.get('ttl'), 'ttl')
+    const tls = fields.has('tls') ? fields.get('tls') : false
+    return typeof tls === 'boolean' ? tls : tlsOptions(tls, 'tls')
+  })
 }
 
 export const tcp = { connect } as const

@@ -1,11 +1,12 @@
 import type { ClientTlsOptions } from '../../tls/index.js'
-import { boolean, fieldsOf, refuse, type Check } from '../checks.js'
-import { refuseUnknown } from '../config-ssl.js'
+import { asArguments, optionsOf } from '../arguments.js'
+import type { Check } from '../checks.js'
 import { ArgumentError, ConfigError } from '../errors.js'
-import { headerLines, ResponseError, type ResponseHeaders } from '../http1/response.js'
+import type { ResponseHeaders } from '../http1/response.js'
 import { checks as shared, defaults as sharedDefaults, merged, protocolList, seconds } from '../websocket/options.js'
 import type { WebSocketOptions, WebSocketRules } from '../websocket/options.js'
-import type { ClientValue } from './request.js'
+import { headersFor, tlsOptions } from './options.js'
+import type { ClientValue } from './request-options.js'
 
 /** How a client's WebSocket is opened and behaves; everything is optional. What a server's has too means the same. */
 export interface WebSocketClientOptions extends Omit<WebSocketOptions, 'protocols' | 'origins'> {
@@ -32,25 +33,22 @@ const { origins: _all, ...conductDefaults } = sharedDefaults
 
 const defaults: ClientRules = { ...conductDefaults, protocols: [], headers: {}, tls: {}, handshake_timeout: 10 }
 
+/** Headers that make the handshake one, or would give it a body. */
+const handshakesOwn = /^(?:sec-websocket-.*|upgrade|connection|content-length|transfer-encoding|expect)$/
+
 const checks: { readonly [K in keyof ClientRules]: Check<ClientRules[K]> } = {
   ...conduct,
   protocols: protocolsOf,
-  headers: headersOf,
-  tls: tlsOf,
+  headers: headersFor(handshakesOwn, "the handshake's own"),
+  tls: tlsOptions,
   handshake_timeout: seconds,
 }
 
 /** @throws ArgumentError naming the option, what was given and what was expected */
 export function clientRulesOf(options: WebSocketClientOptions | undefined): ClientRules {
   if (options === undefined) return defaults
-  try {
-    const fields = fieldsOf(options, 'options', 'an object of WebSocket options')
-    for (const name of fields.keys()) if (!Object.hasOwn(checks, name)) refuseUnknown(name, Object.keys(checks))
-    return merged(defaults, checks, fields, '')
-  } catch (error) {
-    if (error instanceof ConfigError) throw new ArgumentError(error.key, error.message)
-    throw error
-  }
+  const names = Object.keys(checks)
+  return asArguments(() => merged(defaults, checks, optionsOf(options, 'options', 'an object of WebSocket options', names), ''))
 }
 
 function protocolsOf(value: unknown, key: string): readonly string[] {
@@ -58,45 +56,6 @@ function protocolsOf(value: unknown, key: string): readonly string[] {
   // RFC 6455 section 4.1
   if (new Set(protocols).size < protocols.length) throw new ConfigError(key, `${key} names a subprotocol twice`)
   return protocols
-}
-
-/** Headers that make the handshake one, or would give it a body. */
-const handshakesOwn = /^(?:sec-websocket-.*|upgrade|connection|content-length|transfer-encoding|expect)$/
-
-function headersOf(value: unknown, key: string): ResponseHeaders {
-  const names = new Set<string>()
-  const headers: Record<string, unknown> = Object.create(null) as Record<string, unknown>
-  for (const [name, given] of fieldsOf(value, key, 'an object of header names and values')) {
-    const lower = name.toLowerCase()
-    if (handshakesOwn.test(lower)) throw new ConfigError(key, `${key} must not have ${name}: that is the handshake's own`)
-    if (names.has(lower)) throw new ConfigError(key, `${key} has ${name} twice: give an array of its values`)
-    if (lower === 'host' && typeof given !== 'string') return refuse(`${key}.${name}`, given, 'a host')
-    names.add(lower)
-    headers[name] = Array.isArray(given) ? given.map(plain) : plain(given)
-  }
-  try {
-    headerLines(headers as ResponseHeaders)
-  } catch (error) {
-    if (error instanceof ResponseError) throw new ConfigError(key, `${key}: ${error.message}`)
-    throw error
-  }
-  return headers as ResponseHeaders
-}
-
-function plain(value: unknown): unknown {
-  return typeof value === 'boolean' ? String(value) : value
-}
-
-const tlsNames: readonly (keyof ClientTlsOptions)[] = ['ca', 'cert', 'key', 'passphrase', 'serverName', 'verify', 'alpn']
-
-/** What certificates and keys hold is seen when they are put to use. */
-function tlsOf(value: unknown, key: string): ClientTlsOptions {
-  const fields = fieldsOf(value, key, 'an object of TLS options')
-  for (const name of fields.keys()) if (!tlsNames.some((known) => known === name)) refuseUnknown(name, tlsNames, `${key}.`)
-  if (fields.has('verify')) boolean(fields.get('verify'), `${key}.verify`)
-  const serverName = fields.get('serverName')
-  if (serverName !== undefined && (typeof serverName !== 'string' || serverName === '')) refuse(`${key}.serverName`, serverName, 'a host name')
-  return Object.fromEntries(fields)
 }
 
 /** Where a WebSocket is. */

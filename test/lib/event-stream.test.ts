@@ -128,3 +128,12 @@ t.test('what cannot be sent names the argument', async (t) => {
   t.throws(() => eventStream(function* () {}, { until: 1 as never }), { code: 'LEVERET_ARGUMENT', argument: 'until' })
   t.throws(() => eventStream(null as never), { code: 'LEVERET_ARGUMENT', argument: 'produce' })
 })
+
+t.test('options that cannot be name themselves', async (t) => {
+  for (const [argument, options] of [
+    ['options', 5], ['options', null], ['beat', { beat: 1 }], ['headers', { headers: 5 }], ['until', { until: 5 }], ['heartbeat', { heartbeat: '1' }],
+    ['retry', { retry: -1 }],
+  ] as [string, never][]) {
+    t.throws(() => eventStream(function* () {}, options), { code: 'LEVERET_ARGUMENT', argument } as never, JSON.stringify(options))
+  }
+})

@@ -1,0 +1,60 @@
+import type { ClientTlsOptions } from '../../tls/index.js'
+import { optionsOf } from '../arguments.js'
+import { boolean, fieldsOf, refuse, type Check } from '../checks.js'
+import { ConfigError } from '../errors.js'
+import { headerLines, ResponseError, type ResponseHeaders } from '../http1/response.js'
+
+/** Headers to send. @param own those that are not the user's to give @param whose whose they are, for the message */
+export function headersFor(own: RegExp, whose: string): Check<ResponseHeaders> {
+  return (value, key) => {
+    const names = new Set<string>()
+    const headers: Record<string, unknown> = Object.create(null) as Record<string, unknown>
+    for (const [name, given] of fieldsOf(value, key, 'an object of header names and values')) {
+      const lower = name.toLowerCase()
+      if (own.test(lower)) throw new ConfigError(key, `${key} must not have ${name}: that is ${whose}`)
+      if (names.has(lower)) throw new ConfigError(key, `${key} has ${name} twice: give an array of its values`)
+      if (lower === 'host' && typeof given !== 'string') return refuse(`${key}.${name}`, given, 'a host')
+      names.add(lower)
+      headers[name] = Array.isArray(given) ? given.map(plain) : plain(given)
+    }
+    try {
+      headerLines(headers as ResponseHeaders)
+    } catch (error) {
+      if (error instanceof ResponseError) throw new ConfigError(key, `${key}: ${error.message}`)
+      throw error
+    }
+    return headers as ResponseHeaders
+  }
+}
+
+function plain(value: unknown): unknown {
+  return typeof value === 'boolean' ? String(value) : value
+}
+
+const pem: Check<unknown> = (value, key) => (
+  typeof value === 'string' || Buffer.isBuffer(value) ? value : refuse(key, value, 'PEM: a string, or the bytes of a file')
+)
+
+const hostName: Check<unknown> = (value, key) => (typeof value === 'string' && value !== '' ? value : refuse(key, value, 'a host name'))
+
+const tlsChecks: { readonly [K in keyof ClientTlsOptions]-?: Check<unknown> } = {
+  ca: (value, key) => (Array.isArray(value) ? value.map((one, index) => pem(one, `${key}[${index}]`)) : pem(value, key)),
+  cert: pem,
+  key: pem,
+  passphrase: (value, key) => (typeof value === 'string' ? value : refuse(key, typeof value, 'a string')),
+  serverName: hostName,
+  verify: boolean,
+  alpn(value, key) {
+    if (!Array.isArray(value)) return refuse(key, value, 'an array of protocol names')
+    return value.map((one: unknown, index) => {
+      if (typeof one === 'string' && one !== '' && Buffer.byteLength(one) <= 255) return one
+      return refuse(`${key}[${index}]`, one, 'the name of a protocol, of at most 255 bytes')
+    })
+  },
+}
+
+/** What certificates and keys hold is seen when they are put to use. */
+export const tlsOptions: Check<ClientTlsOptions> = (value, key) => {
+  const fields = optionsOf(value, key, 'an object of TLS options', Object.keys(tlsChecks), `${key}.`)
+  return Object.fromEntries([...fields].map(([name, given]) => [name, tlsChecks[name as keyof ClientTlsOptions](given, `${key}.${name}`)]))
+}
