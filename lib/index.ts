@@ -26,7 +26,7 @@ export { ResponseError, type HeaderValue, type ResponseHeaders } from './http1/r
 export type { Logger, LoggerLike, LogLevel, LogMethod } from './log.js'
 export type { Out } from './out.js'
 export type { StreamingContent, Writer } from './producers.js'
-export { callbacks as webSocketCallbacks, type Callbacks } from './websocket/callbacks.js'
+export { webSocketCallbacks, type Callbacks } from './websocket/callbacks.js'
 export type { CompressionOptions, WebSocketOptions } from './websocket/options.js'
 export type { Upgrade, WebSocketHandler } from './websocket/upgrade.js'
 export type { Message, WebSocket } from './websocket/websocket.js'

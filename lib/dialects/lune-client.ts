@@ -1,5 +1,7 @@
 import { ClosedError, portal, timeout, TimeoutError, type Op, type Portal, type Stream } from '../../lev/index.js'
 import type { ClientTlsOptions } from '../../tls/index.js'
+import { asArguments, optionsOf } from '../arguments.js'
+import { boolean } from '../checks.js'
 import { request as send, type ClientValue, type RequestOptions } from '../client/request.js'
 import { tcp as core } from '../client/tcp.js'
 import { ArgumentError } from '../errors.js'
@@ -50,6 +52,11 @@ export function request(
   const params = typeof config === 'string' ? { url: config } : config
   if (typeof params !== 'object' || params === null) throw new ArgumentError('config', 'config must be a URL, or a table with one')
   const { url, method, body, query, headers, options }: FetchParams = params
+  const decompress = asArguments(() => {
+    optionsOf(params, 'config', 'a URL, or a table with one', ['url', 'method', 'body', 'query', 'headers', 'options'])
+    const given = optionsOf(options ?? {}, 'options', 'a table { decompress }', ['decompress'], 'options.').get('decompress')
+    return boolean(given ?? true, 'options.decompress')
+  })
   if (!URL.canParse(url)) throw new ArgumentError('url', `url must be a URL, got ${JSON.stringify(String(url).slice(0, 200))}`)
   return waiting(function* () {
     const response = yield* send({
@@ -60,7 +67,7 @@ export function request(
       body: body ?? null,
       query: query ?? {},
       headers: headers ?? {},
-      decompress: options?.decompress ?? true,
+      decompress,
     })
     return {
       ok: response.ok,
@@ -168,9 +175,9 @@ function connect(host: string, port: number, config?: boolean | TcpConfig | null
   if (typeof config !== 'boolean' && typeof (config ?? {}) !== 'object') {
     throw new ArgumentError('config', `config must be true, false or a table { tls, ttl }, got ${typeof config}`)
   }
-  const { tls, ttl } = typeof config === 'boolean' ? { tls: config, ttl: null } : config ?? {}
+  const { tls, ttl, ...more }: TcpConfig = typeof config === 'boolean' ? { tls: config } : config ?? {}
   return waiting(function* () {
-    return new TcpStream(yield* core.connect(host, port, { tls: tls ?? false, ...(ttl === undefined || ttl === null ? {} : { ttl }) }))
+    return new TcpStream(yield* core.connect(host, port, { ...more, tls: tls ?? false, ...(ttl === undefined || ttl === null ? {} : { ttl }) }))
   })
 }
 

@@ -1,4 +1,5 @@
 import type { Op } from '../../lev/index.js'
+import { optionsOf } from '../arguments.js'
 import { refuse } from '../checks.js'
 import type { Config } from '../config.js'
 import { ConfigError, StateError } from '../errors.js'
@@ -113,6 +114,7 @@ function readConfig(given: ServeHttpHandler | ServeConfig): {
   if (typeof config !== 'object' || config === null || Array.isArray(config)) {
     return refuse('handlerOrConfig', given, 'a function, or a table { address, handleRequest, handleWebSocket }')
   }
+  optionsOf(config, 'handlerOrConfig', 'a table', ['address', 'handleRequest', 'handleWebSocket'])
   const { address = null, handleRequest = null, handleWebSocket = null }: ServeConfig = config
   if (handleRequest !== null && typeof handleRequest !== 'function') refuse('handleRequest', handleRequest, 'a function')
   if (handleWebSocket !== null && typeof handleWebSocket !== 'function') refuse('handleWebSocket', handleWebSocket, 'a function')

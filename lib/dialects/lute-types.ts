@@ -36,6 +36,8 @@ export interface ReceivedRequest {
   readonly path: string
   /** Decoded as UTF-8; empty if there is none. */
   readonly body: string
+  /** The same as it was sent. */
+  readonly bytes: Buffer
   /** The pairs of the query, decoded; of those with the same name the first. */
   readonly query: Readonly<Record<string, string>>
   /** By name in lower case. */

@@ -1,5 +1,5 @@
 import { ArgumentError } from '../errors.js'
-import { callbacks } from '../websocket/callbacks.js'
+import { callbackHandler } from '../websocket/callbacks.js'
 import { checkClose } from '../websocket/frames.js'
 import type { WebSocketHandler } from '../websocket/upgrade.js'
 import type { WebSocket } from '../websocket/websocket.js'
@@ -11,7 +11,7 @@ export function conversation(handlers: WebSocketHandlers): WebSocketHandler {
   return (ws) => {
     const socket = socketOf(ws)
     const { drain } = handlers
-    return callbacks({
+    return callbackHandler({
       open: () => called(() => handlers.open?.(socket)),
       message: (_ws, message) => called(() => handlers.message?.(socket, message)),
       close: (_ws, code, message) => called(() => handlers.close?.(socket, code, message)),

@@ -63,7 +63,7 @@ export function serve(
     // The first request may be there before `serve` goes on.
     port ||= ctx.client.local.port
     if (handler === null) return upgrade !== null && ctx.wantsWebSocket ? ctx.upgrade(upgrade) : ['No handler configured\n', 404]
-    const request: ReceivedRequest = { method, path, body: body?.toString() ?? '', query: queryOf(args), headers }
+    const request: ReceivedRequest = { method, path, body: body?.toString() ?? '', bytes: body ?? nothing, query: queryOf(args), headers }
     const visit: Visit = { ctx, asked: false, upgrades: false }
     visits.set(request, visit)
     const conclude = (given: unknown): Answer => {
@@ -85,8 +85,12 @@ function* concludeLater(given: unknown, conclude: (given: unknown) => Answer): O
   return conclude(yield* settled(given))
 }
 
+const nothing = Buffer.alloc(0)
+
 function queryOf(args: string): Record<string, string> {
-  return tableOf(args === '' ? [] : queryPairs(args).reverse())
+  const first = new Map<string, string>()
+  for (const [name, value] of args === '' ? [] : queryPairs(args)) if (!first.has(name)) first.set(name, value)
+  return tableOf(first)
 }
 
 function answerOf(given: unknown): Answer {

@@ -1,5 +1,6 @@
 import { scope, sleep, type Op, type Task } from '../../lev/index.js'
 import type { Context } from '../context.js'
+import { ArgumentError } from '../errors.js'
 import type { RequestHeaders } from '../http1/headers.js'
 import { Signal } from '../signal.js'
 import type { Reply } from './nodemcu-reply.js'
@@ -78,7 +79,7 @@ class IncomingRequest implements Request {
   }
 
   set onheader(handle: Request['onheader']) {
-    this.#onheader = handle ?? null
+    this.#onheader = callbackOf('onheader', handle)
     this.#assigned.tell()
   }
 
@@ -87,7 +88,7 @@ class IncomingRequest implements Request {
   }
 
   set ondata(handle: Request['ondata']) {
-    this.#ondata = handle ?? null
+    this.#ondata = callbackOf('ondata', handle)
     this.#assigned.tell()
   }
 
@@ -107,6 +108,11 @@ class IncomingRequest implements Request {
       if (chunk === null) return
     }
   }
+}
+
+function callbackOf<F>(name: string, given: F | null | undefined): F | null {
+  if (given === undefined || given === null || typeof given === 'function') return given ?? null
+  throw new ArgumentError(name, `${name} must be a function or null, got ${typeof given}`)
 }
 
 /** The next piece of the body; undefined if it cannot be had and nobody waits for an answer any more. */

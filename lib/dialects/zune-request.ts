@@ -1,3 +1,5 @@
+import { optionsOf } from '../arguments.js'
+import { boolean } from '../checks.js'
 import type { ClientValue, RequestOptions as CoreOptions } from '../client/request.js'
 import { request as send } from '../client/request.js'
 import { ArgumentError } from '../errors.js'
@@ -48,8 +50,9 @@ export function request(
 ): Waiting<Attempt<Response>> {
   return attempt(function* () {
     const given = options ?? {}
-    if (typeof given !== 'object') throw new ArgumentError('options', `options must be a table, got ${typeof given}`)
+    optionsOf(given, 'options', 'a table', ['method', 'headers', 'body', 'allowRedirects'])
     const { method, headers, allowRedirects } = given
+    const redirects = boolean(allowRedirects ?? true, 'allowRedirects')
     const response = yield* send({
       timeout: patience,
       ...settings,
@@ -57,7 +60,7 @@ export function request(
       method: method ?? 'GET',
       headers: headers ?? {},
       body: 'body' in given ? given.body ?? null : null,
-      redirects: allowRedirects ?? true,
+      redirects,
     })
     return {
       ok: response.ok,

@@ -1,10 +1,11 @@
 import type { Op } from '../../lev/index.js'
+import { optionsOf } from '../arguments.js'
 import { boolean, refuse } from '../checks.js'
 import type { Config } from '../config.js'
 import { BindError } from '../errors.js'
 import type { RequestHeaders } from '../http1/headers.js'
 import type { ResponseHeaders } from '../http1/response.js'
-import { callbacks } from '../websocket/callbacks.js'
+import { callbackHandler } from '../websocket/callbacks.js'
 import type { WebSocketHandler } from '../websocket/upgrade.js'
 import { answering, answerOf } from './answering.js'
 import { serverFor, started } from './serving.js'
@@ -113,10 +114,10 @@ function checked(options: ServeOptions) {
   const { port, address = null, reuseAddress = null, request, webhook = null } = options
   if (typeof port !== 'number') refuse('port', port, 'an integer from 0 to 65535')
   if (typeof request !== 'function') refuse('request', request, 'a function')
-  if (webhook !== null && (typeof webhook !== 'object' || Array.isArray(webhook))) {
-    refuse('webhook', webhook, 'a table { upgrade, open, message, close }')
-  }
-  for (const name of ['upgrade', 'open', 'message', 'close'] as const) {
+  optionsOf(options, 'options', 'a table', ['port', 'address', 'reuseAddress', 'request', 'webhook'])
+  const events = ['upgrade', 'open', 'message', 'close'] as const
+  if (webhook !== null) optionsOf(webhook, 'webhook', 'a table { upgrade, open, message, close }', events, 'webhook.')
+  for (const name of events) {
     const given = webhook?.[name] ?? null
     if (given !== null && typeof given !== 'function') refuse(`webhook.${name}`, given, 'a function')
   }
@@ -127,7 +128,7 @@ function checked(options: ServeOptions) {
 function conversationOf({ open, message, close }: ServerWebSocketHandlers): WebSocketHandler {
   return (ws) => {
     const own = new WebSocket(ws)
-    return callbacks({
+    return callbackHandler({
       open: () => called(() => open?.(own)),
       message: (_ws, one) => called(() => message?.(own, one)),
       close: () => called(() => close?.(own)),

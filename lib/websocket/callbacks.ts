@@ -1,4 +1,7 @@
 import { scope, type Op } from '../../lev/index.js'
+import { asArguments, optionsOf } from '../arguments.js'
+import { show } from '../checks.js'
+import { ArgumentError } from '../errors.js'
 import { settled } from '../handler.js'
 import { Wakeup } from './inbox.js'
 import type { Message } from './messages.js'
@@ -18,8 +21,20 @@ export interface Callbacks {
   readonly close?: Callback<[code: number, reason: string]>
 }
 
-/** A handler for `ctx.upgrade` that calls back, for those who prefer that. What a callback throws closes with 1011. */
-export function callbacks({ open, message, drain, close }: Callbacks): (ws: WebSocket) => Op<void> {
+/**
+ * A handler for `ctx.upgrade` that calls back, for those who prefer that. What a callback throws closes with 1011.
+ * @throws ArgumentError naming what is no callback
+ */
+export function webSocketCallbacks(callbacks: Callbacks): (ws: WebSocket) => Op<void> {
+  const fields = asArguments(() => optionsOf(callbacks, 'callbacks', 'an object of functions', ['open', 'message', 'drain', 'close']))
+  for (const [name, given] of fields) {
+    if (typeof given !== 'function') throw new ArgumentError(name, `${name} must be a function, got ${show(given)}`)
+  }
+  return callbackHandler(callbacks)
+}
+
+/** The same, unchecked. */
+export function callbackHandler({ open, message, drain, close }: Callbacks): (ws: WebSocket) => Op<void> {
   return function* (ws) {
     try {
       yield* scope(function* (around) {

@@ -134,6 +134,9 @@ t.test('serve: other arguments that cannot be', async (t) => {
   t.throws(() => net.serve(0, {}), { ...config, key: 'handleRequest' })
   t.throws(() => net.serve(0, { handleRequest: 5 as never }), { ...config, key: 'handleRequest' })
   t.throws(() => net.serve(0, { handleWebSocket: 5 as never }), { ...config, key: 'handleWebSocket' })
+  t.throws(() => net.serve(0, { handleRequest: () => '', handleWebsocket() {} } as never), {
+    ...config, key: 'handleWebsocket', message: 'unknown setting handleWebsocket; did you mean handleWebSocket?',
+  })
   t.throws(() => net.serve(0, { address: 'http://0.0.0.0', handleWebSocket() {} }), { ...config, key: 'handleRequest' })
   t.throws(() => net.serve(0, () => '', { port: 5 } as never), { ...config, key: 'port' })
   t.throws(() => net.serve(0, () => '', { keepalive: 5 } as never), config)
@@ -175,6 +178,11 @@ t.test('request: url or table, query, headers, options; throws only when there i
   const packed = await net.request({ url, options: { decompress: false }, headers: { 'Accept-Encoding': 'gzip' } })
   t.equal(packed.bytes[0], 0x1f)
   t.equal((await net.request({ url, method: null, body: null, query: null, headers: null, options: null })).ok, true, 'null counts as not given')
+  for (const [argument, options] of [['options', 5], ['options.decompress', { decompress: 'x' }], ['options.foo', { foo: 1 }]] as const) {
+    t.throws(() => net.request({ url, options } as never), { code: 'LEVERET_ARGUMENT', argument })
+  }
+  t.throws(() => net.request({ url, foo: 1 } as never), { code: 'LEVERET_ARGUMENT', argument: 'foo' })
+  await t.rejects(net.request({ url, headers: 5 } as never), { code: 'LEVERET_ARGUMENT', argument: 'headers' } as never)
   for (const config of ['', 'no url', {}, { url: 5 }]) {
     t.throws(() => net.request(config as string), { code: 'LEVERET_ARGUMENT', argument: 'url' })
   }
@@ -272,7 +280,9 @@ t.test('tcp over TLS: true, or a table; verified', async (t) => {
 })
 
 t.test('tcp: what cannot be', async (t) => {
-  const bad: [string, unknown[]][] = [['host', ['', 80]], ['port', ['x', 0]], ['ttl', ['x', 80, { ttl: 256 }]]]
+  const bad: [string, unknown[]][] = [
+    ['host', ['', 80]], ['port', ['x', 0]], ['ttl', ['x', 80, { ttl: 256 }]], ['tls', ['x', 80, { tls: 5 }]], ['foo', ['x', 80, { foo: 5 }]],
+  ]
   for (const [argument, args] of bad) {
     await t.rejects(net.tcp.connect(...(args as [string, number])), { code: 'LEVERET_ARGUMENT', argument } as never)
   }

@@ -167,6 +167,9 @@ t.test('ReceivedRequest', async (t) => {
   t.match(got.headers, { 'x-thing': 'One, Two', host: url.slice(7), accept: '*/*' })
   t.match(await ask('-d', 'grüße', url), { method: 'POST', path: '/', body: 'grüße', query: {} })
   t.match(await ask('-X', 'PUT', '-H', 'Transfer-Encoding: chunked', '-d', 'pieces', url), { method: 'PUT', body: 'pieces' })
+  const { url: binary } = await start(t, { handler: ({ bytes }) => bytes.toString('hex') })
+  t.equal((await curl(['--data-binary', '\xff', binary])).text, 'c3bf')
+  t.equal((await curl([binary])).text, '', 'empty if there is none')
 })
 
 t.test('Handler: plain, coroutine, async', async (t) => {

@@ -649,3 +649,14 @@ t.test('callbacks that send without end and wait for nothing cost little more th
   t.equal(stdout.length, 6 * count + 8)
   t.equal(stdout.toString('latin1', 6 * count), 'lastone!')
 })
+
+t.test('onheader and ondata take functions and null only', async (t) => {
+  const { ask } = await start(t, (req, res) => {
+    for (const name of ['onheader', 'ondata'] as const) {
+      t.throws(() => Object.assign(req, { [name]: 5 }), { code: 'LEVERET_ARGUMENT', argument: name })
+      req[name] = null
+    }
+    void res.finish('done')
+  })
+  t.equal((await ask(request('GET /'))).body.toString(), 'done')
+})

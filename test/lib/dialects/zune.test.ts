@@ -110,6 +110,8 @@ t.test('serve: the default address is 0.0.0.0; reuseAddress; what is wrong is to
     [{ port: 0, request() {}, address: 5 }, /^address must be/], [{ port: 0, request() {}, address: '1.2.3' }, /^address must be/],
     [{ port: 0, request() {}, reuseAddress: 1 }, /^reuseAddress must be/], [{ port: 0, request() {}, webhook: () => {} }, /^webhook must be/],
     [{ port: 0, request() {}, webhook: { open: 1 } }, /^webhook\.open must be a function/],
+    [{ port: 0, request() {}, adress: '::' }, /^unknown setting adress; did you mean address\?$/],
+    [{ port: 0, request() {}, webhook: { mesage() {} } }, /^unknown setting webhook\.mesage; did you mean webhook\.message\?$/],
   ]
   for (const [options, message] of wrong) {
     const [ok, said] = await net.serve(options as net.ServeOptions)
@@ -117,6 +119,10 @@ t.test('serve: the default address is 0.0.0.0; reuseAddress; what is wrong is to
     t.match(said, message)
   }
   t.match(await net.serve({ port: 0, request: () => '' }, { port: 5 } as never), [false, /port/])
+  for (const [options, message] of [
+    [5, /^options must be/], [{ foo: 1 }, /^unknown setting foo/], [{ headers: 5 }, /^headers must be/], [{ method: 'A B' }, /^method must be/],
+    [{ method: 'POST', body: 5 }, /^body must be/], [{ allowRedirects: 'x' }, /^allowRedirects must be/],
+  ] as [unknown, RegExp][]) t.match(await net.request(url, options as never), [false, message])
   t.match(await net.serve({ port: 0, request: () => '', address: null, reuseAddress: null, webhook: 5 as never }), [false, /webhook/])
 })
 

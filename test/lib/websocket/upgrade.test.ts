@@ -232,6 +232,13 @@ t.test('callbacks', async (t) => {
   t.match(events.at(-1), ['close', 1001])
 })
 
+t.test('callbacks that cannot be name themselves', async (t) => {
+  for (const [argument, callbacks] of [['callbacks', undefined], ['callbacks', 5], ['open', { open: 5 }], ['onopen', { onopen() {} }]] as [string, never][]) {
+    t.throws(() => server.webSocketCallbacks(callbacks), { code: 'LEVERET_ARGUMENT', argument })
+  }
+  t.type(server.webSocketCallbacks({ drain: undefined } as never), 'function')
+})
+
 t.test('an answer that was begun cannot be upgraded', async (t) => {
   await virtually({}, (_m, _q, _a, _h, _b, ctx) => {
     ctx.client.put('HTTP/1.1 200 OK\r\n')
