@@ -26,9 +26,12 @@ interface WriteRequest {
 /** Bytes up to which Node writes text without setting memory aside for its bytes. */
 const shortText = 16 * 1024
 
-/** Where longer text, and text among bytes, becomes bytes; null while a write needs it. */
+/** Where longer text becomes bytes; null while a write needs it. */
 let desk: Buffer | null = null
 const deskSize = 64 * 1024
+
+/** Bytes up to which text among bytes, the head of an answer mostly, becomes bytes in memory of its own. */
+const headText = 2048
 
 /** Null where Node keeps its streams differently. */
 const RequestClass = findRequestClass()
@@ -101,7 +104,7 @@ export class DirectOutput {
       this.#waiting++
       this.#waitingSize = this.#serial ? sizeOf(parts) : 0
       request.parts = [parts, desk]
-      if (parts.some((part) => typeof part === 'string')) desk = null
+      if (parts.some((part) => typeof part === 'string' && part.length > headText)) desk = null
       return
     }
     request.output = null
@@ -164,6 +167,7 @@ function onDesk(parts: readonly (Buffer | string)[]): Buffer[] | null {
   let at = 0
   for (const part of parts) {
     if (typeof part !== 'string') buffers.push(part)
+    else if (part.length <= headText) buffers.push(Buffer.from(part, 'latin1'))
     else if (at + part.length > deskSize) return null
     else {
       buffers.push(room.subarray(at, at + part.length))
