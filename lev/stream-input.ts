@@ -198,6 +198,11 @@ export abstract class StreamInput {
     this.#more.take()?.resume(more)
   }
 
+  /** @internal Whether there is input that nobody has read. */
+  protected get hasUnread(): boolean {
+    return this.#unread > 0
+  }
+
   get #unread(): number {
     return this.inputEnd - this.inputStart + this.#waitingSize
   }

@@ -170,6 +170,14 @@ export class Stream extends StreamInput {
     }
   }
 
+  /** @internal Closes the stream, but not what it stands on, which it gives. Null: something is under way. */
+  leave(): { readonly loop: Loop; readonly transport: Transport } | null {
+    if (this.failure !== null || this.inputEnded || this.hasUnread || this.unsent > 0 || this.#output.ended) return null
+    this.closed = true
+    this.#fail(closed)
+    return { loop: this.loop, transport: this.transport }
+  }
+
   /** @internal */
   onData(bytes: Buffer): void {
     this.receive(bytes)

@@ -1,4 +1,4 @@
-import { now, wallClock, type Stream } from '../lev/index.js'
+import { now, wallClock, type Scope, type Stream } from '../lev/index.js'
 import type { TlsFacts } from '../tls/index.js'
 import type { Settings } from './config.js'
 import { HeadReader, type HeadLimits } from './http1/head.js'
@@ -10,7 +10,17 @@ import type { Logger } from './log.js'
 import type { Drainable, Service } from './service.js'
 
 /** Seconds that an idle connection is left open when the server stops: a request may be on its way. */
-const idleGrace = 0.25
+export const idleGrace = 0.25
+
+/** Seconds after which an idle connection is put to rest. */
+const restAfter = 1
+
+/** What is kept of a connection that is put to rest. */
+export interface Before {
+  readonly settings: Settings
+  readonly tls: TlsFacts | null
+  readonly count: number
+}
 
 /** One client's connection, and what it keeps from request to request. */
 export class Connection implements Peer, Drainable {
@@ -22,7 +32,14 @@ export class Connection implements Peer, Drainable {
   readonly headLimits: HeadLimits
   readonly reader: HeadReader
   place = -1
-  tls: TlsFacts | null = null
+  tls: TlsFacts | null
+  /** Which request is being waited for, or served, from 1. */
+  count: number
+  taken = false
+  /** What its handlers spawn lives here, and the task that serves it; null: somebody else serves it. */
+  tasks: Scope | null = null
+  /** Until when it waits for a request; 0: one has come. */
+  idleUntil = 0
   /** Whether it waits for the first byte of a request, or for its handshake. */
   idle = false
   onDrain: (() => void) | null = null
@@ -32,8 +49,11 @@ export class Connection implements Peer, Drainable {
   readonly #peerHeader: Readonly<Record<string, string>>
   readonly #peerHeaders: Readonly<Record<string, string>>
 
-  constructor(service: Service, client: Stream, client_ip: string, redis: unknown) {
-    const settings = service.settings
+  /** @param before what is known of it from before it was put to rest */
+  constructor(service: Service, client: Stream, client_ip: string, redis: unknown, before: Before | null = null) {
+    const settings = before?.settings ?? service.settings
+    this.tls = before?.tls ?? null
+    this.count = before?.count ?? 1
     this.service = service
     this.settings = settings
     this.client = client
@@ -85,14 +105,26 @@ export class Connection implements Peer, Drainable {
 
   /** Begins the wait for a request: until when it may last, shorter once the server stops. */
   beginIdle(): void {
+    const time = now()
+    // It goes on waiting if it could not be put to rest.
+    const again = this.idleUntil > time
+    if (!again) this.idleUntil = time + (this.service.draining ? idleGrace : this.settings.keepalive_idle_timeout)
     this.idle = true
-    this.client.readDeadline = now() + (this.service.draining ? idleGrace : this.settings.keepalive_idle_timeout)
+    this.client.readDeadline = again || !this.mayRest ? this.idleUntil : Math.min(this.idleUntil, time + restAfter)
+  }
+
+  /** Whether nothing of it is in use but what can be made again. */
+  get mayRest(): boolean {
+    return this.count > 1 && !this.taken && this.tasks !== null && this.tasks.size === 1
   }
 
   /** The server stops: an idle connection is closed soon. One that is at work sees it by itself when it answers. */
   drain(): void {
     this.onDrain?.()
-    if (this.idle) this.client.readDeadline = Math.min(this.client.readDeadline, now() + idleGrace)
+    if (!this.idle) return
+    const { client } = this
+    this.idleUntil = Math.min(this.idleUntil, now() + idleGrace)
+    client.readDeadline = Math.min(client.readDeadline, now() + idleGrace)
   }
 
   /** The connection is over. Harmless when repeated. */

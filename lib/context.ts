@@ -18,6 +18,8 @@ export interface Peer {
   readonly logger: Logger
   readonly redis: unknown
   readonly tls: TlsFacts | null
+  /** Whether a handler has taken `client`, and may use it whenever it likes. */
+  taken: boolean
   /** Whether the server is stopping. */
   readonly draining: boolean
   /** Called when the server begins to stop, while a request is at work. */
@@ -26,8 +28,6 @@ export interface Peer {
 
 /** What a handler is given besides the request: its last argument. */
 export class Context {
-  /** The connection itself. A handler that writes to it answers on its own and returns `undefined`. */
-  readonly client: Stream
   /** IP address of the peer. */
   readonly client_ip: string
   /** Which request of its connection this is, from 1. */
@@ -53,7 +53,6 @@ export class Context {
     peer: Peer, count: number, head: RequestHead = NO_HEAD, body: Buffer | RequestBody | null = null, request: Recipient | null = null,
   ) {
     this.#peer = peer
-    this.client = peer.client
     this.client_ip = peer.client_ip
     this.count = count
     this.cfg = peer.settings
@@ -64,6 +63,12 @@ export class Context {
     this.#request = request
     this.#body = body instanceof RequestBody ? body : null
     this.#buffered = body instanceof RequestBody ? null : body
+  }
+
+  /** The connection itself. A handler that writes to it answers on its own and returns `undefined`. */
+  get client(): Stream {
+    this.#peer.taken = true
+    return this.#peer.client
   }
 
   /** The content of the request, to be read: in pieces, or as text, JSON or a form. */

@@ -1,7 +1,8 @@
 import { breathe, now, scope, type Op } from '../lev/index.js'
 import { handshake, type Identities } from '../tls/index.js'
 import type { Connection } from './connection.js'
-import { processRequest } from './request.js'
+import { idleTimeout, processRequest } from './request.js'
+import { putToRest } from './rest.js'
 
 /** Seconds and bytes that a connection is still read for after its last answer, so that the client receives that. */
 export const lingerSeconds = 2
@@ -16,7 +17,10 @@ const requestsAtOnce = 32
  */
 export function* serveConnection(connection: Connection): Op<void> {
   try {
-    yield* scope(() => serveRequests(connection))
+    yield* scope((tasks) => {
+      connection.tasks = tasks
+      return serveRequests(connection)
+    })
   } catch (error) {
     connection.logger.error({ err: error, client_ip: connection.client_ip }, 'a connection failed')
   } finally {
@@ -27,15 +31,33 @@ export function* serveConnection(connection: Connection): Op<void> {
 function* serveRequests(connection: Connection): Op<void> {
   const { service, client } = connection
   try {
-    if (service.identities !== null && !(yield* shakeHands(connection, service.identities))) return
-    for (let count = 1; ; count++) {
-      const [state] = yield* processRequest(connection, count)
-      if (state !== 'keep-alive') break
-      if (count % requestsAtOnce === 0) yield* breathe()
+    if (connection.count === 1 && service.identities !== null && !(yield* shakeHands(connection, service.identities))) return
+    for (;;) {
+      const disposition = yield* processRequest(connection, connection.count)
+      if (disposition === idleTimeout && connection.idleUntil > now()) {
+        if (putToRest(connection, wake)) return
+        continue
+      }
+      if (disposition[0] !== 'keep-alive') break
+      if (connection.count++ % requestsAtOnce === 0) yield* breathe()
     }
     yield* client.linger(lingerSeconds, lingerBytes)
   } finally {
     // Tasks that go on do not hold it open.
+    connection.close()
+  }
+}
+
+/** Goes on with a connection that was at rest. */
+function wake(connection: Connection, late: boolean): void {
+  connection.service.spawn?.(() => (late ? endLate(connection) : serveConnection(connection)))
+}
+
+/** No request came in time. */
+function* endLate(connection: Connection): Op<void> {
+  try {
+    yield* connection.client.linger(lingerSeconds, lingerBytes)
+  } finally {
     connection.close()
   }
 }

@@ -15,7 +15,7 @@ import { serveWebSocket } from './websocket/serve.js'
 import { Upgrade } from './websocket/upgrade.js'
 
 const closed: Disposition = [null, 'closed']
-const idleTimeout: Disposition = [null, 'keepalive timeout']
+export const idleTimeout: Disposition = [null, 'keepalive timeout']
 /** Its handshake was another host's, which asks for no client certificate (RFC 9110 section 7.4). */
 const misdirected: Refusal = { status: 421, reason: 'this host wants a connection of its own' }
 const headTimeout: Refusal = { status: 408, reason: 'request header timeout' }
@@ -36,6 +36,7 @@ export function* processRequest(connection: Connection, count: number): Op<Dispo
       end = reader.read(client.input, client.inputStart, client.inputEnd)
     }
     connection.idle = false
+    connection.idleUntil = 0
     if (end === REFUSED) return refuse(exchange, reader.refusal ?? refusals.requestLine)
     client.consume(end - client.inputStart)
     const head = exchange.begin(reader.head)

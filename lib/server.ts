@@ -131,6 +131,7 @@ export class Server {
       const bound = yield* this.#bind(settings)
       listener = bound
       yield* lev.scope(function* (connections) {
+        service.spawn = (start) => void connections.spawn(start)
         const accepting = connections.spawn(() => acceptLoop(service, bound, connections))
         const drain = (yield* stopping.receive()) ?? 0
         bound.close()
@@ -145,6 +146,7 @@ export class Server {
         connections.cancel('drain')
       })
     } finally {
+      service.spawn = null
       listener?.close()
       // Connections that were cancelled before their first step have not closed themselves.
       for (const connection of service.connections) connection.close()

@@ -25,6 +25,8 @@ export class Service {
   readonly connections = new Roster<Drainable>()
   /** Whether the server is stopping: every answer is then the last of its connection. */
   draining = false
+  /** Runs what serves a connection, while the server serves; null: it does not. */
+  spawn: ((start: () => Op<void>) => void) | null = null
   #whenEmpty: (() => void) | null = null
 
   constructor(settings: Settings, handle: Handler, log: ServerLog) {

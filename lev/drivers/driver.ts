@@ -73,7 +73,7 @@ export interface Transport {
   readonly pending: number
   /** Bytes that are best given to one `write`. */
   readonly writeSize: number
-  /** Where events go. Set once, before `resume`; nothing is read or reported earlier. */
+  /** Where events go; nothing is read or reported before this, and `resume`, were called. Called again, they go elsewhere. */
   start(events: TransportEvents): void
   pause(): void
   resume(): void

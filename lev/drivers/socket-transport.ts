@@ -53,7 +53,9 @@ export class SocketTransport implements Transport {
   }
 
   start(events: TransportEvents): void {
+    const begun = this.#events !== null
     this.#events = events
+    if (begun) return
     const socket = this.#socket
     socket.on('data', this.#onData)
     socket.on('end', this.#onEnd)
