@@ -23,6 +23,11 @@ interface WriteRequest {
   oncomplete?: (this: WriteRequest, status: number) => void
 }
 
+/** Told when `pending` has fallen. */
+export interface Writer {
+  progress(): void
+}
+
 /** Bytes up to which Node writes text without setting memory aside for its bytes. */
 const shortText = 16 * 1024
 
@@ -47,7 +52,7 @@ export class DirectOutput {
   readonly #socket: Socket
   readonly #handle: StreamHandle
   readonly #requestClass: new () => WriteRequest
-  readonly #onProgress: () => void
+  readonly #writer: Writer
   /** TLS takes one write at a time, and has taken it only later: what comes meanwhile is gathered. */
   readonly #serial: boolean
   #gathered: (Buffer | string)[] = []
@@ -57,18 +62,18 @@ export class DirectOutput {
   #waitingSize = 0
   #ended = false
 
-  private constructor(socket: Socket, handle: StreamHandle, requestClass: new () => WriteRequest, onProgress: () => void) {
+  private constructor(socket: Socket, handle: StreamHandle, requestClass: new () => WriteRequest, writer: Writer) {
     this.#socket = socket
     this.#handle = handle
     this.#requestClass = requestClass
     this.#serial = socket instanceof TLSSocket
-    this.#onProgress = onProgress
+    this.#writer = writer
   }
 
-  /** Null where Node keeps its streams differently. @param onProgress called when `pending` has fallen */
-  static of(socket: Socket, onProgress: () => void): DirectOutput | null {
+  /** Null where Node keeps its streams differently. */
+  static of(socket: Socket, writer: Writer): DirectOutput | null {
     const handle: unknown = Reflect.get(socket, '_handle')
-    return RequestClass !== null && isStreamHandle(handle) ? new DirectOutput(socket, handle, RequestClass, onProgress) : null
+    return RequestClass !== null && isStreamHandle(handle) ? new DirectOutput(socket, handle, RequestClass, writer) : null
   }
 
   get pending(): number {
@@ -137,7 +142,7 @@ export class DirectOutput {
     if (!later) return
     if (output.#gathered.length > 0) output.#handGathered()
     else if (output.#ended && output.#waiting === 0) output.#socket.end()
-    output.#onProgress()
+    output.#writer.progress()
   }
 
   #handGathered(): void {

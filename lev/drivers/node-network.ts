@@ -1,8 +1,8 @@
-import { createServer, connect, type Server, type Socket } from 'node:net'
+import { connect, createServer, Socket, type Server } from 'node:net'
 import { AddressError } from '../errors.js'
 import type { Completion, ConnectOptions, DrivenLoop, ListenerTransport, ListenOptions, Transport } from './driver.js'
 import { Roster, type Member } from '../roster.js'
-import { acceptHandles, sharedSocket } from './shared-read.js'
+import { acceptHandles, sharedSockets } from './shared-read.js'
 import { SocketTransport, type Turns } from './socket-transport.js'
 
 /** What is to be released in the end. */
@@ -14,12 +14,15 @@ interface Open extends Member {
 export class NodeNetwork {
   readonly #loop: DrivenLoop
   readonly #turns: Turns
+  /** Of those that are accepted, and are kept as they are. */
+  readonly #acceptedTurns: Turns
   readonly #open = new Roster<Open>()
 
   /** @param wakeSoon asks for a turn once the events that wait are in */
   constructor(loop: DrivenLoop, wakeSoon: () => void) {
     this.#loop = loop
     this.#turns = { begin: () => loop.begin(), turn: () => loop.turn(), turnSoon: wakeSoon }
+    this.#acceptedTurns = { ...this.#turns, forget: (transport) => this.#open.delete(transport) }
   }
 
   listen(options: ListenOptions, accept: (transport: Transport) => void, done: Completion<ListenerTransport>): void {
@@ -87,9 +90,8 @@ export class NodeNetwork {
   }
 
   #accepted(handle: object): Transport {
-    let transport: SocketTransport | null = null
-    const socket = this.#keep(sharedSocket(handle, (buffer, size) => transport?.receive(buffer, size)))
-    transport = new SocketTransport(socket, this.#turns)
+    const transport = new SocketTransport(makeSocket(handle), this.#acceptedTurns)
+    this.#open.add(transport)
     return transport
   }
 
@@ -100,6 +102,10 @@ export class NodeNetwork {
     return opened
   }
 }
+
+const makeSocket = sharedSockets((socket, buffer, size) => {
+  if (socket instanceof Socket) SocketTransport.of(socket)?.receive(buffer, size)
+})
 
 /** Older ones would pass over the option in silence. */
 function knowsReusePort(): boolean {

@@ -37,21 +37,27 @@ export function acceptHandles(server: Server, accept: (handle: object) => void):
   }
 }
 
-/** A paused socket on `handle` whose bytes are lent to `receive` and not given to `data` events. */
-export function sharedSocket(handle: object, receive: (buffer: Buffer, size: number) => void): Socket {
-  const options: SharedReadOptions = {
-    handle,
+/**
+ * Makes paused sockets of Node's streams, whose bytes are lent to `receive` and not given to `data` events.
+ * All share one set of options.
+ */
+export function sharedSockets(receive: (socket: unknown, buffer: Buffer, size: number) => void): (handle: object) => Socket {
+  const options: Omit<SharedReadOptions, 'handle'> = {
     allowHalfOpen: true,
     pauseOnCreate: true,
     onread: {
       buffer: shared,
-      callback(size) {
-        receive(shared, size)
+      // Node calls it as a method of the socket.
+      callback(this: unknown, size: number) {
+        receive(this, shared, size)
         return true
       },
     },
   }
-  return new Socket(options)
+  return (handle) => {
+    const own: SharedReadOptions = { ...options, handle }
+    return new Socket(own)
+  }
 }
 
 function isListener(value: unknown): value is ListenerHandle {

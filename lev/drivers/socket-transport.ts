@@ -1,29 +1,41 @@
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { Address, DrivenLoop, Security, Transport, TransportEvents } from './driver.js'
-import { DirectOutput } from './direct-output.js'
+import type { Member } from '../roster.js'
+import { AddressBook } from './address-book.js'
+import { DirectOutput, type Writer } from './direct-output.js'
 import { secureFacts, wrapSecure } from './secure.js'
 
 /** The part of its loop that a transport needs: each event is told between `begin` and `turn`, or `turnSoon`. */
 export interface Turns extends Pick<DrivenLoop, 'begin' | 'turn'> {
   /** A turn when the other events that came at the same time were told too. */
   turnSoon(): void
+  /** Called once the socket is closed. */
+  forget?(transport: SocketTransport): void
   /** Called when the socket was given something to do, which it does in the real event loop: for a virtual clock. */
   settle?(): void
 }
 
-const nowhere: Address = { ip: '', port: 0 }
+const addresses = new AddressBook()
+
+/** Where a socket has its transport: so all of them share their listeners, and a connection has no closures (0.7 KiB). */
+const owner = Symbol('transport')
+
+interface OwnedSocket extends Socket {
+  [owner]?: SocketTransport
+}
 
 /** Bytes for one write. The system copies what it takes and no more; TLS takes all, and holds it encrypted. */
 const plainWrite = 1024 * 1024
 const secureWrite = 64 * 1024
 
 /** A transport on one of Node's own sockets, plain or encrypted. */
-export class SocketTransport implements Transport {
+export class SocketTransport implements Transport, Writer, Member {
+  place = -1
   readonly local: Address
   readonly remote: Address
   readonly writeSize: number
-  readonly #socket: Socket
+  readonly #socket: OwnedSocket
   readonly #loop: Turns
   readonly #security: Security | null
   /** What the encrypted bytes go over; null for a plain socket. */
@@ -41,11 +53,18 @@ export class SocketTransport implements Transport {
     this.#security = security
     this.#around = around
     this.writeSize = security === null ? plainWrite : secureWrite
-    this.local = around?.local ?? address(socket.localAddress, socket.localPort)
-    this.remote = around?.remote ?? address(socket.remoteAddress, socket.remotePort)
-    this.#output = DirectOutput.of(socket, () => this.#progress())
+    this.local = around?.local ?? addresses.local(socket)
+    this.remote = around?.remote ?? addresses.remote(socket)
+    this.#output = DirectOutput.of(socket, this)
+    this.#socket[owner] = this
     // A socket may fail before anybody listens; it must not end the process.
-    socket.on('error', this.#onError)
+    socket.on('error', onError)
+    socket.on('close', onClose)
+  }
+
+  /** The transport of a socket that one was made of. */
+  static of(socket: Socket): SocketTransport | undefined {
+    return (socket as OwnedSocket)[owner]
   }
 
   get pending(): number {
@@ -57,12 +76,11 @@ export class SocketTransport implements Transport {
     this.#events = events
     if (begun) return
     const socket = this.#socket
-    socket.on('data', this.#onData)
-    socket.on('end', this.#onEnd)
-    socket.on('close', this.#onClose)
-    if (this.#security !== null) socket.once('secure', this.#onSecure)
+    socket.on('data', onData)
+    socket.on('end', onEnd)
+    if (this.#security !== null) socket.once('secure', onSecure)
     // It may have been closed before anybody listened.
-    if (socket.closed) process.nextTick(this.#onClose)
+    if (socket.closed) process.nextTick(() => this.closed())
   }
 
   pause(): void {
@@ -84,8 +102,8 @@ export class SocketTransport implements Transport {
     const socket = this.#socket
     if (parts.length > 1) socket.cork()
     for (const part of parts) {
-      if (typeof part === 'string') socket.write(part, 'latin1', this.#onWritten)
-      else socket.write(part, this.#onWritten)
+      if (typeof part === 'string') socket.write(part, 'latin1', () => this.#written())
+      else socket.write(part, () => this.#written())
     }
     if (parts.length > 1) socket.uncork()
     this.#blocked = socket.writableLength > 0
@@ -95,6 +113,11 @@ export class SocketTransport implements Transport {
     if (this.#output === null) this.#socket.end()
     else this.#output.end()
     this.#loop.settle?.()
+  }
+
+  /** Closes at once. */
+  release(): void {
+    this.#socket.destroy()
   }
 
   destroy(reset = false): void {
@@ -109,9 +132,9 @@ export class SocketTransport implements Transport {
 
   secure(security: Security, received: Buffer): Transport {
     const socket = this.#socket
-    socket.off('data', this.#onData)
-    socket.off('end', this.#onEnd)
-    socket.off('close', this.#onClose)
+    socket.off('data', onData)
+    socket.off('end', onEnd)
+    this.#events = null
     socket.pause()
     return new SocketTransport(wrapSecure(socket, security, received), this.#loop, security, this)
   }
@@ -126,19 +149,22 @@ export class SocketTransport implements Transport {
     this.#loop.turnSoon()
   }
 
-  readonly #onData = (bytes: Buffer): void => {
+  /** @internal Takes bytes that were read and belong to the receiver. */
+  own(bytes: Buffer): void {
     this.#loop.begin()
     this.#events?.onData(bytes)
     this.#loop.turnSoon()
   }
 
-  readonly #onEnd = (): void => {
+  /** @internal */
+  ended(): void {
     this.#loop.begin()
     this.#events?.onEnd()
     this.#turn()
   }
 
-  readonly #onSecure = (): void => {
+  /** @internal */
+  secured(): void {
     if (!(this.#socket instanceof TLSSocket) || this.#security === null) return
     try {
       const facts = secureFacts(this.#socket, this.#security)
@@ -150,13 +176,14 @@ export class SocketTransport implements Transport {
     }
   }
 
-  readonly #onWritten = (): void => {
+  #written(): void {
     if (!this.#blocked) return
     this.#blocked = this.#socket.writableLength > 0
-    this.#progress()
+    this.progress()
   }
 
-  #progress(): void {
+  /** `pending` has fallen. */
+  progress(): void {
     this.#loop.begin()
     this.#events?.onProgress()
     this.#turn()
@@ -171,17 +198,37 @@ export class SocketTransport implements Transport {
     else this.#loop.turnSoon()
   }
 
-  readonly #onError = (error: Error): void => {
+  /** @internal */
+  failed(error: Error): void {
     this.#error = error
   }
 
-  readonly #onClose = (): void => {
+  /** @internal */
+  closed(): void {
+    this.#loop.forget?.(this)
+    if (this.#events === null) return
     this.#loop.begin()
-    this.#events?.onClose(this.#error)
+    this.#events.onClose(this.#error)
     this.#turn()
   }
 }
 
-function address(ip: string | undefined, port: number | undefined): Address {
-  return ip === undefined ? nowhere : { ip, port: port ?? 0 }
+function onData(this: OwnedSocket, bytes: Buffer): void {
+  this[owner]?.own(bytes)
+}
+
+function onEnd(this: OwnedSocket): void {
+  this[owner]?.ended()
+}
+
+function onSecure(this: OwnedSocket): void {
+  this[owner]?.secured()
+}
+
+function onError(this: OwnedSocket, error: Error): void {
+  this[owner]?.failed(error)
+}
+
+function onClose(this: OwnedSocket): void {
+  this[owner]?.closed()
 }

@@ -27,9 +27,9 @@ async function readAll(socket: Socket): Promise<Buffer> {
 
 t.test('this Node.js lets sockets be written to directly', async (t) => {
   const [near, far] = await sockets()
-  t.ok(DirectOutput.of(near, () => {}), 'a plain one')
-  t.ok(DirectOutput.of(new TLSSocket(near), () => {}), 'TLS')
-  t.equal(DirectOutput.of(new Socket(), () => {}), null, 'not one that is not connected')
+  t.ok(DirectOutput.of(near, { progress: () => {} }), 'a plain one')
+  t.ok(DirectOutput.of(new TLSSocket(near), { progress: () => {} }), 'TLS')
+  t.equal(DirectOutput.of(new Socket(), { progress: () => {} }), null, 'not one that is not connected')
   near.destroy()
   far.destroy()
 })
@@ -41,7 +41,7 @@ t.test('text and bytes arrive in order, whatever their lengths and whenever the 
   await fc.assert(fc.asyncProperty(writes, fc.boolean(), async (all, readLate) => {
     const [near, far] = await sockets()
     let waiting = (): void => {}
-    const output = DirectOutput.of(near, () => waiting())
+    const output = DirectOutput.of(near, { progress: () => waiting() })
     if (output === null) throw new Error('no direct output')
     const received = readLate ? new Promise((resolve) => setImmediate(resolve)).then(() => readAll(far)) : readAll(far)
     const expected: Buffer[] = []
@@ -67,7 +67,7 @@ t.test('text and bytes arrive in order, whatever their lengths and whenever the 
 t.test('a write that waits holds on to its bytes, and its end is told', async (t) => {
   const [near, far] = await sockets()
   let told = 0
-  const output = DirectOutput.of(near, () => told++)
+  const output = DirectOutput.of(near, { progress: () => void told++ })
   if (output === null) throw new Error('no direct output')
   const text = 'x'.repeat(60_000)
   let put = 0
@@ -94,7 +94,7 @@ t.test('what is written to a connection that is lost fails the socket, once', as
   const errors: string[] = []
   near.on('error', (error: NodeJS.ErrnoException) => errors.push(error.code ?? error.message))
   const closed = new Promise<void>((resolve) => near.once('close', () => resolve()))
-  const output = DirectOutput.of(near, () => {})
+  const output = DirectOutput.of(near, { progress: () => {} })
   far.resetAndDestroy()
   const writing = setInterval(() => output?.write(['x'.repeat(100_000)]), 1)
   await closed

@@ -1,0 +1,49 @@
+import type { Socket } from 'node:net'
+import type { Address } from './driver.js'
+
+const nowhere: Address = { ip: '', port: 0 }
+
+/** Node's own stream below a socket. */
+interface NamedHandle {
+  getsockname(into: Record<string, unknown>): number
+  getpeername(into: Record<string, unknown>): number
+}
+
+/**
+ * The addresses of sockets. Node's own sockets keep each one that was asked for; here those of many connections are the same
+ * object, or have the same text: 0.3 KiB less for a connection.
+ */
+export class AddressBook {
+  #local = nowhere
+  #remote = nowhere
+
+  local(socket: Socket): Address {
+    return (this.#local = this.#address(socket, 'getsockname', this.#local))
+  }
+
+  remote(socket: Socket): Address {
+    return (this.#remote = this.#address(socket, 'getpeername', this.#remote))
+  }
+
+  #address(socket: Socket, ask: keyof NamedHandle, last: Address): Address {
+    const { ip, port } = this.#ask(socket, ask)
+    if (ip !== last.ip) return ip === '' ? nowhere : { ip, port }
+    return port === last.port ? last : { ip: last.ip, port }
+  }
+
+  #ask(socket: Socket, ask: keyof NamedHandle): Address {
+    const handle: unknown = Reflect.get(socket, '_handle')
+    if (isNamed(handle)) {
+      const into: Record<string, unknown> = {}
+      if (handle[ask](into) !== 0 || typeof into.address !== 'string') return nowhere
+      return { ip: into.address, port: Number(into.port) }
+    }
+    const { localAddress, localPort, remoteAddress, remotePort } = socket
+    return ask === 'getsockname' ? { ip: localAddress ?? '', port: localPort ?? 0 } : { ip: remoteAddress ?? '', port: remotePort ?? 0 }
+  }
+}
+
+function isNamed(value: unknown): value is NamedHandle {
+  return typeof value === 'object' && value !== null && 'getsockname' in value && typeof value.getsockname === 'function' &&
+    'getpeername' in value && typeof value.getpeername === 'function'
+}
