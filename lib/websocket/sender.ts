@@ -6,9 +6,6 @@ import { BINARY, FIN, frameHead, maskedFrame, RSV1, TEXT } from './frames.js'
 /** Bytes not sent yet at which `send` waits, whatever may be queued: more at once makes nothing faster. */
 export const sendWindow = 128 * 1024
 
-/** Bytes from which on content goes out as it is, and is not joined to what stands before it. */
-const piecewise = 4096
-
 /** Puts messages and control frames on a stream, whole: two of them never mix. */
 export class Sender {
   readonly #stream: Stream
@@ -67,8 +64,7 @@ export class Sender {
       return frame.length
     }
     const start = frameHead(head, content.length)
-    // Text in between would cost a write of large pieces 6 % more.
-    stream.put(content.length < piecewise ? start : Buffer.from(start, 'latin1'))
+    stream.put(start)
     stream.put(content)
     return start.length + content.length
   }
