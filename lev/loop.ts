@@ -153,7 +153,13 @@ export class Loop {
   #flush(): void {
     if (this.#gathered.length === 0) return
     // A flush may gather again only through an event, and those come later: the list does not grow while it is walked.
-    for (const stream of this.#gathered) stream.flushGathered()
+    for (const stream of this.#gathered) {
+      try {
+        stream.flushGathered()
+      } catch (error) {
+        this.report(error)
+      }
+    }
     this.#gathered.length = 0
   }
 

@@ -83,7 +83,8 @@ export class StreamOutput implements Flushable {
 
   /** Hands output to the transport as far as that takes it. */
   send(): void {
-    this.beforeSend?.()
+    // Behind the end nothing can be put in, and here there is nobody to be told.
+    if (!this.ended) this.beforeSend?.()
     const { transport } = this
     if (transport.pending === 0) this.#progressAt = this.#loop.now
     while (this.#queue.size > 0 && transport.pending < low) transport.write(this.#queue.take(transport.writeSize))

@@ -16,8 +16,8 @@ interface StreamHandle {
 interface WriteRequest {
   /** Who writes. */
   output?: DirectOutput | null
-  /** Keeps the bytes alive. */
-  parts?: unknown
+  /** Keeps the bytes alive that the system was given. */
+  kept?: unknown
   /** -1 while nothing lives on in it. */
   getAsyncId(): number
   oncomplete?: (this: WriteRequest, status: number) => void
@@ -102,13 +102,14 @@ export class DirectOutput {
     const request = spare ?? this.#newRequest()
     spare = null
     request.output = this
-    const status = this.#call(request, parts)
+    const buffers = asBuffers(parts)
+    const status = this.#call(request, parts, buffers)
     // A write that fails may complete within its call.
     if (request.output === null) return
     if (status === 0 && request.getAsyncId() !== -1) {
       this.#waiting++
       this.#waitingSize = this.#serial ? sizeOf(parts) : 0
-      request.parts = [parts, desk]
+      request.kept = buffers ?? parts
       if (parts.some((part) => typeof part === 'string' && part.length > headText)) desk = null
       return
     }
@@ -123,15 +124,13 @@ export class DirectOutput {
     return request
   }
 
-  #call(request: WriteRequest, parts: readonly (Buffer | string)[]): number {
-    const [first] = parts
-    if (parts.length === 1) {
-      if (typeof first !== 'string') return this.#handle.writeBuffer(request, first)
-      if (first.length <= shortText) return this.#handle.writeLatin1String(request, first)
+  #call(request: WriteRequest, parts: readonly (Buffer | string)[], buffers: readonly Buffer[] | null): number {
+    if (buffers !== null) {
+      return buffers.length === 1 ? this.#handle.writeBuffer(request, buffers[0]) : this.#handle.writev(request, buffers, true)
     }
-    const buffers = onDesk(parts)
-    if (buffers === null) return this.#handle.writev(request, parts.flatMap((part) => [part, 'latin1']), false)
-    return buffers.length === 1 ? this.#handle.writeBuffer(request, buffers[0]) : this.#handle.writev(request, buffers, true)
+    const [first] = parts
+    if (parts.length === 1 && typeof first === 'string') return this.#handle.writeLatin1String(request, first)
+    return this.#handle.writev(request, parts.flatMap((part) => [part, 'latin1']), false)
   }
 
   /** A write is over. @param later whether its call had returned before, so that it counts as waiting */
@@ -162,12 +161,16 @@ export class DirectOutput {
 function onComplete(this: WriteRequest, status: number): void {
   const { output } = this
   this.output = null
-  if (output !== undefined && output !== null) DirectOutput.complete(output, status, this.parts !== undefined)
+  if (output !== undefined && output !== null) DirectOutput.complete(output, status, this.kept !== undefined)
 }
 
-/** All of it as bytes; null if there is more text than the desk has room for. Memory is set aside only when a write keeps it. */
-function onDesk(parts: readonly (Buffer | string)[]): Buffer[] | null {
-  const room = (desk ??= Buffer.allocUnsafeSlow(deskSize))
+/** All of it as bytes; null for what Node does better: short text alone, and more text than the desk has room for. */
+function asBuffers(parts: readonly (Buffer | string)[]): Buffer[] | null {
+  const [first] = parts
+  if (parts.length === 1) {
+    if (typeof first !== 'string') return [first]
+    if (first.length <= shortText) return null
+  }
   const buffers: Buffer[] = []
   let at = 0
   for (const part of parts) {
@@ -175,6 +178,7 @@ function onDesk(parts: readonly (Buffer | string)[]): Buffer[] | null {
     else if (part.length <= headText) buffers.push(Buffer.from(part, 'latin1'))
     else if (at + part.length > deskSize) return null
     else {
+      const room = (desk ??= Buffer.allocUnsafeSlow(deskSize))
       buffers.push(room.subarray(at, at + part.length))
       at += room.write(part, at, 'latin1')
     }

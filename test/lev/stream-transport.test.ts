@@ -169,6 +169,21 @@ t.test('bytes that leave without being told of put the stall off, too', (t) => v
   t.equal(stream.isOpen, false)
 }))
 
+t.test('what was held back when the output was ended is dropped, and hurts nobody else', (t) => virtual(function* () {
+  const [stream, transport] = yield* byHand()
+  stream.put('x')
+  yield* stream.flush(1)
+  const ending = lev.spawn(() => stream.end())
+  yield* lev.breathe()
+  transport.leave()
+  yield* ending.join()
+  stream.beforeSend = () => stream.put('late')
+  transport.events?.onProgress()
+  yield* lev.breathe()
+  t.same(transport.writes, ['x'])
+  t.match(yield* failure(stream.write('more')), { code: 'LEV_CLOSED' })
+}))
+
 t.test('no output, no stall: the time begins with the first byte that waits', (t) => virtual(function* () {
   const [stream, transport] = yield* byHand()
   stream.stallTimeout = 10

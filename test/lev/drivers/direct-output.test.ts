@@ -1,5 +1,7 @@
 import { createServer, connect, Socket, type AddressInfo } from 'node:net'
 import { TLSSocket } from 'node:tls'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import fc from 'fast-check'
 import * as lev from '../../../lev/index.js'
@@ -85,6 +87,33 @@ t.test('a write that waits holds on to its bytes, and its end is told', async (t
   t.equal(got.toString('latin1', got.length - 2), 'yz')
   t.equal(output.pending, 0)
   t.ok(told > 0)
+  near.destroy()
+  far.destroy()
+})
+
+t.test('short text before bytes is kept alive, too, while its write waits', async (t) => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const [near, far] = await sockets()
+  const output = DirectOutput.of(near, { progress() {} })
+  if (output === null) throw new Error('no direct output')
+  let before = 0
+  for (; output.pending === 0; before += 60_000) output.write(['x'.repeat(60_000)])
+  const count = 400
+  const head = (index: number): string => `${index} `.repeat(500).slice(0, 1000)
+  for (let index = 0; index < count; index++) output.write([head(index), Buffer.alloc(3000, 'b')])
+  output.end()
+  for (let round = 0; round < 5; round++) {
+    collect()
+    // Whatever memory was given back is written over.
+    for (let size = 1; size < 2000; size++) Buffer.from('#'.repeat(size * 2), 'latin1')
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  const got = await readAll(far)
+  t.equal(got.length, before + count * 4000)
+  const wrong = Array.from({ length: count }, (_, index) => index)
+    .filter((index) => got.toString('latin1', before + index * 4000, before + index * 4000 + 1000) !== head(index))
+  t.strictSame(wrong, [])
   near.destroy()
   far.destroy()
 })
