@@ -1,4 +1,3 @@
-import { createSecureContext } from 'node:tls'
 import type { ClientSecurity } from '../lev/index.js'
 import { IdentityError } from './identity-config.js'
 
@@ -31,7 +30,7 @@ export function clientSecurity(host: string, options: ClientTlsOptions = {}): Cl
   if (typeof serverName !== 'string' || serverName === '') refuse('serverName must be a host name')
   if (!Array.isArray(alpn) || !alpn.every(isProtocol)) refuse('alpn must be an array of protocol names')
   try {
-    const context = createSecureContext({
+    const context = process.getBuiltinModule('node:tls').createSecureContext({
       ...(ca === undefined ? {} : { ca: typeof ca === 'string' || Buffer.isBuffer(ca) ? ca : [...ca] }),
       ...(cert === undefined ? {} : { cert }),
       ...(key === undefined ? {} : { key }),

@@ -1,5 +1,5 @@
 import { constants, createHash, type X509Certificate } from 'node:crypto'
-import { createSecureContext, type SecureContext } from 'node:tls'
+import type { SecureContext } from 'node:tls'
 import { orderChain } from './chain.js'
 import { oneLine } from './facts.js'
 import { normalHostPattern } from './host-name.js'
@@ -155,7 +155,7 @@ function secureContext(
   authorities: string[],
 ): SecureContext {
   try {
-    return createSecureContext({
+    return process.getBuiltinModule('node:tls').createSecureContext({
       cert: chain.map(String).join(''),
       key: key.export({ type: 'pkcs8', format: 'pem' }),
       // A list, if empty, keeps node from trusting the public authorities with clients' certificates.

@@ -1,6 +1,6 @@
 import { Socket, type SocketConstructorOpts } from 'node:net'
-import { TLSSocket } from 'node:tls'
 import { getSystemErrorName } from 'node:util'
+import { isSecure } from './secure.js'
 
 /** What Node keeps below a net.Socket: the system's stream, or TLS over it. Functions give 0, or a negative system error. */
 interface StreamHandle {
@@ -66,7 +66,7 @@ export class DirectOutput {
     this.#socket = socket
     this.#handle = handle
     this.#requestClass = requestClass
-    this.#serial = socket instanceof TLSSocket
+    this.#serial = isSecure(socket)
     this.#writer = writer
   }
 

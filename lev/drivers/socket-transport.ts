@@ -1,10 +1,9 @@
 import type { Socket } from 'node:net'
-import { TLSSocket } from 'node:tls'
 import type { Address, DrivenLoop, Security, Transport, TransportEvents } from './driver.js'
 import type { Member } from '../roster.js'
 import { AddressBook } from './address-book.js'
 import { DirectOutput, type Writer } from './direct-output.js'
-import { secureFacts, wrapSecure } from './secure.js'
+import { isSecure, secureFacts, wrapSecure } from './secure.js'
 
 /** The part of its loop that a transport needs: each event is told between `begin` and `turn`, or `turnSoon`. */
 export interface Turns extends Pick<DrivenLoop, 'begin' | 'turn'> {
@@ -142,12 +141,15 @@ export class SocketTransport implements Transport, Writer, Member {
   /**
    * Takes bytes that were read, the first `size` of `buffer`. What comes in at the same time, on all sockets, is dealt with in
    * one turn: reading first and writing afterwards, all in a row, takes 5 to 8 % less CPU time for a small request than going
-   * to and fro.
+   * to and fro. But behind a full buffer there is more on this socket, which Node reads next: so whoever reads it gets ready to
+   * take that where it belongs. A body of 1 MB that has to wait in pieces lives long enough to count as old, and collecting
+   * that makes it cost half as much again.
    */
   receive(buffer: Buffer, size: number): void {
     this.#loop.begin()
     this.#events?.onLent(buffer, size)
-    this.#loop.turnSoon()
+    if (size === buffer.length) this.#loop.turn()
+    else this.#loop.turnSoon()
   }
 
   /** @internal Takes bytes that were read and belong to the receiver. */
@@ -166,7 +168,7 @@ export class SocketTransport implements Transport, Writer, Member {
 
   /** @internal */
   secured(): void {
-    if (!(this.#socket instanceof TLSSocket) || this.#security === null) return
+    if (!isSecure(this.#socket) || this.#security === null) return
     try {
       const facts = secureFacts(this.#socket, this.#security)
       this.#loop.begin()
