@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { Address, DrivenLoop, Security, Transport, TransportEvents } from './driver.js'
 import type { Member } from '../roster.js'
 import { AddressBook } from './address-book.js'
+import { DirectInput } from './direct-input.js'
 import { DirectOutput, type Writer } from './direct-output.js'
 import { isSecure, secureFacts, wrapSecure } from './secure.js'
 
@@ -41,6 +42,8 @@ export class SocketTransport implements Transport, Writer, Member {
   readonly #around: Transport | null
   /** Null: output goes through the socket's own queue. */
   readonly #output: DirectOutput | null
+  /** Null: input comes as the socket's own events. */
+  #input: DirectInput | null = null
   #events: TransportEvents | null = null
   #error: Error | null = null
   /** Whether `pending` was above 0 after the last write, so that somebody may wait for it to fall. */
@@ -75,7 +78,8 @@ export class SocketTransport implements Transport, Writer, Member {
     this.#events = events
     if (begun) return
     const socket = this.#socket
-    socket.on('data', onData)
+    this.#input = this.#security === null ? null : DirectInput.of(socket, (bytes) => this.own(bytes))
+    if (this.#input === null) socket.on('data', onData)
     socket.on('end', onEnd)
     if (this.#security !== null) socket.once('secure', onSecure)
     // It may have been closed before anybody listened.
@@ -83,11 +87,13 @@ export class SocketTransport implements Transport, Writer, Member {
   }
 
   pause(): void {
-    this.#socket.pause()
+    if (this.#input === null) this.#socket.pause()
+    else this.#input.pause()
   }
 
   resume(): void {
     this.#socket.resume()
+    this.#input?.resume()
     this.#loop.settle?.()
   }
 
