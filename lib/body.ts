@@ -4,10 +4,19 @@ import type { Exchange } from './exchange.js'
 import { BodyBuffer } from './http1/body-buffer.js'
 import { ChunkedReader, DATA, DONE, NEED_MORE, REFUSED } from './http1/chunked.js'
 import { CONTINUE } from './http1/response.js'
+import type { RequestHead } from './http1/request-head.js'
 import { bodyTooLarge, refusals, type Refusal } from './http1/refusal.js'
 
 /** Bytes that are set aside for content before it arrives; more is only when it does. */
 const firstRoom = 64 * 1024
+
+/** The content of a request that has arrived whole; null while it has not, and if it is chunked. It is the stream's memory, not a copy. */
+export function bodyAtHand({ client }: Connection, { contentLength }: RequestHead): Buffer | null {
+  const start = client.inputStart
+  if (contentLength <= 0 || client.inputEnd - start < contentLength) return null
+  client.consume(contentLength)
+  return client.input.subarray(start, start + contentLength)
+}
 
 /**
  * Reads the content of a request into memory; a Refusal says why it cannot be had.
@@ -20,16 +29,12 @@ export function* readBody(exchange: Exchange): Op<Buffer | Refusal> {
   const limit = connection.settings.max_body_size
   if (head.contentLength > limit) return bodyTooLarge(limit)
   if (head.expectContinue && client.inputStart === client.inputEnd) client.put(CONTINUE)
-  return yield* head.chunked ? readChunked(exchange, limit) : readSized(connection, head.contentLength)
+  if (head.chunked) return yield* readChunked(exchange, limit)
+  return bodyAtHand(connection, head) ?? (yield* readSized(connection, head.contentLength))
 }
 
 function* readSized(connection: Connection, length: number): Op<Buffer> {
   const { client } = connection
-  const start = client.inputStart
-  if (client.inputEnd - start >= length) {
-    client.consume(length)
-    return client.input.subarray(start, start + length)
-  }
   const pace = new Pace(connection)
   let bytes: Buffer = Buffer.allocUnsafe(Math.min(length, firstRoom))
   for (let received = 0; received < length; ) {

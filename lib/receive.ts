@@ -1,6 +1,6 @@
 import { scope, type Op } from '../lev/index.js'
 import { BodySource, type Pieces } from './body-source.js'
-import { readBody } from './body.js'
+import { bodyAtHand, readBody } from './body.js'
 import { bodyCoding, decoded, unsupportedCoding } from './decoder.js'
 import { BodyError } from './errors.js'
 import type { Disposition, Exchange } from './exchange.js'
@@ -17,6 +17,12 @@ export interface OpenBody {
   readonly body: RequestBody
   readonly source: BodySource
   close(): void
+}
+
+/** The content of a request that is there already and wanted as a whole, as it was sent; null for any other, which `receive` gets. */
+export function receivedAlready({ connection, head }: Exchange): Buffer | null {
+  const { buffer_body, decode_body, max_body_size } = connection.settings
+  return buffer_body === true && !decode_body && head.contentLength <= max_body_size ? bodyAtHand(connection, head) : null
 }
 
 /** Gets a request's content ready for its handler: as a whole, or open to be read; a Refusal says why it cannot be had. */

@@ -8,7 +8,7 @@ import { isOp, isThenable, type Answer } from './handler.js'
 import { NEED_MORE, REFUSED } from './http1/head.js'
 import { refusals, type Refusal } from './http1/refusal.js'
 import { discard } from './producers.js'
-import { receive, withOpenBody } from './receive.js'
+import { receive, receivedAlready, withOpenBody } from './receive.js'
 import { RequestBody } from './request-body.js'
 import { answer, fail, refuse } from './respond.js'
 import { serveWebSocket } from './websocket/serve.js'
@@ -44,7 +44,7 @@ export function* processRequest(connection: Connection, count: number): Op<Dispo
 
     let body: Buffer | null = null
     if (head.chunked || head.contentLength > 0) {
-      const received = yield* receive(exchange)
+      const received = receivedAlready(exchange) ?? (yield* receive(exchange))
       if ('status' in received) return refuse(exchange, received)
       if ('source' in received) return yield* withOpenBody(received, () => respond(exchange, received.body))
       body = received
