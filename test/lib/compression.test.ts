@@ -112,6 +112,8 @@ t.test('what was compressed is what is decoded, on the spot and on the thread po
     const given = Buffer.from(content.buffer, content.byteOffset, content.byteLength)
     const packed = await run(() => compress(encoding, given))
     assert.deepEqual(decode[encoding](packed), before)
+    const ofText = await run(() => compress(encoding, before.toString('latin1')))
+    assert.deepEqual(decode[encoding](ofText), before)
   }), { numRuns: 150 })
 })
 
