@@ -1,4 +1,5 @@
 import { isAscii, isUtf8 } from 'node:buffer'
+import { roomFor } from '../../lev/room.js'
 import {
   CLOSE, CONTROL, DATA, FAILED, FrameReader, isCloseCode, NEED_MORE, PING, TEXT, tooBig, xor, type Failure, type FrameRules,
 } from './frames.js'
@@ -166,20 +167,6 @@ export class MessageReader {
     this.#partial = null
     return FAILED
   }
-}
-
-/** Keeps what `roomFor` makes from being optimized away. */
-export let ballast: unknown = null
-
-/**
- * Room for bytes in one piece. The memory of buffers is not on V8's heap. V8 counts it, but as long as its heap is small it
- * does not get rid of dead buffers in time, as there is little else to collect; so it takes itself to be growing and marks the
- * whole heap every 32 MiB: a quarter of the CPU time of a message of 16 KiB. Something on the heap, to be thrown away
- * with the buffer, has it collect what is young sooner.
- */
-function roomFor(size: number): Buffer {
-  if (size >= 4096) ballast = new Array(Math.min(size >>> 4, 2048))
-  return Buffer.allocUnsafe(size)
 }
 
 /** The text of bytes that are UTF-8. ASCII, taken as latin1, is several times as fast. */

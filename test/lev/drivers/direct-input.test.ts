@@ -1,0 +1,131 @@
+import { once } from 'node:events'
+import { connect, createServer, Socket, type AddressInfo } from 'node:net'
+import { connect as connectTls, TLSSocket } from 'node:tls'
+import t from 'tap'
+import * as lev from '../../../lev/index.js'
+import { DirectInput } from '../../../lev/drivers/direct-input.js'
+import type { TransportEvents } from '../../../lev/drivers/driver.js'
+import { SocketTransport } from '../../../lev/drivers/socket-transport.js'
+import { clientSecurity, network, serverSecurity } from '../worlds.js'
+
+/** Two ends of a TLS connection of Node's after its handshake, the server's first. */
+async function secureSockets(): Promise<[near: TLSSocket, far: TLSSocket]> {
+  const server = createServer({ allowHalfOpen: true })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve))
+  const far = connectTls({
+    socket: connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1' }),
+    secureContext: clientSecurity.context, rejectUnauthorized: false, checkServerIdentity: () => undefined,
+  })
+  const near = new TLSSocket(await accepted, { isServer: true, secureContext: serverSecurity.context })
+  await Promise.all([once(near, 'secure'), once(far, 'secureConnect')])
+  server.close()
+  return [near, far]
+}
+
+/** Notes what a transport tells. */
+function noting(): TransportEvents & { readonly received: string[]; ended: boolean } {
+  const received: string[] = []
+  return {
+    received,
+    ended: false,
+    onData: (bytes) => void received.push(bytes.toString()),
+    onLent: () => {},
+    onEnd() {
+      this.ended = true
+    },
+    onProgress: () => {},
+    onSecure: () => {},
+    onClose: () => {},
+  }
+}
+
+const turns = { begin() {}, turn() {}, turnSoon() {} }
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1))
+}
+
+t.test('this Node.js lets TLS be read directly: no stream stands between', async (t) => {
+  const [near, far] = await secureSockets()
+  const received: Buffer[] = []
+  t.ok(DirectInput.of(near, (bytes) => received.push(bytes)))
+  t.equal(DirectInput.of(new Socket(), () => {}), null, 'not one that is not connected')
+  near.on('data', () => t.fail('Node has got it'))
+  const ended = once(near, 'end')
+  const sent = Buffer.alloc(300_000, 'what was sent, ')
+  far.end(sent)
+  await ended
+  t.ok(Buffer.concat(received).equals(sent), 'all of it, in order, before the end')
+  near.destroy()
+})
+
+t.test('paused, it leaves what comes to the system; resumed, it gets all of it', async (t) => {
+  const [near, far] = await secureSockets()
+  let size = 0
+  const input = DirectInput.of(near, (bytes) => {
+    size += bytes.length
+    if (size < 1_000_000) input?.pause()
+  })
+  near.resume()
+  far.end(Buffer.alloc(20_000_000))
+  await until(() => size > 0)
+  await new Promise((resolve) => setTimeout(resolve, 30))
+  t.ok(size < 200_000, `${size} bytes, for what was read at once is handed over`)
+  input?.pause()
+  const ended = once(near, 'end')
+  while (size < 1_000_000) {
+    input?.resume()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  input?.resume()
+  input?.resume()
+  await ended
+  t.equal(size, 20_000_000)
+  near.destroy()
+  input?.pause()
+  input?.resume()
+})
+
+t.test('where it cannot be done, TLS is read as Node has it', async (t) => {
+  const [near, far] = await secureSockets()
+  const transport = new SocketTransport(near, turns, serverSecurity)
+  // Its stream is out of sight while the transport starts.
+  const handle: unknown = Reflect.get(near, '_handle')
+  Reflect.set(near, '_handle', null)
+  const events = noting()
+  transport.start(events)
+  Reflect.set(near, '_handle', handle)
+  transport.resume()
+  far.write('as ')
+  await until(() => events.received.length > 0)
+  transport.pause()
+  transport.resume()
+  far.end('ever')
+  await until(() => events.ended)
+  t.equal(events.received.join(''), 'as ever')
+  transport.destroy()
+})
+
+t.test('a reader of much gets ready within the event that brings it: no piece waits behind another', async (t) => {
+  await lev.run(function* () {
+    const [near, far] = yield* network()
+    const size = 8 * 2 ** 20
+    lev.spawn(function* () {
+      yield* far.write(Buffer.alloc(size))
+      yield* far.end()
+    })
+    let most = 0
+    let got = 0
+    while (yield* near.fill()) {
+      const unread = near.inputEnd - near.inputStart
+      most = Math.max(most, unread)
+      got += unread
+      near.consume(unread)
+    }
+    t.equal(got, size)
+    t.ok(most <= 64 * 1024, `${most} bytes at once at the most, which is one read`)
+    near.close()
+    far.close()
+  })
+})
