@@ -8,9 +8,11 @@ import { Timer } from './timers.js'
 
 /**
  * Bytes of unread input at which the transport is paused: the other side then feels backpressure. More than one read brings, or
- * each would be followed by a pause: that doubles the CPU time of an upload.
+ * each would be followed by a pause: that doubles the CPU time of an upload. Reading on begins a little below it: the other side
+ * sees that in steps.
  */
-const readWindow = 128 * 1024
+const readWindow = 96 * 1024
+const readOn = 64 * 1024
 
 /** Bytes up to which what arrives is joined to the unread input; larger pieces wait behind it as they are. */
 const joinedSize = 4 * 1024
@@ -103,7 +105,7 @@ export abstract class StreamInput {
   /** Marks `count` bytes of the input as read. */
   consume(count: number): void {
     this.inputStart += count
-    if (this.#paused && this.#unread < readWindow / 2) this.#resume()
+    if (this.#paused && this.#unread < readOn) this.#resume()
   }
 
   /**

@@ -12,7 +12,7 @@ const KiB = 1024
 const tolerance = 0.06
 
 /** What the virtual network and the client's stream hold for a client that does not read. */
-const inFlight = 2 * 64 * KiB
+const inFlight = 3 * 64 * KiB
 
 /** Answers with as many bytes as the path says. */
 const sized: Handler = (_method, query) => Buffer.alloc(Number(query.slice(1)), 'x')
@@ -116,7 +116,7 @@ t.test('a reader that stops while its next request is read', async (t) => {
     }
     await virtually(settings, sized, function* ({ connect, log }: World) {
       // Together they are more than the network holds, and little enough that the server goes on to the next request.
-      const client = yield* connect(request('GET /60000').repeat(3) + rest)
+      const client = yield* connect(request('GET /80000').repeat(3) + rest)
       yield* lev.sleep(60)
       t.strictSame(log.of('error'), [], `${what}: no fault of the server, no line about one`)
       t.strictSame(log.statuses().slice(0, 3), [200, 200, 200])
