@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { Address, DrivenLoop, Security, Transport, TransportEvents } from './driver.js'
 import type { Member } from '../roster.js'
 import { AddressBook } from './address-book.js'
-import { DirectInput } from './direct-input.js'
+import { DirectInput, type Reader } from './direct-input.js'
 import { DirectOutput, type Writer } from './direct-output.js'
 import { isSecure, secureFacts, wrapSecure } from './secure.js'
 
@@ -30,7 +30,7 @@ const plainWrite = 1024 * 1024
 const secureWrite = 64 * 1024
 
 /** A transport on one of Node's own sockets, plain or encrypted. */
-export class SocketTransport implements Transport, Writer, Member {
+export class SocketTransport implements Transport, Reader, Writer, Member {
   place = -1
   readonly local: Address
   readonly remote: Address
@@ -78,7 +78,7 @@ export class SocketTransport implements Transport, Writer, Member {
     this.#events = events
     if (begun) return
     const socket = this.#socket
-    this.#input = this.#security === null ? null : DirectInput.of(socket, (bytes) => this.own(bytes))
+    this.#input = this.#security === null ? null : DirectInput.of(socket, this)
     if (this.#input === null) socket.on('data', onData)
     socket.on('end', onEnd)
     if (this.#security !== null) socket.once('secure', onSecure)

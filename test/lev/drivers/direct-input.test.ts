@@ -49,8 +49,8 @@ async function until(condition: () => boolean): Promise<void> {
 t.test('this Node.js lets TLS be read directly: no stream stands between', async (t) => {
   const [near, far] = await secureSockets()
   const received: Buffer[] = []
-  t.ok(DirectInput.of(near, (bytes) => received.push(bytes)))
-  t.equal(DirectInput.of(new Socket(), () => {}), null, 'not one that is not connected')
+  t.ok(DirectInput.of(near, { own: (bytes) => received.push(bytes) }))
+  t.equal(DirectInput.of(new Socket(), { own: () => {} }), null, 'not one that is not connected')
   near.on('data', () => t.fail('Node has got it'))
   const ended = once(near, 'end')
   const sent = Buffer.alloc(300_000, 'what was sent, ')
@@ -63,9 +63,11 @@ t.test('this Node.js lets TLS be read directly: no stream stands between', async
 t.test('paused, it leaves what comes to the system; resumed, it gets all of it', async (t) => {
   const [near, far] = await secureSockets()
   let size = 0
-  const input = DirectInput.of(near, (bytes) => {
-    size += bytes.length
-    if (size < 1_000_000) input?.pause()
+  const input = DirectInput.of(near, {
+    own(bytes) {
+      size += bytes.length
+      if (size < 1_000_000) input?.pause()
+    },
   })
   near.resume()
   far.end(Buffer.alloc(20_000_000))
