@@ -158,7 +158,7 @@ export class SocketTransport implements Transport, Reader, Writer, Member {
     else this.#loop.turnSoon()
   }
 
-  /** @internal Takes bytes that were read and belong to the receiver. */
+  /** Takes bytes that were read and belong to the receiver. */
   own(bytes: Buffer): void {
     this.#loop.begin()
     this.#events?.onData(bytes)
