@@ -2,8 +2,9 @@ import js from '@eslint/js'
 import tseslint from 'typescript-eslint'
 
 export default tseslint.config(
-  { ignores: ['dist/', '.build/', '.tap/', 'coverage/', 'bench/peers/'] },
+  { ignores: ['dist/', '.build/', '*.next-*/', '.tap/', 'coverage/', 'bench/peers/'] },
   js.configs.recommended,
+  { files: ['scripts/*.js'], languageOptions: { globals: { console: 'readonly', process: 'readonly' } } },
   ...tseslint.configs.strict,
   {
     rules: {

@@ -17,7 +17,7 @@ export interface StartOptions {
 const anyPortFile = fileURLToPath(new URL('any-port.js', import.meta.url))
 
 /** Seconds after which waiting for a program is given up. */
-const patience = 20
+const patience = 600
 
 /** Path of a file of the repository as it was built: `examples/hello.js`. */
 export function built(path: string): string {

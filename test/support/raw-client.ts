@@ -3,7 +3,7 @@ import { GrowingBuffer } from './growing.js'
 import { ResponseReader, type WireResponse } from './responses.js'
 
 /** Seconds after which a wait is given up: so generous that it says something only about a server that hangs. */
-const patience = 20
+const patience = 600
 
 /** How a connection ended, as its client saw it. */
 export type Ending = 'end' | 'reset'
