@@ -52,7 +52,7 @@ const bad: [string, Record<string, string>, RegExp][] = [
   ['a file\'s name', { 'lib/camelCase.ts': '' }, /camelCase\.ts is not/],
   ['a folder\'s name', { 'lib/Folder/a.ts': '' }, /Folder is not/],
   ['an underscore', { 'test/a_b.test.ts': '' }, /a_b/],
-  ['a long file', { 'lib/a.ts': '\n'.repeat(321) }, /321 lines/],
+  ['a long file', { 'lib/a.ts': '\n'.repeat(401) }, /401 lines/],
 ]
 
 for (const [name, files, complaint] of bad) {
@@ -72,7 +72,7 @@ t.test('what is allowed', async (t) => {
     'lev/index.ts': 'export * from \'./drivers/node.js\'\nconst many: unknown = {} as const',
     'lev/drivers/node.ts': 'import net from \'node:net\'\nimport tls from \'node:tls\'\nsetTimeout(() => Date.now() + performance.now(), 1)',
     'test/lib/x.test.ts': 'import \'leveret\'\nconst any: any = 1 as unknown as string\nsetTimeout(() => {}, Date.now())',
-    'examples/a.ts': '\n'.repeat(320),
+    'examples/a.ts': '\n'.repeat(400),
   }
   t.same(breaches(Object.entries(good).map(([path, text]) => ({ path, text }))), [])
 })
