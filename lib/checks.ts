@@ -94,6 +94,17 @@ export function listOf(what: string, item: Check<string>): Check<readonly string
   }
 }
 
+/** A list of texts as `listOf` takes it, or a set as Lua writes one: `{ 'text/html': true }`, in which `false` leaves a text out. */
+export function setOf(what: string, item: Check<string>): Check<readonly string[]> {
+  const list = listOf(what, item)
+  return (value, key) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return list(value, key)
+    const fields = fieldsOf(value, key, `an array of ${what}`)
+    const given = Array.from(fields, ([name, included]): [string, boolean] => [item(name, key), boolean(included, `${key}["${name}"]`)])
+    return [...new Set(given.filter(([, included]) => included).map(([name]) => name))]
+  }
+}
+
 // RFC 9110 5.6.2
 const token = /^[!#$%&'*+.^_`|~0-9a-z-]+$/
 

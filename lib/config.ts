@@ -1,7 +1,7 @@
 import type { TlsConfig } from '../tls/index.js'
 import { lineFields } from './access-log.js'
 import {
-  boolean, duration, fieldName, fieldsOf, hostOrAddress, integer, listOf, mediaType, number, oneOf, refuse, type Check,
+  boolean, duration, fieldName, fieldsOf, hostOrAddress, integer, listOf, longest, mediaType, number, oneOf, refuse, setOf, type Check,
 } from './checks.js'
 import { refuseUnknown, tlsConfig } from './config-ssl.js'
 import { ConfigError } from './errors.js'
@@ -32,7 +32,8 @@ const compressionTable = {
   /** Smallest content worth compressing, in bytes. Default: 4096. */
   min_size: row(4096, 'B', integer(0, 4096 * MiB, 'bytes')),
   /**
-   * Media types that are compressed, whatever their parameters. A list given replaces this one.
+   * Media types that are compressed, whatever their parameters. A list given replaces this one; `{ 'text/html': true }` is a
+   * list, too.
    * Default: text/html, text/plain, text/css, text/javascript, image/svg+xml, application/json, application/rss+xml.
    */
   types: row<readonly string[]>(
@@ -41,7 +42,7 @@ const compressionTable = {
       'application/json', 'application/rss+xml',
     ],
     '',
-    listOf('media types', mediaType),
+    setOf('media types', mediaType),
   ),
 }
 
@@ -89,6 +90,8 @@ const flatTable = {
   tls_handshake_timeout: row(10, 's', duration),
   /** How long a client may take no byte of its answer, in seconds. Default: 30. */
   send_timeout: row(30, 's', duration),
+  /** How long requests in flight may take to finish once the server stops, in seconds. Default: 30. */
+  drain: row(30, 's', number(0, longest, 'seconds')),
   /** The least that is logged: debug < access < info < warn < error. Default: "access". */
   log_level: row<LogLevel>('access', '', oneOf('debug', 'access', 'info', 'warn', 'error')),
   /** Request headers to add to the access log, in this order. Default: referer, x-real-ip, user-agent. */
@@ -120,7 +123,7 @@ export type Settings = Values<typeof flatTable> & { readonly compression: Compre
 /** What a user may give: every setting is optional, and `undefined` counts as not given. */
 export type Config = Given<Values<typeof flatTable>> & {
   /** Which answers are compressed. A key that is not given stays as it is. */
-  compression?: Given<CompressionSettings>
+  compression?: Given<Omit<CompressionSettings, 'types'>> & { types?: readonly string[] | Readonly<Record<string, boolean>> }
 }
 
 type Given<Table> = { -readonly [K in keyof Table]?: Table[K] }

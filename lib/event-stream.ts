@@ -21,8 +21,11 @@ export interface EventStreamOptions {
   readonly heartbeat?: number
   /** Seconds after which the client is to connect anew; the client's own choice when absent. */
   readonly retry?: number
-  /** Ends the stream, in order, when it aborts: `ctx.draining`, so that a server that stops need not wait for its clients to leave. */
-  readonly until?: AbortSignal
+  /**
+   * Ends the stream, in order, when it aborts; null: nothing but the generator does. Default: `ctx.draining`, so that a server
+   * that stops need not wait for its clients to leave.
+   */
+  readonly until?: AbortSignal | null
   /** Status 200 and these headers, besides Content-Type and `Cache-Control: no-store`. */
   readonly headers?: ResponseHeaders
 }
@@ -63,7 +66,9 @@ export function eventStream(produce: (events: EventSender) => Op<void>, options:
   const heartbeat = secondsOf('heartbeat', options.heartbeat ?? defaultHeartbeat)
   const retry = options.retry === undefined ? '' : retryLine(options.retry)
   const { until } = options
-  if (until !== undefined && !(until instanceof AbortSignal)) throw new ArgumentError('until', 'until must be an AbortSignal')
+  if (until !== undefined && until !== null && !(until instanceof AbortSignal)) {
+    throw new ArgumentError('until', 'until must be an AbortSignal or null')
+  }
   const headers: ResponseHeaders = { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', ...options.headers }
   return [function* (out) {
     if (retry !== '') yield* out.write(`${retry}\n`)
@@ -71,15 +76,15 @@ export function eventStream(produce: (events: EventSender) => Op<void>, options:
     const sender = new Sender(out)
     yield* scope(function* (around) {
       const beating = heartbeat > 0 ? around.spawn(() => sender.beat(heartbeat)) : null
-      yield* unlessAborted(until, () => produce(sender))
+      yield* unlessAborted(until === undefined ? out.draining : until, () => produce(sender))
       beating?.cancel()
     })
   }, 200, headers]
 }
 
 /** Runs an operation, and cancels it if `signal` aborts. */
-function* unlessAborted(signal: AbortSignal | undefined, start: () => Op<void>): Op<void> {
-  if (signal === undefined) return yield* start()
+function* unlessAborted(signal: AbortSignal | null, start: () => Op<void>): Op<void> {
+  if (signal === null) return yield* start()
   const task = spawn(start)
   const stop = (): void => task.cancel()
   signal.addEventListener('abort', stop)

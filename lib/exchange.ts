@@ -13,6 +13,8 @@ export type Disposition = readonly [connection_state: 'keep-alive' | 'close' | n
 const kept: Disposition = ['keep-alive', null]
 const closing: Disposition = ['close', null]
 
+const neverAborts = new AbortController().signal
+
 /** How far a request has come: waited for, its head or its body being read, being answered, its answer being sent. */
 export type Phase = 'idle' | 'head' | 'body' | 'answer' | 'sending' | 'done'
 
@@ -47,6 +49,11 @@ export class Exchange implements Persistence, Recipient {
   /** Whether the client went away, or the server stopped waiting, while the handler was at work. */
   get isGone(): boolean {
     return this.#ctx !== null && Context.isGone(this.#ctx)
+  }
+
+  /** Aborts when the server begins to stop; valid once the handler was called. */
+  get draining(): AbortSignal {
+    return this.#ctx?.draining ?? neverAborts
   }
 
   /** Bytes that the handler has put on the connection itself. */

@@ -1,5 +1,6 @@
 import { pino } from 'pino'
 import { stdoutSink, visible, type LineSink } from './log-sink.js'
+import { terminalLine, terminalSink } from './terminal-log.js'
 
 export type LogLevel = 'debug' | 'access' | 'info' | 'warn' | 'error'
 
@@ -48,7 +49,7 @@ export class ServerLog {
   #logger: Logger
   #user: LoggerLike | null = null
 
-  constructor(settings: LogSettings, sink: LineSink = stdoutSink(lostLine)) {
+  constructor(settings: LogSettings, sink: LineSink = ownSink()) {
     this.#own = ownLogger(settings.log_level, sink)
     this.#logger = this.#own
     this.configure(settings)
@@ -80,6 +81,11 @@ function ownLogger(level: LogLevel, sink: LineSink): Logger & { level: string } 
     },
     sink,
   )
+}
+
+/** Readable lines on a terminal, JSON elsewhere. */
+function ownSink(): LineSink {
+  return process.stdout.isTTY ? terminalSink(stdoutSink((count) => terminalLine(lostLine(count)))) : stdoutSink(lostLine)
 }
 
 function lostLine(count: number): string {

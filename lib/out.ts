@@ -3,6 +3,8 @@ import type { HeaderValue } from './http1/response.js'
 
 /** What a `function* (out)` writes its content to. */
 export interface Out {
+  /** Aborts when the server begins to stop: the moment to end content that would go on for ever. The same as `ctx.draining`. */
+  readonly draining: AbortSignal
   /**
    * Sends a piece of content, and waits while the client is behind. A string is sent as UTF-8. Bytes are not copied and
    * must not be changed afterwards. What is written in one step, between two waits, leaves in one write.

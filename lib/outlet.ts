@@ -56,6 +56,10 @@ export class Outlet implements Inlet {
     if (this.#joins) this.#client.beforeSend = () => this.#emitText()
   }
 
+  get draining(): AbortSignal {
+    return this.#exchange.draining
+  }
+
   /** Bytes of content on the wire, framing not counted. */
   get sent(): number {
     return this.#sent + this.#text.length

@@ -1,3 +1,4 @@
+import { networkInterfaces } from 'node:os'
 import * as lev from '../lev/index.js'
 import type { Address, Listener, Op, Stream } from '../lev/index.js'
 import { loadIdentities, type Identities } from '../tls/index.js'
@@ -12,14 +13,13 @@ import { Doorkeeper } from './overload.js'
 import { processRequest } from './request.js'
 import { Service } from './service.js'
 import { onStopSignals } from './signals.js'
+import { tellOnOneLine } from './uncaught.js'
 
 /** How a server is stopped. */
 export interface StopOptions {
-  /** Seconds that requests in flight are given to finish. Default: 30. */
+  /** Seconds that requests in flight are given to finish. Default: the setting `drain`. */
   readonly drain?: number
 }
-
-const drainSeconds = 30
 
 /** One time of serving, from `serve` to its end. */
 interface Serving {
@@ -65,7 +65,9 @@ export class Server {
     if (this.#serving !== null) return Promise.reject(new StateError('the server is serving already'))
     const stopping = lev.channel<number>(1)
     let asked = false
-    const done = lev.run(() => this.#serve(stopping)).finally(() => {
+    const served = lev.run(() => this.#serve(stopping))
+    served.catch((error: unknown) => error instanceof BindError && tellOnOneLine(error))
+    const done = served.finally(() => {
       this.#serving = null
       this.#listening = deferred()
     })
@@ -89,7 +91,7 @@ export class Server {
    * is left after `drain` seconds is cancelled. Harmless when the server does not serve.
    * @returns a promise that ends when the server has stopped; it rejects with RangeError for a `drain` that is no time
    */
-  async stop({ drain = drainSeconds }: StopOptions = {}): Promise<void> {
+  async stop({ drain = this.#service.settings.drain }: StopOptions = {}): Promise<void> {
     if (typeof drain !== 'number' || !(drain >= 0)) throw new RangeError(`drain must be a number of seconds, 0 or more; got ${drain}`)
     const serving = this.#serving
     if (serving === null) return
@@ -158,6 +160,7 @@ export class Server {
     const { ip, port, backlog, reuse_port: reusePort } = settings
     try {
       const listener = yield* lev.listen({ ip, port, backlog, reusePort })
+      this.#service.log.logger.info(`Started, listening on ${addressTexts(listener.address, settings.ssl !== null).join(', ')}`)
       this.#listening.resolve(listener.address)
       return listener
     } catch (error) {
@@ -166,6 +169,14 @@ export class Server {
       throw failure
     }
   }
+}
+
+/** The URLs that a bound address is reached by; those of every interface when it is a wildcard. */
+function addressTexts({ ip, port }: Address, secure: boolean): string[] {
+  const wildcard = ip === '0.0.0.0' || ip === '::'
+  const interfaces = wildcard ? Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []) : []
+  const ips = interfaces.filter(({ family, scopeid }) => (ip === '::' || family === 'IPv4') && !scopeid).map(({ address }) => address)
+  return (ips.length > 0 ? ips : [ip]).map((one) => `http${secure ? 's' : ''}://${one.includes(':') ? `[${one}]` : one}:${port}`)
 }
 
 /** Accepts connections and gives each a task of its own. */

@@ -4,7 +4,6 @@ import * as server from 'leveret'
 import { developmentIdentities } from 'leveret/tls'
 import { greeting } from './greeting.js'
 import { handle } from './service.js'
-import { terminalLog } from './terminal.js'
 
 const hosts = ['localhost', 'one.test', '*.two.test']
 const stopping = '\nStopping. Requests in flight are finished first; Ctrl-C again ends them.'
@@ -13,9 +12,8 @@ try {
   const port = portFrom('PORT', 8080)
   const tlsPort = portFrom('TLS_PORT', 8443)
   const { ca, ssl, made } = developmentIdentities(resolve('dev-certs'), hosts, Date.now() / 1000)
-  const common = { handle_signals: true, logger: terminalLog }
-  const plain = server.new({ ...common, port }, handle)
-  const secure = server.new({ ...common, port: tlsPort, ssl }, handle)
+  const plain = server.new({ port, handle_signals: true }, handle)
+  const secure = server.new({ port: tlsPort, ssl, handle_signals: true }, handle)
   await serveAll([plain, secure], ([http, https]) => {
     console.log(greeting({ http: http.port, https: https.port, ca, made }))
     process.once('SIGINT', () => console.log(stopping))

@@ -40,6 +40,7 @@ t.test('the defaults are those of the design', async (t) => {
     request_body_timeout: 30,
     tls_handshake_timeout: 10,
     send_timeout: 30,
+    drain: 30,
     log_level: 'access',
     log_headers: ['referer', 'x-real-ip', 'user-agent'],
     half_close: 'cancel',
@@ -137,6 +138,9 @@ t.test('wrong values are refused: which setting, what it was, what it may be', a
     [{ compression: false }, 'compression must be an object { enabled, min_size, types }, got false ' +
       '(did you mean { enabled: false }?)'],
     [{ compression: null }, 'compression must be an object { enabled, min_size, types }, got null'],
+    [{ compression: { types: { 'text/html': 1 } } }, 'compression.types["text/html"] must be true or false, got 1'],
+    [{ compression: { types: { html: true } } }, 'compression.types must be a media type such as "text/html", got "html"'],
+    [{ drain: -1 }, 'drain must be a number from 0 to 3600 (seconds), got -1'],
     [{ compression: { types: ['text/html; charset=utf-8'] } }, 'compression.types[0] must be a media type such as ' +
       '"text/html", got "text/html; charset=utf-8" (without parameters: it counts whatever they are)'],
     [{ compression: { types: ['text/*'] } },
@@ -163,8 +167,9 @@ t.test('durations are seconds: a millisecond at least, at most an hour', async (
   const durations = names.filter((name) => Object.entries(settingsTable).some(([other, row]) => {
     return other === name && 'unit' in row && row.unit === 's'
   }))
-  t.strictSame(durations, names.filter((name) => name.endsWith('_timeout')))
-  for (const name of durations) {
+  const timeouts = names.filter((name) => name.endsWith('_timeout'))
+  t.strictSame(durations, [...timeouts, 'drain'])
+  for (const name of timeouts) {
     t.match(mergeSettings(defaults, { [name]: 3600 }), { [name]: 3600 })
     t.match(mergeSettings(defaults, { [name]: 0.001 }), { [name]: 0.001 })
     const expected = `${name} must be a number of seconds from 0.001 to 3600, got`
@@ -192,6 +197,11 @@ t.test('ip is an IP address or a host name', async (t) => {
     `${'a.'.repeat(127)}a`, 1, null, ['a']]) {
     t.equal(refusal({ ip }).key, 'ip', JSON.stringify(ip))
   }
+})
+
+t.test('compression.types may be a set, as in Lilush', async (t) => {
+  const { compression } = mergeSettings(defaults, { compression: { types: { 'Text/HTML': true, 'a/b': false, 'c/d': true } } })
+  t.strictSame(compression.types, ['text/html', 'c/d'])
 })
 
 t.test('configs of any make: classes, inherited, null prototypes, modules, getters', async (t) => {

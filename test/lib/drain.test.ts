@@ -169,3 +169,15 @@ t.test('nobody comes in while it drains; a large answer gets out whole', async (
   await stopped
   await done
 })
+
+t.test('the setting drain is how long stop waits; stop may say otherwise', async (t) => {
+  for (const [options, expected] of [[undefined, 3], [{ drain: 1 }, 1]] as const) {
+    await virtually({ drain: 3 }, sleeper, function* ({ server, connect }: World) {
+      yield* connect(request('GET /50'))
+      yield* lev.sleep(1)
+      const began = lev.now()
+      yield* lev.wait(server.stop(options))
+      t.ok(Math.abs(lev.now() - began - expected) < 0.5, `${lev.now() - began} s`)
+    })
+  }
+})
