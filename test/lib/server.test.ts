@@ -145,9 +145,10 @@ t.test('stop at once after serve', async (t) => {
   const log = keptLog()
   const served = server.new({ port: 0, logger: log }, () => 'x')
   const done = served.serve()
+  const { listening } = served
   await served.stop()
   await done
-  t.strictSame(log.entries, [])
+  t.strictSame(log.entries.map(({ level, message }) => [level, message]), [['info', `Started, listening on http://127.0.0.1:${(await listening).port}`]])
 })
 
 t.test('a connection that is lost in any state costs nothing but itself', async (t) => {
