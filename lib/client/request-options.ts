@@ -2,6 +2,7 @@ import { constants } from 'node:buffer'
 import type { ClientTlsOptions } from '../../tls/index.js'
 import { asArguments, optionsOf } from '../arguments.js'
 import { boolean, fieldsOf, integer, refuse, type Check } from '../checks.js'
+import { withCredentials } from './credentials.js'
 import { headersFor, tlsOptions } from './options.js'
 
 /** A value of a query or a header; a list stands for several of the same name. */
@@ -16,8 +17,10 @@ export interface RequestOptions {
   /** Added to the query that the URL has. */
   readonly query?: Readonly<Record<string, ClientValue>>
   readonly body?: string | Uint8Array | null
-  /** How many redirections are followed; true: 10, false: none. Default: true. */
+  /** How many redirects are followed, one more is an error; true: 10, false: none, the response is the redirect. Default: true. */
   readonly redirects?: boolean | number
+  /** Whether a redirect from `https:` to `http:` is followed. Default: false: it is an error. */
+  readonly insecureRedirects?: boolean
   /** Whether compressed content is asked for and decompressed. Default: true. */
   readonly decompress?: boolean
   /** Seconds for all of it. Default: 30. */
@@ -35,6 +38,7 @@ export interface RequestRules {
   readonly headers: Readonly<Record<string, string | string[]>>
   readonly body: string | Uint8Array | null
   readonly redirects: number
+  readonly insecureRedirects: boolean
   readonly decompress: boolean
   readonly timeout: number
   readonly maxBodySize: number
@@ -53,6 +57,7 @@ const checks = {
   query: pairsOf,
   body: bodyOf,
   redirects: (value, key) => (typeof value === 'boolean' ? (value ? defaultRedirects : 0) : integer(0, 1000)(value, key)),
+  insecureRedirects: boolean,
   decompress: boolean,
   timeout: secondsOf,
   maxBodySize: integer(0, constants.MAX_LENGTH, 'bytes'),
@@ -68,11 +73,11 @@ export function requestRulesOf(options: string | URL | RequestOptions): RequestR
     const url = checks.url(fields.get('url'), 'url')
     for (const [name, value] of option('query', checks.query, [])) url.searchParams.append(name, value)
     return {
-      url,
+      ...withCredentials(url, option('headers', checks.headers, {})),
       method: option('method', checks.method, 'GET'),
-      headers: option('headers', checks.headers, {}),
       body: option('body', checks.body, null),
       redirects: option('redirects', checks.redirects, defaultRedirects),
+      insecureRedirects: option('insecureRedirects', checks.insecureRedirects, false),
       decompress: option('decompress', checks.decompress, true),
       timeout: option('timeout', checks.timeout, 30),
       maxBodySize: option('maxBodySize', checks.maxBodySize, 64 * 1024 * 1024),

@@ -1,11 +1,13 @@
-import { promisify } from 'node:util'
-import { brotliDecompress, gunzip, inflate } from 'node:zlib'
+import { setMaxListeners } from 'node:events'
 import type { buildConnector, Dispatcher } from 'undici'
 import { TimeoutError, timeout as within, wait, type Op } from '../../lev/index.js'
 import { clientSecurity, IdentityError, type ClientTlsOptions } from '../../tls/index.js'
 import { RequestError } from '../errors.js'
 import { reasonOf } from '../http1/status.js'
+import { userAgent } from '../version.js'
 import { Connections } from './connections.js'
+import { acceptEncoding, decoded } from './content-coding.js'
+import { redirected, type Hop } from './redirect.js'
 import { requestRulesOf, type RequestOptions, type RequestRules } from './request-options.js'
 
 export type { ClientValue, RequestOptions } from './request-options.js'
@@ -18,6 +20,8 @@ export interface ClientResponse {
   readonly reason: string
   /** By lower-case name; a header that came several times is joined with ", ", `set-cookie` with line ends. */
   readonly headers: Readonly<Record<string, string>>
+  /** The values of `set-cookie`, which cannot be joined, one by one. */
+  readonly setCookie: readonly string[]
   readonly body: Buffer
 }
 
@@ -33,6 +37,8 @@ export function* request(options: string | URL | RequestOptions): Op<ClientRespo
 
 function* exchange(rules: RequestRules): Op<ClientResponse> {
   const aborter = new AbortController()
+  // Each redirect adds its own.
+  setMaxListeners(0, aborter.signal)
   let over = false
   try {
     const response = yield* wait(perform(rules, aborter.signal))
@@ -50,21 +56,30 @@ function* exchange(rules: RequestRules): Op<ClientResponse> {
 /** What requests without TLS options of their own share. */
 let shared: Connections | null = null
 
+/** The request, and those that redirects ask for. */
 async function perform(rules: RequestRules, signal: AbortSignal): Promise<ClientResponse> {
-  const { url, method, body, redirects, decompress, tls } = rules
+  let hop: Hop = rules
+  for (let followed = 0; ; followed++) {
+    const response = await send(hop, rules, signal)
+    const next = rules.redirects === 0 ? null : redirected(hop, response.status, response.headers.location, rules.insecureRedirects)
+    if (next === null) return response
+    if (followed === rules.redirects) throw new Error(`it redirects more than ${rules.redirects} times`)
+    hop = next
+  }
+}
+
+async function send({ url, method, headers: given, body, tls }: Hop, rules: RequestRules, signal: AbortSignal): Promise<ClientResponse> {
   const options = tls === null ? null : connectOptions(url, tls)
   // Loaded by the first who needs it: it takes 50 ms, and holds 3 MB.
   const undici = await import('undici')
-  const headers = { ...rules.headers }
-  if (decompress) headers['accept-encoding'] ??= 'gzip, deflate, br'
-  const connections = options === null ? (shared ??= new Connections(undici, {})) : new Connections(undici, options)
+  const headers = { 'user-agent': userAgent, accept: '*/*', ...(rules.decompress ? { 'accept-encoding': acceptEncoding } : {}), ...given }
+  const connections = options === null ? (shared ??= new Connections(undici, { timeout: 0 })) : new Connections(undici, options)
   const { agent } = connections
   try {
     return await connections.during(signal, async () => await received(await undici.request(url, {
       method: method as Dispatcher.HttpMethod,
       headers,
       body,
-      maxRedirections: redirects,
       signal,
       // One deadline is enough.
       headersTimeout: 0,
@@ -86,24 +101,16 @@ async function received(response: Dispatcher.ResponseData, { decompress, maxBody
     parts.push(part)
   }
   const headers = plainHeaders(response.headers)
-  const body = decompress ? await unpack(headers, Buffer.concat(parts), maxBodySize) : Buffer.concat(parts)
+  const coded = Buffer.concat(parts)
+  const content = decompress ? await decoded(headers['content-encoding'] ?? '', coded, maxBodySize) : null
+  if (content !== null) {
+    // They were about the content as it came.
+    delete headers['content-encoding']
+    delete headers['content-length']
+  }
   const status = response.statusCode
-  return { ok: status >= 200 && status < 300, status, reason: reasonOf(status), headers, body }
-}
-
-type Unpack = (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>
-const unpackers: Readonly<Record<string, Unpack>> = {
-  gzip: promisify(gunzip), 'x-gzip': promisify(gunzip), deflate: promisify(inflate), br: promisify(brotliDecompress),
-}
-
-/** Decompresses content, and takes the headers away that were about how it came. Unknown codings stay as they are. */
-async function unpack(headers: Record<string, string>, bytes: Buffer, limit: number): Promise<Buffer> {
-  const coding = headers['content-encoding']?.trim().toLowerCase() ?? ''
-  const unpacker = Object.hasOwn(unpackers, coding) ? unpackers[coding] : null
-  if (unpacker === null) return bytes
-  delete headers['content-encoding']
-  delete headers['content-length']
-  return bytes.length === 0 ? bytes : await unpacker(bytes, { maxOutputLength: Math.max(1, limit) })
+  const setCookie = [response.headers['set-cookie'] ?? []].flat()
+  return { ok: status >= 200 && status < 300, status, reason: reasonOf(status), headers, setCookie, body: content ?? coded }
 }
 
 function plainHeaders(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> {
@@ -117,7 +124,7 @@ function plainHeaders(headers: Readonly<Record<string, string | string[] | undef
 /** @throws IdentityError */
 function connectOptions(url: URL, tls: ClientTlsOptions): buildConnector.BuildOptions {
   const { context, verify } = clientSecurity(url.hostname, tls)
-  return { secureContext: context, rejectUnauthorized: verify, ...(tls.serverName === undefined ? {} : { servername: tls.serverName }) }
+  return { timeout: 0, secureContext: context, rejectUnauthorized: verify, ...(tls.serverName === undefined ? {} : { servername: tls.serverName }) }
 }
 
 function reasonFor(error: unknown): string {

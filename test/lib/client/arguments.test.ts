@@ -27,7 +27,7 @@ t.test('request: options that cannot be name themselves, and nothing is sent', a
     ['query', { query: 5 }], ['query.a', { query: { a: {} } }], ['query.a', { query: { a: ['x', {}] } }],
     ['body', { body: 5 }], ['body', { method: 'POST', body: {} }],
     ['redirects', { redirects: 'x' }], ['redirects', { redirects: -1 }], ['redirects', { redirects: 1.5 }],
-    ['decompress', { decompress: 'x' }], ['timeout', { timeout: '5' }], ['maxBodySize', { maxBodySize: -1 }],
+    ['decompress', { decompress: 'x' }], ['insecureRedirects', { insecureRedirects: 1 }], ['timeout', { timeout: '5' }], ['maxBodySize', { maxBodySize: -1 }],
     ...tlsFaults.map(([argument, tls]): [string, object] => [argument, { tls }]),
   ]
   for (const [argument, options] of faults) await refused(t, argument, () => request({ url, ...options }), options)
