@@ -1,10 +1,9 @@
 import { scope, type Op } from '../lev/index.js'
-import { BodySource, type Pieces } from './body-source.js'
+import { BodySource } from './body-source.js'
 import { bodyAtHand, readBody } from './body.js'
-import { bodyCoding, decoded, unsupportedCoding } from './decoder.js'
+import { bodyCoding, Decoder, decodeWhole, unsupportedCoding } from './decoder.js'
 import { BodyError } from './errors.js'
 import type { Disposition, Exchange } from './exchange.js'
-import { BodyBuffer } from './http1/body-buffer.js'
 import { bodyTooLarge, type Refusal } from './http1/refusal.js'
 import { RequestBody } from './request-body.js'
 
@@ -41,15 +40,16 @@ export function* receive(exchange: Exchange): Op<Buffer | OpenBody | Refusal> {
   try {
     const coding = settings.decode_body ? bodyCoding(head.fields.get('content-encoding')) : null
     if (coding === undefined) return unsupportedCoding
-    if (buffered && coding === null) return yield* readBody(exchange)
+    exchange.decoded = coding !== null
+    if (buffered) {
+      const body = yield* readBody(exchange)
+      return coding === null || 'status' in body ? body : yield* decodeWhole(body, coding, settings.max_body_size)
+    }
     const source = new BodySource(connection, head, exchange)
-    const decoding = coding === null ? null : decoded(source, coding, settings.max_body_size)
-    exchange.decoded = decoding !== null
-    const pieces = decoding ?? source
-    const close = (): void => decoding?.close()
-    if (buffered) return yield* readAll(pieces, close)
+    const decoder = coding === null ? null : new Decoder(source, coding, settings.max_body_size)
+    const close = (): void => decoder?.close()
     exchange.source = source
-    return { body: new RequestBody(pieces, head.fields.get('content-type'), exchange), source, close }
+    return { body: new RequestBody(decoder ?? source, head.fields.get('content-type'), exchange), source, close }
   } catch (error) {
     if (!(error instanceof BodyError)) throw error
     return { status: error.status, reason: error.reason }
@@ -61,16 +61,6 @@ function isBuffered(exchange: Exchange): boolean {
   const { buffer_body } = connection.settings
   if (typeof buffer_body === 'boolean') return buffer_body
   return buffer_body(head.method, head.query, connection.headersOf(head)) !== false
-}
-
-function* readAll(pieces: Pieces, close: () => void): Op<Buffer> {
-  const bytes = new BodyBuffer()
-  try {
-    for (let piece = yield* pieces.next(); piece !== null; piece = yield* pieces.next()) bytes.append(piece, 0, piece.length)
-    return bytes.take()
-  } finally {
-    close()
-  }
 }
 
 /** Has a request answered whose handler reads the body itself, and gets rid of what that left unread. */
