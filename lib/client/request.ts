@@ -3,7 +3,7 @@ import type { buildConnector, Dispatcher } from 'undici'
 import { TimeoutError, timeout as within, wait, type Op } from '../../lev/index.js'
 import { clientSecurity, IdentityError, type ClientTlsOptions } from '../../tls/index.js'
 import { RequestError } from '../errors.js'
-import { reasonOf } from '../http1/status.js'
+import { hasContent, reasonOf } from '../http1/status.js'
 import { userAgent } from '../version.js'
 import { Connections } from './connections.js'
 import { acceptEncoding, decoded } from './content-coding.js'
@@ -85,32 +85,43 @@ async function send({ url, method, headers: given, body, tls }: Hop, rules: Requ
       headersTimeout: 0,
       bodyTimeout: 0,
       dispatcher: agent,
-    }), rules))
+    }), method, rules))
   } finally {
     if (options !== null) agent.destroy().catch(() => {})
   }
 }
 
 /** @throws Error when the response is too large, or broken */
-async function received(response: Dispatcher.ResponseData, { decompress, maxBodySize }: RequestRules): Promise<ClientResponse> {
+async function received(response: Dispatcher.ResponseData, method: string, { decompress, maxBodySize }: RequestRules): Promise<ClientResponse> {
+  const status = response.statusCode
+  const headers = plainHeaders(response.headers)
+  const setCookie = [response.headers['set-cookie'] ?? []].flat()
+  let body: Buffer = Buffer.alloc(0)
+  if (hasContent(method, status)) {
+    const coded = await contentOf(response, maxBodySize)
+    const content = decompress ? await decoded(headers['content-encoding'] ?? '', coded, maxBodySize) : null
+    body = content ?? coded
+    if (content !== null) {
+      // They were about the content as it came.
+      delete headers['content-encoding']
+      delete headers['content-length']
+    }
+  } else {
+    // Its headers may tell of content all the same (RFC 9110 section 8.6), which undici would wait for.
+    response.body.on('error', () => {}).destroy()
+  }
+  return { ok: status >= 200 && status < 300, status, reason: reasonOf(status), headers, setCookie, body }
+}
+
+async function contentOf({ body }: Dispatcher.ResponseData, limit: number): Promise<Buffer> {
   const parts: Buffer[] = []
   let size = 0
-  for await (const part of response.body as AsyncIterable<Buffer>) {
+  for await (const part of body as AsyncIterable<Buffer>) {
     size += part.length
-    if (size > maxBodySize) throw new Error(`the response has more than ${maxBodySize} bytes`)
+    if (size > limit) throw new Error(`the response has more than ${limit} bytes`)
     parts.push(part)
   }
-  const headers = plainHeaders(response.headers)
-  const coded = Buffer.concat(parts)
-  const content = decompress ? await decoded(headers['content-encoding'] ?? '', coded, maxBodySize) : null
-  if (content !== null) {
-    // They were about the content as it came.
-    delete headers['content-encoding']
-    delete headers['content-length']
-  }
-  const status = response.statusCode
-  const setCookie = [response.headers['set-cookie'] ?? []].flat()
-  return { ok: status >= 200 && status < 300, status, reason: reasonOf(status), headers, setCookie, body: content ?? coded }
+  return Buffer.concat(parts)
 }
 
 function plainHeaders(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> {
