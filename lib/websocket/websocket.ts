@@ -167,6 +167,17 @@ export class WebSocket {
   }
 
   /**
+   * Ends the connection at once: nothing more is sent or waited for, `next` gives null, and `closeCode` is 1006 unless the
+   * WebSocket was closed before. Harmless when repeated. May be called from anywhere.
+   */
+  terminate(): void {
+    this.#inbox.clear()
+    this.#lose('terminated')
+    this.#over = true
+    this.#stream.reset()
+  }
+
+  /**
    * Reads until the WebSocket is closed on both sides, or lost, and then ends the output: for a task of its own beside
    * those that use the WebSocket.
    */
