@@ -3,7 +3,7 @@ import { createDeflate, createGzip, deflate, deflateSync, gzip, gzipSync } from 
 import { waitForWork, type Op } from '../lev/op.js'
 import type { CompressionSettings } from './config.js'
 import { negotiateEncoding, type Encoding } from './http1/negotiate.js'
-import { reusedZlib } from './reused-zlib.js'
+import { reusedZlib } from '../lev/drivers/node/internals/reused-zlib.js'
 
 export type { Encoding } from './http1/negotiate.js'
 

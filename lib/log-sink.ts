@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs'
+import { queuedBytes } from '../lev/drivers/node/internals/write-queue.js'
 
 /** Where finished lines go. */
 export interface LineSink {
@@ -185,14 +186,6 @@ class StdoutSink implements LineSink {
 function isReplaced(stdout: typeof process.stdout): boolean {
   const own: unknown = Reflect.get(Object.getPrototypeOf(stdout) as object, 'write')
   return stdout.write !== own || stdout.fd !== 1
-}
-
-/** Bytes that a stream has given to the system's side of it and that are not written yet. */
-function queuedBytes(stream: object): number {
-  const handle: unknown = Reflect.get(stream, '_handle')
-  if (typeof handle !== 'object' || handle === null) return 0
-  const size: unknown = Reflect.get(handle, 'writeQueueSize')
-  return typeof size === 'number' ? size : 0
 }
 
 /** Escaped, as bytes: most text is ASCII, and that is quicker than UTF-8. */

@@ -2,7 +2,7 @@ import { connect, createServer, Socket, type Server } from 'node:net'
 import { AddressError } from '../errors.js'
 import type { Completion, ConnectOptions, DrivenLoop, ListenerTransport, ListenOptions, Transport } from './driver.js'
 import { Roster, type Member } from '../roster.js'
-import { acceptHandles, sharedSockets } from './shared-read.js'
+import { acceptHandles, sharedSockets } from './node/internals/shared-read.js'
 import { SocketTransport, type Turns } from './socket-transport.js'
 
 /** What is to be released in the end. */

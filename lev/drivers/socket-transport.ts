@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net'
 import type { Address, DrivenLoop, Security, Transport, TransportEvents } from './driver.js'
 import type { Member } from '../roster.js'
-import { AddressBook } from './address-book.js'
-import { DirectInput, type Reader } from './direct-input.js'
-import { DirectOutput, type Writer } from './direct-output.js'
+import { AddressBook } from './node/internals/address-book.js'
+import { DirectInput, type Reader } from './node/internals/direct-input.js'
+import { DirectOutput, type Writer } from './node/internals/direct-output.js'
 import { isSecure, secureFacts, wrapSecure } from './secure.js'
 
 /** The part of its loop that a transport needs: each event is told between `begin` and `turn`, or `turnSoon`. */

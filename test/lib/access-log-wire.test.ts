@@ -77,7 +77,7 @@ async function program(config: string): Promise<{ port: number; stop(): Promise<
     async stop() {
       child.kill('SIGTERM')
       await once(child, 'close')
-      return out.split('\n').slice(0, -1)
+      return out.split('\n').slice(0, -1).filter((line) => !line.includes('"msg":"Started, listening on http'))
     },
   }
 }

@@ -3,10 +3,14 @@ import { connect, createServer, Socket, type AddressInfo } from 'node:net'
 import { connect as connectTls, TLSSocket } from 'node:tls'
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
-import { DirectInput } from '../../../lev/drivers/direct-input.js'
+import { DirectInput } from '../../../lev/drivers/node/internals/direct-input.js'
+import { isOpen } from '../../../lev/drivers/node/internals/gate.js'
 import type { TransportEvents } from '../../../lev/drivers/driver.js'
 import { SocketTransport } from '../../../lev/drivers/socket-transport.js'
 import { clientSecurity, network, serverSecurity } from '../worlds.js'
+
+/** Why what is only done below Node's streams is not tested. */
+const closed = isOpen('directInput') ? false : 'the gate is closed'
 
 /** Two ends of a TLS connection of Node's after its handshake, the server's first. */
 async function secureSockets(): Promise<[near: TLSSocket, far: TLSSocket]> {
@@ -46,7 +50,7 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1))
 }
 
-t.test('this Node.js lets TLS be read directly: no stream stands between', async (t) => {
+t.test('this Node.js lets TLS be read directly: no stream stands between', { skip: closed }, async (t) => {
   const [near, far] = await secureSockets()
   const received: Buffer[] = []
   t.ok(DirectInput.of(near, { own: (bytes) => received.push(bytes) }))
@@ -60,7 +64,7 @@ t.test('this Node.js lets TLS be read directly: no stream stands between', async
   near.destroy()
 })
 
-t.test('paused, it leaves what comes to the system; resumed, it gets all of it', async (t) => {
+t.test('paused, it leaves what comes to the system; resumed, it gets all of it', { skip: closed }, async (t) => {
   const [near, far] = await secureSockets()
   let size = 0
   const input = DirectInput.of(near, {
@@ -109,7 +113,7 @@ t.test('where it cannot be done, TLS is read as Node has it', async (t) => {
   transport.destroy()
 })
 
-t.test('a reader of much gets ready within the event that brings it: no piece waits behind another', async (t) => {
+t.test('a reader of much gets ready within the event that brings it: no piece waits behind another', { skip: closed }, async (t) => {
   await lev.run(function* () {
     const [far, near] = yield* network()
     const size = 8 * 2 ** 20

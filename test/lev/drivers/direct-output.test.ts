@@ -5,9 +5,13 @@ import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import fc from 'fast-check'
 import * as lev from '../../../lev/index.js'
-import { DirectOutput } from '../../../lev/drivers/direct-output.js'
+import { DirectOutput } from '../../../lev/drivers/node/internals/direct-output.js'
+import { isOpen } from '../../../lev/drivers/node/internals/gate.js'
 import { SocketTransport } from '../../../lev/drivers/socket-transport.js'
 import { worlds } from '../worlds.js'
+
+/** Why what is only done below Node's streams is not tested. */
+const closed = isOpen('directOutput') ? false : 'the gate is closed'
 
 /** Two ends of a connection of Node's. */
 async function sockets(): Promise<[near: Socket, far: Socket]> {
@@ -27,7 +31,7 @@ async function readAll(socket: Socket): Promise<Buffer> {
   return Buffer.concat(pieces)
 }
 
-t.test('this Node.js lets sockets be written to directly', async (t) => {
+t.test('this Node.js lets sockets be written to directly', { skip: closed }, async (t) => {
   const [near, far] = await sockets()
   t.ok(DirectOutput.of(near, { progress: () => {} }), 'a plain one')
   t.ok(DirectOutput.of(new TLSSocket(near), { progress: () => {} }), 'TLS')
@@ -36,7 +40,7 @@ t.test('this Node.js lets sockets be written to directly', async (t) => {
   far.destroy()
 })
 
-t.test('text and bytes arrive in order, whatever their lengths and whenever the other side reads', async (t) => {
+t.test('text and bytes arrive in order, whatever their lengths and whenever the other side reads', { skip: closed }, async (t) => {
   const length = fc.oneof(fc.integer({ min: 1, max: 100 }), fc.integer({ min: 15_000, max: 70_000 }), fc.constant(300_000))
   const part = fc.record({ length, text: fc.boolean() })
   const writes = fc.array(fc.array(part, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 12 })
@@ -66,7 +70,7 @@ t.test('text and bytes arrive in order, whatever their lengths and whenever the 
   t.pass('all of them')
 })
 
-t.test('a write that waits holds on to its bytes, and its end is told', async (t) => {
+t.test('a write that waits holds on to its bytes, and its end is told', { skip: closed }, async (t) => {
   const [near, far] = await sockets()
   let told = 0
   const output = DirectOutput.of(near, { progress: () => void told++ })
@@ -91,7 +95,7 @@ t.test('a write that waits holds on to its bytes, and its end is told', async (t
   far.destroy()
 })
 
-t.test('short text before bytes is kept alive, too, while its write waits', async (t) => {
+t.test('short text before bytes is kept alive, too, while its write waits', { skip: closed }, async (t) => {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
   const [near, far] = await sockets()
@@ -118,7 +122,7 @@ t.test('short text before bytes is kept alive, too, while its write waits', asyn
   far.destroy()
 })
 
-t.test('what is written to a connection that is lost fails the socket, once', async (t) => {
+t.test('what is written to a connection that is lost fails the socket, once', { skip: closed }, async (t) => {
   const [near, far] = await sockets()
   const errors: string[] = []
   near.on('error', (error: NodeJS.ErrnoException) => errors.push(error.code ?? error.message))

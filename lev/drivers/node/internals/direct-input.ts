@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { isOpen } from './gate.js'
 
 /** What Node keeps below a socket: the system's stream, or TLS over it. */
 interface StreamHandle {
@@ -28,10 +29,10 @@ export class DirectInput {
     this.#handle = handle
   }
 
-  /** Null where Node keeps its streams differently: then `data` events bring the bytes. */
+  /** Null where the gate is closed: then `data` events bring the bytes. */
   static of(socket: Socket, reader: Reader): DirectInput | null {
     const handle: unknown = Reflect.get(socket, '_handle')
-    if (!isStreamHandle(handle)) return null
+    if (!isOpen('directInput') || !isStreamHandle(handle)) return null
     const { onread } = handle
     handle.onread = function (bytes) {
       return bytes instanceof ArrayBuffer ? reader.own(Buffer.from(bytes)) : onread.call(this, bytes)

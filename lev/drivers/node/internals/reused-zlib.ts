@@ -1,4 +1,5 @@
 import { constants, type createGzip } from 'node:zlib'
+import { isOpen } from './gate.js'
 
 /** Bytes that are made room for at a time. */
 const roomSize = 64 * 1024
@@ -23,10 +24,10 @@ interface Underneath {
  * to be cleared and collected: a fifth of the time that 20 KB of text take.
  *
  * @param make how the compressor is made
- * @returns null where Node keeps it differently
+ * @returns null where the gate is closed
  */
 export function reusedZlib(make: () => ReturnType<typeof createGzip>): ((bytes: Buffer) => Buffer) | null {
-  const zlib: unknown = make()
+  const zlib: unknown = isOpen('reusedZlib') ? make() : null
   if (!isKnown(zlib)) return null
   const { _handle: native, _writeState: state } = zlib
   return (bytes) => {

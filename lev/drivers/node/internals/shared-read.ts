@@ -1,4 +1,5 @@
 import { Socket, type ConnectOpts, type Server, type SocketConstructorOpts } from 'node:net'
+import { isOpen } from './gate.js'
 
 /**
  * What the system reads into, for all sockets in turn. Node otherwise sets 64 KiB aside for each read and gives the memory
@@ -23,12 +24,12 @@ interface ConnectionHandle {
 /**
  * Has `accept` called for each connection of a server that listens, before Node makes a socket of it. Node offers to read into
  * a buffer that one brings (`onread`) for sockets that connect, but not for those that a server accepts; and to make its
- * socket and then another is a tenth of what a connection for one request costs. Where Node keeps its streams differently,
- * the server goes on emitting `connection`.
+ * socket and then another is a tenth of what a connection for one request costs. Where the gate is closed, the server
+ * goes on emitting `connection`.
  */
 export function acceptHandles(server: Server, accept: (handle: object) => void): void {
   const listener: unknown = Reflect.get(server, '_handle')
-  if (!isListener(listener)) return
+  if (!isOpen('sharedRead') || !isListener(listener)) return
   const { onconnection } = listener
   listener.onconnection = function (status, connection) {
     if (status !== 0 || !isConnection(connection)) return onconnection.call(this, status, connection)

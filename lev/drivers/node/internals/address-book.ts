@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
-import type { Address } from './driver.js'
+import type { Address } from '../../driver.js'
+import { isOpen } from './gate.js'
 
 const nowhere: Address = { ip: '', port: 0 }
 
@@ -33,7 +34,7 @@ export class AddressBook {
 
   #ask(socket: Socket, ask: keyof NamedHandle): Address {
     const handle: unknown = Reflect.get(socket, '_handle')
-    if (isNamed(handle)) {
+    if (isOpen('addressBook') && isNamed(handle)) {
       const into: Record<string, unknown> = {}
       if (handle[ask](into) !== 0 || typeof into.address !== 'string') return nowhere
       return { ip: into.address, port: Number(into.port) }

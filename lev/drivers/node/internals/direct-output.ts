@@ -1,6 +1,7 @@
 import { Socket, type SocketConstructorOpts } from 'node:net'
 import { getSystemErrorName } from 'node:util'
-import { isSecure } from './secure.js'
+import { isSecure } from '../../secure.js'
+import { isOpen } from './gate.js'
 
 /** What Node keeps below a net.Socket: the system's stream, or TLS over it. Functions give 0, or a negative system error. */
 interface StreamHandle {
@@ -38,8 +39,8 @@ const deskSize = 64 * 1024
 /** Bytes up to which text among bytes, the head of an answer mostly, becomes bytes in memory of its own. */
 const headText = 2048
 
-/** Null where Node keeps its streams differently. */
-const RequestClass = findRequestClass()
+/** Null where the gate is closed. */
+const RequestClass = isOpen('directOutput') ? findRequestClass() : null
 
 /** A request that nothing has come to live on yet. */
 let spare: WriteRequest | null = null
@@ -70,7 +71,7 @@ export class DirectOutput {
     this.#writer = writer
   }
 
-  /** Null where Node keeps its streams differently. */
+  /** Null where the gate is closed: then the socket itself is written to. */
   static of(socket: Socket, writer: Writer): DirectOutput | null {
     const handle: unknown = Reflect.get(socket, '_handle')
     return RequestClass !== null && isStreamHandle(handle) ? new DirectOutput(socket, handle, RequestClass, writer) : null
