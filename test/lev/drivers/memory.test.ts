@@ -1,5 +1,6 @@
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
+import * as server from '../../../lib/index.js'
 import type { Op } from '../../../lev/index.js'
 import { failure, inProcess, virtual } from '../virtual.js'
 import { network, readAll } from '../worlds.js'
@@ -106,4 +107,139 @@ t.test('a driver can be asked for nothing before and after its run', async (t) =
   driver.awaitOutside(1, false)
   driver.awaitOutside(-1, false)
   t.equal(driver.now(), 1)
+})
+
+t.test('while something is always ready, the clock goes on by small steps', async (t) => {
+  const times = await virtual(function* () {
+    const times: number[] = []
+    let over = false
+    lev.spawn(function* () {
+      yield* lev.sleep(2)
+      over = true
+    })
+    const from = lev.now()
+    for (let turn = 0; turn < 6400 && !over; turn++) {
+      yield* lev.sleep(0)
+      times.push(lev.now() - from)
+    }
+    return times
+  })
+  t.equal(times.length, 6400, 'no timer was reached by work alone')
+  t.ok(times.every((time, turn) => time - (times[turn - 1] ?? 0) <= 0.0011))
+  t.ok((times.at(-1) ?? 0) > 0, 'yet it moved')
+})
+
+t.test('many pipelined requests earn no other client a timeout', async (t) => {
+  const service = server.new({ log_level: 'error', request_header_timeout: 10, requests_per_connection: 10_000 }, () => 'ok')
+  const text = await virtual(function* () {
+    const done = service.serve()
+    const address = yield* lev.wait(service.listening)
+    const slow = yield* lev.connect(address)
+    yield* slow.write('GET / HTTP/1.1\r\n')
+    yield* lev.sleep(1)
+    const busy = yield* lev.connect(address)
+    lev.spawn(function* () {
+      yield* busy.write('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n'.repeat(6400))
+      yield* busy.end()
+    })
+    lev.spawn(function* () {
+      while ((yield* busy.read()) !== null) continue
+      busy.close()
+    })
+    yield* lev.sleep(5)
+    yield* slow.write('Host: a.test\r\n\r\n')
+    const text = String(yield* slow.read())
+    slow.close()
+    yield* lev.wait(service.stop({ drain: 0 }))
+    yield* lev.wait(done)
+    return text
+  })
+  t.match(text, /^HTTP\/1\.1 200 /)
+})
+
+t.test('a listener that is closed twice leaves its successor alone', async (t) => {
+  t.equal(await virtual(function* () {
+    const first = yield* lev.listen({ ip: '127.0.0.1', port: 80 })
+    first.close()
+    yield* lev.sleep(1)
+    const second = yield* lev.listen({ ip: '127.0.0.1', port: 80 })
+    first.close()
+    yield* lev.sleep(1)
+    const client = yield* lev.connect(second.address)
+    const accepted = yield* second.accept()
+    client.close()
+    accepted?.close()
+    second.close()
+    return accepted !== null
+  }), true)
+})
+
+t.test('a driver whose listener is closed twice leaves its successor alone', (t) => {
+  const driver = lev.memory()
+  driver.start({ begin: () => {}, turn: () => {}, fault: () => {}, stuck: () => {} })
+  const where = { ip: '127.0.0.1', port: 80 }
+  driver.listen(where, () => {}, (_, first) => {
+    first?.close()
+    driver.listen(where, () => {}, () => {
+      first?.close()
+      driver.listen(where, () => {}, (error) => {
+        t.match(error?.message, /EADDRINUSE/)
+        driver.stop()
+        t.end()
+      })
+    })
+  })
+})
+
+t.test('addresses of one port are held apart as a system does', async (t) => {
+  const outcome = (first: string, second: string): Promise<string> => virtual(function* () {
+    const one = yield* lev.listen({ ip: first, port: 80 })
+    try {
+      const two = yield* lev.listen({ ip: second, port: 80 })
+      const client = yield* lev.connect({ ip: second, port: 80 })
+      const accepted = yield* two.accept()
+      accepted?.close()
+      client.close()
+      two.close()
+      return 'both'
+    } catch (error) {
+      return error instanceof Error ? error.message : ''
+    } finally {
+      one.close()
+    }
+  })
+  for (const [first, second, both] of [
+    ['10.0.0.1', '10.0.0.2', true],
+    ['127.0.0.1', '::1', true],
+    ['0.0.0.0', '::1', true],
+    ['10.0.0.1', '10.0.0.1', false],
+    ['0.0.0.0', '10.0.0.1', false],
+    ['10.0.0.1', '0.0.0.0', false],
+    ['::', '10.0.0.1', false],
+    ['0.0.0.0', '::', false],
+  ] as const) t.match(await outcome(first, second), both ? /^both$/ : /EADDRINUSE|in use/, `${first} and ${second}`)
+
+  t.match(await virtual(function* () {
+    const one = yield* lev.listen({ ip: '10.0.0.1', port: 80 })
+    const error = yield* failure(lev.connect({ ip: '10.0.0.2', port: 80 }))
+    one.close()
+    return error
+  }), { message: /refused/i })
+})
+
+t.test('a server is started again on its port', async (t) => {
+  t.same(await virtual(function* () {
+    const got: string[] = []
+    for (const name of ['first', 'second', 'third']) {
+      const service = server.new({ log_level: 'error', ip: '127.0.0.1', port: 8080 }, () => name)
+      const done = service.serve()
+      const stream = yield* lev.connect(yield* lev.wait(service.listening))
+      yield* stream.write('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n')
+      got.push(String(yield* stream.read()).slice(-name.length))
+      stream.close()
+      yield* lev.wait(service.stop())
+      yield* lev.wait(done)
+    }
+    return got
+  }), ['first', 'second', 'third'])
 })
