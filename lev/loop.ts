@@ -1,5 +1,6 @@
 import { captureContext, type Snapshot } from './async-context.js'
 import type { Driver } from './drivers/driver.js'
+import { messageOf } from './foreign.js'
 import { RunQueue, type Runnable } from './run-queue.js'
 import { Timers } from './timers.js'
 
@@ -71,7 +72,7 @@ export class Loop {
     try {
       this.#report(error)
     } catch (fault) {
-      console.error('lev: could not report an error:', error, fault)
+      console.error('lev: could not report an error:', messageOf(error), messageOf(fault))
     }
   }
 

@@ -1,6 +1,7 @@
 import { captureContext, contextsInUse, copyContext, leaveContext, watchContexts, type Snapshot } from './async-context.js'
 import { Cancellation } from './cancellation.js'
 import { CancelledError, UsageError, type CancelReason } from './errors.js'
+import { instanceOf } from './foreign.js'
 import { Join } from './join.js'
 import type { Loop } from './loop.js'
 import type { Op, Suspension, Waker } from './op.js'
@@ -242,7 +243,7 @@ export class Task<T> {
 
   /** Suspends; gives what is to be thrown if that cannot be. */
   #suspend(suspension: Suspension): { error: unknown } | null {
-    if (typeof (suspension as Partial<Suspension> | undefined)?.arm !== 'function') return { error: new UsageError(notAnOperation) }
+    if (!isSuspension(suspension)) return { error: new UsageError(notAnOperation) }
     this.#suspension = suspension
     try {
       suspension.arm(this)
@@ -307,13 +308,21 @@ export class Task<T> {
   #settle(outcome: Outcome<T>): void {
     const { reason, unwinding } = this.cancellation
     this.cancellation.stop()
-    const failed = outcome.kind === 'error' && !(outcome.error instanceof CancelledError)
+    const failed = outcome.kind === 'error' && !instanceOf(outcome.error, CancelledError)
     this.#outcome = unwinding && !failed && reason !== null ? { kind: 'cancelled', reason } : outcome
     // The owner looks at `joined` to know whether an error has somebody to go to.
     this.#owner.settled(this)
     const joiners = this.#joiners
     this.#joiners = null
     if (joiners !== null) for (const joiner of joiners) joiner.resume(undefined)
+  }
+}
+
+function isSuspension(value: unknown): boolean {
+  try {
+    return typeof (value as Partial<Suspension> | null | undefined)?.arm === 'function'
+  } catch {
+    return false
   }
 }
 

@@ -1,4 +1,5 @@
 import { CancelledError, TimeoutError } from './errors.js'
+import { instanceOf } from './foreign.js'
 import type { Loop } from './loop.js'
 import type { Op, Suspension, Waker } from './op.js'
 import type { Runnable } from './run-queue.js'
@@ -61,7 +62,7 @@ export function* timeout<T>(seconds: number, op: Op<T>): Op<T> {
   try {
     return yield* supervise(op, (started) => (task = started))
   } catch (error) {
-    if (fired && error instanceof CancelledError && cancelled(task)) throw new TimeoutError(`not done within ${seconds} s`)
+    if (fired && instanceOf(error, CancelledError) && cancelled(task)) throw new TimeoutError(`not done within ${seconds} s`)
     throw error
   } finally {
     loop.timers.remove(timer)

@@ -1,4 +1,5 @@
 import { CancelledError } from './errors.js'
+import { instanceOf } from './foreign.js'
 import type { Op, Suspension } from './op.js'
 
 type Frame = Op<unknown>
@@ -37,7 +38,7 @@ export class Unwinder {
       } catch (error) {
         if (this.#frames.length === 1) throw error
         // The error of a `finally` block goes outwards as any other; but no catch is to see that a task was cancelled.
-        entry = error instanceof CancelledError ? 'return' : 'throw'
+        entry = instanceOf(error, CancelledError) ? 'return' : 'throw'
         value = error
       }
       this.#frames.shift()

@@ -1,4 +1,5 @@
 import { now, scope, sleep, spawn, type Op } from '../lev/index.js'
+import { messageOf } from '../lev/foreign.js'
 import { asArguments, optionsOf } from './arguments.js'
 import { fieldsOf } from './checks.js'
 import { ArgumentError } from './errors.js'
@@ -144,7 +145,7 @@ function textOf(data: unknown): string {
   try {
     json = JSON.stringify(data)
   } catch (error) {
-    throw new ArgumentError('data', `data cannot be written as JSON: ${error instanceof Error ? error.message : String(error)}`)
+    throw new ArgumentError('data', `data cannot be written as JSON: ${messageOf(error)}`)
   }
   if (json === undefined) throw new ArgumentError('data', `data cannot be written as JSON: it is ${typeof data}`)
   return json

@@ -1,4 +1,5 @@
 import { pino } from 'pino'
+import { instanceOf, messageOf } from '../lev/foreign.js'
 import { stdoutSink, visible, type LineSink } from './log-sink.js'
 import { terminalLine, terminalSink } from './terminal-log.js'
 
@@ -78,9 +79,19 @@ function ownLogger(level: LogLevel, sink: LineSink): Logger & { level: string } 
       base: null,
       timestamp,
       formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: readable },
     },
     sink,
   )
+}
+
+/** What a line says of an error, or of any other value that was thrown. Never throws. */
+function readable(error: unknown): unknown {
+  try {
+    return pino.stdSerializers.err(error as Error)
+  } catch {
+    return { type: 'unreadable', message: messageOf(error) }
+  }
 }
 
 /** Readable lines on a terminal, JSON elsewhere. */
@@ -134,11 +145,18 @@ function pass(target: LoggerLike, method: LogMethod, fields: string | object, me
   try {
     Reflect.apply(method, target, message === undefined ? [fields] : [fields, message])
   } catch (error) {
+    // It may be the thrown value that cannot be read, rather than the logger that is broken.
+    if (typeof fields === 'object' && Object.hasOwn(fields, 'err') && !instanceOf(Reflect.get(fields, 'err'), ReadableError)) {
+      return pass(target, method, { ...fields, err: new ReadableError(messageOf(Reflect.get(fields, 'err'))) }, message)
+    }
     if (broken.has(target)) return
     broken.add(target)
-    console.error('leveret: the logger failed; more of its failures are not told:', error)
+    console.error('leveret: the logger failed; more of its failures are not told:', messageOf(error))
   }
 }
+
+/** Stands in for a thrown value that a logger could not read. */
+class ReadableError extends Error {}
 
 /** Loggers whose failure was told. */
 const broken = new WeakSet<LoggerLike>()

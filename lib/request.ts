@@ -1,4 +1,5 @@
 import { CancelledError, ClosedError, now, TimeoutError, type Op } from '../lev/index.js'
+import { instanceOf } from '../lev/foreign.js'
 import { attend, waitOrDrop } from './attend.js'
 import type { Connection } from './connection.js'
 import { BodyError } from './errors.js'
@@ -82,20 +83,20 @@ function beginWait(exchange: Exchange): void {
 function afterFault(exchange: Exchange, error: unknown): Disposition {
   const { phase, connection } = exchange
   if (phase === 'idle' || phase === 'head' || phase === 'body') {
-    if (error instanceof ClosedError) return exchange.abandon(closed)
-    if (!(error instanceof TimeoutError)) throw error
+    if (instanceOf(error, ClosedError)) return exchange.abandon(closed)
+    if (!instanceOf(error, TimeoutError)) throw error
     // The stream was cut, since its client does not read the answers to earlier requests.
     if (!connection.client.isOpen) return exchange.abandon(sendFailed(error))
     if (phase === 'idle') return idleTimeout
     return refuse(exchange, phase === 'head' ? headTimeout : bodyTimeout)
   }
-  if (phase === 'sending' && (error instanceof ClosedError || error instanceof TimeoutError)) {
+  if (phase === 'sending' && instanceOf<ClosedError | TimeoutError>(error, ClosedError, TimeoutError)) {
     return exchange.abandon(sendFailed(error))
   }
   // What reads or writes on a connection that was lost fails, and is not to blame.
-  const lost = !connection.client.isOpen && (error instanceof ClosedError || error instanceof TimeoutError)
-  if (exchange.isGone && (lost || error instanceof CancelledError)) return exchange.abandon(closed)
-  if (phase === 'answer' && error instanceof BodyError && exchange.written === 0) {
+  const lost = !connection.client.isOpen && instanceOf<ClosedError | TimeoutError>(error, ClosedError, TimeoutError)
+  if (exchange.isGone && (lost || instanceOf(error, CancelledError))) return exchange.abandon(closed)
+  if (phase === 'answer' && instanceOf(error, BodyError) && exchange.written === 0) {
     return exchange.isGone || !connection.client.isOpen ? exchange.abandon(closed) : refuse(exchange, error)
   }
   connection.logger.error({ err: error, method: exchange.head.method, query: exchange.head.query }, 'the handler failed')

@@ -1,4 +1,5 @@
 import { now, wallClock, type Op } from '../lev/index.js'
+import { instanceOf } from '../lev/foreign.js'
 import { encode, isEncodable, type Encoded } from './encode.js'
 import type { Disposition, Exchange } from './exchange.js'
 import type { Answer, AnswerParts } from './handler.js'
@@ -25,7 +26,7 @@ export function answer(exchange: Exchange, given: Answer): Disposition | Op<Disp
     if (content === undefined && status === undefined && headers === undefined) return passOver(exchange)
     return send(exchange, content, status ?? 200, headers)
   } catch (error) {
-    if (!(error instanceof ResponseError)) throw error
+    if (!instanceOf(error, ResponseError)) throw error
     const { method, query } = exchange.head
     exchange.connection.logger.error({ err: error, method, query }, 'the answer of the handler cannot be sent')
     return fail(exchange)

@@ -1,4 +1,5 @@
 import { CancelledError, ClosedError, scope, TimeoutError, type Op } from '../lev/index.js'
+import { instanceOf } from '../lev/foreign.js'
 import { attend } from './attend.js'
 import { streamEncoding } from './encode.js'
 import type { Disposition, Exchange } from './exchange.js'
@@ -99,9 +100,9 @@ function* pourPacked(producer: Producer, outlet: Outlet, packer: Packer): Op<voi
 function afterFault(exchange: Exchange, outlet: Outlet, status: number, error: unknown): Disposition {
   const { client, logger } = exchange.connection
   const { method, query } = exchange.head
-  const lost = !client.isOpen && (error instanceof ClosedError || error instanceof TimeoutError)
-  if (lost || (exchange.isGone && error instanceof CancelledError)) {
-    const reason = lost && error instanceof Error ? error.message : 'the client went away'
+  const lost = !client.isOpen && instanceOf<ClosedError | TimeoutError>(error, ClosedError, TimeoutError)
+  if (lost || (exchange.isGone && instanceOf(error, CancelledError))) {
+    const reason = lost ? error.message : 'the client went away'
     return exchange.abandon([null, `failed to send response: ${reason}`], outlet.sent)
   }
   logger.error({ err: error, method, query }, 'the content of the answer failed')

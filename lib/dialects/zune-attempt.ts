@@ -1,4 +1,5 @@
 import { CancelledError, type Op } from '../../lev/index.js'
+import { instanceOf, messageOf } from '../../lev/foreign.js'
 import { waiting, type Waiting } from './waiting.js'
 
 /** What the functions give that may fail: whether it went well, and the value or a message that says why not. */
@@ -10,8 +11,8 @@ export function attempt<T>(operation: () => Op<T>): Waiting<Attempt<T>> {
     try {
       return [true, yield* operation()]
     } catch (error) {
-      if (error instanceof CancelledError) throw error
-      return [false, error instanceof Error ? error.message : String(error)]
+      if (instanceOf(error, CancelledError)) throw error
+      return [false, messageOf(error)]
     }
   })
 }

@@ -1,4 +1,5 @@
 import { CancelledError, ClosedError, scope, sleep, wallClock, type Op } from '../../lev/index.js'
+import { instanceOf } from '../../lev/foreign.js'
 import type { Disposition, Exchange } from '../exchange.js'
 import { settled } from '../handler.js'
 import { dateLine, ResponseError, upgradeHead } from '../http1/response.js'
@@ -37,7 +38,7 @@ export function* serveWebSocket(exchange: Exchange, upgrade: Upgrade): Op<Dispos
     yield* converse(exchange, ws, upgrade)
   } catch (error) {
     // One that was cancelled for its client's sake, or by itself.
-    if (!(error instanceof CancelledError)) connection.logger.error({ err: error, query: head.query }, 'a WebSocket failed')
+    if (!instanceOf(error, CancelledError)) connection.logger.error({ err: error, query: head.query }, 'a WebSocket failed')
   } finally {
     // Cancelled in the midst of it, by a server that stops waiting.
     ws.close(1001, 'the server stops')
@@ -83,7 +84,7 @@ function* handle(exchange: Exchange, ws: WebSocket, upgrade: Upgrade): Op<number
     return 1000
   } catch (error) {
     // Sending to a client that has gone is nobody's fault.
-    if (error instanceof ClosedError && !ws.isOpen) return 1000
+    if (instanceOf(error, ClosedError) && !ws.isOpen) return 1000
     const { connection, head } = exchange
     connection.logger.error({ err: error, method: head.method, query: head.query }, 'the handler failed')
     return 1011
