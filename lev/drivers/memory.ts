@@ -1,4 +1,3 @@
-import { isIP } from 'node:net'
 import type { Address, Completion, ConnectOptions, DrivenLoop, Driver, ListenerTransport, ListenOptions, Transport } from './driver.js'
 import { MemoryTransport, settle, type World } from './memory-transport.js'
 import { Timer, Timers } from '../timers.js'
@@ -23,22 +22,12 @@ const patienceInAll = 100
 /** Steps after which the real event loop is let in, so that a test's own time limit can end an endless run. */
 const stepsAtOnce = 1000
 
-/** Turns in a row that may take no time; then the clock goes on by `busyStep`, so that a task which never rests cannot stop it. */
+/** Turns in a row that may take no time; then the clock goes on, so that a task which never rests cannot stop it. */
 const turnsAtOnce = 64
-
-/** How far the clock goes at once while something is ready all the time, in seconds: never past the next event. */
-const busyStep = 0.001
-
-/** A listener in the virtual network. */
-interface Bound {
-  readonly ip: string
-  readonly port: number
-  readonly accept: (transport: Transport) => void
-}
 
 /**
  * A driver with a virtual network and a virtual clock. What is ready runs; when nothing is, the clock jumps to the next
- * event. Waiting takes no time, and the same seed gives the same run. Work takes next to no time: 1 ms for 64 turns.
+ * event. Waiting takes no time, and the same seed gives the same run.
  *
  * Promises from outside are the one thing that is real: while a task waits for one, the clock stands still until the
  * promise had its chance (the event loop turned a few times, and no request to the system is under way); for
@@ -49,7 +38,7 @@ export function memory(options: MemoryOptions = {}): Driver {
   const [shortest, longest] = options.latency ?? [0.0001, 0.001]
   const epoch = options.epoch ?? 1_767_225_600
   const flights = new Timers()
-  const network = new Set<Bound>()
+  const network = new Map<number, (transport: Transport) => void>()
   let now = 0
   let wake = Infinity
   let soon = false
@@ -86,10 +75,10 @@ export function memory(options: MemoryOptions = {}): Driver {
       if (sure > 0 || (outside > 0 && ((idle++ < patience && still++ < patienceInAll) || systemAtWork()))) return true
       idle = 0
       still = 0
-      const next = Math.min(wake, flights.next, soon ? now + busyStep : Infinity)
+      const next = Math.min(wake, flights.next)
       if (next === Infinity) {
-        if (outside === 0) loop?.stuck()
-        return false
+        if (outside === 0 && !soon) loop?.stuck()
+        return soon
       }
       now = Math.max(now, next)
       flights.fire(now)
@@ -151,47 +140,30 @@ export function memory(options: MemoryOptions = {}): Driver {
 }
 
 function listen(
-  network: Set<Bound>,
-  { ip, port: wanted }: ListenOptions,
+  network: Map<number, (transport: Transport) => void>,
+  where: ListenOptions,
   accept: (transport: Transport) => void,
   done: Completion<ListenerTransport>,
 ): void {
-  let port = wanted
-  if (port === 0) for (port = 49152; isTaken(network, ip, port); ) port++
-  if (isTaken(network, ip, port)) {
-    return done(systemError('EADDRINUSE', `listen EADDRINUSE: address already in use ${ip}:${port}`), null)
-  }
-  const bound: Bound = { ip, port, accept }
-  network.add(bound)
-  done(null, { address: { ip, port }, close: () => void network.delete(bound) })
-}
-
-function isTaken(network: Set<Bound>, ip: string, port: number): boolean {
-  for (const bound of network) {
-    if (bound.port === port && (includes(bound.ip, ip) || includes(ip, bound.ip))) return true
-  }
-  return false
-}
-
-/** Whether connections to `ip` arrive where `bound` listens. A name is any address: the virtual network has no names. */
-function includes(bound: string, ip: string): boolean {
-  if (bound === '::' || bound === ip) return true
-  const family = isIP(ip)
-  return family === 0 || isIP(bound) === 0 || (bound === '0.0.0.0' && family === 4)
+  let port = where.port
+  if (port === 0) for (port = 49152; network.has(port); ) port++
+  if (network.has(port)) return done(systemError('EADDRINUSE', `listen EADDRINUSE: address already in use ${where.ip}:${port}`), null)
+  network.set(port, accept)
+  done(null, { address: { ip: where.ip, port }, close: () => network.delete(port) })
 }
 
 function connect(
-  network: Set<Bound>,
+  network: Map<number, (transport: Transport) => void>,
   world: World,
   where: ConnectOptions,
   random: () => number,
   done: Completion<Transport>,
 ): void {
-  const to = [...network].find(({ ip, port }) => port === where.port && includes(ip, where.ip))
-  if (to === undefined) return done(systemError('ECONNREFUSED', `connect ECONNREFUSED ${where.ip}:${where.port}`), null)
+  const accept = network.get(where.port)
+  if (accept === undefined) return done(systemError('ECONNREFUSED', `connect ECONNREFUSED ${where.ip}:${where.port}`), null)
   const client: Address = { ip: '127.0.0.1', port: 32768 + Math.floor(random() * 16384) }
   const [near, far] = MemoryTransport.pair(world, client, { ip: where.ip, port: where.port })
-  to.accept(far)
+  accept(far)
   done(null, near)
 }
 
