@@ -1,6 +1,6 @@
 /**
- * The majors of Node on which each use of a private part of Node was proven: the whole test suite runs on them with it, and
- * the tests of isolation with it. Every other version, later ones included, takes the documented API.
+ * The majors of Node on which each use of a private part of Node is allowed: the tests of isolation pass on them with it. Every
+ * other version, later ones included, takes the documented API.
  *
  * Not on 26: `directInput`, since a TLS read there brings memory that all reads of the process share, and one client's bytes
  * would reach another's request; `directOutput`, which asks there for a class of Node's that cannot be had.
