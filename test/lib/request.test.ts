@@ -81,7 +81,9 @@ t.test('ctx', async (t) => {
     remote: '127.0.0.1', aborted: false,
   }
   t.match(seen, [{ count: 1, ...expected }, { count: 2, ...expected }])
-  t.match(log.of('info'), [{ from: 'handler', message: 'said' }, { from: 'handler', message: 'said' }])
+  const said = { from: 'handler', message: 'said' }
+  t.match(log.of('info'), [{ message: `Started, listening on http://127.0.0.1:${port}` }, said, said])
+  t.equal(log.of('info').length, 3)
 })
 
 t.test('keep-alive and close, in HTTP/1.0 and 1.1', async (t) => {

@@ -40,7 +40,7 @@ t.test('this Node.js lets sockets be written to directly', { skip: closed }, asy
   far.destroy()
 })
 
-t.test('text and bytes arrive in order, whatever their lengths and whenever the other side reads', { skip: closed }, async (t) => {
+t.test('text and bytes arrive in order, whatever their lengths and whenever the peer reads', { skip: closed }, async (t) => {
   const length = fc.oneof(fc.integer({ min: 1, max: 100 }), fc.integer({ min: 15_000, max: 70_000 }), fc.constant(300_000))
   const part = fc.record({ length, text: fc.boolean() })
   const writes = fc.array(fc.array(part, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 12 })

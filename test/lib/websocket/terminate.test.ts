@@ -63,7 +63,7 @@ t.test('terminating cuts short the wait for the answer to a close, and leaves it
   }), { driver: lev.memory() })
 })
 
-t.test('terminating after the other side has closed', async (t) => {
+t.test('terminating after the peer has closed', async (t) => {
   await lev.run(() => rawServer(function* (stream, head) {
     yield* stream.write(Buffer.concat([Buffer.from(accepted(head)), frame(opcodes.text, 'a', { mask: null }), frame(opcodes.close, '', { mask: null })]))
   }, function* ({ port, open }) {
