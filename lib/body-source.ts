@@ -44,6 +44,8 @@ export class BodySource implements Pieces {
   readonly #chunks: ChunkedReader | null
   #received = 0
   #waited = 0
+  /** When waiting for more ends in any case. */
+  #end = Infinity
   #begun = false
   #done: boolean
   #failure: Error | null = null
@@ -89,12 +91,12 @@ export class BodySource implements Pieces {
     return null
   }
 
-  /** Reads what is left and throws it away, at most `limit` bytes. Whether that was all. */
+  /** Reads what is left and throws it away, at most `limit` bytes and for `seconds`. Whether that was all. */
   *drain(limit: number, seconds: number): Op<boolean> {
     const { client } = this.#connection
-    const end = now() + seconds
+    this.#end = now() + seconds
     try {
-      for (let dropped = 0; dropped <= limit && now() < end;) {
+      for (let dropped = 0; dropped <= limit && now() < this.#end;) {
         const piece = yield* this.next()
         if (piece === null) return true
         dropped += piece.length
@@ -140,7 +142,7 @@ export class BodySource implements Pieces {
     const { request_body_timeout, min_transfer_rate } = this.#connection.settings
     const began = now()
     const earned = min_transfer_rate === 0 ? 0 : this.#received / min_transfer_rate
-    client.readDeadline = began + request_body_timeout + earned - this.#waited
+    client.readDeadline = Math.min(began + request_body_timeout + earned - this.#waited, this.#end)
     try {
       if (!(yield* client.fill())) throw this.#fail(bodyCutOff)
     } catch (error) {

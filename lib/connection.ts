@@ -103,12 +103,17 @@ export class Connection implements Peer, Drainable {
     return identities.mayServe(tls.identity, host.replace(/:\d*$/, ''))
   }
 
-  /** Begins the wait for a request: until when it may last, shorter once the server stops. */
-  beginIdle(): void {
+  /**
+   * Begins the wait for request `count` of the connection: until when it may last, shorter once the server stops. The first is
+   * due at once: a client connects since it has one.
+   */
+  beginIdle(count: number): void {
     const time = now()
     // It goes on waiting if it could not be put to rest.
     const again = this.idleUntil > time
-    if (!again) this.idleUntil = time + (this.service.draining ? idleGrace : this.settings.keepalive_idle_timeout)
+    const { request_header_timeout, keepalive_idle_timeout } = this.settings
+    const patience = count === 1 ? request_header_timeout : keepalive_idle_timeout
+    if (!again) this.idleUntil = time + (this.service.draining ? idleGrace : patience)
     this.idle = true
     this.client.readDeadline = again || !this.mayRest ? this.idleUntil : Math.min(this.idleUntil, time + restAfter)
   }

@@ -1,8 +1,13 @@
 import { breathe, now, scope, type Op } from '../lev/index.js'
-import { handshake, type Identities } from '../tls/index.js'
+import { handshake, NotTlsError, type Identities } from '../tls/index.js'
 import type { Connection } from './connection.js'
+import type { Refusal } from './http1/refusal.js'
 import { idleTimeout, processRequest } from './request.js'
+import { refusalText } from './respond.js'
 import { putToRest } from './rest.js'
+
+/** What a client is told, in the clear, that does not speak TLS where TLS is served. */
+const notTls: Refusal = { status: 400, reason: 'this port speaks HTTPS; the request was sent as plain HTTP' }
 
 /** Seconds and bytes that a connection is still read for after its last answer, so that the client receives that. */
 export const lingerSeconds = 2
@@ -62,7 +67,7 @@ function* endLate(connection: Connection): Op<void> {
   }
 }
 
-/** The TLS handshake. A failed one is the client's affair and costs a debug line. */
+/** The TLS handshake. A failed one is the client's affair and costs a debug line; plain HTTP gets a response in plain HTTP. */
 function* shakeHands(connection: Connection, identities: Identities): Op<boolean> {
   const { client, settings } = connection
   client.readDeadline = now() + settings.tls_handshake_timeout
@@ -75,8 +80,14 @@ function* shakeHands(connection: Connection, identities: Identities): Op<boolean
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     connection.logger.debug({ client_ip: connection.client_ip, reason }, 'TLS handshake failed')
+    if (error instanceof NotTlsError) yield* refuseInTheClear(connection)
     return false
   } finally {
     connection.idle = false
   }
+}
+
+function* refuseInTheClear({ client }: Connection): Op<void> {
+  client.put(refusalText(notTls))
+  yield* client.linger(lingerSeconds, lingerBytes)
 }

@@ -71,7 +71,7 @@ function beginWait(exchange: Exchange): void {
   const { connection } = exchange
   if (exchange.phase !== 'idle') return
   if (!connection.reader.begun) {
-    if (!connection.idle) connection.beginIdle()
+    if (!connection.idle) connection.beginIdle(exchange.count)
     return
   }
   connection.idle = false

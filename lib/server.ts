@@ -63,8 +63,7 @@ export class Server {
    */
   serve(): Promise<void> {
     if (this.#serving !== null) return Promise.reject(new StateError('the server is serving already'))
-    const stopping = lev.channel<number>(1)
-    let asked = false
+    const stopping = lev.channel<number>(Infinity)
     const served = lev.run(() => this.#serve(stopping))
     served.catch((error: unknown) => error instanceof BindError && tellOnOneLine(error))
     const done = served.finally(() => {
@@ -74,8 +73,7 @@ export class Server {
     this.#serving = {
       done,
       stop(drain) {
-        if (!asked) stopping.trySend(drain)
-        asked = true
+        stopping.trySend(drain)
       },
     }
     return done
@@ -88,7 +86,8 @@ export class Server {
 
   /**
    * Stops: no new connections; requests in flight finish, and tell their clients to close; idle connections close. What
-   * is left after `drain` seconds is cancelled. Harmless when the server does not serve.
+   * is left after `drain` seconds is cancelled; of several calls, the one whose time is over first counts. Harmless when the
+   * server does not serve.
    * @returns a promise that ends when the server has stopped; it rejects with RangeError for a `drain` that is no time
    */
   async stop({ drain = this.#service.settings.drain }: StopOptions = {}): Promise<void> {
@@ -140,11 +139,11 @@ export class Server {
         accepting.cancel('drain')
         service.draining = true
         for (const connection of service.connections) connection.drain()
-        try {
-          yield* lev.timeout(drain, service.emptied())
-        } catch (error) {
-          if (!(error instanceof lev.TimeoutError)) throw error
-        }
+        connections.spawn(function* () {
+          yield* service.emptied()
+          stopping.trySend(0)
+        })
+        yield* countDown(drain, stopping)
         connections.cancel('drain')
       })
     } finally {
@@ -177,6 +176,20 @@ function addressTexts({ ip, port }: Address, secure: boolean): string[] {
   const interfaces = wildcard ? Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []) : []
   const ips = interfaces.filter(({ family, scopeid }) => (ip === '::' || family === 'IPv4') && !scopeid).map(({ address }) => address)
   return (ips.length > 0 ? ips : [ip]).map((one) => `http${secure ? 's' : ''}://${one.includes(':') ? `[${one}]` : one}:${port}`)
+}
+
+/** Waits for `seconds`, or less: each value of `limits` allows that many seconds from when it comes. */
+function* countDown(seconds: number, limits: lev.Channel<number>): Op<void> {
+  let end = lev.now() + seconds
+  do {
+    try {
+      const limit = yield* lev.timeout(end - lev.now(), limits.receive())
+      end = Math.min(end, lev.now() + (limit ?? 0))
+    } catch (error) {
+      if (!(error instanceof lev.TimeoutError)) throw error
+      return
+    }
+  } while (lev.now() < end)
 }
 
 /** Accepts connections and gives each a task of its own. */

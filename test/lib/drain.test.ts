@@ -181,3 +181,31 @@ t.test('the setting drain is how long stop waits; stop may say otherwise', async
     })
   }
 })
+
+t.test('of two calls of stop, the one whose time is over first counts', async (t) => {
+  for (const [first, second, seconds] of [[30, 0, 1], [30, 2, 3], [2, 30, 2]]) {
+    await virtually({}, sleeper, function* ({ server, connect }: World) {
+      const client = yield* connect(request('GET /1000'))
+      yield* lev.sleep(1)
+      const began = lev.now()
+      const stopped = [server.stop({ drain: first })]
+      yield* lev.sleep(1)
+      stopped.push(server.stop({ drain: second }))
+      for (const done of stopped) yield* lev.wait(done)
+      t.ok(Math.abs(lev.now() - began - seconds) < 0.1, `${first} s, a second later ${second} s: over after ${lev.now() - began} s`)
+      client.stream.close()
+    })
+  }
+})
+
+t.test('the stricter call counts also if both come in one turn', async (t) => {
+  await virtually({}, sleeper, function* ({ server, connect }: World) {
+    const client = yield* connect(request('GET /1000'))
+    yield* lev.sleep(1)
+    const began = lev.now()
+    const stopped = [server.stop({ drain: 30 }), server.stop({ drain: 0 })]
+    for (const done of stopped) yield* lev.wait(done)
+    t.ok(lev.now() - began < 0.1, `over after ${lev.now() - began} s`)
+    client.stream.close()
+  })
+})

@@ -4,7 +4,7 @@ import t from 'tap'
 import type { Config, Handler } from '../../lib/index.js'
 import { Certificates } from '../tls/certificates.js'
 import { curl } from '../support/curl.js'
-import { readResponses } from '../support/responses.js'
+import { readResponses, valueOf } from '../support/responses.js'
 import { request, serve } from '../support/serving.js'
 
 const made = new Certificates()
@@ -111,8 +111,19 @@ t.test('what is no TLS costs a debug line', async (t) => {
   const { connect, log } = await serve(t, { ssl, log_level: 'debug' }, facts)
   const client = await connect(request('GET /'))
   await client.over
-  t.equal(client.text, '')
   const lines = log.entries.filter((entry) => /handshake/.test(String(entry.message)))
   t.equal(lines.length, 1)
   t.equal(lines[0].level, 'debug')
+})
+
+t.test('plain HTTP where TLS is served gets a 400 in plain text', async (t) => {
+  const { ask, port, log } = await serve(t, { ssl }, facts)
+  for (const text of [request('GET /'), request('POST / HTTP/1.0', {}, 'x'.repeat(100_000)), 'G']) {
+    const response = await ask(text, 'GET')
+    t.equal(response.status, 400)
+    t.match(valueOf(response, 'content-type'), /^text\/plain/)
+    t.equal(response.body.toString(), 'Bad Request: this port speaks HTTPS; the request was sent as plain HTTP\n')
+  }
+  t.equal((await curl(urls('localhost', port))).code, 0, 'the next client is served')
+  t.equal(log.of('error').length, 0)
 })

@@ -108,7 +108,7 @@ t.test('timeouts', async (t) => {
     t.ok(Math.abs(actual - expected) < 0.06, `${actual} s, expected ${expected} s`)
   }
   const cases: [string, server.Config, string, number | null, number][] = [
-    ['keepalive timeout', { keepalive_idle_timeout: 3 }, '', null, 3],
+    ['keepalive timeout', { request_header_timeout: 3 }, '', null, 3],
     ['request header timeout', { request_header_timeout: 4 }, 'G', 408, 4],
     ['request header timeout', { request_header_timeout: 4 }, 'GET / HTTP/1.1\r\nHost: t\r\n', 408, 4],
     ['request body timeout', { request_body_timeout: 5 },

@@ -27,13 +27,13 @@ const worlds = [{}, { seed: 7, segment: 1 }, { seed: 8, segment: 5 }, { seed: 9,
 
 t.test('keepalive_idle_timeout: an idle connection is closed without a word', async (t) => {
   for (const options of worlds) {
-    await virtually({ keepalive_idle_timeout: 15 }, echo, function* ({ connect, log }: World) {
+    await virtually({ keepalive_idle_timeout: 15, request_header_timeout: 10 }, echo, function* ({ connect, log }: World) {
       const silent = yield* connect()
       const began = lev.now()
       const { responses, at, ending } = yield* silent.all()
       t.equal(responses.length, 0)
       t.equal(ending, 'end')
-      atTime(t, at, began + 15, 'a connection that never says a thing')
+      atTime(t, at, began + 10, 'a connection that never says a thing is under request_header_timeout')
 
       const client = yield* connect(request('GET /'))
       yield* client.responses(1)
@@ -176,4 +176,19 @@ t.test('the handler has all the time it wants: no timeout of reading reaches int
     const time = log.of('access')[0].time
     t.ok(typeof time === 'number' && time >= 1000 && time < 1000.1, `the log says how long: ${String(time)}`)
   })
+})
+
+t.test('content that no handler reads holds its connection for 2 s, whatever request_body_timeout is', async (t) => {
+  for (const options of worlds) {
+    for (const framing of ['Content-Length: 10\r\n\r\n1234', 'Transfer-Encoding: chunked\r\n\r\n4\r\n1234\r\n']) {
+      await virtually({ buffer_body: () => false }, () => 'unread', function* ({ connect }: World) {
+        const client = yield* connect(`POST / HTTP/1.1\r\nHost: test\r\n${framing}`)
+        const began = lev.now()
+        const { responses, at, ending } = yield* client.all()
+        t.equal(ending, 'end')
+        t.strictSame(responses.map(({ status }) => status), [200])
+        atTime(t, at, began + 2, 'its rest is waited for')
+      }, options)
+    }
+  }
 })

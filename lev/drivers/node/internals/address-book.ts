@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import { isIPv4, type Socket } from 'node:net'
 import type { Address } from '../../driver.js'
 import { isOpen } from './gate.js'
 
@@ -37,11 +37,18 @@ export class AddressBook {
     if (isOpen('addressBook') && isNamed(handle)) {
       const into: Record<string, unknown> = {}
       if (handle[ask](into) !== 0 || typeof into.address !== 'string') return nowhere
-      return { ip: into.address, port: Number(into.port) }
+      return { ip: unmapped(into.address), port: Number(into.port) }
     }
     const { localAddress, localPort, remoteAddress, remotePort } = socket
-    return ask === 'getsockname' ? { ip: localAddress ?? '', port: localPort ?? 0 } : { ip: remoteAddress ?? '', port: remotePort ?? 0 }
+    return ask === 'getsockname'
+      ? { ip: unmapped(localAddress ?? ''), port: localPort ?? 0 }
+      : { ip: unmapped(remoteAddress ?? ''), port: remotePort ?? 0 }
   }
+}
+
+/** An IPv4 peer of a socket that is bound to `::` has an IPv6 address that only wraps its own: here it is its own. */
+function unmapped(ip: string): string {
+  return ip.startsWith('::ffff:') && isIPv4(ip.slice(7)) ? ip.slice(7) : ip
 }
 
 function isNamed(value: unknown): value is NamedHandle {
