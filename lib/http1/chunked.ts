@@ -1,4 +1,4 @@
-import { HEX, VALUE } from './bytes.js'
+import { HEX, TOKEN, VALUE } from './bytes.js'
 import { FieldLines } from './field-lines.js'
 import type { HeadLimits } from './field-lines.js'
 import { FieldBlock } from './headers.js'
@@ -37,12 +37,16 @@ export const FORBIDDEN_TRAILERS: ReadonlySet<string> = new Set([
 
 // Not imported: see field-lines.ts.
 const hex = HEX
+const token = TOKEN
 const value = VALUE
 const HTAB = 0x09
 const LF = 0x0a
 const CR = 0x0d
 const SP = 0x20
+const QUOTE = 0x22
 const SEMICOLON = 0x3b
+const EQUALS = 0x3d
+const BACKSLASH = 0x5c
 
 // What the reader is about to read.
 const SIZE = 0
@@ -55,9 +59,46 @@ const CONTENT_END = 6
 const TRAILERS = 7
 const OVER = 8
 
+// Where in an extension it is: *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ) (RFC 9112 7.1.1).
+const NAME_START = 0
+const NAME = 1
+const NAME_END = 2
+const VALUE_START = 3
+const TOKEN_VALUE = 4
+const QUOTED = 5
+const QUOTED_PAIR = 6
+const QUOTED_END = 7
+const VALUE_END = 8
+const BAD = 9
+
+/** The state behind a byte of an extension, other than the CR that may end it in NAME, TOKEN_VALUE and QUOTED_END. */
+function afterByte(state: number, byte: number): number {
+  const space = byte === SP || byte === HTAB
+  switch (state) {
+    case NAME_START:
+      return space ? NAME_START : token[byte] !== 0 ? NAME : BAD
+    case NAME:
+      if (token[byte] !== 0) return NAME
+      return space ? NAME_END : afterByte(NAME_END, byte)
+    case NAME_END:
+      if (space) return NAME_END
+      return byte === EQUALS ? VALUE_START : byte === SEMICOLON ? NAME_START : BAD
+    case VALUE_START:
+      if (space) return VALUE_START
+      return byte === QUOTE ? QUOTED : token[byte] !== 0 ? TOKEN_VALUE : BAD
+    case QUOTED:
+      return byte === QUOTE ? QUOTED_END : byte === BACKSLASH ? QUOTED_PAIR : value[byte] !== 0 ? QUOTED : BAD
+    case QUOTED_PAIR:
+      return value[byte] !== 0 ? QUOTED : BAD
+    default:
+      if (state === TOKEN_VALUE && token[byte] !== 0) return TOKEN_VALUE
+      return space ? VALUE_END : byte === SEMICOLON ? NAME_START : BAD
+  }
+}
+
 /**
  * Reads a chunked body (RFC 9112 7.1), strictly: lines end in CRLF and nothing else, sizes are bounded in digits and
- * value, extensions are skipped and bounded. A body that grows beyond `maxBody` is refused as soon as its size is
+ * value, extensions are checked, skipped and bounded. A body that grows beyond `maxBody` is refused as soon as its size is
  * known. The bytes may come in any pieces, at any place; a chunk costs no memory.
  *
  * ```ts
@@ -86,6 +127,7 @@ export class ChunkedReader {
   #digits = 0
   #size = 0
   #extension = 0
+  #extensionState = NAME_START
   #overhead = 0
   #left = 0
 
@@ -182,13 +224,22 @@ export class ChunkedReader {
     if (this.#state === BEFORE_EXTENSION) {
       while (i < stop && (buf[i] === SP || buf[i] === HTAB)) i++
       if (i < stop && buf[i] !== SEMICOLON) return this.#refuse(refusals.chunkSize, i)
-      if (i < stop) this.#state = EXTENSION
+      if (i < stop) {
+        this.#state = EXTENSION
+        this.#extensionState = VALUE_END
+      }
     }
-    if (this.#state === EXTENSION) while (i < stop && value[buf[i]] !== 0) i++
+    if (this.#state === EXTENSION) {
+      for (; i < stop && buf[i] !== CR; i++) {
+        this.#extensionState = afterByte(this.#extensionState, buf[i])
+        if (this.#extensionState === BAD) return this.#refuse(refusals.chunkExtension, i)
+      }
+    }
     this.#extension += i - from
     if (this.#extension > MAX_EXTENSION) return this.#refuse(refusals.chunkExtensionTooLong, i)
     if (i === end) return i
-    if (buf[i] !== CR) return this.#refuse(refusals.chunkExtension, i)
+    const state = this.#extensionState
+    if (state !== NAME && state !== TOKEN_VALUE && state !== QUOTED_END) return this.#refuse(refusals.chunkExtension, i)
     this.#state = SIZE_END
     return i + 1
   }

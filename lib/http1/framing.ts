@@ -9,7 +9,7 @@ const KEEP_ALIVE = 2
 const UPGRADE = 4
 
 const LENGTHS = /^[0-9]+(?:[ \t]*,[ \t]*[0-9]+)*$/
-// transfer-coding *( "," transfer-coding ), with parameters (RFC 9112 7), and no empty elements.
+// transfer-coding *( "," transfer-coding ), with parameters (RFC 9112 7).
 const CODING = '[!#$%&\'*+\\-.^_`|~0-9a-z]+'
 const PARAMETER = `[ \\t]*;[ \\t]*${CODING}[ \\t]*=[ \\t]*(?:${CODING}|"(?:[^"\\\\]|\\\\.)*")`
 const CODINGS = new RegExp(`^${CODING}(?:${PARAMETER})*(?:[ \\t]*,[ \\t]*${CODING}(?:${PARAMETER})*)*$`)
@@ -29,6 +29,15 @@ function connectionOptions(buf: Uint8Array, from: number, to: number): number {
     else if (stop - start === 7 && sameName(buf, start, 'upgrade')) bits |= UPGRADE
   }
   return bits
+}
+
+/** Text without the space and tabs around it. Not `trim`, which takes U+00A0, too: `chunked\xa0` is not `chunked`. */
+function withoutSpace(text: string): string {
+  let from = 0
+  let to = text.length
+  while (from < to && (text[from] === ' ' || text[from] === '\t')) from++
+  while (to > from && (text[to - 1] === ' ' || text[to - 1] === '\t')) to--
+  return text.slice(from, to)
 }
 
 /**
@@ -59,6 +68,8 @@ export class Framing {
   #authorization = false
   #expectation = false
   #upgradeField = false
+  /** A list had empty members: legal (RFC 9110 5.6.1.2), but so odd that its sender gets one response. */
+  #odd = false
 
   reset(): void {
     this.contentLength = -1
@@ -70,6 +81,7 @@ export class Framing {
     this.#authorization = false
     this.#expectation = false
     this.#upgradeField = false
+    this.#odd = false
   }
 
   /** Takes a field whose value is buf[from, to): null, or why the request is refused. */
@@ -86,7 +98,8 @@ export class Framing {
         return this.#takeCoding(buf, from, to)
       case Field.EXPECT:
         this.#expectation = true
-        return to - from === 12 && sameName(buf, from, '100-continue') ? null : refusals.expectation
+        if (to - from === 12 && sameName(buf, from, '100-continue')) return null
+        return this.#members(buf.toString('latin1', from, to).toLowerCase()) === '100-continue' ? null : refusals.expectation
       case Field.UPGRADE:
         this.#upgradeField ||= to > from
         return null
@@ -118,7 +131,7 @@ export class Framing {
     if (connect && body) return refusals.connectBody
     const options = this.#options
     // What follows a CONNECT is a tunnel's to whoever granted it, so nothing may be read as a request behind one.
-    this.keepAlive = (options & CLOSE) === 0 && (modern || (options & KEEP_ALIVE) !== 0) && !connect
+    this.keepAlive = (options & CLOSE) === 0 && (modern || (options & KEEP_ALIVE) !== 0) && !connect && !this.#odd
     // A client that expects no answer of 100 (1.0, no body) must not be sent one (RFC 9110 10.1.1).
     this.expectContinue = this.#expectation && modern && body
     this.upgrade = modern && this.#upgradeField && (options & UPGRADE) !== 0
@@ -156,17 +169,25 @@ export class Framing {
     return null
   }
 
-  // RFC 9112 6.1: only `chunked`, once and alone, is served. Other codings that are well-formed: 501. What hides
-  // `chunked` in other company (twice, not last, with parameters) is an attempt at being read in two ways: 400.
+  // RFC 9112 6.1 and 6.3: only `chunked`, once and alone, is served; other codings before it are 501. Without a final
+  // `chunked` the end of the body cannot be told: 400. So is what hides `chunked` (twice, not last, with parameters).
   #takeCoding(buf: Buffer, from: number, to: number): Refusal | null {
     if (this.#coding !== null) return refusals.transferEncodingRepeated
     this.#coding = 'chunked'
     if (to - from === 7 && sameName(buf, from, 'chunked')) return null
-    const text = buf.toString('latin1', from, to).toLowerCase()
+    const text = this.#members(buf.toString('latin1', from, to).toLowerCase())
+    if (text === 'chunked') return null
     if (!CODINGS.test(text)) return refusals.transferEncoding
-    const last = text.lastIndexOf('chunked')
-    const hidden = last >= 0 && (text.indexOf('chunked') !== last || !/,[ \t]*chunked$/.test(text))
-    this.#coding = hidden ? refusals.transferEncoding : refusals.transferCoding
+    const others = /^(.*),[ \t]*chunked$/.exec(text)?.[1]
+    this.#coding = others === undefined || others.includes('chunked') ? refusals.transferEncoding : refusals.transferCoding
     return null
+  }
+
+  /** A list without its empty members; notes that it had some. */
+  #members(list: string): string {
+    const members = list.split(',').map(withoutSpace)
+    const given = members.filter((member) => member !== '')
+    this.#odd ||= given.length < members.length
+    return given.join(',')
   }
 }

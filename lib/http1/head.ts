@@ -235,9 +235,9 @@ export class HeadReader {
     }
     if (i === stop) return i
     if (buf[i] !== CR) return this.#refuse(refusals.version)
-    const minor = buf[version + MINOR] - 0x30
-    if (buf[version + MAJOR] !== 0x31 || (minor !== 0 && minor !== 1)) return this.#refuse(refusals.versionUnsupported)
-    this.#minorVersion = minor
+    if (buf[version + MAJOR] !== 0x31) return this.#refuse(refusals.versionUnsupported)
+    // A later minor version is processed as the highest that is known (RFC 9110 2.5).
+    this.#minorVersion = buf[version + MINOR] === 0x30 ? 0 : 1
     this.#state = LINE_END
     return i + 1
   }

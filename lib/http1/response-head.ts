@@ -90,7 +90,7 @@ export class ResponseHeadReader {
     const match = STATUS_LINE.exec(buf.toString('latin1', start, cr))
     if (match === null) return this.#refuse(refusals.statusLine)
     const [, major, minor, status, reason] = match
-    if (major !== '1' || (minor !== '0' && minor !== '1')) return this.#refuse(refusals.versionUnsupported)
+    if (major !== '1') return this.#refuse(refusals.versionUnsupported)
     this.#minorVersion = minor === '0' ? 0 : 1
     this.#status = Number(status)
     this.#reason = reason

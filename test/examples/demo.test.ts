@@ -65,7 +65,7 @@ t.test('its routes', { buffered: true }, async (t) => {
   t.equal(await curl(`'${http}/slow?seconds=0.05'`), 'done after 0.05 s\n')
   t.match(await curl(`-w '%{http_code}' ${http}/nowhere`), /Nothing is served at <code>\/nowhere<[^]*404$/)
   t.match(await curl(`-w '%{http_code}' ${http}/broken`), /^Internal Server Error\n500$/)
-  t.match(program.output, /"level":"error".*Error: this handler fails on purpose\\n {4}at .*"msg":"the handler failed"/)
+  await program.printed(/"level":"error".*Error: this handler fails on purpose\\n {4}at .*"msg":"the handler failed"/)
   // What is in flight at Ctrl-C is finished.
   const slow = curl(`'${http}/slow?seconds=1'`)
   await program.printed(/at work for 1 s/)

@@ -34,7 +34,6 @@ const refused: [what: string, text: string, status: number, reason: string][] = 
   ['authority', 'CONNECT / HTTP/1.1\r\nHost: t\r\n\r\n', 400, 'does not fit the method'],
   ['version', 'GET / HTTP/x.1\r\nHost: t\r\n\r\n', 400, 'malformed HTTP version'],
   ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505, 'unsupported HTTP version'],
-  ['HTTP/1.2', 'GET / HTTP/1.2\r\nHost: t\r\n\r\n', 505, 'unsupported HTTP version'],
   ['TLS', '\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03', 400, 'malformed method'],
   ['no colon', head('novalue'), 400, 'without a colon'],
   ['empty name', head(': x'), 400, 'empty field name'],
@@ -54,7 +53,8 @@ const refused: [what: string, text: string, status: number, reason: string][] = 
   ['Transfer-Encoding twice', post('Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked'), 400,
     'repeated Transfer-Encoding'],
   ['Transfer-Encoding in 1.0', 'POST / HTTP/1.0\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n', 400, 'HTTP/1.0'],
-  ['another coding', post('Transfer-Encoding: gzip'), 501, 'unsupported transfer coding'],
+  ['another coding', post('Transfer-Encoding: gzip, chunked'), 501, 'unsupported transfer coding'],
+  ['a coding without chunked behind it', post('Transfer-Encoding: gzip'), 400, 'malformed Transfer-Encoding header'],
   ['CONNECT with a body', 'CONNECT t:1 HTTP/1.1\r\nHost: t:1\r\nContent-Length: 1\r\n\r\nx', 400,
     'CONNECT with a body'],
   ['Content-Type twice', head('Content-Type: a/b\r\nContent-Type: a/b'), 400, 'repeated Content-Type'],
@@ -142,7 +142,7 @@ t.test('curl sees a refusal as what it is', async (t) => {
   t.equal(await status(`${url}/${long}`), '414')
   t.equal(await status('-H', `X-Long: ${long}`, url), '431')
   t.equal(await status('-H', 'Host:', url), '400')
-  t.equal(await status('-H', 'Transfer-Encoding: gzip', url), '501')
+  t.equal(await status('-H', 'Transfer-Encoding: gzip, chunked', url), '501')
   t.equal(await status('-H', 'Expect: x', url), '417')
   t.equal(await status('--data-binary', 'x'.repeat(5000), url), '413')
   t.equal(await status(url), '200')

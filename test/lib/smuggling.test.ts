@@ -22,8 +22,7 @@ const probes: Record<string, string> = {
   'TE: chunked;x=y': post(`${TE}: chunked;x=y`, `0\r\n\r\n${hidden}`),
   'TE: "chunked"': post(`${TE}: "chunked"`, `0\r\n\r\n${hidden}`),
   'TE: empty': post(`${TE}:`, hidden),
-  'TE: ,chunked': post(`${TE}: ,chunked`, `0\r\n\r\n${hidden}`),
-  'TE: chunked,': post(`${TE}: chunked,`, `0\r\n\r\n${hidden}`),
+  'TE: chunked NBSP': post(`${TE}: chunked\xa0,`, `0\r\n\r\n${hidden}`),
   'TE: \\x0bchunked': post(`${TE}: \x0bchunked`, `0\r\n\r\n${hidden}`),
   'TE with a no-break space': post(`${TE}: chunked\xa0`, `0\r\n\r\n${hidden}`),
   'TE space colon': post(`${TE} : chunked`, `0\r\n\r\n${hidden}`),
@@ -69,6 +68,8 @@ const probes: Record<string, string> = {
   'chunk ends with CR': post(`${TE}: chunked`, `1\r\na\r0\r\n\r\n${hidden}`),
   'chunk longer than said': post(`${TE}: chunked`, `1\r\naa\r\n0\r\n\r\n${hidden}`),
   'chunk extension with LF': post(`${TE}: chunked`, `0;a\nb\r\n\r\n${hidden}`),
+  'chunk extension: a quote without an end': post(`${TE}: chunked`, `0;a="\r\n\r\n${hidden}`),
+  'chunk extension without a name': post(`${TE}: chunked`, `0;=b\r\n\r\n${hidden}`),
   'chunk extension with CR': post(`${TE}: chunked`, `0;a\rb\r\n\r\n${hidden}`),
   'trailers end with LF': post(`${TE}: chunked`, `0\r\nX: y\n\n${hidden}`),
   'trailer: Content-Length': post(`${TE}: chunked`, `0\r\nContent-Length: 5\r\n\r\n${hidden}`),
@@ -120,6 +121,23 @@ t.test('refused with a close; what follows is never answered', async (t) => {
     client.close()
   }
   t.strictSame(calls, [], 'no handler was called, for none of them')
+})
+
+t.test('lists with empty members are read, and are the last of their connection', async (t) => {
+  const calls: string[] = []
+  const { connect } = await serve(t, {}, (_method, query, _args, _headers, body) => {
+    calls.push(query)
+    return body
+  })
+  const fields = [`${TE}: ,chunked`, `${TE}: chunked,`, `${TE}: , ,chunked ,`, `${TE}: chunked\r\nExpect: 100-continue,`]
+  for (const field of fields) {
+    const client = await connect(post(field, `4\r\nbody\r\n0\r\n\r\n${hidden}`))
+    const responses = await client.all()
+    t.strictSame(responses.filter(({ status }) => status !== 100).map(({ status, body }) => [status, body.toString()]), [[200, 'body']], field)
+    t.ok(saysClose(responses[responses.length - 1]), field)
+    client.close()
+  }
+  t.strictSame(calls, fields.map(() => '/first'))
 })
 
 t.test('in pieces of any size the same', async (t) => {

@@ -18,17 +18,22 @@ const bodies = [
 const fragments = [
   '\r\n', '\r', '\n', '\r\n\r\n', '0\r\n', '0\r\n\r\n', '1\r\n', 'f', 'F', '0', '5',
   '00000000000000000', 'ffffffffffffffff',
-  ';', ';a=b', ' ', '\t', '\0', '\x7f', '\xff', ':', 'A: b\r\n', 'Host: a\r\n', '0x', '-', '+', 'g',
+  ';', ';a=b', '"', '=', '\\', ' ', '\t', '\0', '\x7f', '\xff', ':', 'A: b\r\n', 'Host: a\r\n', '0x', '-', '+', 'g',
   'x'.repeat(30), ';' + 'x'.repeat(1100),
   ('1;' + 'x'.repeat(500) + '\r\na\r\n').repeat(20),
 ]
+
+const token = '[!#$%&\'*+\\-.^_`|~0-9A-Za-z]+'
+const quoted = '"(?:[\\t\\x20\\x21\\x23-\\x5b\\x5d-\\x7e\\x80-\\xff]|\\\\[\\t\\x20-\\x7e\\x80-\\xff])*"'
+const extension = `[ \\t]*;[ \\t]*${token}(?:[ \\t]*=[ \\t]*(?:${token}|${quoted}))?`
+const sizeLine = new RegExp(`^([0-9A-Fa-f]{1,16})(?:${extension})*\\r\\n`)
 
 // A second reading of the same grammar: chunk by chunk, with patterns over the whole text. Null: not a body.
 function model(text: string, maxBody: number): { content: string; used: number } | null {
   let content = ''
   let at = 0
   for (;;) {
-    const line = /^([0-9A-Fa-f]{1,16})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n/.exec(text.slice(at))
+    const line = sizeLine.exec(text.slice(at))
     if (line === null) return null
     at += line[0].length
     const size = parseInt(line[1], 16)

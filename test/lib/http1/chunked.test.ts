@@ -13,7 +13,8 @@ t.test('bodies', async (t) => {
     ['0000000000000005\r\nhello\r\n0000000000000000\r\n\r\n', 'hello'],
     ['4\r\n\r\n\0\xff\r\n000\r\n\r\n', '\r\n\0\xff'],
     ['5;a\r\nhello\r\n0;b=c;d="e;f"\r\n\r\n', 'hello'],
-    ['5 \t ; a = "b\t\xe9"\r\nhello\r\n0;\r\n\r\n', 'hello'],
+    ['5 \t ; a = "b\t\xe9"\r\nhello\r\n0\r\n\r\n', 'hello'],
+    ['5;a=b;c="d\\"e"\r\nhello\r\n0 ;a;b \t= c ; d=""\r\n\r\n', 'hello'],
   ]
   for (const [text, content] of good) {
     const { result, used, body } = readBody(text + 'GET / HTTP/1.1')
@@ -41,7 +42,9 @@ t.test('malformed', async (t) => {
     ['1;a\n', 'malformed chunk extension'],
     ['1;a\0\r\n', 'malformed chunk extension'],
     ['1;"\x7f"\r\n', 'malformed chunk extension'],
-    ['1;a="\r\n"\r\n', 'malformed chunk size'],
+    ['1;a="\r\n"\r\n', 'malformed chunk extension'],
+    ...['', '=b', 'a="b', 'a="b\\', 'a b', ';a', 'a=', 'a= ', 'a ', 'a=b ', 'a="b"c', 'a="b" ', 'a=b c', 'a=b=c', '"a"', 'a;', 'a="\\\x01"']
+      .map((text): [string, string] => [`1;${text}\r\nx\r\n`, 'malformed chunk extension']),
     ['1;a\r\r\n', 'bare CR'],
     ['1\r\nab\r\n', 'chunk data not followed by CRLF'],
     ['1\r\na\n0\r\n\r\n', 'chunk data not followed by CRLF'],

@@ -64,11 +64,14 @@ t.test('Transfer-Encoding', async (t) => {
   for (const text of ['chunked', 'Chunked', 'CHUNKED ', '\tchunked']) {
     t.match(with11(`Transfer-Encoding: ${text}`).head, { chunked: true, contentLength: -1 }, text)
   }
-  for (const text of ['gzip', 'identity', 'gzip, chunked', 'GZIP,\tchunked', 'gzip;q="a,b" , chunked', 'x-a;b=c']) {
+  for (const text of ['chunked,', ', chunked', ' ,\t, chunked , ,']) {
+    t.match(with11(`Transfer-Encoding: ${text}`).head, { chunked: true, contentLength: -1, keepAlive: false }, text)
+  }
+  for (const text of ['gzip, chunked', 'GZIP,\tchunked', 'gzip;q="a,b" , chunked', ',gzip,,chunked,']) {
     t.same(with11(`Transfer-Encoding: ${text}`).refusal, { status: 501, reason: 'unsupported transfer coding' }, text)
   }
   const malformed = [
-    '', 'chunked, gzip', 'chunked, chunked', 'chunked,', ', chunked', 'chunked;a=b', 'chunked ;', '"chunked"',
+    'gzip', 'identity', 'x-a;b=c', 'gzip,', '', 'chunked, gzip', 'chunked, chunked', 'chunked;a=b', 'chunked ;', '"chunked"',
     'chun ked', 'xchunked', 'chunkedx', '\x80chunked', 'chunked\xa0', 'gzip chunked', 'gzip;a="chunked", chunked',
     'gzip, chunked, x', ',', 'a;', 'a=b',
   ]
@@ -127,6 +130,9 @@ t.test('Expect', async (t) => {
   const body = 'Content-Length: 5'
   t.equal(with11('Expect: 100-continue', body).head?.expectContinue, true)
   t.equal(with11('Expect: 100-Continue', 'Transfer-Encoding: chunked').head?.expectContinue, true)
+  for (const text of ['100-continue,', ',100-continue', ', 100-Continue ,,']) {
+    t.match(with11(`Expect: ${text}`, body).head, { expectContinue: true, keepAlive: false }, text)
+  }
   t.equal(with11('Expect: 100-continue').head?.expectContinue, false, 'nothing to wait for')
   t.equal(with11('Expect: 100-continue', 'Content-Length: 0').head?.expectContinue, false)
   t.equal(with10('Expect: 100-continue', body).head?.expectContinue, false)
