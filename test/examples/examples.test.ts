@@ -58,5 +58,5 @@ t.test('cancellation', { buffered: true }, async (t) => {
 t.test('memory-test', { buffered: true }, async (t) => {
   const program = start(t, 'memory-test')
   t.same(await program.ended, { code: 0, signal: null })
-  t.match(program.output, /# pass 2\n# fail 0/)
+  t.match(program.output, /[#ℹ] pass 2\n[#ℹ] fail 0/)
 })
