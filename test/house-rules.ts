@@ -28,6 +28,10 @@ const tlsNames = new Set(['createSecureContext', 'checkServerIdentity', 'rootCer
 const clockNames = new Set(['setTimeout', 'setInterval', 'setImmediate', 'performance'])
 const clockMembers = new Set(['Date.now', 'process.hrtime', 'process.uptime', 'AbortSignal.timeout'])
 
+/** Parts of Node's that it does not document, and the room in which they stand behind a gate. */
+const privateNames = new Set(['_handle', '_writeState', 'writeQueueSize', 'useUserBuffer'])
+const internalsFolder = 'lev/drivers/node/internals/'
+
 /** All TypeScript files below `folders`. */
 export function readSources(root: string, folders: readonly string[]): Source[] {
   const sources: Source[] = []
@@ -139,11 +143,15 @@ function checkTlsNames(layer: string, node: ts.Node, tell: (what: string) => voi
 
 function checkNodes(path: string, file: ts.SourceFile, tell: (node: ts.Node, what: string) => void): void {
   const isDriver = path.startsWith('lev/drivers/')
+  const isInternal = path.startsWith(internalsFolder)
   const visit = (node: ts.Node): void => {
     if (node.kind === ts.SyntaxKind.AnyKeyword) tell(node, 'the type any')
     if (ts.isNonNullExpression(node)) tell(node, 'a ! that silences the compiler')
     if (ts.isAsExpression(node) && ts.isAsExpression(skip(node.expression))) tell(node, 'a cast of a cast')
     if (!isDriver) checkClock(node, tell)
+    if (!isInternal && (ts.isIdentifier(node) || ts.isStringLiteralLike(node)) && privateNames.has(node.text)) {
+      tell(node, `only ${internalsFolder} may use ${node.text}`)
+    }
     ts.forEachChild(node, visit)
   }
   visit(file)

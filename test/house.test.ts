@@ -45,6 +45,8 @@ const bad: [string, Record<string, string>, RegExp][] = [
   ['the clock as a date', { 'lib/a.ts': 'new Date()' }, /new Date\(\)/],
   ['the other clock', { 'lib/a.ts': 'performance.now()' }, /may use performance/],
   ['the third clock', { 'lib/a.ts': 'process.hrtime.bigint()' }, /may use process\.hrtime/],
+  ['a private part of Node', { 'lev/drivers/a.ts': 'socket._handle' }, /internals\/ may use _handle/],
+  ['a private part of Node, as text', { 'lib/a.ts': 'Reflect.get(socket, \'_handle\')' }, /internals\/ may use _handle/],
   ['any', { 'lib/a.ts': 'const a: any = 1' }, /the type any/],
   ['any, hidden', { 'lev/a.ts': 'const a = new Map<string, (() => any)[]>()' }, /the type any/],
   ['a cast of a cast', { 'tls/a.ts': 'const a = (1 as unknown) as string' }, /a cast of a cast/],
