@@ -1,8 +1,13 @@
 import { captureContext, type Snapshot } from './async-context.js'
 import type { Driver } from './drivers/driver.js'
 import { messageOf } from './foreign.js'
-import { RunQueue, type Runnable } from './run-queue.js'
+import { Ring } from './ring.js'
 import { Timers } from './timers.js'
+
+/** What the loop runs when it is ready: a task, mostly. */
+export interface Runnable {
+  run(): void
+}
 
 /** What gathers output while tasks run and sends it when they pause: a stream. */
 export interface Flushable {
@@ -32,9 +37,9 @@ export class Loop {
   readonly whenStuck = new Set<() => void>()
   /** The async context that the loop was made in: what tasks run in that have none of their own. */
   readonly context: Snapshot = captureContext()
-  readonly #ready = new RunQueue()
+  readonly #ready = new Ring<Runnable>()
   /** Those that let the others go first. */
-  readonly #later = new RunQueue()
+  readonly #later = new Ring<Runnable>()
   #gathered: Flushable[] = []
   readonly #report: Report
   #turning = false

@@ -1,29 +1,21 @@
 import { ClosedError, UsageError } from './errors.js'
+import { Line } from './line.js'
 import { suspend, type Op } from './op.js'
+import { Ring } from './ring.js'
 
 /** First in, first out: who waits for something, each with a way to leave. */
 class Waiters<T> {
-  readonly #resumes = new Set<(value: T) => void>()
-
-  get size(): number {
-    return this.#resumes.size
-  }
+  readonly #resumes = new Line<(value: T) => void>()
 
   wait(): Op<T> {
-    return suspend<T>((resume) => {
-      this.#resumes.add(resume)
-      return () => this.#resumes.delete(resume)
-    })
+    return suspend<T>((resume) => this.#resumes.join(resume))
   }
 
-  /** Wakes the one that has waited longest; false if nobody waits. */
+  /** Wakes the one that has waited longest; false if none waits. */
   wake(value: T): boolean {
-    for (const resume of this.#resumes) {
-      this.#resumes.delete(resume)
-      resume(value)
-      return true
-    }
-    return false
+    const resume = this.#resumes.take()
+    resume?.(value)
+    return resume !== null
   }
 
   wakeAll(value: T): void {
@@ -118,50 +110,43 @@ export function channel<T>(capacity = 0): Channel<T> {
   if (capacity !== Infinity && (!Number.isInteger(capacity) || capacity < 0)) {
     throw new RangeError(`channel: capacity must be a whole number from 0, got ${capacity}`)
   }
-  const queue: T[] = []
+  const queue = new Ring<T>()
   const receivers = new Waiters<{ value: T } | null>()
-  const senders = new Set<{ value: T; taken: (sent: boolean) => void }>()
+  const senders = new Line<{ readonly value: T; readonly taken: (sent: boolean) => void }>()
   let closed = false
 
   function trySend(value: T): boolean {
     if (closed) throw new ClosedError('the channel is closed')
     if (value === null) throw new UsageError('null cannot be sent: it means the end of the channel')
     if (receivers.wake({ value })) return true
-    if (queue.length >= capacity) return false
+    if (queue.size >= capacity) return false
     queue.push(value)
     return true
   }
 
   /** Lets the sender that waits longest put its value into the queue. */
   function admit(): void {
-    for (const sender of senders) {
-      senders.delete(sender)
-      queue.push(sender.value)
-      sender.taken(true)
-      return
-    }
+    const sender = senders.take()
+    if (sender === null) return
+    queue.push(sender.value)
+    sender.taken(true)
   }
 
   function tryReceive(): T | null {
-    if (queue.length === 0) admit()
-    if (queue.length === 0) return null
-    const value = queue.shift() as T
-    if (queue.length < capacity) admit()
+    if (queue.size === 0) admit()
+    const value = queue.take()
+    if (value !== null && queue.size < capacity) admit()
     return value
   }
 
   return {
     get size() {
-      return queue.length
+      return queue.size
     },
     trySend,
     *send(value) {
       if (trySend(value)) return
-      const sent = yield* suspend<boolean>((taken) => {
-        const sender = { value, taken }
-        senders.add(sender)
-        return () => senders.delete(sender)
-      })
+      const sent = yield* suspend<boolean>((taken) => senders.join({ value, taken }))
       if (!sent) throw new ClosedError('the channel was closed before the value was received')
     },
     tryReceive,
@@ -174,8 +159,7 @@ export function channel<T>(capacity = 0): Channel<T> {
     close() {
       closed = true
       receivers.wakeAll(null)
-      for (const sender of senders) sender.taken(false)
-      senders.clear()
+      for (let sender = senders.take(); sender !== null; sender = senders.take()) sender.taken(false)
     },
   }
 }

@@ -1,4 +1,5 @@
 import type { Suspension, Waker } from '../../lev/index.js'
+import { Ring } from '../../lev/ring.js'
 import type { Message } from './messages.js'
 
 /** Bytes of messages that nobody has taken yet at which no more are read: the other side then feels backpressure. */
@@ -32,12 +33,11 @@ export class Wakeup implements Suspension {
 
 /** Messages that have arrived and wait to be taken. */
 export class Inbox {
-  readonly #messages: (Message | null)[] = []
-  #head = 0
+  readonly #messages = new Ring<Message>()
   #cost = 0
 
   get isEmpty(): boolean {
-    return this.#head === this.#messages.length
+    return this.#messages.size === 0
   }
 
   get isFull(): boolean {
@@ -51,15 +51,13 @@ export class Inbox {
 
   /** The message that came first; null if there is none. */
   take(): Message | null {
-    if (this.#head === this.#messages.length) return null
-    const message = this.#messages[this.#head]
-    this.#messages[this.#head++] = null
-    if (this.#head === this.#messages.length) this.#messages.length = this.#head = 0
-    this.#cost -= (message?.length ?? 0) + overhead
+    const message = this.#messages.take()
+    if (message !== null) this.#cost -= message.length + overhead
     return message
   }
 
   clear(): void {
-    this.#messages.length = this.#head = this.#cost = 0
+    this.#messages.clear()
+    this.#cost = 0
   }
 }
