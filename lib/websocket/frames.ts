@@ -58,8 +58,13 @@ export interface FrameRules {
   readonly masked: boolean
   /** Whether messages may be compressed. */
   readonly compression: boolean
-  /** Most bytes of one message, as they stand in its frames. */
+  /** Most bytes of one message. */
   readonly limit: number
+}
+
+/** Most bytes of a compressed message in its frames: what does not compress becomes a little larger. */
+function compressedLimit(limit: number): number {
+  return limit + (limit >>> 6) + 1024
 }
 
 /**
@@ -150,7 +155,7 @@ export class FrameReader {
     }
     const opcode = head & 0x0f
     // A message that will be too big is refused before its bytes come.
-    if (opcode < CLOSE && this.#messageLength + length > this.#rules.limit) return this.#fail(failures.tooBig)
+    if (opcode < CLOSE && this.#messageLength + length > this.#rules.limit && this.#isTooBig(head, length)) return this.#fail(failures.tooBig)
     if (this.#rules.masked) {
       if (end - at < 4) return NEED_MORE
       this.mask = buf.readInt32LE(at)
@@ -168,6 +173,11 @@ export class FrameReader {
     this.remaining = length
     this.dataStart = this.dataEnd = this.position = at
     return at === end && length > 0 ? NEED_MORE : this.#piece(at, end)
+  }
+
+  #isTooBig(head: number, length: number): boolean {
+    const compressed = (head & 0x0f) === CONTINUATION ? this.compressed : (head & RSV1) !== 0
+    return !compressed || this.#messageLength + length > compressedLimit(this.#rules.limit)
   }
 
   #control(opcode: number, at: number, length: number, end: number): FrameEvent {

@@ -1,7 +1,7 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { roomFor } from '../../lev/room.js'
 import {
-  CLOSE, CONTROL, DATA, FAILED, FrameReader, isCloseCode, NEED_MORE, PING, TEXT, tooBig, xor, type Failure, type FrameRules,
+  CLOSE, CONTROL, DATA, FAILED, FrameReader, isCloseCode, NEED_MORE, PING, TEXT, tooBig, xor, type Failure,
 } from './frames.js'
 import { Utf8Check } from './utf8.js'
 
@@ -65,10 +65,7 @@ export class MessageReader {
   constructor(rules: { readonly masked: boolean; readonly limit: number }, decompressor: Decompressor | null) {
     this.#limit = rules.limit
     this.#decompressor = decompressor
-    // What does not compress becomes a little larger.
-    const limit = decompressor === null ? rules.limit : rules.limit + (rules.limit >>> 6) + 1024
-    const frameRules: FrameRules = { masked: rules.masked, compression: decompressor !== null, limit }
-    this.#frames = new FrameReader(frameRules)
+    this.#frames = new FrameReader({ ...rules, compression: decompressor !== null })
   }
 
   /** Whether messages may be compressed. */

@@ -54,6 +54,7 @@ t.test('what one side packs the other unpacks, whatever was agreed on', async (t
 /** A decompressor that lives as long as its connection, with a window of just the size agreed on: another's client. */
 function peerInflate(bits: number): (packed: Buffer) => Promise<Buffer> {
   const inflate = createInflateRaw({ windowBits: bits })
+  inflate.setMaxListeners(0)
   return (packed) => new Promise((resolve, reject) => {
     const parts: Buffer[] = []
     const take = (part: Buffer): void => void parts.push(part)
@@ -137,6 +138,40 @@ t.test('the examples of RFC 7692 section 7.2.3', async (t) => {
   t.same([...side().compress(Buffer.alloc(0))], [0])
 })
 
+t.test('blocks behind a final block belong to the message (RFC 7692 section 7.2.1)', async (t) => {
+  const final = (text: string): Buffer => deflateRawSync(text)
+  const open = (text: string): Buffer => deflateRawSync(text, { finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, -4)
+  const rows: [string, Buffer, string][] = [
+    ['final, open', Buffer.from('f348cdc9c90700f248cdc9c90700', 'hex'), 'HelloHello'],
+    ['final, final, nothing', Buffer.concat([final('a'), final('b'), Buffer.alloc(1)]), 'ab'],
+    ['final and no more', final('ab'), 'ab'],
+    ['final, final and no more', Buffer.concat([final('a'), final('b')]), 'ab'],
+    ['final, of nothing, open', Buffer.concat([final('a'), final(''), final(''), open('b')]), 'ab'],
+    ['open, final, open', Buffer.concat([open('a'), Buffer.from([0, 0, 255, 255]), final('b'), open('c')]), 'abc'],
+    ['large', Buffer.concat([final('x'.repeat(50_000)), open('y'.repeat(50_000))]), 'x'.repeat(50_000) + 'y'.repeat(50_000)],
+    ['1000 times final', Buffer.concat(Array.from({ length: 1000 }, () => final('z'))), 'z'.repeat(1000)],
+  ]
+  for (const agreement of [lean, { ...lean, client_no_context_takeover: false }]) {
+    for (const [name, packed, text] of rows) {
+      const side = new PerMessageDeflate(agreement, effort, false)
+      t.ok(unpack(side, packed).toString() === text, name)
+      t.ok(unpack(side, packed, text.length).toString() === text, `${name}, as long as may be`)
+      if (text.length > 1) t.match(side.decompress(Buffer.concat([packed, ending]), text.length - 1), { code: 1009 }, `${name}, too long`)
+    }
+  }
+  const taking = new PerMessageDeflate({ ...lean, client_no_context_takeover: false }, effort, false)
+  const past = Buffer.from('what was said before')
+  unpack(taking, Buffer.concat([final('what was said '), final('before')]))
+  const referring = deflateRawSync(past, { dictionary: past, finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, -4)
+  t.ok(referring.length < 10)
+  t.equal(unpack(taking, referring).toString(), String(past), 'the context goes on over final blocks')
+  const bad = (packed: Buffer): unknown => new PerMessageDeflate(lean, effort, false).decompress(Buffer.concat([packed, ending]), 1 << 20)
+  t.match(bad(Buffer.concat([final('a'), Buffer.from('garbage')])), { code: 1007 })
+  t.match(bad(Buffer.concat([final('a'), open('some text that is cut').subarray(0, 8)])), { code: 1007 })
+  t.match(bad(Buffer.from('010200fdff', 'hex')), { code: 1007 }, 'a final block that takes the end for its own')
+  t.match(bad(Buffer.concat(Array.from({ length: 100_000 }, () => final('')))), { code: 1008 }, 'each takes its time')
+})
+
 t.test('bombs, and other bad data', async (t) => {
   const side = new PerMessageDeflate(lean, effort, false)
   const bomb = side.compress(Buffer.alloc(50 * 1024 * 1024))
@@ -200,6 +235,19 @@ t.test('compressed messages, in frames', async (t) => {
   t.equal(read(maskedFrame(FIN | RSV1 | 1, packed, 77), 7999), 1009)
   t.equal(read(maskedFrame(FIN | RSV1 | 1, packed, 77), 9000), text)
   const random = randomFrom(seed)
+  for (const limit of [0, 100, 1000, 100_000]) {
+    const whole = (size: number): Buffer => maskedFrame(FIN | 2, Buffer.alloc(size), 9)
+    const parts = (size: number): Buffer => Buffer.concat([maskedFrame(2, Buffer.alloc(size >> 1), 9), maskedFrame(FIN, Buffer.alloc(size - (size >> 1)), 9)])
+    const packedOf = (size: number): Buffer => maskedFrame(FIN | RSV1 | 2, side.compress(Buffer.alloc(size)), 9)
+    const packedParts = (size: number): Buffer => {
+      const bytes = side.compress(Buffer.alloc(size))
+      return Buffer.concat([maskedFrame(RSV1 | 2, bytes.subarray(0, 1), 9), maskedFrame(FIN, bytes.subarray(1), 9)])
+    }
+    for (const [how, make] of Object.entries({ whole, parts, packedOf, packedParts })) {
+      t.same(read(make(limit), limit), Buffer.alloc(limit), `${how}: ${limit} bytes`)
+      t.equal(read(make(limit + 1), limit), 1009, `${how}: one byte more`)
+    }
+  }
   const noise = Buffer.from(Array.from({ length: 10_000 }, () => random.below(256)))
   t.same(read(maskedFrame(FIN | RSV1 | 2, side.compress(noise), 5), 10_000), noise, 'what grows by compression may be as long as the limit')
 })
