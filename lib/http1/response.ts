@@ -40,11 +40,16 @@ const CONTENT_LENGTH = 1
 const TRANSFER_ENCODING = 2
 const CONNECTION = 3
 const DATE = 4
+// What an upstream says of its own connection; a handler that proxies may hand it on.
+const HOP = 5
 const SPECIAL = new Map([
   ['content-length', CONTENT_LENGTH],
   ['transfer-encoding', TRANSFER_ENCODING],
   ['connection', CONNECTION],
   ['date', DATE],
+  ['keep-alive', HOP],
+  ['proxy-connection', HOP],
+  ['te', HOP],
 ])
 
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
@@ -116,9 +121,10 @@ function connectionLine(connection: Persistence, options: string): string {
  *
  * The handler's headers stand first after the status line, with names as the handler wrote them; then what the server
  * adds: Content-Length or Transfer-Encoding, Connection, Date. A Date of the handler's takes the place of the server's.
- * `Connection: close` is honoured, other options are kept beside the server's own. Transfer-Encoding is the server's
- * alone. A Content-Length has to be the true one; with NO_LENGTH and 304 (where it tells of content that is not
- * sent) it is taken as it is, with 204 and 205 it is dropped.
+ * `Connection: close` is honoured, other options are kept beside the server's own. Transfer-Encoding, Keep-Alive,
+ * Proxy-Connection and TE describe another connection when a handler hands on the headers of an upstream: they are
+ * dropped. So is a Content-Length, except with NO_LENGTH and 304, where it describes content that is not sent.
+ * Of a header given twice, in other cases, the later one is sent; Set-Cookie is sent twice.
  *
  * @param status 200 to 599
  * @param length bytes of content (for HEAD: those that GET would send), or CHUNKED (to clients of 1.1 only),
@@ -148,10 +154,9 @@ export function responseHead(
       if (value === undefined || value === null) continue
       const kind = kindOf(name)
       if (kind === ORDINARY) head += fieldLines(name, value)
-      else if (kind === CONTENT_LENGTH) declared = sameLength(name, lengthOf(name, value), status, length)
+      else if (kind === CONTENT_LENGTH) declared = lengthOf(name, value)
       else if (kind === CONNECTION) options = connectionOptions(name, value, connection)
       else if (kind === DATE) date = `${name}: ${checked(name, value)}\r\n`
-      else throw new ResponseError(name, 'the transfer coding is chosen by the server')
     }
   }
   if (length === UNTIL_CLOSE) connection.keepAlive = false
@@ -164,14 +169,30 @@ function namesOf(headers: ResponseHeaders): string[] {
   if (Array.isArray(headers) || typeof headers !== 'object' || (names.length === 0 && Symbol.iterator in headers)) {
     throw new ResponseError(null, 'the headers are not a plain object of names and values')
   }
-  return names
+  return names.length > MANY_NAMES || haveTwins(names) ? latest(names) : names
 }
 
-function sameLength(name: string, declared: number, status: number, length: number): number {
-  if (length >= 0 ? declared === length : length === NO_LENGTH) return declared
-  if (status === 204 || status === 205 || status === 304) return declared
-  const actual = length >= 0 ? `has ${length} bytes` : 'is of unknown length'
-  throw new ResponseError(name, `${declared} bytes announced, but the content ${actual}`)
+// Up to here, comparing each name with each costs less than a Map.
+const MANY_NAMES = 16
+
+// Whether two names differ in case alone.
+function haveTwins(names: readonly string[]): boolean {
+  for (let i = 1; i < names.length; i++) {
+    for (let k = 0; k < i; k++) {
+      if (names[k].length === names[i].length && names[k].toLowerCase() === names[i].toLowerCase()) return true
+    }
+  }
+  return false
+}
+
+// Of names that differ in case alone the last, except Set-Cookie, whose values cannot be one.
+function latest(names: readonly string[]): string[] {
+  const last = new Map<string, string>()
+  for (const name of names) {
+    const lower = name.toLowerCase()
+    last.set(lower === 'set-cookie' ? name : lower, name)
+  }
+  return [...last.values()]
 }
 
 function lengthLine(status: number, length: number, declared: number): string {
@@ -192,13 +213,14 @@ export function declaredLength(headers: ResponseHeaders | null | undefined): num
   return value === undefined || value === null ? -1 : lengthOf('content-length', value)
 }
 
-/** A handler's value for a header, in whatever case it wrote the name; undefined if none. `name` in lowercase. */
+/** A handler's value for a header, in any case, the last if it is given twice; undefined if none. `name` in lowercase. */
 export function headerOf(headers: ResponseHeaders | null | undefined, name: string): HeaderValue {
   if (headers === null || headers === undefined) return undefined
+  let value: HeaderValue
   for (const key of Object.keys(headers)) {
-    if (key.length === name.length && key.toLowerCase() === name) return headers[key]
+    if (key.length === name.length && key.toLowerCase() === name) value = headers[key]
   }
-  return undefined
+  return value
 }
 
 /**
@@ -212,6 +234,7 @@ export function upgradeHead(headers: ResponseHeaders, date: string): string {
     const value = headers[name]
     if (value === undefined || value === null) continue
     const kind = kindOf(name)
+    if (kind === HOP) continue
     if (kind === DATE) date = ''
     else if (kind !== ORDINARY) throw new ResponseError(name, 'not the handler\'s to give when protocols change')
     head += fieldLines(name, value)
