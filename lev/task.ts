@@ -4,7 +4,7 @@ import { CancelledError, UsageError, type CancelReason } from './errors.js'
 import { instanceOf } from './foreign.js'
 import { Join } from './join.js'
 import type { Loop } from './loop.js'
-import type { Op, Suspension, Waker } from './op.js'
+import type { Op, Suspension } from './op.js'
 import { Unwinder } from './unwind.js'
 
 /** Who answers for a task: it is told when the task is done, and may be asked for a place for the task's own children. */
@@ -87,7 +87,7 @@ export class Task<T> {
   #value: unknown = undefined
   /** Ends the generator once the task is cancelled. */
   #unwinder: Unwinder | null = null
-  #joiners: Waker[] | null = null
+  #joiners: Join[] | null = null
   #context: Snapshot | null
 
   /** @internal @throws UsageError if `generator` is none */
@@ -113,9 +113,9 @@ export class Task<T> {
     return this.cancellation.reason
   }
 
-  /** @internal Whether anybody waits in `join`. */
+  /** @internal Whether its error, if it has one, goes to a task that waits in `join`. */
   get joined(): boolean {
-    return this.#joiners !== null && this.#joiners.length > 0
+    return this.#joiners?.some((joiner) => joiner.takesError) ?? false
   }
 
   /** @internal Puts the task into the ready queue for the first time. */
@@ -123,10 +123,10 @@ export class Task<T> {
     this.loop.enqueue(this)
   }
 
-  /** Waits until the task is done, however it ends. */
+  /** Waits until the task is done, however it ends. Its error goes where it goes without that: this is no `join`. */
   *done(): Op<void> {
     if (current === this) throw new UsageError('a task cannot join itself')
-    if (this.#outcome === null) yield new Join(this)
+    if (this.#outcome === null) yield new Join(this, false)
   }
 
   /**
@@ -135,7 +135,7 @@ export class Task<T> {
    */
   *join(): Op<T> {
     if (current === this) throw new UsageError('a task cannot join itself')
-    if (this.#outcome === null) yield new Join(this)
+    if (this.#outcome === null) yield new Join(this, true)
     if (this.#outcome?.kind === 'cancelled') yield* runningTask('join').cancellation.unwind()
     return this.result()
   }
@@ -180,13 +180,13 @@ export class Task<T> {
   }
 
   /** @internal */
-  addJoiner(waker: Waker): void {
-    (this.#joiners ??= []).push(waker)
+  addJoiner(join: Join): void {
+    (this.#joiners ??= []).push(join)
   }
 
   /** @internal */
-  removeJoiner(waker: Waker): void {
-    if (this.#joiners !== null) this.#joiners = this.#joiners.filter((joiner) => joiner !== waker)
+  removeJoiner(join: Join): void {
+    if (this.#joiners !== null) this.#joiners = this.#joiners.filter((joiner) => joiner !== join)
   }
 
   #step(): void {
@@ -314,7 +314,7 @@ export class Task<T> {
     this.#owner.settled(this)
     const joiners = this.#joiners
     this.#joiners = null
-    if (joiners !== null) for (const joiner of joiners) joiner.resume(undefined)
+    if (joiners !== null) for (const joiner of joiners) joiner.wake()
   }
 }
 

@@ -91,8 +91,9 @@ function* unlessAborted(signal: AbortSignal | null, start: () => Op<void>): Op<v
   signal.addEventListener('abort', stop)
   try {
     if (signal.aborted) stop()
-    yield* task.done()
-    if (task.outcome?.kind === 'error') task.result()
+    yield* task.join()
+  } catch (error) {
+    if (task.outcome?.kind !== 'cancelled') throw error
   } finally {
     signal.removeEventListener('abort', stop)
   }

@@ -90,6 +90,47 @@ t.test('an error goes to those who join, else to the scope', async (t) => {
   t.match([gone.error, gone.reported], [/for nobody/, []], 'the joiner was cancelled before')
 })
 
+t.test('waiting by done() is not joining: the error goes to the scope', async (t) => {
+  const error = new Error('only waited for')
+  const waiting: Readonly<Record<string, (task: lev.Task<never>) => Op<unknown>>> = {
+    'the body waits': (task) => task.done(),
+    'under a timeout': (task) => lev.timeout(60, task.done()),
+    'a sibling waits': (task) => lev.spawn(() => task.done()).join(),
+    'another scope waits': (task) => lev.scope(() => task.done()),
+    'two wait': function* (task) {
+      lev.spawn(() => task.done())
+      yield* task.done()
+    },
+    'nothing else happens': function* () {},
+  }
+  for (const [name, wait] of Object.entries(waiting)) {
+    const outcome = await ran(function* () {
+      yield* wait(lev.spawn(() => failAfter(1, error)))
+    })
+    t.equal(outcome.error, error, name)
+    t.same(outcome.reported, [], name)
+  }
+
+  const joined = await ran(function* () {
+    const task = lev.spawn(() => failAfter(1, error))
+    const waiter = lev.spawn(() => task.done())
+    const caught = yield* failure(task.join())
+    yield* waiter.join()
+    return caught
+  })
+  t.match([joined.value, joined.error, joined.reported], [error, undefined, []], 'somebody else joins')
+
+  const gone = await ran(function* () {
+    const task = lev.spawn(() => failAfter(2, error))
+    const joiner = lev.spawn(() => task.join())
+    const waiter = lev.spawn(() => task.done())
+    yield* lev.sleep(1)
+    joiner.cancel()
+    yield* waiter.done()
+  })
+  t.match([gone.error, gone.reported], [error, []], 'who had joined is gone')
+})
+
 t.test('an error that its joiner does not catch goes on from there', async (t) => {
   const { error, reported } = await ran(function* () {
     const task = lev.spawn(() => failAfter(1, new Error('once')))
