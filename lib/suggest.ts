@@ -17,6 +17,9 @@ const otherNames: ReadonlyMap<string, string> = new Map([
   ['trace', 'debug'],
   ['warning', 'warn'],
   ['fatal', 'error'],
+  ['statuscode', 'status'],
+  ['status', 'statusCode'],
+  ['content', 'body'],
 ])
 
 /**

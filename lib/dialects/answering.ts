@@ -1,6 +1,9 @@
 import { outside, type Op } from '../../lev/index.js'
+import { fieldsOf, show } from '../checks.js'
+import { ConfigError } from '../errors.js'
 import { isOp, isThenable, settled, type Answer } from '../handler.js'
 import { ResponseError, type ResponseHeaders } from '../http1/response.js'
+import { suggest } from '../suggest.js'
 
 /**
  * Calls a user's function, which may be plain, a coroutine or async, and goes on with what it gives: at once if that is
@@ -19,19 +22,42 @@ function* answeringLater<T>(given: unknown, conclude: (given: T) => Answer | Op<
 }
 
 /**
- * The answer that a handler means which returned a text, bytes or a table.
+ * The response that a handler means which returned a text, bytes or a table.
  * @param names what the table calls the status
  * @throws ResponseError: the client gets a 500
  */
 export function answerOf(given: unknown, names: 'status' | 'statusCode'): Answer {
   if (typeof given === 'string' || given instanceof Uint8Array) return given
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw new ResponseError(null, `the handler must return a string, bytes, or a table { ${names}, headers, body }`)
-  }
-  const { body = null, headers = null, [names]: status = null } = given as Readonly<Record<string, unknown>>
+  const fields = responseFields(given, names)
+  const body = fields.get('body') ?? null
   if (body !== null && typeof body !== 'string' && !(body instanceof Uint8Array)) {
-    throw new ResponseError(null, `the body must be a string or bytes, got ${typeof body}`)
+    throw new ResponseError(null, `the body must be a string or bytes, got ${show(body)}${forgotten(body)}`)
   }
   // The rest is checked where it is sent.
-  return [body, (status ?? 200) as number, (headers ?? undefined) as ResponseHeaders | undefined]
+  return [body, (fields.get(names) ?? 200) as number, (fields.get('headers') ?? undefined) as ResponseHeaders | undefined]
+}
+
+/** The fields of a table, of which each has a name that is known. */
+function responseFields(given: unknown, names: 'status' | 'statusCode'): Map<string, unknown> {
+  const known = [names, 'headers', 'body']
+  try {
+    const fields = fieldsOf(given, 'the response', `a string, bytes, or a table { ${known.join(', ')} }`)
+    for (const name of fields.keys()) if (!known.includes(name)) refuseField(name, known)
+    return fields
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    throw new ResponseError(null, error.message + forgotten(given))
+  }
+}
+
+function refuseField(name: string, known: readonly string[]): never {
+  const near = suggest(name, known)
+  const hint = near === null ? `it may have ${known.join(', ')}` : `did you mean ${near}?`
+  throw new ResponseError(null, `the response has an unknown field ${/^[\w.-]{1,60}$/.test(name) ? name : show(name)}; ${hint}`)
+}
+
+/** Says of an operation or a promise that was returned in place of its value what has been forgotten. */
+function forgotten(value: unknown): string {
+  if (isOp(value)) return ' (was a yield* forgotten?)'
+  return isThenable(value) ? ' (was an await or a yield* forgotten?)' : ''
 }

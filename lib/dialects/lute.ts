@@ -1,11 +1,10 @@
-import { outside, type Op } from '../../lev/index.js'
 import type { Config } from '../config.js'
 import type { Context } from '../context.js'
 import { ArgumentError } from '../errors.js'
-import { isOp, isThenable, settled, type Answer, type Handler as CoreHandler } from '../handler.js'
-import { ResponseError } from '../http1/response.js'
+import type { Handler as CoreHandler } from '../handler.js'
+import { answering, answerOf } from './answering.js'
 import { readConfiguration, settingNames } from './lute-configuration.js'
-import type { Configuration, Handler, ReceivedRequest, Server, ServerResponse } from './lute-types.js'
+import type { Configuration, Handler, ReceivedRequest, Server } from './lute-types.js'
 import { conversation } from './lute-websocket.js'
 import { queryPairs, tableOf } from './query.js'
 import { serverFor, started } from './serving.js'
@@ -66,12 +65,10 @@ export function serve(
     const request: ReceivedRequest = { method, path, body: body?.toString() ?? '', bytes: body ?? nothing, query: queryOf(args), headers }
     const visit: Visit = { ctx, asked: false, upgrades: false }
     visits.set(request, visit)
-    const conclude = (given: unknown): Answer => {
+    return answering<unknown>(() => handler(request, handle), (given) => {
       visit.asked = true
-      return visit.upgrades && upgrade !== null ? ctx.upgrade(upgrade) : answerOf(given)
-    }
-    const given = outside(() => handler(request, handle))
-    return isOp(given) || isThenable(given) ? concludeLater(given, conclude) : conclude(given)
+      return visit.upgrades && upgrade !== null ? ctx.upgrade(upgrade) : answerOf(given, 'status')
+    })
   }
 
   const core = serverFor(own, settings, settingNames, answer)
@@ -81,26 +78,10 @@ export function serve(
   })
 }
 
-function* concludeLater(given: unknown, conclude: (given: unknown) => Answer): Op<Answer> {
-  return conclude(yield* settled(given))
-}
-
 const nothing = Buffer.alloc(0)
 
 function queryOf(args: string): Record<string, string> {
   const first = new Map<string, string>()
   for (const [name, value] of args === '' ? [] : queryPairs(args)) if (!first.has(name)) first.set(name, value)
   return tableOf(first)
-}
-
-function answerOf(given: unknown): Answer {
-  if (typeof given === 'string' || given instanceof Uint8Array) return given
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw new ResponseError(null, 'the handler must return a string, or a table { status, body, headers }')
-  }
-  const { status, body, headers } = given as Exclude<ServerResponse, string | Uint8Array>
-  if (body !== undefined && body !== null && typeof body !== 'string' && !(body instanceof Uint8Array)) {
-    throw new ResponseError(null, `the body must be a string or bytes, got ${typeof body}`)
-  }
-  return [body ?? null, status ?? 200, headers ?? undefined]
 }

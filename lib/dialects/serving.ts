@@ -5,6 +5,9 @@ import { ConfigError } from '../errors.js'
 import type { Handler } from '../handler.js'
 import { Server } from '../server.js'
 
+/** What Zune starts from. The other originals have no limit. */
+const connectionLimit = 1024
+
 /**
  * Makes the server under a dialect.
  *
@@ -23,7 +26,7 @@ export function serverFor(
     throw new ConfigError(name, `the setting ${name} cannot be given here${here === undefined ? '' : `: it is what ${here} says`}`)
   }
   try {
-    return new Server({ ...Object.fromEntries(added), ...own } as Config, handle)
+    return new Server({ connection_limit: connectionLimit, ...Object.fromEntries(added), ...own } as Config, handle)
   } catch (error) {
     const name = error instanceof ConfigError ? names[error.key] : undefined
     if (!(error instanceof ConfigError) || name === undefined) throw error
