@@ -1,5 +1,5 @@
 import { now, wallClock, type Scope, type Stream } from '../lev/index.js'
-import type { TlsFacts } from '../tls/index.js'
+import type { Handshake, Identities, TlsFacts } from '../tls/index.js'
 import type { Settings } from './config.js'
 import { HeadReader, type HeadLimits } from './http1/head.js'
 import { dateLine } from './http1/response.js'
@@ -18,7 +18,7 @@ const restAfter = 1
 /** What is kept of a connection that is put to rest. */
 export interface Before {
   readonly settings: Settings
-  readonly tls: TlsFacts | null
+  readonly handshake: Handshake | null
   readonly count: number
 }
 
@@ -32,7 +32,8 @@ export class Connection implements Peer, Drainable {
   readonly headLimits: HeadLimits
   readonly reader: HeadReader
   place = -1
-  tls: TlsFacts | null
+  /** Null: no TLS. */
+  handshake: Handshake | null
   /** Which request is being waited for, or served, from 1. */
   count: number
   taken = false
@@ -43,6 +44,9 @@ export class Connection implements Peer, Drainable {
   /** Whether it waits for the first byte of a request, or for its handshake. */
   idle = false
   onDrain: (() => void) | null = null
+  /** The host that was found to fit this connection, and in which identities: the next request is for it, too. */
+  #fittingHost = ''
+  #fittingIdentities: Identities | null = null
   #dateLine = ''
   /** When the second of `#dateLine` is over. */
   #dateUntil = -Infinity
@@ -52,7 +56,7 @@ export class Connection implements Peer, Drainable {
   /** @param before what is known of it from before it was put to rest */
   constructor(service: Service, client: Stream, client_ip: string, redis: unknown, before: Before | null = null) {
     const settings = before?.settings ?? service.settings
-    this.tls = before?.tls ?? null
+    this.handshake = before?.handshake ?? null
     this.count = before?.count ?? 1
     this.service = service
     this.settings = settings
@@ -68,6 +72,10 @@ export class Connection implements Peer, Drainable {
     client.stallTimeout = settings.send_timeout
     this.#peerHeader = { 'x-client-ip': client_ip }
     this.#peerHeaders = { 'x-client-ip': client_ip, 'x-real-ip': client_ip }
+  }
+
+  get tls(): TlsFacts | null {
+    return this.handshake?.facts ?? null
   }
 
   get draining(): boolean {
@@ -96,11 +104,15 @@ export class Connection implements Peer, Drainable {
     return this.#dateLine
   }
 
-  /** Whether a request for `host` may come over this connection's TLS: a host that wants client certificates must have asked. */
-  mayServe(host: string): boolean {
-    const { tls, service: { identities } } = this
-    if (tls === null || identities === null || !identities.wantClientCertificates) return true
-    return identities.mayServe(tls.identity, host.replace(/:\d*$/, ''))
+  /** Whether a request may come over this connection: one for `https:` never in the clear, over TLS the host must fit. */
+  mayServe({ form, target, host }: RequestHead): boolean {
+    const { handshake, service: { identities } } = this
+    if (handshake === null) return form !== 'absolute' || !/^https:/i.test(target)
+    if (identities === null || (host === this.#fittingHost && identities === this.#fittingIdentities)) return true
+    if (!identities.mayServe(handshake.identity, host.replace(/:\d*$/, ''))) return false
+    this.#fittingHost = host
+    this.#fittingIdentities = identities
+    return true
   }
 
   /**

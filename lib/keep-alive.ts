@@ -74,7 +74,7 @@ function* shakeHands(connection: Connection, identities: Identities): Op<boolean
   // A server that stops does not wait for it.
   connection.idle = true
   try {
-    connection.tls = yield* handshake(client, identities)
+    connection.handshake = yield* handshake(client, identities)
     client.readDeadline = Infinity
     return true
   } catch (error) {

@@ -17,7 +17,7 @@ import { Upgrade } from './websocket/upgrade.js'
 
 const closed: Disposition = [null, 'closed']
 export const idleTimeout: Disposition = [null, 'keepalive timeout']
-/** Its handshake was another host's, which asks for no client certificate (RFC 9110 section 7.4). */
+/** This connection is not good for its host (RFC 9110 section 7.4). */
 const misdirected: Refusal = { status: 421, reason: 'this host wants a connection of its own' }
 const headTimeout: Refusal = { status: 408, reason: 'request header timeout' }
 const bodyTimeout: Refusal = { status: 408, reason: 'request body timeout' }
@@ -41,7 +41,7 @@ export function* processRequest(connection: Connection, count: number): Op<Dispo
     if (end === REFUSED) return refuse(exchange, reader.refusal ?? refusals.requestLine)
     client.consume(end - client.inputStart)
     const head = exchange.begin(reader.head)
-    if (connection.tls !== null && !connection.mayServe(head.host)) return refuse(exchange, misdirected)
+    if (!connection.mayServe(head)) return refuse(exchange, misdirected)
 
     let body: Buffer | null = null
     if (head.chunked || head.contentLength > 0) {

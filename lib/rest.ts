@@ -11,10 +11,10 @@ import type { Drainable, Service } from './service.js'
  */
 export function putToRest(connection: Connection, wake: (connection: Connection, late: boolean) => void): boolean {
   if (!connection.mayRest) return false
-  const { service, client, client_ip, settings, tls, count, idleUntil } = connection
+  const { service, client, client_ip, settings, handshake, count, idleUntil } = connection
   const sleeper = new Sleeper(service)
   const resting = rest(client, idleUntil, (stream, late) => {
-    const awake = new Connection(service, stream, client_ip, null, { settings, tls, count })
+    const awake = new Connection(service, stream, client_ip, null, { settings, handshake, count })
     service.connections.add(awake)
     service.connections.delete(sleeper)
     wake(awake, late)

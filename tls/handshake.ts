@@ -2,10 +2,16 @@ import { HandshakeError, type Op, type SecureFacts, type Stream } from '../lev/i
 import { readClientHello } from './client-hello.js'
 import { tlsFacts, type TlsFacts } from './facts.js'
 import { normalHostName } from './host-name.js'
-import type { Identities } from './sni.js'
+import type { Identities, Identity } from './sni.js'
 
 /** The bytes on a connection are not TLS. None has been consumed: the stream can still be answered in the clear. */
 export class NotTlsError extends HandshakeError {}
+
+/** The outcome of a handshake: the identity that was shown stays the connection's own when the server gets others. */
+export interface Handshake {
+  readonly facts: TlsFacts
+  readonly identity: Identity
+}
 
 /**
  * The server's side of a TLS handshake: afterwards the stream is encrypted. The identity is chosen by the server name
@@ -18,13 +24,13 @@ export function* handshake(
   stream: Stream,
   identities: Identities,
   alpn: readonly string[] = ['http/1.1'],
-): Op<TlsFacts> {
+): Op<Handshake> {
   const serverName = yield* readServerName(stream)
   const identity = identities.choose(serverName)
   const { context, clientCertificate } = identity
   const secure = yield* stream.secure({ side: 'server', context, alpn, clientCertificate })
   if (!sameName(secure, serverName)) throw new HandshakeError('the server name changed during the handshake')
-  return tlsFacts(secure, serverName, identity)
+  return { facts: tlsFacts(secure, serverName, identity), identity }
 }
 
 /** Two readings of one hello: whoever finds a way to make them differ gets nothing out of it. */

@@ -1,3 +1,5 @@
+import type { X509Certificate } from 'node:crypto'
+
 /** One label of a host name as met in practice: letters, digits, hyphen and underscore, no hyphen at an end. */
 const label = /^(?!-)[A-Za-z0-9_-]{1,63}(?<!-)$/
 
@@ -31,4 +33,13 @@ export function normalHostPattern(pattern: string): string {
   if (/:\d+$/.test(pattern)) throw new Error('a host name has no port')
   if (/[^\x00-\x7f]/.test(pattern)) throw new Error('an international name is listed in its ASCII form ("xn--...")')
   throw new Error('not a host name')
+}
+
+/**
+ * Whether a certificate is good for a host name or a pattern, in their normal forms. Clients look at alternative names
+ * alone, not at the subject (RFC 9525 section 2).
+ */
+export function covers(certificate: X509Certificate, pattern: string): boolean {
+  const name = pattern.startsWith('*.') ? `any-label${pattern.slice(1)}` : pattern
+  return certificate.checkHost(name, { subject: 'never', partialWildcards: false }) !== undefined
 }

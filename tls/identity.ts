@@ -2,7 +2,7 @@ import { constants, createHash, type X509Certificate } from 'node:crypto'
 import type { SecureContext } from 'node:tls'
 import { orderChain } from './chain.js'
 import { oneLine } from './facts.js'
-import { normalHostPattern } from './host-name.js'
+import { covers, normalHostPattern } from './host-name.js'
 import { IdentityError, identityName, type IdentityConfig, type TlsConfig } from './identity-config.js'
 import { FileFault, readCertificates, readKeyMaterial, type KeyMaterial } from './identity-files.js'
 import { Identities, type Identity } from './sni.js'
@@ -110,12 +110,6 @@ function dateProblem({ validFrom, validTo }: X509Certificate, now: number): stri
   if (!(Date.parse(validFrom) / 1000 <= now)) return `is not valid yet (valid from ${validFrom})`
   if (!(now < Date.parse(validTo) / 1000)) return `has expired (valid until ${validTo})`
   return null
-}
-
-/** Clients look at alternative names alone, not at the subject (RFC 9525 section 2). */
-function covers(certificate: X509Certificate, pattern: string): boolean {
-  const name = pattern.startsWith('*.') ? `any-label${pattern.slice(1)}` : pattern
-  return certificate.checkHost(name, { subject: 'never', partialWildcards: false }) !== undefined
 }
 
 function coverage({ subjectAltName }: X509Certificate): string {

@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto'
 import type { SecureContext } from 'node:tls'
-import { normalHostName } from './host-name.js'
+import { covers, normalHostName } from './host-name.js'
 
 /** A certificate with its key, ready for handshakes. */
 export interface Identity {
@@ -15,15 +15,12 @@ export interface Identity {
 /** All identities of a server: one for each host that is listed, and one for everybody else. */
 export class Identities {
   readonly default: Identity
-  /** Whether any host wants client certificates. */
-  readonly wantClientCertificates: boolean
   readonly #hosts: ReadonlyMap<string, Identity>
 
   /** `hosts` are named in the form of `normalHostPattern`. */
   constructor(fallback: Identity, hosts: Iterable<Identity> = []) {
     this.default = fallback
     this.#hosts = new Map(Array.from(hosts, (identity) => [identity.host, identity]))
-    this.wantClientCertificates = [...this].some(({ clientCertificate }) => clientCertificate !== 'none')
   }
 
   /**
@@ -40,13 +37,17 @@ export class Identities {
   }
 
   /**
-   * Whether a request for `host` (a name, no port) may be served on a connection whose handshake was done for the
-   * identity listed as `listed`. False only where the host wants client certificates and the handshake was another
-   * host's: the client was never asked (RFC 9110 section 7.4: 421 Misdirected Request).
+   * Whether a request for `host` (a name, no port) may be served on a connection whose handshake `shown` served (RFC 9110
+   * section 7.4: 421 Misdirected Request). A host that wants client certificates needs a handshake of its own, since the
+   * client was never asked; another that is listed needs one whose certificate covers it. A host that no list knows may be
+   * served.
    */
-  mayServe(listed: string, host: string): boolean {
+  mayServe(shown: Identity, host: string): boolean {
     const wanted = this.choose(host)
-    return wanted.clientCertificate === 'none' || wanted.host === listed
+    if (wanted.host === shown.host) return true
+    if (wanted.clientCertificate !== 'none') return false
+    const name = normalHostName(host)
+    return wanted === this.default || (name !== null && covers(shown.certificate, name))
   }
 
   *[Symbol.iterator](): Generator<Identity, void, undefined> {

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import net from 'node:net'
 import tls from 'node:tls'
 import t from 'tap'
 import type { Config, Handler } from '../../lib/index.js'
@@ -66,6 +67,26 @@ t.test('client certificates, and hosts that want one', async (t) => {
   t.match(sneaking.text, /^HTTP\/1.1 421 Misdirected Request\r\n/, 'the handshake of one host is not good for another')
   t.match(sneaking.text, /\r\nConnection: close\r\n/)
   t.notOk(log.entries.some((entry) => entry.level === 'error'))
+})
+
+t.test('a host of another certificate, and one that no list knows', async (t) => {
+  const { port } = await serve(t, { ssl }, facts)
+  const other = await curl(['-i', '-H', 'Host: a.two.test', ...urls('one.test', port)])
+  t.match(other.text, /^HTTP\/1.1 421 Misdirected Request\r\n/, 'listed as another host\'s')
+  for (const host of ['one.test', `ONE.test:${port}`, 'unknown.test', '127.0.0.1']) {
+    t.match((await curl(['-i', '-H', `Host: ${host}`, ...urls('one.test', port)])).text, /^HTTP\/1.1 200 /, host)
+  }
+})
+
+t.test('a target with https on a connection in the clear', async (t) => {
+  const { port } = await serve(t, {}, () => 'ok')
+  for (const [target, status] of [['https://a.test/', 421], ['HTTPS://a.test/', 421], ['http://a.test/https:', 200]] as const) {
+    const socket = net.connect(port, '127.0.0.1')
+    socket.end(`GET ${target} HTTP/1.1\r\nHost: a.test\r\n\r\n`)
+    let text = ''
+    for await (const part of socket) text += String(part)
+    t.equal(text.slice(0, 13), `HTTP/1.1 ${status} `, target)
+  }
 })
 
 t.test('pipelined requests with large answers lose nothing', async (t) => {

@@ -242,7 +242,7 @@ t.test('a name that changes during the handshake is refused', async (t) => {
         return { ...facts, ...agreed }
       }
       if (refused) t.match(yield* failure(handshake(near, identities)), /the server name changed/)
-      else t.match(yield* handshake(near, identities), { server_name: 'one.test', identity: 'default' })
+      else t.match(yield* handshake(near, identities), { facts: { server_name: 'one.test', identity: 'default' } })
     }
     near.close()
     far.close()

@@ -33,7 +33,7 @@ export function serving<T>(
 function* serve(stream: Stream, identities: Identities, served: Served): Op<void> {
   try {
     stream.readDeadline = now() + 10
-    const facts = yield* handshake(stream, identities)
+    const { facts } = yield* handshake(stream, identities)
     served.facts.push(facts)
     yield* stream.write(`${facts.identity} ${String(facts.server_name)}\n`)
     yield* stream.linger(1, 1 << 20)

@@ -61,9 +61,9 @@ t.test('a host that wants client certificates is not served on a connection of a
   const listed = [identity('open.test'), identity('asks.test', 'request'), identity('*.closed.test', 'require')]
   const mixed = new Identities(identity('default'), listed)
   for (const [listed, host, may] of [
-    ['default', 'open.test', true],
+    ['default', 'open.test', false],
     ['open.test', 'unknown.test', true],
-    ['asks.test', 'open.test', true],
+    ['asks.test', 'open.test', false],
     ['asks.test', 'asks.test', true],
     ['open.test', 'asks.test', false],
     ['default', 'a.closed.test', false],
@@ -71,7 +71,34 @@ t.test('a host that wants client certificates is not served on a connection of a
     ['*.closed.test', 'a.closed.test', true],
     ['*.closed.test', 'b.closed.test', true],
     ['*.closed.test', 'asks.test', false],
-  ] as const) t.equal(mixed.mayServe(listed, host), may, `${host} over ${listed}`)
+  ] as const) t.equal(mixed.mayServe(mixed.choose(listed.replace('*', 'any')), host), may, `${host} over ${listed}`)
+})
+
+t.test('a listed host is served on a connection of another if the certificate that was shown covers it', (t) => {
+  const pair = new X509Certificate(readFileSync(certificates.issue({ names: ['a.test', '*.wide.test'] }).cert))
+  const mixed = new Identities(identity('default'), [
+    { ...identity('a.test'), certificate: pair }, identity('b.wide.test'), identity('c.test'), identity('any.test'),
+  ])
+  for (const [listed, host, may] of [
+    ['a.test', 'b.wide.test', true],
+    ['a.test', 'B.Wide.Test.', true],
+    ['a.test', 'c.test', false],
+    ['a.test', 'unknown.test', true],
+    ['b.wide.test', 'a.test', false],
+    ['b.wide.test', 'any.test', true],
+    ['default', 'any.test', true],
+    ['default', 'c.test', false],
+    ['default', '127.0.0.1', true],
+  ] as const) t.equal(mixed.mayServe(mixed.choose(listed), host), may, `${host} over ${listed}`)
+
+  const former = { ...identity('a.test'), certificate: pair }
+  const gone = { ...identity('gone.test'), certificate: pair }
+  const later = new Identities(identity('default'), [identity('a.test'), identity('b.wide.test'), identity('c.test')])
+  t.equal(later.mayServe(former, 'b.wide.test'), true, 'the certificate that was shown counts, not its successor')
+  t.equal(later.mayServe(gone, 'b.wide.test'), true, 'also when its host is listed no more')
+  t.equal(later.mayServe(gone, 'gone.test'), true)
+  t.equal(later.mayServe(gone, 'c.test'), false)
+  t.end()
 })
 
 t.test('all identities can be listed', async (t) => {
