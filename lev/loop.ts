@@ -81,6 +81,11 @@ export class Loop {
     }
   }
 
+  /** Up to when all events were told: deadlines up to it are over. */
+  get heardUntil(): number {
+    return this.driver.heardUntil()
+  }
+
   /** Runs `runnable` after all that is ready already. */
   enqueue(runnable: Runnable): void {
     this.#ready.push(runnable)
@@ -146,10 +151,12 @@ export class Loop {
     }
   }
 
+  /** Fires what is due, but not ahead of events that came before it and have not been told. */
   #fireTimers(): void {
-    while (this.timers.next <= this.#now) {
+    const until = this.heardUntil
+    while (this.timers.next <= until) {
       try {
-        this.timers.fire(this.#now)
+        this.timers.fire(until)
       } catch (error) {
         this.report(error)
       }

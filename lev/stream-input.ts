@@ -92,7 +92,10 @@ export abstract class StreamInput {
     return this.#ended
   }
 
-  /** When waiting for input fails with TimeoutError, in `lev.now()` seconds; Infinity: never. The stream stays open. */
+  /**
+   * When waiting for input fails with TimeoutError, in `lev.now()` seconds; Infinity: never. The stream stays open. What has
+   * arrived by then is never missed, also if the process computed meanwhile and reads it late.
+   */
   get readDeadline(): number {
     return this.#deadline
   }
@@ -118,7 +121,7 @@ export abstract class StreamInput {
     if (this.#ended && !this.closed) return false
     if (this.failure !== null) throw this.failure()
     if (this.#more.waker !== null) throw new UsageError('two tasks read from one stream at the same time')
-    if (this.loop.now >= this.#deadline) throw readTimeout()
+    if (this.loop.heardUntil >= this.#deadline) throw readTimeout()
     if (this.#paused) this.#resume()
     return (yield this.#more) as boolean
   }

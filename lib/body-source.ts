@@ -96,7 +96,7 @@ export class BodySource implements Pieces {
     const { client } = this.#connection
     this.#end = now() + seconds
     try {
-      for (let dropped = 0; dropped <= limit && now() < this.#end;) {
+      for (let dropped = 0; dropped <= limit; ) {
         const piece = yield* this.next()
         if (piece === null) return true
         dropped += piece.length

@@ -39,7 +39,7 @@ function* serveRequests(connection: Connection): Op<void> {
     if (connection.count === 1 && service.identities !== null && !(yield* shakeHands(connection, service.identities))) return
     for (;;) {
       const disposition = yield* processRequest(connection, connection.count)
-      if (disposition === idleTimeout && connection.idleUntil > now()) {
+      if (disposition === idleTimeout && client.readDeadline < connection.idleUntil) {
         if (putToRest(connection, wake)) return
         continue
       }

@@ -135,11 +135,18 @@ export interface DrivenLoop {
 export interface Driver {
   /** Seconds on a clock that only goes forward. */
   now(): number
+  /**
+   * The time up to which every event has been told, on the clock of `now`. Deadlines up to it are over: what is to come before
+   * them has come. A process that computes falls behind with events, and a deadline must not pass before them.
+   */
+  heardUntil(): number
   /** Seconds since 1970-01-01T00:00:00Z. */
   wallClock(): number
   /** Connects the driver to its loop. */
   start(loop: DrivenLoop): void
-  /** Asks for a turn at `time` (as `now`), or earlier; replaces the time asked for before. Infinity asks for none. */
+  /**
+   * Asks for a turn once `heardUntil` has come to `time`, or earlier; replaces the time asked for before. Infinity asks for none.
+   */
   wakeAt(time: number): void
   /** Asks for a turn soon, after events that wait already were let in. */
   wakeSoon(): void

@@ -40,6 +40,8 @@ export function memory(options: MemoryOptions = {}): Driver {
   const flights = new Timers()
   const network = new Map<number, (transport: Transport) => void>()
   let now = 0
+  /** Up to when all flights have landed. */
+  let heard = 0
   let wake = Infinity
   let soon = false
   let turns = 0
@@ -82,6 +84,7 @@ export function memory(options: MemoryOptions = {}): Driver {
       }
       now = Math.max(now, next)
       flights.fire(now)
+      heard = now
     }
     return true
   }
@@ -113,6 +116,7 @@ export function memory(options: MemoryOptions = {}): Driver {
 
   return {
     now: () => now,
+    heardUntil: () => heard,
     wallClock: () => epoch + now,
     start(driven) {
       loop = driven

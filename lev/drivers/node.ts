@@ -20,11 +20,23 @@ export function nodeDriver(): Driver {
   let network: NodeNetwork | null = null
   let timer: NodeJS.Timeout | null = null
   let timerAt = Infinity
+  let heard = now()
+  /** When the timer fired whose turn waits for the events before it; the immediate is that turn. */
+  let firedAt = 0
+  let afterEvents: NodeJS.Immediate | null = null
   let soon: NodeJS.Immediate | null = null
 
+  /** Node runs timers, then takes in what has arrived on sockets, then runs immediates. */
   function onTimer(): void {
     timer = null
-    timerAt = Infinity
+    firedAt = now()
+    afterEvents ??= setImmediate(onEventsTold)
+  }
+
+  function onEventsTold(): void {
+    afterEvents = null
+    if (timer === null) timerAt = Infinity
+    heard = firedAt
     loop?.turn()
   }
 
@@ -44,6 +56,7 @@ export function nodeDriver(): Driver {
 
   return {
     now,
+    heardUntil: () => heard,
     wallClock: systemTime,
     start(driven) {
       loop = driven
@@ -62,6 +75,7 @@ export function nodeDriver(): Driver {
     stop() {
       loop = null
       if (timer !== null) clearTimeout(timer)
+      if (afterEvents !== null) clearImmediate(afterEvents)
       if (soon !== null) clearImmediate(soon)
       network?.stop()
     },

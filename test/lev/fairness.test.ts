@@ -92,6 +92,7 @@ t.test('tasks that compute for long do not hold up the others together', async (
   const driver: lev.Driver = {
     ...base,
     now: () => base.now() + computed,
+    heardUntil: () => base.heardUntil() + computed,
     wakeAt: (time) => base.wakeAt(time - computed),
   }
   await lev.run(function* () {

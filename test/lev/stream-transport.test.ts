@@ -78,7 +78,12 @@ t.test('output of several tasks leaves together, but does not wait for one that 
   for (const [seconds, before] of [[0.00001, 0], [0.005, 4]] as const) {
     const base = lev.memory()
     let computed = 0
-    const driver: lev.Driver = { ...base, now: () => base.now() + computed, wakeAt: (time) => base.wakeAt(time - computed) }
+    const driver: lev.Driver = {
+      ...base,
+      now: () => base.now() + computed,
+      heardUntil: () => base.heardUntil() + computed,
+      wakeAt: (time) => base.wakeAt(time - computed),
+    }
     await lev.run(function* () {
       const streams: [lev.Stream, HandTransport][] = []
       for (let count = 0; count < 6; count++) streams.push(yield* byHand())

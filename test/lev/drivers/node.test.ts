@@ -1,6 +1,8 @@
 import t from 'tap'
+import * as lev from '../../../lev/index.js'
 import type { DrivenLoop } from '../../../lev/drivers/driver.js'
 import { nodeDriver } from '../../../lev/drivers/node.js'
+import { network } from '../worlds.js'
 
 /** A loop that only notes what its driver does with it. */
 function noting(): { loop: DrivenLoop; turns: number[]; turned: () => Promise<void> } {
@@ -78,4 +80,19 @@ t.test('after the end it wakes nobody and opens nothing', async (t) => {
   await new Promise((resolve) => setTimeout(resolve, 10))
   t.equal(turns.length, 0)
   t.throws(() => nodeDriver().connect({ ip: '127.0.0.1', port: 1 }, () => {}), { code: 'LEV_USAGE' })
+})
+
+t.test('what arrived in time comes before a timer that is due, also if the process computed meanwhile', async (t) => {
+  await lev.run(function* () {
+    const [near, far] = yield* network()
+    const read = lev.spawn(() => lev.timeout(0.05, far.read()))
+    const deadline = lev.now() + 0.05
+    yield* lev.breathe()
+    yield* near.write('in time')
+    yield* near.flush()
+    while (lev.now() < deadline + 0.05);
+    t.equal((yield* read.join())?.toString(), 'in time')
+    near.close()
+    far.close()
+  })
 })
