@@ -1,6 +1,8 @@
 /** What every error of `lev` is; `code` tells programs apart what `message` tells people. */
 export abstract class LevError extends Error {
+  /** Tells this kind of error from others; it stays the same when `message` changes. */
   abstract readonly code: string
+  /** The name of the class. */
   override get name(): string {
     return this.constructor.name
   }
@@ -12,6 +14,7 @@ export type CancelReason = 'client gone' | 'timeout' | 'drain' | 'error' | (stri
 /** The task was cancelled: given to whoever joins it, and to a cancelled task that goes on suspending. */
 export class CancelledError extends LevError {
   readonly code = 'LEV_CANCELLED'
+  /** Why the task was cancelled. */
   readonly reason: CancelReason
   constructor(reason: CancelReason) {
     super(`the task was cancelled: ${reason}`)

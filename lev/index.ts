@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 export { memory, type MemoryOptions } from './drivers/memory.js'
 export { systemTime } from './drivers/node.js'
 export type { Address, ClientSecurity, ConnectOptions, Driver, ListenOptions, SecureFacts, Security } from './drivers/driver.js'

@@ -9,6 +9,7 @@ import { runningTask } from './task.js'
 
 /** A bound address that connections come in at. */
 export interface Listener {
+  /** Where it listens: with port 0, the one that the system chose. */
   readonly address: Address
   /** The next connection; null once the listener is closed. */
   accept(): Op<Stream | null>

@@ -6,11 +6,12 @@ import type { Op } from './op.js'
 import { scope } from './scope.js'
 import { currentTask, Task, type Outcome, type TaskOwner } from './task.js'
 
+/** In which world `run` runs. */
 export interface RunOptions {
   /** Where bytes and time come from; node:net and the system's clock when absent. */
-  readonly driver?: Driver
+  readonly driver?: Driver | null | undefined
   /** Told of errors that no task can be given, once each; prints them to stderr when absent. */
-  readonly report?: Report
+  readonly report?: Report | null | undefined
 }
 
 function printError(error: unknown): void {
@@ -25,7 +26,7 @@ function printError(error: unknown): void {
  * with DeadlockError when every task waits and nothing can wake one
  */
 export function run<T>(main: () => Op<T>, options: RunOptions = {}): Promise<T> {
-  const around = options.driver === undefined ? currentTask() : null
+  const around = (options.driver ?? null) === null ? currentTask() : null
   if (around !== null) return drive(around.loop, main)
   const driver = options.driver ?? nodeDriver()
   const loop = new Loop(driver, options.report ?? printError)

@@ -52,7 +52,9 @@ class MoreInput implements Suspension {
 export abstract class StreamInput {
   /** Bytes that arrived; the unread ones are those from `inputStart` up to `inputEnd`. */
   input: Buffer = nothing
+  /** Where the unread bytes begin in `input`. */
   inputStart = 0
+  /** Where they end. */
   inputEnd = 0
   /**
    * @internal Is shown what arrives while nothing is unread, before any of it is copied. The reader is woken only if some

@@ -34,10 +34,12 @@ export class Stream extends StreamInput {
     transport.resume()
   }
 
+  /** Address of this end of the connection. */
   get local(): Address {
     return this.transport.local
   }
 
+  /** Address of the peer. */
   get remote(): Address {
     return this.transport.remote
   }

@@ -25,9 +25,11 @@ class Waiters<T> {
 
 /** Something that has happened, or has not yet. */
 export interface Event {
+  /** Whether it has happened. */
   readonly isSet: boolean
   /** Wakes everybody who waits; whoever waits later goes on at once. May be called from anywhere. */
   set(): void
+  /** Waits until it has happened. */
   wait(): Op<void>
 }
 
@@ -99,6 +101,7 @@ export interface Channel<T> {
   tryReceive(): T | null
   /** No more values: receivers get what is queued and then null, waiting senders get ClosedError. */
   close(): void
+  /** How many values are queued. */
   readonly size: number
 }
 

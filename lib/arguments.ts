@@ -12,9 +12,12 @@ export function asArguments<T>(check: () => T): T {
   }
 }
 
-/** The options that were given, each with a name that is known. */
+/** The options that were given, each with a name that is known. Null counts as not given. */
 export function optionsOf(value: unknown, key: string, expected: string, known: readonly string[], prefix = ''): Map<string, unknown> {
   const fields = fieldsOf(value, key, expected)
-  for (const name of fields.keys()) if (!known.includes(name)) refuseUnknown(name, known, prefix)
+  for (const [name, given] of fields) {
+    if (!known.includes(name)) refuseUnknown(name, known, prefix)
+    if (given === null) fields.delete(name)
+  }
   return fields
 }

@@ -58,7 +58,8 @@ function checkFields<T extends object>(checks: Checks<T>, value: unknown, key: s
   for (const name of fields.keys()) if (!known.includes(name)) refuseUnknown(name, known, `${key}.`)
   const result: Partial<T> = {}
   for (const name of known as (keyof T & string)[]) {
-    if (fields.has(name)) result[name] = checks[name](fields.get(name), `${key}.${name}`)
+    const given = fields.get(name) ?? undefined
+    if (given !== undefined) result[name] = checks[name](given, `${key}.${name}`)
   }
   return result
 }

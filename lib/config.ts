@@ -118,15 +118,20 @@ type Values<Table> = { readonly [K in keyof Table]: Table[K] extends Row<infer T
 export type CompressionSettings = Values<typeof compressionTable>
 
 /** The settings of a server: complete, checked and frozen. */
-export type Settings = Values<typeof flatTable> & { readonly compression: CompressionSettings }
-
-/** What a user may give: every setting is optional, and `undefined` counts as not given. */
-export type Config = Given<Values<typeof flatTable>> & {
-  /** Which answers are compressed. A key that is not given stays as it is. */
-  compression?: Given<Omit<CompressionSettings, 'types'>> & { types?: readonly string[] | Readonly<Record<string, boolean>> }
+export type Settings = Values<typeof flatTable> & {
+  /** Which answers are compressed. */
+  readonly compression: CompressionSettings
 }
 
-type Given<Table> = { -readonly [K in keyof Table]?: Table[K] }
+/** What a user may give: every setting is optional. `undefined` counts as not given, and so does null where it is no value of its own. */
+export type Config = Given<Values<typeof flatTable>> & {
+  /** Which answers are compressed. A key that is not given stays as it is. */
+  compression?: Given<Omit<CompressionSettings, 'types'>> & {
+    types?: readonly string[] | Readonly<Record<string, boolean>> | null | undefined
+  } | null | undefined
+}
+
+type Given<Table> = { -readonly [K in keyof Table]?: Table[K] | null | undefined }
 
 const names = [...Object.keys(flatTable), 'compression']
 
@@ -153,7 +158,7 @@ export function mergeSettings(current: Settings, config: unknown): Settings {
 }
 
 function mergeCompression(current: CompressionSettings, given: unknown): CompressionSettings {
-  if (given === undefined) return current
+  if (given === undefined || given === null) return current
   const hint = typeof given === 'boolean' ? `did you mean { enabled: ${given} }?` : undefined
   const fields = fieldsOf(given, 'compression', 'an object { enabled, min_size, types }', hint)
   const known = Object.keys(compressionTable)
@@ -166,7 +171,11 @@ function mergeTable<Table extends Record<string, Row<unknown>>>(
 ): Values<Table> {
   const merged: Record<string, unknown> = {}
   for (const name of Object.keys(table)) {
-    merged[name] = fields.has(name) ? table[name].check(fields.get(name), prefix + name) : current[name]
+    const { default: otherwise, check } = table[name]
+    const value = fields.get(name)
+    const given = value !== undefined && (value !== null || otherwise === null)
+    merged[name] = given ? check(value, prefix + name) : current[name]
+
   }
   return merged as Values<Table>
 }

@@ -34,6 +34,7 @@ export class Context {
   readonly count: number
   /** The settings that this connection lives under. */
   readonly cfg: Settings
+  /** What the server logs through; handlers may, too. */
   readonly logger: Logger
   /** The module that `process_request` was given; null under `serve`. */
   readonly redis: unknown

@@ -2,7 +2,9 @@ import { getSystemErrorMap } from 'node:util'
 
 /** What every error of Leveret's own is; `code` tells programs apart what `message` tells people. */
 export abstract class LeveretError extends Error {
+  /** Tells this kind of error from others; it stays the same when `message` changes. */
   abstract readonly code: string
+  /** The name of the class. */
   override get name(): string {
     return this.constructor.name
   }
@@ -41,6 +43,7 @@ export class ArgumentError extends LeveretError {
  */
 export class BodyError extends LeveretError {
   readonly code = 'LEVERET_BODY'
+  /** The status of the response that an uncaught one becomes. */
   readonly status: number
   /** A phrase that programs may match: `max_body_size limit violation: N`, `request body timeout`. */
   readonly reason: string
@@ -75,6 +78,7 @@ export class BindError extends LeveretError {
   readonly code = 'LEVERET_BIND'
   /** As configured: an IP address or a host name. */
   readonly ip: string
+  /** As configured. */
   readonly port: number
   constructor(ip: string, port: number, cause: unknown) {
     super(`failed to bind ${ip.includes(':') ? `[${ip}]` : ip}:${port}: ${bindReason(cause)}`, { cause })

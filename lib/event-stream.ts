@@ -10,25 +10,26 @@ import type { Out } from './out.js'
 /** What an event may carry besides its data. */
 export interface EventFields {
   /** Its type: what the browser's listeners are registered for; "message" when absent. */
-  readonly event?: string
+  readonly event?: string | null | undefined
   /** What the client sends back as `Last-Event-ID` when it connects anew; "" forgets the one before. */
-  readonly id?: string | number
+  readonly id?: string | number | null | undefined
   /** Seconds after which the client is to connect anew once the connection is lost. */
-  readonly retry?: number
+  readonly retry?: number | null | undefined
 }
 
+/** How a stream of events behaves; everything is optional. */
 export interface EventStreamOptions {
   /** Seconds without an event after which a comment is sent, so that nothing on the way takes the connection for dead. 0: never. Default: 15. */
-  readonly heartbeat?: number
+  readonly heartbeat?: number | null | undefined
   /** Seconds after which the client is to connect anew; the client's own choice when absent. */
-  readonly retry?: number
+  readonly retry?: number | null | undefined
   /**
    * Ends the stream, in order, when it aborts; null: nothing but the generator does. Default: `ctx.draining`, so that a server
    * that stops need not wait for its clients to leave.
    */
-  readonly until?: AbortSignal | null
+  readonly until?: AbortSignal | null | undefined
   /** Status 200 and these headers, besides Content-Type and `Cache-Control: no-store`. */
-  readonly headers?: ResponseHeaders
+  readonly headers?: ResponseHeaders | null | undefined
 }
 
 /** Sends server-sent events. */
@@ -65,7 +66,7 @@ export function eventStream(produce: (events: EventSender) => Op<void>, options:
     if (fields.has('headers')) fieldsOf(fields.get('headers'), 'headers', 'an object of header names and values')
   })
   const heartbeat = secondsOf('heartbeat', options.heartbeat ?? defaultHeartbeat)
-  const retry = options.retry === undefined ? '' : retryLine(options.retry)
+  const retry = isGiven(options.retry) ? retryLine(options.retry) : ''
   const { until } = options
   if (until !== undefined && until !== null && !(until instanceof AbortSignal)) {
     throw new ArgumentError('until', 'until must be an AbortSignal or null')
@@ -109,9 +110,9 @@ class Sender implements EventSender {
 
   *send(data: unknown, fields: EventFields = {}): Op<void> {
     let text = ''
-    if (fields.retry !== undefined) text += retryLine(fields.retry)
-    if (fields.event !== undefined) text += `event: ${oneLine('event', fields.event)}\n`
-    if (fields.id !== undefined) text += `id: ${oneLine('id', String(fields.id))}\n`
+    if (isGiven(fields.retry)) text += retryLine(fields.retry)
+    if (isGiven(fields.event)) text += `event: ${oneLine('event', fields.event)}\n`
+    if (isGiven(fields.id)) text += `id: ${oneLine('id', String(fields.id))}\n`
     yield* this.#write(`${text}${lines('data: ', textOf(data))}\n`)
   }
 
@@ -166,4 +167,8 @@ function retryLine(seconds: number): string {
 function secondsOf(name: string, value: number): number {
   if (typeof value === 'number' && value >= 0 && value < Infinity) return value
   throw new ArgumentError(name, `${name} must be a number of seconds, 0 or more`)
+}
+
+function isGiven<T>(value: T | null | undefined): value is T {
+  return value !== undefined && value !== null
 }

@@ -11,6 +11,7 @@ export interface FormFile {
   readonly filename: string
   /** Media type, as the client gave it. */
   readonly type: string
+  /** The content of the file. */
   readonly bytes: Buffer
 }
 
@@ -18,6 +19,7 @@ export interface FormFile {
 export interface Form {
   /** Values by name; a name that was sent several times has an array. The object has no prototype. */
   readonly fields: Readonly<Record<string, string | readonly string[]>>
+  /** The files that were sent, in order. */
   readonly files: readonly FormFile[]
 }
 

@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 import type { Config } from './config.js'
 import type { Handler } from './handler.js'
 import { Server } from './server.js'

@@ -3,6 +3,7 @@ import { instanceOf, messageOf } from '../lev/foreign.js'
 import { stdoutSink, visible, type LineSink } from './log-sink.js'
 import { terminalLine, terminalSink } from './terminal-log.js'
 
+/** How grave a line is: debug < access < info < warn < error. */
 export type LogLevel = 'debug' | 'access' | 'info' | 'warn' | 'error'
 
 /** Logs a text, or fields with a text; an Error counts as fields and is logged with its stack. */
@@ -13,26 +14,37 @@ export interface LogMethod {
 
 /** What the server and its handlers log through. */
 export interface Logger {
+  /** For who looks for a fault. */
   readonly debug: LogMethod
   /** One line a request: between debug and info. */
   readonly access: LogMethod
+  /** For who runs the server: what it does. */
   readonly info: LogMethod
+  /** Something is odd, and goes on. */
   readonly warn: LogMethod
+  /** Something failed. */
   readonly error: LogMethod
   /** A logger whose lines all carry `fields`. It keeps the level that its parent has now. */
   child(fields: object): Logger
+  /** Whether lines of this level are written. */
   isLevelEnabled(level: LogLevel): boolean
 }
 
 /** What a user's own logger must have: pino's does, and many others. */
 export interface LoggerLike {
+  /** Gets the debug lines. */
   readonly debug: LogMethod
+  /** Gets the info lines. */
   readonly info: LogMethod
+  /** Gets the warnings. */
   readonly warn: LogMethod
+  /** Gets the errors. */
   readonly error: LogMethod
   /** Gets the access lines; without it, `info` does. */
-  readonly access?: LogMethod
+  readonly access?: LogMethod | null | undefined
+  /** A logger whose lines all carry `fields`; without it, the server adds them to each line. */
   child?(fields: object): LoggerLike
+  /** Whether lines of this level are written; without it, all are. */
   isLevelEnabled?(level: string): boolean
 }
 
@@ -135,7 +147,7 @@ export function adapt(target: LoggerLike): Logger {
       const clean = typeof fields === 'string' ? visible(fields) : visibleFields(fields, time)
       pass(target, target[access] ?? target.info, clean, message)
     },
-    child: (fields) => adapt(target.child === undefined ? withFields(target, fields) : target.child(fields)),
+    child: (fields) => adapt(typeof target.child !== 'function' ? withFields(target, fields) : target.child(fields)),
     isLevelEnabled: (level) => target.isLevelEnabled?.(level === 'access' ? access : level) ?? true,
   }
 }

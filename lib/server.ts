@@ -18,7 +18,7 @@ import { tellOnOneLine } from './uncaught.js'
 /** How a server is stopped. */
 export interface StopOptions {
   /** Seconds that requests in flight are given to finish. Default: the setting `drain`. */
-  readonly drain?: number
+  readonly drain?: number | null | undefined
 }
 
 /** One time of serving, from `serve` to its end. */
@@ -90,7 +90,8 @@ export class Server {
    * server does not serve.
    * @returns a promise that ends when the server has stopped; it rejects with RangeError for a `drain` that is no time
    */
-  async stop({ drain = this.#service.settings.drain }: StopOptions = {}): Promise<void> {
+  async stop(options: StopOptions = {}): Promise<void> {
+    const drain = options.drain ?? this.#service.settings.drain
     if (typeof drain !== 'number' || !(drain >= 0)) throw new RangeError(`drain must be a number of seconds, 0 or more; got ${drain}`)
     const serving = this.#serving
     if (serving === null) return

@@ -4,17 +4,19 @@ import { IdentityError } from './identity-config.js'
 /** How a client speaks TLS. All PEM is text, or the bytes of a file. */
 export interface ClientTlsOptions {
   /** Authorities to trust in place of the public ones, as PEM. */
-  readonly ca?: string | Buffer | readonly (string | Buffer)[]
+  readonly ca?: string | Buffer | readonly (string | Buffer)[] | null | undefined
   /** The client's own certificate and key, as PEM, for servers that ask. */
-  readonly cert?: string | Buffer
-  readonly key?: string | Buffer
-  readonly passphrase?: string
+  readonly cert?: string | Buffer | null | undefined
+  /** PEM: the private key of `cert`. */
+  readonly key?: string | Buffer | null | undefined
+  /** What `key` is encrypted with. */
+  readonly passphrase?: string | null | undefined
   /** The name to ask for and to check the certificate against; the host that is connected to when absent. */
-  readonly serverName?: string
+  readonly serverName?: string | null | undefined
   /** False accepts any certificate: for tests only. Default: true. */
-  readonly verify?: boolean
+  readonly verify?: boolean | null | undefined
   /** Application protocols to offer, best first. Default: none. */
-  readonly alpn?: readonly string[]
+  readonly alpn?: readonly string[] | null | undefined
 }
 
 /**
@@ -22,7 +24,10 @@ export interface ClientTlsOptions {
  * @throws IdentityError for certificates or a key that cannot be used
  */
 export function clientSecurity(host: string, options: ClientTlsOptions = {}): ClientSecurity {
-  const { ca, cert, key, passphrase, serverName = host, verify = true, alpn = [] } = options
+  const { ca = null, cert = null, key = null, passphrase = null } = options
+  const serverName = options.serverName ?? host
+  const verify = options.verify ?? true
+  const alpn = options.alpn ?? []
   const refuse = (text: string): never => {
     throw new IdentityError(host, null, text)
   }
@@ -31,10 +36,10 @@ export function clientSecurity(host: string, options: ClientTlsOptions = {}): Cl
   if (!Array.isArray(alpn) || !alpn.every(isProtocol)) refuse('alpn must be an array of protocol names')
   try {
     const context = process.getBuiltinModule('node:tls').createSecureContext({
-      ...(ca === undefined ? {} : { ca: typeof ca === 'string' || Buffer.isBuffer(ca) ? ca : [...ca] }),
-      ...(cert === undefined ? {} : { cert }),
-      ...(key === undefined ? {} : { key }),
-      ...(passphrase === undefined ? {} : { passphrase }),
+      ...(ca === null ? {} : { ca: typeof ca === 'string' || Buffer.isBuffer(ca) ? ca : [...ca] }),
+      ...(cert === null ? {} : { cert }),
+      ...(key === null ? {} : { key }),
+      ...(passphrase === null ? {} : { passphrase }),
       minVersion: 'TLSv1.2',
     })
     return { side: 'client', context, alpn, serverName, verify }

@@ -6,6 +6,7 @@ import { normalHostPattern } from './host-name.js'
 import type { IdentityConfig, TlsConfig } from './identity-config.js'
 import { errorCode } from './identity-files.js'
 
+/** What `developmentIdentities` made or found. */
 export interface DevelopmentIdentities {
   /** Path of the authority's certificate, for `curl --cacert` or a browser's trusted authorities. */
   readonly ca: string

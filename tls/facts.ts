@@ -20,6 +20,7 @@ export interface TlsFacts {
   readonly client_certificate: ClientCertificate | null
 }
 
+/** A certificate that a client has shown. */
 export interface ClientCertificate {
   /** Whether the authorities in `ca` vouch for it. If not, anybody can have made it. */
   readonly authorized: boolean
@@ -27,11 +28,13 @@ export interface ClientCertificate {
   readonly reason: string | null
   /** Distinguished names, in one line: `CN=..., O=...`. */
   readonly subject: string
+  /** The same of the authority that signed it. */
   readonly issuer: string
   /** Hexadecimal. */
   readonly serial_number: string
   /** SHA-256 over the certificate, as `AB:CD:...`. */
   readonly fingerprint: string
+  /** The certificate itself, for everything else. */
   readonly certificate: X509Certificate
 }
 

@@ -1,17 +1,17 @@
 /** Where one certificate and its key are: `cert` and `key`, or `pfx`. Paths of files. */
 export interface IdentityConfig {
   /** PEM: the certificate, then those that lead from it to its authority. */
-  readonly cert?: string
+  readonly cert?: string | null | undefined
   /** PEM: the private key of `cert`. */
-  readonly key?: string
+  readonly key?: string | null | undefined
   /** What `key` or `pfx` is encrypted with. */
-  readonly passphrase?: string
+  readonly passphrase?: string | null | undefined
   /** PKCS#12: certificate, chain and key in one file. */
-  readonly pfx?: string
+  readonly pfx?: string | null | undefined
   /** PEM: the authorities that clients' certificates are checked against. */
-  readonly ca?: string
+  readonly ca?: string | null | undefined
   /** Whether clients are asked for a certificate, or refused without one that `ca` vouches for. Absent: not asked. */
-  readonly client_certificate?: 'request' | 'require'
+  readonly client_certificate?: 'request' | 'require' | null | undefined
 }
 
 /** The certificates of a server, by the name that a client asks for (SNI). */
@@ -19,18 +19,20 @@ export interface TlsConfig {
   /** For clients that ask for no name, or for one that is not listed. */
   readonly default: IdentityConfig
   /** By host name: `example.com`, or `*.example.org` for every name one label below. */
-  readonly hosts?: Readonly<Record<string, IdentityConfig>>
+  readonly hosts?: Readonly<Record<string, IdentityConfig>> | null | undefined
   /** Lets certificates pass that have expired or are not valid yet: for tests. Default: false. */
-  readonly allow_expired?: boolean
+  readonly allow_expired?: boolean | null | undefined
 }
 
 /** An identity cannot be used. `message` names the host, the file and the reason. */
 export class IdentityError extends Error {
+  /** Tells this kind of error from others; it stays the same when `message` changes. */
   readonly code = 'LEVERET_IDENTITY'
   /** What the identity is listed for, as the configuration has it; `default` for the default one. */
   readonly host: string
   /** The path that the configuration gave, or null when no file is at fault. */
   readonly file: string | null
+  /** What is wrong, without the host and the file. */
   readonly reason: string
 
   constructor(host: string, file: string | null, reason: string, options?: ErrorOptions) {
@@ -40,6 +42,7 @@ export class IdentityError extends Error {
     this.reason = reason
   }
 
+  /** The name of the class. */
   override get name(): string {
     return 'IdentityError'
   }

@@ -54,16 +54,17 @@ export function errorCode(error: unknown): string {
 
 /** @throws FileFault */
 export function readKeyMaterial(config: IdentityConfig): KeyMaterial {
-  const { cert, key, pfx, passphrase } = config
-  if (pfx !== undefined) {
-    if (cert !== undefined || key !== undefined) {
+  const { cert = null, key = null, pfx = null } = config
+  const passphrase = config.passphrase ?? undefined
+  if (pfx !== null) {
+    if (cert !== null || key !== null) {
       throw new FileFault(null, 'pfx takes the place of cert and key: give either')
     }
     const found = attempt(pfx, () => readPkcs12(readFile(pfx), passphrase))
     return { ...found, keyFile: pfx, certificateFile: pfx }
   }
-  if (cert === undefined) throw new FileFault(null, 'cert is missing: it needs cert and key, or pfx')
-  if (key === undefined) throw new FileFault(null, 'key is missing: it needs cert and key, or pfx')
+  if (cert === null) throw new FileFault(null, 'cert is missing: it needs cert and key, or pfx')
+  if (key === null) throw new FileFault(null, 'key is missing: it needs cert and key, or pfx')
   const certificates = readCertificates(cert)
   return { certificates, key: readKey(key, passphrase), keyFile: key, certificateFile: cert }
 }

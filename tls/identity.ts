@@ -7,7 +7,9 @@ import { IdentityError, identityName, type IdentityConfig, type TlsConfig } from
 import { FileFault, readCertificates, readKeyMaterial, type KeyMaterial } from './identity-files.js'
 import { Identities, type Identity } from './sni.js'
 
+/** What `loadIdentities` read. */
 export interface LoadedIdentities {
+  /** Ready for handshakes. */
   readonly identities: Identities
   /** What is odd but works, one sentence each; they name host and file. */
   readonly warnings: string[]
@@ -117,16 +119,17 @@ function coverage({ subjectAltName }: X509Certificate): string {
 }
 
 function clientAuthorities(config: IdentityConfig, warn: Warn): string[] {
-  if (config.ca === undefined) {
-    if (config.client_certificate !== 'require') return []
+  const { ca = null, client_certificate = null } = config
+  if (ca === null) {
+    if (client_certificate !== 'require') return []
     throw new FileFault(null, 'client_certificate "require" needs ca: without it no certificate would do')
   }
-  const authorities = readCertificates(config.ca)
-  if (config.client_certificate === undefined) {
-    warn(config.ca, 'ca has no effect without client_certificate; intermediate certificates belong into cert')
+  const authorities = readCertificates(ca)
+  if (client_certificate === null) {
+    warn(ca, 'ca has no effect without client_certificate; intermediate certificates belong into cert')
   }
-  for (const { ca, subject } of authorities) {
-    if (!ca) warn(config.ca, `${oneLine(subject)} is no certificate authority: it vouches for itself alone`)
+  for (const { ca: isAuthority, subject } of authorities) {
+    if (!isAuthority) warn(ca, `${oneLine(subject)} is no certificate authority: it vouches for itself alone`)
   }
   return authorities.map(String)
 }

@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 export { clientSecurity, type ClientTlsOptions } from './client.js'
 export { readClientHello, type ClientHello } from './client-hello.js'
 export { developmentIdentities, type DevelopmentIdentities } from './development.js'

@@ -6,7 +6,9 @@ import { covers, normalHostName } from './host-name.js'
 export interface Identity {
   /** What it is listed for: a host name, `*.` and a host name, or `default`. */
   readonly host: string
+  /** What node:tls is given. */
   readonly context: SecureContext
+  /** The certificate that clients are shown, without its chain. */
   readonly certificate: X509Certificate
   /** Whether clients are asked for certificates of their own, and refused without a trusted one. */
   readonly clientCertificate: 'none' | 'request' | 'require'
@@ -14,6 +16,7 @@ export interface Identity {
 
 /** All identities of a server: one for each host that is listed, and one for everybody else. */
 export class Identities {
+  /** For clients that ask for no name, or for one that is not listed. */
   readonly default: Identity
   readonly #hosts: ReadonlyMap<string, Identity>
 

@@ -5,6 +5,7 @@ import type { X509Certificate } from 'node:crypto'
 export interface Address {
   /** IP address in text form. */
   readonly ip: string
+  /** The port, 1 to 65535. */
   readonly port: number
 }
 
@@ -20,8 +21,11 @@ export interface ServerSecurity {
 
 /** What `tls/` prepared for the client's side of one handshake. */
 export interface ClientSecurity {
+  /** Tells it from what a server prepares. */
   readonly side: 'client'
+  /** Certificates, keys and authorities, as node:tls takes them. */
   readonly context: SecureContext
+  /** Application protocols offered, best first. */
   readonly alpn: readonly string[]
   /** The name asked for by SNI and checked against the server's certificate. */
   readonly serverName: string
@@ -29,6 +33,7 @@ export interface ClientSecurity {
   readonly verify: boolean
 }
 
+/** What `tls/` prepared for one side of a handshake. */
 export type Security = ServerSecurity | ClientSecurity
 
 /** What a finished handshake agreed on. */
@@ -41,11 +46,13 @@ export interface SecureFacts {
   readonly alpn: string | null
   /** The name the client asked for, lower case, or null. */
   readonly serverName: string | null
+  /** Whether an earlier session was resumed. */
   readonly resumed: boolean
   /** The other side's certificate, or null when it sent none. */
   readonly peerCertificate: X509Certificate | null
   /** Whether that certificate is trusted; when not, `reason` says why. */
   readonly authorized: boolean
+  /** Why it is not trusted, as a code of the TLS library; null if it is, or if there is none. */
   readonly reason: string | null
 }
 
@@ -90,15 +97,16 @@ export interface Transport {
   secure(options: Security, received: Buffer): Transport
 }
 
+/** Where to listen. */
 export interface ListenOptions {
   /** IP address or host name. */
   readonly ip: string
   /** 0 lets the system choose. */
   readonly port: number
   /** Longest queue of connections not accepted yet. */
-  readonly backlog?: number
+  readonly backlog?: number | null | undefined
   /** Let several processes bind the same port (SO_REUSEPORT), where the system can. */
-  readonly reusePort?: boolean
+  readonly reusePort?: boolean | null | undefined
 }
 
 /** A bound listener. */
@@ -108,9 +116,11 @@ export interface ListenerTransport {
   close(): void
 }
 
+/** Where to connect to. */
 export interface ConnectOptions {
   /** IP address or host name. */
   readonly ip: string
+  /** 1 to 65535. */
   readonly port: number
 }
 
@@ -157,6 +167,7 @@ export interface Driver {
    * `sure`: it will come whatever happens here.
    */
   awaitOutside(change: 1 | -1, sure: boolean): void
+  /** Binds an address; `accept` is called for each connection. */
   listen(options: ListenOptions, accept: (transport: Transport) => void, done: Completion<ListenerTransport>): void
   /** Returns a function that abandons the attempt. */
   connect(options: ConnectOptions, done: Completion<Transport>): () => void

@@ -2,15 +2,16 @@ import type { Address, Completion, ConnectOptions, DrivenLoop, Driver, ListenerT
 import { MemoryTransport, settle, type World } from './memory-transport.js'
 import { Timer, Timers } from '../timers.js'
 
+/** How the virtual world behaves; everything is optional. */
 export interface MemoryOptions {
   /** Where the random choices start: the same seed gives the same run. Default: the environment's LEV_SEED, else 1. */
-  readonly seed?: number
+  readonly seed?: number | null | undefined
   /** What `lev.wallClock()` gives at the start, in seconds since 1970. Default: 2026-01-01T00:00:00Z. */
-  readonly epoch?: number
+  readonly epoch?: number | null | undefined
   /** Shortest and longest time of one flight over the virtual network, in seconds. Default: 0.1 to 1 ms. */
-  readonly latency?: readonly [number, number]
+  readonly latency?: readonly [number, number] | null | undefined
   /** Bytes that one flight carries at most; each carries a random number of them, from 1. Default: 64 KiB, not random. */
-  readonly segment?: number
+  readonly segment?: number | null | undefined
 }
 
 /** Turns of the real event loop that a promise is given before virtual time goes on without it. */
@@ -37,6 +38,7 @@ export function memory(options: MemoryOptions = {}): Driver {
   const random = randomFrom(options.seed ?? Number(process.env.LEV_SEED ?? 1))
   const [shortest, longest] = options.latency ?? [0.0001, 0.001]
   const epoch = options.epoch ?? 1_767_225_600
+  const segment = options.segment ?? Infinity
   const flights = new Timers()
   const network = new Map<number, (transport: Transport) => void>()
   let now = 0
@@ -100,7 +102,7 @@ export function memory(options: MemoryOptions = {}): Driver {
 
   const world: World = {
     fly: (deliver) => void after(flightTime(), deliver),
-    segment: () => (options.segment === undefined ? Infinity : 1 + Math.floor(random() * options.segment)),
+    segment: () => (segment === Infinity ? segment : 1 + Math.floor(random() * segment)),
     begin: () => loop?.begin(),
     turn: () => loop?.turn(),
     turnSoon: schedule,

@@ -48,7 +48,7 @@ export class NodeNetwork {
       done(error, null)
       loop.turn()
     })
-    server.listen({ host: options.ip, port: options.port, backlog: options.backlog, ...sharing }, () => {
+    server.listen({ host: options.ip, port: options.port, backlog: options.backlog ?? undefined, ...sharing }, () => {
       this.#keep(server)
       acceptHandles(server, (handle) => admit(this.#accepted(handle)))
       server.removeAllListeners('error')

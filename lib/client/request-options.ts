@@ -8,26 +8,30 @@ import { headersFor, tlsOptions } from './options.js'
 /** A value of a query or a header; a list stands for several of the same name. */
 export type ClientValue = string | number | boolean | readonly (string | number | boolean)[] | null | undefined
 
+/** What is requested, and how; everything but `url` is optional. */
 export interface RequestOptions {
   /** `http:` or `https:`. */
   readonly url: string | URL
   /** Default: GET. */
-  readonly method?: string
-  readonly headers?: Readonly<Record<string, ClientValue>>
+  readonly method?: string | null | undefined
+  /** Headers to send; they replace those that the client adds (`User-Agent`, `Accept`, `Accept-Encoding`). */
+  readonly headers?: Readonly<Record<string, ClientValue>> | null | undefined
   /** Added to the query that the URL has. */
-  readonly query?: Readonly<Record<string, ClientValue>>
-  readonly body?: string | Uint8Array | null
+  readonly query?: Readonly<Record<string, ClientValue>> | null | undefined
+  /** The content to send: a string as UTF-8, or bytes. Default: none. */
+  readonly body?: string | Uint8Array | null | undefined
   /** How many redirects are followed, one more is an error; true: 10, false: none, the response is the redirect. Default: true. */
-  readonly redirects?: boolean | number
+  readonly redirects?: boolean | number | null | undefined
   /** Whether a redirect from `https:` to `http:` is followed. Default: false: it is an error. */
-  readonly insecureRedirects?: boolean
+  readonly insecureRedirects?: boolean | null | undefined
   /** Whether compressed content is asked for and decompressed. Default: true. */
-  readonly decompress?: boolean
+  readonly decompress?: boolean | null | undefined
   /** Seconds for all of it. Default: 30. */
-  readonly timeout?: number
+  readonly timeout?: number | null | undefined
   /** Largest content of a response, in bytes, also once decompressed. Default: 67108864 (64 MiB). */
-  readonly maxBodySize?: number
-  readonly tls?: ClientTlsOptions
+  readonly maxBodySize?: number | null | undefined
+  /** How TLS is spoken, for `https:`. */
+  readonly tls?: ClientTlsOptions | null | undefined
 }
 
 /** The options of a request: complete and checked. */

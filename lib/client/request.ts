@@ -12,9 +12,11 @@ import { requestRulesOf, type RequestOptions, type RequestRules } from './reques
 
 export type { ClientValue, RequestOptions } from './request-options.js'
 
+/** What came back for a request. */
 export interface ClientResponse {
   /** Whether the status is 200 to 299. */
   readonly ok: boolean
+  /** The status code, such as 404. */
   readonly status: number
   /** The status code's own phrase: "Not Found". */
   readonly reason: string
@@ -22,6 +24,7 @@ export interface ClientResponse {
   readonly headers: Readonly<Record<string, string>>
   /** The values of `set-cookie`, which cannot be joined, one by one. */
   readonly setCookie: readonly string[]
+  /** The content, decompressed unless `decompress` is false; empty if there is none. */
   readonly body: Buffer
 }
 
@@ -135,7 +138,7 @@ function plainHeaders(headers: Readonly<Record<string, string | string[] | undef
 /** @throws IdentityError */
 function connectOptions(url: URL, tls: ClientTlsOptions): buildConnector.BuildOptions {
   const { context, verify } = clientSecurity(url.hostname, tls)
-  return { timeout: 0, secureContext: context, rejectUnauthorized: verify, ...(tls.serverName === undefined ? {} : { servername: tls.serverName }) }
+  return { timeout: 0, secureContext: context, rejectUnauthorized: verify, ...(typeof tls.serverName === 'string' ? { servername: tls.serverName } : {}) }
 }
 
 function reasonFor(error: unknown): string {

@@ -6,11 +6,12 @@ import { integer } from '../checks.js'
 import { ArgumentError } from '../errors.js'
 import { tlsOptions } from './options.js'
 
+/** How a connection is opened; everything is optional. */
 export interface TcpOptions {
   /** Whether to speak TLS, and how. The server's certificate is verified unless `verify: false` says otherwise. Default: false. */
-  readonly tls?: boolean | ClientTlsOptions
+  readonly tls?: boolean | ClientTlsOptions | null | undefined
   /** Time to live of the packets, 1 to 255. Checked, and without effect: Node.js has no way to set it for TCP. */
-  readonly ttl?: number
+  readonly ttl?: number | null | undefined
 }
 
 /**
@@ -50,4 +51,5 @@ function tlsOf(options: TcpOptions): boolean | ClientTlsOptions {
   })
 }
 
+/** Connections of TCP, with TLS or without: `tcp.connect(host, port, options)`. */
 export const tcp = { connect } as const

@@ -11,13 +11,13 @@ import type { ClientValue } from './request-options.js'
 /** How a client's WebSocket is opened and behaves; everything is optional. What a server's has too means the same. */
 export interface WebSocketClientOptions extends Omit<WebSocketOptions, 'protocols' | 'origins'> {
   /** Subprotocols to offer, best first. The server chooses one of them, or none. Default: none. */
-  readonly protocols?: readonly string[]
+  readonly protocols?: readonly string[] | null | undefined
   /** Further headers of the handshake: `Authorization`, `Cookie`, `Origin`... A `Host` takes the place of the URL's. */
-  readonly headers?: Readonly<Record<string, ClientValue>>
+  readonly headers?: Readonly<Record<string, ClientValue>> | null | undefined
   /** How TLS is spoken, for `wss:`. `http/1.1` is offered whatever `alpn` says. */
-  readonly tls?: ClientTlsOptions
+  readonly tls?: ClientTlsOptions | null | undefined
   /** Seconds until the WebSocket has to be open: for the connection, TLS and the handshake together. Default: 10. */
-  readonly handshake_timeout?: number
+  readonly handshake_timeout?: number | null | undefined
 }
 
 /** The options of a client's WebSocket: complete and checked. */

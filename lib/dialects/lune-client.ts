@@ -7,26 +7,33 @@ import { tcp as core } from '../client/tcp.js'
 import { ArgumentError } from '../errors.js'
 import { begun, done, waiting, type Waiting } from './waiting.js'
 
+/** How a response is taken. */
 export interface FetchParamsOptions {
   /** Whether compressed content is asked for and decompressed. Default: true. */
-  readonly decompress?: boolean | null
+  readonly decompress?: boolean | null | undefined
 }
 
 /** What is requested. */
 export interface FetchParams {
+  /** `http:` or `https:`. */
   readonly url: string
   /** Default: "GET". */
-  readonly method?: string | null
-  readonly body?: string | Uint8Array | null
+  readonly method?: string | null | undefined
+  /** The content to send. Default: none. */
+  readonly body?: string | Uint8Array | null | undefined
   /** Added to the query that the URL has; an array stands for several values of one key. */
-  readonly query?: Readonly<Record<string, ClientValue>> | null
-  readonly headers?: Readonly<Record<string, ClientValue>> | null
-  readonly options?: FetchParamsOptions | null
+  readonly query?: Readonly<Record<string, ClientValue>> | null | undefined
+  /** Headers to send, by name. */
+  readonly headers?: Readonly<Record<string, ClientValue>> | null | undefined
+  /** How the response is taken. */
+  readonly options?: FetchParamsOptions | null | undefined
 }
 
+/** What came back for a request. */
 export interface FetchResponse {
   /** Whether the status is 200 to 299. */
   readonly ok: boolean
+  /** The status code, such as 404. */
   readonly statusCode: number
   /** The status code's own phrase. */
   readonly statusMessage: string
@@ -80,11 +87,12 @@ export function request(
   })
 }
 
+/** How a connection is opened. */
 export interface TcpConfig {
   /** Whether to speak TLS, and how. The server's certificate is verified. Default: false. */
-  readonly tls?: boolean | ClientTlsOptions | null
+  readonly tls?: boolean | ClientTlsOptions | null | undefined
   /** Time to live of the packets, 1 to 255. Checked, and without effect: Node.js has no way to set it for TCP. */
-  readonly ttl?: number | null
+  readonly ttl?: number | null | undefined
 }
 
 /** Bytes not sent yet above which who waits for `write` waits. */
@@ -95,9 +103,13 @@ const closeSeconds = 10
 
 /** A connection, which may speak TLS. */
 export class TcpStream {
+  /** IP address of this end. */
   readonly localIp: string
+  /** Port of this end. */
   readonly localPort: number
+  /** IP address of the peer. */
   readonly remoteIp: string
+  /** Port of the peer. */
   readonly remotePort: number
   readonly #stream: Stream
   readonly #world: Portal = portal()
@@ -181,4 +193,5 @@ function connect(host: string, port: number, config?: boolean | TcpConfig | null
   })
 }
 
+/** Lune's `net.tcp`: connections of TCP, with TLS or without. */
 export const tcp = { connect } as const

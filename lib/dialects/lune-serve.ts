@@ -30,9 +30,11 @@ export interface ServeRequest {
 /** What a handler returns that says more than the body. */
 export interface ServeResponse {
   /** 200 to 599: what comes before (1xx) is no answer of its own. Default: 200. */
-  readonly status?: number | null
-  readonly headers?: ResponseHeaders | null
-  readonly body?: string | Uint8Array | null
+  readonly status?: number | null | undefined
+  /** By name, in any case. */
+  readonly headers?: ResponseHeaders | null | undefined
+  /** The content. Default: none. */
+  readonly body?: string | Uint8Array | null | undefined
 }
 
 /** Answers a request: a plain function, a coroutine or an async function. */
@@ -40,20 +42,21 @@ export type ServeHttpHandler = (request: ServeRequest) =>
   string | Uint8Array | ServeResponse | Op<string | Uint8Array | ServeResponse> | PromiseLike<string | Uint8Array | ServeResponse>
 
 /** Uses a WebSocket, which is closed when this ends: a coroutine or an async function, as a rule. */
-export type ServeWebSocketHandler = (socket: WebSocket) => Op<unknown> | PromiseLike<unknown> | void
+export type ServeWebSocketHandler = (socket: WebSocket) => unknown
 
 /** How a server is to be; one of the two functions has to be there. */
 export interface ServeConfig {
   /** The address to serve from, as a URL of an IP address or localhost; needs `handleRequest`. Default: "http://localhost". */
-  readonly address?: string | null
+  readonly address?: string | null | undefined
   /** Answers requests; without it, those that ask for no WebSocket get 426. */
-  readonly handleRequest?: ServeHttpHandler | null
+  readonly handleRequest?: ServeHttpHandler | null | undefined
   /** Is given the WebSockets of requests that ask for one. Without it, those are requests as any. */
-  readonly handleWebSocket?: ServeWebSocketHandler | null
+  readonly handleWebSocket?: ServeWebSocketHandler | null | undefined
 }
 
 /** A server that runs. */
 export interface ServeHandle {
+  /** The address that is listened on. */
   readonly ip: string
   /** With port 0, that which the system chose. */
   readonly port: number

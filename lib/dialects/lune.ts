@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 export { request, tcp } from './lune-client.js'
 export type { FetchParams, FetchParamsOptions, FetchResponse, TcpConfig, TcpStream } from './lune-client.js'
 export { serve } from './lune-serve.js'

@@ -5,22 +5,22 @@ import type { ResponseHeaders } from '../http1/response.js'
 /** What a server is started with. What is null counts as not given. */
 export interface Configuration {
   /** Address to listen on: an IP address or a host name. Default: "127.0.0.1". */
-  readonly hostname?: string | null
+  readonly hostname?: string | null | undefined
   /** Port to listen on; with 0 the system chooses, and `server.port` tells. Default: 3000. */
-  readonly port?: number | null
+  readonly port?: number | null | undefined
   /** Whether other processes may bind the same port and share its connections. Default: false. */
-  readonly reuseport?: boolean | null
+  readonly reuseport?: boolean | null | undefined
   /** Paths of PEM files. With `cafilename`, clients are refused that have no certificate which those authorities vouch for. */
   readonly tls?: {
     readonly certfilename: string
     readonly keyfilename: string
-    readonly passphrase?: string | null
-    readonly cafilename?: string | null
-  } | null
+    readonly passphrase?: string | null | undefined
+    readonly cafilename?: string | null | undefined
+  } | null | undefined
   /** Answers requests; without one, all of them are told 404, but for WebSockets where `websocket` is given. */
-  readonly handler?: Handler | null
+  readonly handler?: Handler | null | undefined
   /** What is called for the WebSockets that `server.upgrade` makes; without it, it makes none. */
-  readonly websocket?: WebSocketHandlers | null
+  readonly websocket?: WebSocketHandlers | null | undefined
 }
 
 /** Answers a request: a plain function, a coroutine or an async function. After `server.upgrade` it returns nothing. */
@@ -31,6 +31,7 @@ export type Handler = (
 
 /** A request. */
 export interface ReceivedRequest {
+  /** As sent. */
   readonly method: string
   /** As sent: percent-encoding and all. */
   readonly path: string
@@ -48,6 +49,7 @@ export interface ReceivedRequest {
 export interface Server {
   /** As configured. */
   readonly hostname: string
+  /** With port 0, the one that the system chose. */
   readonly port: number
   /**
    * Stops the server: no new connections; requests in flight are finished, for 30 seconds at most, and WebSockets closed
@@ -64,21 +66,21 @@ export interface Server {
 
 /** An answer: its body alone, or a table. The status is 200 unless it says otherwise. Bytes are for what is not UTF-8. */
 export type ServerResponse = string | Uint8Array | {
-  readonly status?: number | null
-  readonly body?: string | Uint8Array | null
-  readonly headers?: ResponseHeaders | null
+  readonly status?: number | null | undefined
+  readonly body?: string | Uint8Array | null | undefined
+  readonly headers?: ResponseHeaders | null | undefined
 }
 
 /** What is called for a WebSocket; each a plain function, a coroutine or an async function, and waited for. */
 export interface WebSocketHandlers {
   /** Once, before anything else. */
-  readonly open?: ((ws: ServerWebSocket) => Op<unknown> | PromiseLike<unknown> | void) | null
+  readonly open?: ((ws: ServerWebSocket) => unknown) | null | undefined
   /** For each message, one after the other: text is a string, binary data is bytes. */
-  readonly message?: ((ws: ServerWebSocket, message: string | Buffer) => Op<unknown> | PromiseLike<unknown> | void) | null
+  readonly message?: ((ws: ServerWebSocket, message: string | Buffer) => unknown) | null | undefined
   /** Once, after all messages, however it ended: 1005 means without a code, 1006 that the connection was lost. */
-  readonly close?: ((ws: ServerWebSocket, code: number, message: string) => Op<unknown> | PromiseLike<unknown> | void) | null
+  readonly close?: ((ws: ServerWebSocket, code: number, message: string) => unknown) | null | undefined
   /** When there is room again, after `send` had none or left more than 512 KiB unsent. */
-  readonly drain?: ((ws: ServerWebSocket) => Op<unknown> | PromiseLike<unknown> | void) | null
+  readonly drain?: ((ws: ServerWebSocket) => unknown) | null | undefined
 }
 
 /** A WebSocket; the same object at each event. */

@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 import type { Config } from '../config.js'
 import type { Context } from '../context.js'
 import { ArgumentError } from '../errors.js'

@@ -1,12 +1,13 @@
-import type { Op } from '../../lev/index.js'
 import type { Waiting } from './waiting.js'
 
 /** Called for each request: a plain function, a coroutine or an async function. The answer ends with `res.finish`, not with it. */
-export type Handler = (req: Request, res: Response) => Op<unknown> | PromiseLike<unknown> | void
+export type Handler = (req: Request, res: Response) => unknown
 
 /** A request. */
 export interface Request {
+  /** Its connection. */
   readonly conn: Socket
+  /** As sent. */
   readonly method: string
   /** As sent: the path, and the query behind `?` if there is one. */
   readonly url: string
@@ -14,12 +15,12 @@ export interface Request {
    * Called for each header, once it is assigned: `name` is in lower case, and repeated headers are one. It comes before the
    * body, if it is assigned before `ondata` or in the same step.
    */
-  onheader: ((self: Request, name: string, value: string) => Op<unknown> | PromiseLike<unknown> | void) | null
+  onheader: ((self: Request, name: string, value: string) => unknown) | null
   /**
    * Called for each piece of the body, as large as it arrives, and once with null at its end, also if there is none. Nothing
    * is read before it is assigned, nor while more than 64 KiB of the answer wait to be sent.
    */
-  ondata: ((self: Request, chunk: Buffer | null) => Op<unknown> | PromiseLike<unknown> | void) | null
+  ondata: ((self: Request, chunk: Buffer | null) => unknown) | null
 }
 
 /** The answer to a request. Its functions may be called at any time, and from anywhere. */

@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 import { spawn, wait } from '../../lev/index.js'
 import type { Config } from '../config.js'
 import { ArgumentError } from '../errors.js'

@@ -8,9 +8,6 @@ import { attempt, type Attempt } from './zune-attempt.js'
 import { withProtocol } from './zune-request.js'
 import { WebSocket } from './zune-websocket.js'
 
-/** What a bound function gives: it may be plain, a coroutine or async. */
-type Result = Op<unknown> | PromiseLike<unknown> | void
-
 /**
  * A WebSocket that this side has opened. Of each kind, one function is bound at a time, and binding another replaces it.
  * They are called one after the other, never while one of them is at work: open first, then the messages, then close. What
@@ -20,9 +17,9 @@ export class ClientWebSocket extends WebSocket {
   readonly #ws: CoreWebSocket
   readonly #world: Portal
   readonly #turns = semaphore(1)
-  #onOpen: (() => Result) | null = null
-  #onMessage: ((message: string | Buffer) => Result) | null = null
-  #onClose: (() => Result) | null = null
+  #onOpen: (() => unknown) | null = null
+  #onMessage: ((message: string | Buffer) => unknown) | null = null
+  #onClose: (() => unknown) | null = null
   #opened = false
   #closed = false
   #delivering = false
@@ -39,20 +36,20 @@ export class ClientWebSocket extends WebSocket {
   }
 
   /** Called once: the WebSocket is open. @throws ArgumentError for what is no function */
-  bindOpen(func: () => Op<unknown> | PromiseLike<unknown> | void): void {
+  bindOpen(func: () => unknown): void {
     this.#onOpen = checked(func)
     // Messages may be waited for already.
     this.#run(() => this.#turns.with(this.#tellOpen()))
   }
 
   /** Called for each message: text is a string, binary data bytes. @throws ArgumentError for what is no function */
-  bindMessage(func: (message: string | Buffer) => Op<unknown> | PromiseLike<unknown> | void): void {
+  bindMessage(func: (message: string | Buffer) => unknown): void {
     this.#onMessage = checked(func)
     this.#deliverSoon()
   }
 
   /** Called once, however the WebSocket was closed. @throws ArgumentError for what is no function */
-  bindClose(func: () => Op<unknown> | PromiseLike<unknown> | void): void {
+  bindClose(func: () => unknown): void {
     this.#onClose = checked(func)
     this.#deliverSoon()
   }
@@ -116,7 +113,7 @@ function checked<F>(func: F): F {
   return func
 }
 
-function* safely(func: () => Result): Op<void> {
+function* safely(func: () => unknown): Op<void> {
   try {
     yield* called(func)
   } catch (error) {

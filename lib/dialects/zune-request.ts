@@ -6,26 +6,36 @@ import { ArgumentError } from '../errors.js'
 import type { Waiting } from './waiting.js'
 import { attempt, type Attempt } from './zune-attempt.js'
 
+/** A request without content. */
 export interface BareRequestOptions {
-  readonly method?: 'GET' | null
-  readonly headers?: Readonly<Record<string, ClientValue>> | null
+  /** Default: GET. */
+  readonly method?: 'GET' | null | undefined
+  /** Headers to send, by name. */
+  readonly headers?: Readonly<Record<string, ClientValue>> | null | undefined
   /** Whether redirections are followed, 10 of them. Default: true. */
-  readonly allowRedirects?: boolean | null
+  readonly allowRedirects?: boolean | null | undefined
 }
 
+/** A request that may have content. */
 export interface BodyRequestOptions {
+  /** What is done with the content. */
   readonly method: 'POST' | 'PUT' | 'DELETE'
-  readonly headers?: Readonly<Record<string, ClientValue>> | null
-  readonly body?: string | Uint8Array | null
+  /** Headers to send, by name. */
+  readonly headers?: Readonly<Record<string, ClientValue>> | null | undefined
+  /** The content to send. Default: none. */
+  readonly body?: string | Uint8Array | null | undefined
   /** Whether redirections are followed, 10 of them. Default: true. */
-  readonly allowRedirects?: boolean | null
+  readonly allowRedirects?: boolean | null | undefined
 }
 
+/** How a request is sent. */
 export type RequestOptions = BareRequestOptions | BodyRequestOptions
 
+/** What came back for a request. */
 export interface Response {
   /** Whether the status is 200 to 299. */
   readonly ok: boolean
+  /** The status code, such as 404. */
   readonly statusCode: number
   /** The status code's own phrase. */
   readonly statusReason: string

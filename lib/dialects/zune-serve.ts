@@ -15,6 +15,7 @@ import { WebSocket } from './zune-websocket.js'
 
 /** What `request` and `webhook.upgrade` are given. */
 export interface ServerRequest {
+  /** As sent. */
   readonly method: string
   /** As sent, with the query. */
   readonly path: string
@@ -29,35 +30,38 @@ export interface ServerRequest {
 /** What `request` returns that says more than the body. */
 export interface ServerResponse {
   /** Default: 200. */
-  readonly statusCode?: number | null
-  readonly headers?: ResponseHeaders | null
-  readonly body?: string | Uint8Array | null
+  readonly statusCode?: number | null | undefined
+  /** By name, in any case. */
+  readonly headers?: ResponseHeaders | null | undefined
+  /** The content. Default: none. */
+  readonly body?: string | Uint8Array | null | undefined
 }
 
 /** What is called for WebSockets; each may be plain, a coroutine or async, and is waited for before the next. */
 export interface ServerWebSocketHandlers {
   /** Whether a request for a WebSocket gets one: unless it gives true, it is a request as any. Absent: all get one. */
-  readonly upgrade?: ((request: ServerRequest) => boolean | Op<boolean> | PromiseLike<boolean>) | null
+  readonly upgrade?: ((request: ServerRequest) => boolean | Op<boolean> | PromiseLike<boolean>) | null | undefined
   /** Once, before anything else. */
-  readonly open?: ((websocket: WebSocket) => Op<unknown> | PromiseLike<unknown> | void) | null
+  readonly open?: ((websocket: WebSocket) => unknown) | null | undefined
   /** For each message: text is a string, binary data bytes. */
-  readonly message?: ((websocket: WebSocket, message: string | Buffer) => Op<unknown> | PromiseLike<unknown> | void) | null
+  readonly message?: ((websocket: WebSocket, message: string | Buffer) => unknown) | null | undefined
   /** Once, after all messages, however the WebSocket ended. */
-  readonly close?: ((websocket: WebSocket) => Op<unknown> | PromiseLike<unknown> | void) | null
+  readonly close?: ((websocket: WebSocket) => unknown) | null | undefined
 }
 
+/** Where and how a server serves. */
 export interface ServeOptions {
   /** 0 lets the system choose. */
   readonly port: number
   /** An IP address or a host name. Default: "0.0.0.0". */
-  readonly address?: string | null
+  readonly address?: string | null | undefined
   /** Whether other processes may bind the same port and share its connections, where Node.js and the system can. Default: false. */
-  readonly reuseAddress?: boolean | null
+  readonly reuseAddress?: boolean | null | undefined
   /** Answers requests: a plain function, a coroutine or an async function. */
   readonly request: (request: ServerRequest) =>
     string | Uint8Array | ServerResponse | Op<string | Uint8Array | ServerResponse> | PromiseLike<string | Uint8Array | ServerResponse>
   /** Absent: requests for WebSockets are requests as any. */
-  readonly webhook?: ServerWebSocketHandlers | null
+  readonly webhook?: ServerWebSocketHandlers | null | undefined
 }
 
 /** A server that runs. */

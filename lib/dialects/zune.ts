@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 export { serve } from './zune-serve.js'
 export type { ServeOptions, ServerHandle, ServerRequest, ServerResponse, ServerWebSocketHandlers } from './zune-serve.js'
 export { request } from './zune-request.js'

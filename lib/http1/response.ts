@@ -5,12 +5,16 @@ export { hasContent, reasonOf } from './status.js'
 
 /** What a handler may give for one header: several values become several lines; null and undefined are left out. */
 export type HeaderValue = string | number | readonly (string | number)[] | null | undefined
+/** Headers of a response by name, in any case. A name with null or undefined is left out. */
 export type ResponseHeaders = Readonly<Record<string, HeaderValue>>
 
 /** A handler's answer that cannot be sent; `header` is the name at fault, null if it is not a header's. */
 export class ResponseError extends Error {
+  /** Tells this kind of error from others; it stays the same when `message` changes. */
   readonly code = 'LEVERET_RESPONSE'
+  /** The name of the header at fault, as it was given; null if no header is. */
   readonly header: string | null
+  /** The name of the class. */
   override get name(): string {
     return 'ResponseError'
   }

@@ -7,18 +7,18 @@ import { Wakeup } from './inbox.js'
 import type { Message } from './messages.js'
 import type { WebSocket } from './websocket.js'
 
-type Callback<Args extends unknown[]> = (ws: WebSocket, ...args: Args) => Op<unknown> | PromiseLike<unknown> | void
+type Callback<Args extends unknown[]> = (ws: WebSocket, ...args: Args) => unknown
 
 /** What is called for a WebSocket; each may be a plain function, a coroutine or an async function, and is waited for. */
 export interface Callbacks {
   /** Once, before anything else. */
-  readonly open?: Callback<[]>
+  readonly open?: Callback<[]> | null | undefined
   /** For each message, one after the other. */
-  readonly message?: Callback<[message: Message]>
+  readonly message?: Callback<[message: Message]> | null | undefined
   /** When there is room again, after `trySend` had none or left more than half of `queue_limit` unsent. */
-  readonly drain?: Callback<[]>
+  readonly drain?: Callback<[]> | null | undefined
   /** Once, after all messages, however the WebSocket ended; `code` and `reason` are its `closeCode` and `closeReason`. */
-  readonly close?: Callback<[code: number, reason: string]>
+  readonly close?: Callback<[code: number, reason: string]> | null | undefined
 }
 
 /**
@@ -38,7 +38,7 @@ export function callbackHandler({ open, message, drain, close }: Callbacks): (ws
   return function* (ws) {
     try {
       yield* scope(function* (around) {
-        const watching = drain === undefined ? null : watchQueue(ws, drain)
+        const watching = typeof drain === 'function' ? watchQueue(ws, drain) : null
         const draining = watching === null ? null : around.spawn(() => watching)
         yield* settled(open?.(ws))
         for (let one = yield* ws.next(); one !== null; one = yield* ws.next()) yield* settled(message?.(ws, one))

@@ -4,10 +4,13 @@ import { ending, type Decompressor } from './messages.js'
 
 /** What both sides agreed on for permessage-deflate (RFC 7692 section 7.1), and how this side goes about it. */
 export interface Agreement {
+  /** Whether each message of the server stands for itself, so that it keeps nothing of those before. Default: true. */
   readonly server_no_context_takeover: boolean
+  /** Whether each message of the client stands for itself. Default: true. */
   readonly client_no_context_takeover: boolean
   /** 8 to 15. */
   readonly server_max_window_bits: number
+  /** The same for the client. Default: 15. */
   readonly client_max_window_bits: number
 }
 

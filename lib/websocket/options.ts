@@ -4,7 +4,7 @@ import type { Agreement, Effort } from './deflate.js'
 import type { Origins, Protocols } from './handshake.js'
 
 /** What permessage-deflate may be told. */
-export type CompressionOptions = Partial<Agreement & Effort>
+export type CompressionOptions = { readonly [K in keyof (Agreement & Effort)]?: (Agreement & Effort)[K] | null | undefined }
 
 /** How a WebSocket behaves; everything is optional. */
 export interface WebSocketOptions {
@@ -12,23 +12,23 @@ export interface WebSocketOptions {
    * Subprotocols in order of preference: the first that the client offers too is spoken. Or a function of what the client
    * offers, which chooses one of it, or null. Default: none.
    */
-  readonly protocols?: Protocols
+  readonly protocols?: Protocols | null | undefined
   /** Pages of which origins may connect: "same" (as the request's host), a list, a function; null: all. Default: null. */
-  readonly origins?: Origins | null
+  readonly origins?: Origins | null | undefined
   /** Largest message that is received, in bytes, decompressed; for a larger one the connection closes with 1009. Default: 1048576 (1 MiB). */
-  readonly max_message_size?: number
+  readonly max_message_size?: number | null | undefined
   /** permessage-deflate (RFC 7692), for clients that offer it; false: none. Default: true. */
-  readonly compression?: boolean | CompressionOptions
+  readonly compression?: boolean | CompressionOptions | null | undefined
   /** Seconds without a byte of the other side after which it is sent a ping; 0: never. Default: 30. */
-  readonly ping_interval?: number
+  readonly ping_interval?: number | null | undefined
   /** Seconds that the other side has to answer a ping; then the connection is lost, with 1006. Default: 15. */
-  readonly pong_timeout?: number
+  readonly pong_timeout?: number | null | undefined
   /** Seconds that the other side has to answer a close, and a handler to end once its WebSocket is closed. Default: 10. */
-  readonly close_timeout?: number
+  readonly close_timeout?: number | null | undefined
   /** Bytes not sent yet beyond which `on_full` holds. Default: 1048576 (1 MiB). */
-  readonly queue_limit?: number
+  readonly queue_limit?: number | null | undefined
   /** What `send` does when that is reached: it waits ("wait"), or the WebSocket closes with 1008 ("close"). Default: "wait". */
-  readonly on_full?: 'wait' | 'close'
+  readonly on_full?: 'wait' | 'close' | null | undefined
 }
 
 /** The options of one WebSocket: complete and checked. */
@@ -97,8 +97,8 @@ const known = new WeakMap<object, WebSocketRules>()
  * The complete rules for what a user gave. An object that was given once is not looked at again.
  * @throws ConfigError naming the option, what was given and what was expected
  */
-export function rulesOf(options: WebSocketOptions | undefined): WebSocketRules {
-  if (options === undefined) return defaults
+export function rulesOf(options: WebSocketOptions | null | undefined): WebSocketRules {
+  if (options === undefined || options === null) return defaults
   const before = known.get(options)
   if (before !== undefined) return before
   const fields = fieldsOf(options, 'options', 'an object of WebSocket options')
@@ -108,13 +108,14 @@ export function rulesOf(options: WebSocketOptions | undefined): WebSocketRules {
   return rules
 }
 
-/** `base` with what `fields` says otherwise, checked. */
+/** `base` with what `fields` says otherwise, checked. Null says nothing, unless it is what `base` has. */
 export function merged<T extends object>(
   base: T, table: { readonly [K in keyof T]: Check<T[K]> }, fields: ReadonlyMap<string, unknown>, prefix: string,
 ): T {
   const result = { ...base }
   for (const name of Object.keys(base) as (keyof T & string)[]) {
-    if (fields.has(name)) result[name] = table[name](fields.get(name), prefix + name)
+    const given = fields.get(name)
+    if (given !== undefined && (given !== null || base[name] === null)) result[name] = table[name](given, prefix + name)
   }
   return result
 }

@@ -1,13 +1,13 @@
-import type { Op } from '../../lev/index.js'
 import { ConfigError } from '../errors.js'
 import { rulesOf, type WebSocketOptions, type WebSocketRules } from './options.js'
 import type { WebSocket } from './websocket.js'
 
 /** What is done with a WebSocket: a coroutine, as a rule; a plain or an async function works too. */
-export type WebSocketHandler = (ws: WebSocket) => Op<unknown> | PromiseLike<unknown> | void
+export type WebSocketHandler = (ws: WebSocket) => unknown
 
 /** The answer that makes a WebSocket of the connection; `ctx.upgrade` makes it. */
 export class Upgrade {
+  /** What uses the WebSocket. */
   readonly handle: WebSocketHandler
   /** @internal */
   readonly rules: WebSocketRules

@@ -68,10 +68,12 @@ export class WebSocket {
     return this.#stream.unsent
   }
 
+  /** Address of this end of the connection. */
   get local(): Address {
     return this.#stream.local
   }
 
+  /** Address of the peer. */
   get remote(): Address {
     return this.#stream.remote
   }

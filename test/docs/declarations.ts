@@ -15,8 +15,8 @@ export interface Declaration {
 
 const printer = ts.createPrinter({ removeComments: true })
 
-/** What a built entry point exports, by name. @param entry its path in `dist`, such as `lev/index` */
-export function exportsOf(entry: string): Map<string, Declaration> {
+/** The symbols that a built entry point exports. @param entry its path in `dist`, such as `lev/index` */
+export function exportedSymbols(entry: string): { checker: ts.TypeChecker; symbols: readonly { name: string; symbol: ts.Symbol }[] } {
   const file = join(root, 'dist', `${entry}.d.ts`)
   const program = ts.createProgram([file], {
     module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext, target: ts.ScriptTarget.ES2023,
@@ -26,11 +26,19 @@ export function exportsOf(entry: string): Map<string, Declaration> {
   const source = program.getSourceFile(file)
   const module = source && checker.getSymbolAtLocation(source)
   if (module === undefined) throw new Error(`${file} is missing: run npm run build`)
-  return new Map(checker.getExportsOfModule(module).map((exported) => {
-    const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported
+  const symbols = checker.getExportsOfModule(module).map((exported) => {
+    return { name: exported.name, symbol: exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported }
+  })
+  return { checker, symbols }
+}
+
+/** What a built entry point exports, by name. */
+export function exportsOf(entry: string): Map<string, Declaration> {
+  const { checker, symbols } = exportedSymbols(entry)
+  return new Map(symbols.map(({ name, symbol }) => {
     const said = merged((symbol.declarations ?? []).map((node) => declarationOf(node, checker)))[0]
-    if (said === undefined) throw new Error(`${exported.name} has no declaration`)
-    return [exported.name, { ...said, name: exported.name }]
+    if (said === undefined) throw new Error(`${name} has no declaration`)
+    return [name, { ...said, name }]
   }))
 }
 

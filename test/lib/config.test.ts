@@ -121,7 +121,6 @@ t.test('wrong values are refused: which setting, what it was, what it may be', a
     [{ port: 80.5 }, 'port must be an integer from 0 to 65535, got 80.5'],
     [{ port: 80n }, 'port must be an integer from 0 to 65535, got 80n (did you mean the number 80?)'],
     [{ port: NaN }, 'port must be an integer from 0 to 65535, got NaN'],
-    [{ port: null }, 'port must be an integer from 0 to 65535, got null'],
     [{ max_body_size: '5mb' }, 'max_body_size must be an integer from 0 to 4294967296 (bytes), got "5mb"'],
     [{ max_body_size: Infinity }, 'max_body_size must be an integer from 0 to 4294967296 (bytes), got Infinity'],
     [{ connection_limit: 0 }, 'connection_limit must be an integer from 1 to 1000000, got 0'],
@@ -137,7 +136,6 @@ t.test('wrong values are refused: which setting, what it was, what it may be', a
       '(the access line has something else of this name)'],
     [{ compression: false }, 'compression must be an object { enabled, min_size, types }, got false ' +
       '(did you mean { enabled: false }?)'],
-    [{ compression: null }, 'compression must be an object { enabled, min_size, types }, got null'],
     [{ compression: { types: { 'text/html': 1 } } }, 'compression.types["text/html"] must be true or false, got 1'],
     [{ compression: { types: { html: true } } }, 'compression.types must be a media type such as "text/html", got "html"'],
     [{ drain: -1 }, 'drain must be a number from 0 to 3600 (seconds), got -1'],
@@ -194,7 +192,7 @@ t.test('ip is an IP address or a host name', async (t) => {
   for (const ip of ['', ' ', '*', '256.1.1.1', '1.2.3', '1.2.3.4.5', '01.2.3.4', '1', ':', ':::', '1::2::3', '[::1]',
     'a b', 'a..b', '.', '.a', '-a', 'a-', 'http://a', 'a:80', '127.0.0.1:80', 'a/b', 'bücher.example', 'a\n',
     '127.0.0.1\n', `${'a'.repeat(64)}.b`,
-    `${'a.'.repeat(127)}a`, 1, null, ['a']]) {
+    `${'a.'.repeat(127)}a`, 1, ['a']]) {
     t.equal(refusal({ ip }).key, 'ip', JSON.stringify(ip))
   }
 })
@@ -228,6 +226,15 @@ t.test('configs of any make: classes, inherited, null prototypes, modules, gette
   t.match(mergeSettings(defaults, counted), { port: 1 })
   t.equal(reads, 1, 'each is read once')
   t.match(refusal(new (class { prot = 1 })()).message, /did you mean port/)
+})
+
+t.test('null means not given, except where it is a value', async (t) => {
+  const given = mergeSettings(defaults, { ip: '::1', port: 1, drain: 2, compression: { min_size: 3 }, logger: console })
+  const nothing = Object.fromEntries(names.map((name) => [name, null]))
+  t.strictSame(mergeSettings(given, nothing), { ...given, ssl: null, logger: null })
+  t.strictSame(mergeSettings(given, { compression: { enabled: null, min_size: null, types: null } }), given)
+  const ssl = { default: { cert: 'c', key: 'k', pfx: null, ca: null, client_certificate: null }, hosts: null, allow_expired: null }
+  t.strictSame(mergeSettings(defaults, { ssl }).ssl, { default: { cert: 'c', key: 'k' } })
 })
 
 t.test('undefined means not given, at every depth', async (t) => {

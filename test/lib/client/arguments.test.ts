@@ -5,7 +5,7 @@ import { clientSecurity, IdentityError } from '../../../tls/index.js'
 import { serve } from '../../support/serving.js'
 
 const tlsFaults: [argument: string, value: unknown][] = [
-  ['tls', 5], ['tls', null], ['tls.foo', { foo: 1 }], ['tls.ca', { ca: 5 }], ['tls.ca[1]', { ca: ['', 5] }], ['tls.cert', { cert: 5 }],
+  ['tls', 5], ['tls.foo', { foo: 1 }], ['tls.ca', { ca: 5 }], ['tls.ca[1]', { ca: ['', 5] }], ['tls.cert', { cert: 5 }],
   ['tls.key', { key: {} }], ['tls.passphrase', { passphrase: 5 }], ['tls.serverName', { serverName: 5 }], ['tls.verify', { verify: 'no' }],
   ['tls.alpn', { alpn: 'h2' }], ['tls.alpn[0]', { alpn: [5] }], ['tls.alpn[0]', { alpn: [''] }],
 ]

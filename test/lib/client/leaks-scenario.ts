@@ -14,7 +14,7 @@ import { accepted } from './raw-server.js'
 
 const made = developmentIdentities(mkdtempSync(join(tmpdir(), 'leveret-')), ['localhost'], Date.now() / 1000)
 const ca = readFileSync(made.ca)
-const { cert = '', key = '' } = made.ssl.default
+const { default: identity } = made.ssl
 
 // Each answer is the last on its connection, so that none is kept for the next request.
 const ok = 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok'
@@ -63,7 +63,7 @@ async function listening(server: Server): Promise<number> {
 }
 
 const plain = await listening(createServer(serve))
-const secure = await listening(createTlsServer({ cert: readFileSync(cert), key: readFileSync(key) }, serve).on('tlsClientError', () => {}))
+const secure = await listening(createTlsServer({ cert: readFileSync(identity.cert ?? ''), key: readFileSync(identity.key ?? '') }, serve).on('tlsClientError', () => {}))
 /** Takes connections and says nothing: a handshake never ends. */
 const mute = await listening(createServer((socket) => {
   connections.add(socket.unref())
