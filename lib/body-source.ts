@@ -36,7 +36,7 @@ interface Carrier {
   readonly headLimits: HeadLimits
 }
 
-/** The content of a request as it arrives, piece by piece, within `max_body_size` and the timeouts. */
+/** The content of a request as it arrives, piece by piece, within a limit of bytes and the timeouts. */
 export class BodySource implements Pieces {
   readonly #connection: Carrier
   readonly #head: RequestHead
@@ -50,11 +50,12 @@ export class BodySource implements Pieces {
   #done: boolean
   #failure: Error | null = null
 
-  constructor(connection: Carrier, head: RequestHead, request: Recipient) {
+  /** @param limit most bytes of content that comes chunked; a length that is known was compared with it before */
+  constructor(connection: Carrier, head: RequestHead, request: Recipient, limit: number) {
     this.#connection = connection
     this.#request = request
     this.#head = head
-    this.#chunks = head.chunked ? new ChunkedReader(connection.settings.max_body_size, connection.headLimits) : null
+    this.#chunks = head.chunked ? new ChunkedReader(limit, connection.headLimits) : null
     this.#done = !head.chunked && head.contentLength <= 0
   }
 

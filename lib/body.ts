@@ -19,14 +19,13 @@ export function bodyAtHand({ client }: Connection, { contentLength }: RequestHea
 }
 
 /**
- * Reads the content of a request into memory; a Refusal says why it cannot be had.
+ * Reads the content of a request into memory, at most `limit` bytes; a Refusal says why it cannot be had.
  * @throws TimeoutError when it comes too slowly (`request_body_timeout`, `min_transfer_rate`); ClosedError, also when the
  * client ends within it
  */
-export function* readBody(exchange: Exchange): Op<Buffer | Refusal> {
+export function* readBody(exchange: Exchange, limit: number): Op<Buffer | Refusal> {
   const { connection, head } = exchange
   const { client } = connection
-  const limit = connection.settings.max_body_size
   if (head.contentLength > limit) return bodyTooLarge(limit)
   if (head.expectContinue && client.inputStart === client.inputEnd) client.put(CONTINUE)
   if (head.chunked) return yield* readChunked(exchange, limit)

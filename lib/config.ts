@@ -26,6 +26,9 @@ function row<T>(value: T, unit: string, check: Check<T>): Row<T> {
 /** Decides whether a request's body is read before its handler is called. */
 export type BufferChoice = (method: string, path: string, headers: RequestHeaders) => boolean
 
+/** Decides how many bytes a request's body may have. */
+export type SizeChoice = (method: string, path: string, headers: RequestHeaders) => number
+
 const compressionTable = {
   /** Whether answers are compressed for clients that accept it. Default: true. */
   enabled: row(true, '', boolean),
@@ -63,8 +66,11 @@ const flatTable = {
   connection_limit: row(64, '', integer(1, 1_000_000)),
   /** Requests served on one connection before it is closed. Default: 512. */
   requests_per_connection: row(512, '', integer(1, Number.MAX_SAFE_INTEGER)),
-  /** Largest body of a request, in bytes; 0 takes none. Default: 5242880 (5 MiB). */
-  max_body_size: row(5 * MiB, 'B', integer(0, 4096 * MiB, 'bytes')),
+  /**
+   * Largest body of a request, in bytes; 0 takes none. Or a function that gives it for each request that has a body.
+   * Default: 5242880 (5 MiB).
+   */
+  max_body_size: row<number | SizeChoice>(5 * MiB, 'B', maxBodySize),
   /**
    * Whether a body is read before the handler is called: true, false (then the handler reads `ctx.body`), or a function that
    * decides for each request that has one. Default: true.
@@ -210,6 +216,13 @@ function loggedHeader(value: unknown, key: string): string {
   const name = fieldName(value, key)
   if (!lineFields.has(name)) return name
   return refuse(key, value, 'the name of a header', 'the access line has something else of this name')
+}
+
+/** What `max_body_size` may be, and what a function in its place may give. */
+export const bodySize = integer(0, 4096 * MiB, 'bytes')
+
+function maxBodySize(value: unknown, key: string): number | SizeChoice {
+  return typeof value === 'function' ? value as SizeChoice : bodySize(value, key)
 }
 
 function bufferBody(value: unknown, key: string): boolean | BufferChoice {

@@ -1,6 +1,8 @@
 import { scope, type Op } from '../lev/index.js'
 import { BodySource } from './body-source.js'
 import { bodyAtHand, readBody } from './body.js'
+import { boolean } from './checks.js'
+import { bodySize, type BufferChoice, type SizeChoice } from './config.js'
 import { bodyCoding, Decoder, decodeWhole, unsupportedCoding } from './decoder.js'
 import { BodyError } from './errors.js'
 import type { Disposition, Exchange } from './exchange.js'
@@ -21,32 +23,34 @@ export interface OpenBody {
 /** The content of a request that is there already and wanted as a whole, as it was sent; null for any other, which `receive` gets. */
 export function receivedAlready({ connection, head }: Exchange): Buffer | null {
   const { buffer_body, decode_body, max_body_size } = connection.settings
-  return buffer_body === true && !decode_body && head.contentLength <= max_body_size ? bodyAtHand(connection, head) : null
+  const takes = buffer_body === true && !decode_body && typeof max_body_size === 'number' && head.contentLength <= max_body_size
+  return takes ? bodyAtHand(connection, head) : null
 }
 
 /** Gets a request's content ready for its handler: as a whole, or open to be read; a Refusal says why it cannot be had. */
 export function* receive(exchange: Exchange): Op<Buffer | OpenBody | Refusal> {
   const { connection, head } = exchange
-  const { settings } = connection
-  let buffered: boolean
+  const { decode_body } = connection.settings
+  let chosen: Chosen
   try {
-    buffered = isBuffered(exchange)
+    chosen = choose(exchange)
   } catch (error) {
-    connection.logger.error({ err: error, method: head.method, query: head.query }, 'buffer_body failed')
+    connection.logger.error({ err: error, method: head.method, query: head.query }, 'a setting of the body failed')
     return { status: 500, reason: 'the body was not read' }
   }
-  if (buffered && !settings.decode_body) return yield* readBody(exchange)
-  if (head.contentLength > settings.max_body_size) return bodyTooLarge(settings.max_body_size)
+  const { buffered, limit } = chosen
+  if (buffered && !decode_body) return yield* readBody(exchange, limit)
+  if (head.contentLength > limit) return bodyTooLarge(limit)
   try {
-    const coding = settings.decode_body ? bodyCoding(head.fields.get('content-encoding')) : null
+    const coding = decode_body ? bodyCoding(head.fields.get('content-encoding')) : null
     if (coding === undefined) return unsupportedCoding
     exchange.decoded = coding !== null
     if (buffered) {
-      const body = yield* readBody(exchange)
-      return coding === null || 'status' in body ? body : yield* decodeWhole(body, coding, settings.max_body_size)
+      const body = yield* readBody(exchange, limit)
+      return coding === null || 'status' in body ? body : yield* decodeWhole(body, coding, limit)
     }
-    const source = new BodySource(connection, head, exchange)
-    const decoder = coding === null ? null : new Decoder(source, coding, settings.max_body_size)
+    const source = new BodySource(connection, head, exchange, limit)
+    const decoder = coding === null ? null : new Decoder(source, coding, limit)
     const close = (): void => decoder?.close()
     exchange.source = source
     return { body: new RequestBody(decoder ?? source, head.fields.get('content-type'), exchange), source, close }
@@ -56,11 +60,25 @@ export function* receive(exchange: Exchange): Op<Buffer | OpenBody | Refusal> {
   }
 }
 
-function isBuffered(exchange: Exchange): boolean {
-  const { connection, head } = exchange
-  const { buffer_body } = connection.settings
-  if (typeof buffer_body === 'boolean') return buffer_body
-  return buffer_body(head.method, head.query, connection.headersOf(head)) !== false
+/** What the settings say about the body of one request. */
+interface Chosen {
+  readonly buffered: boolean
+  readonly limit: number
+}
+
+/** @throws what a function among the settings throws; ConfigError if it gives what the setting cannot be */
+function choose({ connection, head }: Exchange): Chosen {
+  const { buffer_body, max_body_size } = connection.settings
+  const ask = (choice: BufferChoice | SizeChoice): unknown => {
+    const given: unknown = choice(head.method, head.query, connection.headersOf(head))
+    // An async function is refused like all that is not a value, and its rejection must not end the process.
+    if (given instanceof Promise) given.catch(() => {})
+    return given
+  }
+  return {
+    limit: typeof max_body_size === 'number' ? max_body_size : bodySize(ask(max_body_size), 'what max_body_size gives'),
+    buffered: typeof buffer_body === 'boolean' ? buffer_body : boolean(ask(buffer_body), 'what buffer_body gives'),
+  }
 }
 
 /** Has a request answered whose handler reads the body itself, and gets rid of what that left unread. */

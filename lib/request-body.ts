@@ -3,7 +3,9 @@ import type { Pieces, Recipient } from './body-source.js'
 import { BodyError, StateError } from './errors.js'
 import { FormParts } from './form-parts.js'
 import { isMultipart, readForm, type Form } from './form.js'
+import { decodeText } from './body-text.js'
 import { NO_FIELDS, requestHeaders, type RequestHeaders } from './http1/headers.js'
+import { mediaTypeOf } from './http1/parameters.js'
 
 /** Somebody outside of the coroutine waits for something to be read. */
 interface Asker {
@@ -57,12 +59,15 @@ export class RequestBody implements AsyncIterable<Buffer> {
     return parts.length === 1 ? parts[0] : Buffer.concat(parts)
   }
 
-  /** All of it, as UTF-8. @throws as `bytes` */
+  /**
+   * All of it, as text in the charset that its Content-Type names, UTF-8 when it names none.
+   * @throws as `bytes`; BodyError 415 for an unknown charset, 400 for bytes that are no text in it
+   */
   *text(): Op<string> {
-    return (yield* this.bytes()).toString()
+    return decodeText(yield* this.bytes(), mediaTypeOf(this.#contentType).parameters.get('charset'))
   }
 
-  /** All of it, as JSON. @throws as `bytes`; BodyError 400 if it is none */
+  /** All of it, as JSON. @throws as `text`; BodyError 400 if it is none */
   *json(): Op<unknown> {
     const text = yield* this.text()
     try {
