@@ -159,9 +159,10 @@ function oneLine(name: string, value: string): string {
   throw new ArgumentError(name, `${name} must be a text without line breaks and NUL`)
 }
 
-/** The wire has milliseconds. */
+/** The wire has milliseconds, in digits alone: clients ignore 1e+21. */
 function retryLine(seconds: number): string {
-  return `retry: ${Math.round(secondsOf('retry', seconds) * 1000)}\n`
+  const whole = Math.floor(secondsOf('retry', seconds))
+  return `retry: ${BigInt(whole) * 1000n + BigInt(Math.round((seconds - whole) * 1000))}\n`
 }
 
 function secondsOf(name: string, value: number): number {

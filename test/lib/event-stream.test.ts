@@ -109,6 +109,22 @@ t.test('an error of a stream that ends with a signal is not lost, and the signal
   })
 })
 
+t.test('retry is digits, however large it is', async (t) => {
+  const times: [seconds: number, line: string][] = [
+    [0, '0'], [0.0004, '0'], [1.9999, '2000'], [86_400, '86400000'], [1e18, '1000000000000000000000'],
+    [1e18, '1000000000000000000000'], [2 ** 53 + 2, '9007199254740994000'],
+    [1e300, `${BigInt(1e300)}000`],
+  ]
+  for (const [retry, digits] of times) {
+    await virtually({}, () => eventStream(function* (events) {
+      yield* events.send('x', { retry })
+    }, { retry }), function* ({ connect }: World) {
+      const [{ body }] = yield* (yield* connect(request('GET /'))).responses(1)
+      t.equal(body.toString(), `retry: ${digits}\n\nretry: ${digits}\ndata: x\n\n`)
+    })
+  }
+})
+
 t.test('what cannot be sent names the argument', async (t) => {
   const wrong: [string, (events: EventSender) => lev.Op<void>][] = [
     ['event', (events) => events.send('x', { event: 'a\nb' })],
