@@ -1,7 +1,7 @@
 import type { Op } from '../lev/index.js'
 import { chooseEncoding, compress, isCompressible, mergeVary, weakenEtag, type Compressible, type Encoding } from './compression.js'
 import type { Exchange } from './exchange.js'
-import { headerOf, NO_LENGTH, type ResponseHeaders } from './http1/response.js'
+import { declaredLength, headerOf, namesOf, NO_LENGTH, opensTunnel, type ResponseHeaders } from './http1/response.js'
 
 /** An answer's content and headers once its content coding is chosen. */
 export interface Encoded {
@@ -13,7 +13,7 @@ export interface Encoded {
 
 /** Whether an answer varies by Accept-Encoding: its content is worth compressing and may be. */
 export function isEncodable(exchange: Exchange, status: number, headers: ResponseHeaders | undefined, size: number): boolean {
-  return isCompressible(exchange.connection.settings.compression, compressible(status, headers, size))
+  return !opensTunnel(exchange.head.method, status) && isCompressible(exchange.connection.settings.compression, compressible(status, headers, size))
 }
 
 /** Compresses an encodable answer's content if its client accepts that, and says in the headers how it varies. */
@@ -27,6 +27,26 @@ export function* encode(exchange: Exchange, headers: ResponseHeaders | undefined
   return { headers: varied, bytes: packed, length: packed.length }
 }
 
+/**
+ * The headers of a 304 or 206, with the Vary that the 200 would have (RFC 9110 15.4.5 and 15.3.7); those of any other response as
+ * they are. What they do not tell of the whole content, its type or size, is taken for what would be compressed.
+ */
+export function variedHeaders(exchange: Exchange, status: number, headers: ResponseHeaders | undefined, size: number): ResponseHeaders | undefined {
+  if (status !== 304 && status !== 206) return headers
+  const { compression } = exchange.connection.settings
+  const part = compressible(200, headers, size)
+  const type = part.contentType?.startsWith('multipart/byteranges') === true ? undefined : part.contentType
+  const whole = { ...part, size: wholeSize(status, headers, size), contentType: type ?? compression.types[0], contentRange: undefined }
+  return isCompressible(compression, whole) ? encodedHeaders(headers, null) : headers
+}
+
+/** Bytes of the whole content, by what a 304 or 206 tells of it; Infinity if that is nothing. */
+function wholeSize(status: number, headers: ResponseHeaders | undefined, size: number): number {
+  if (status === 206) return Number(textOf(headers, 'content-range')?.match(/\/([0-9]+)$/)?.[1] ?? Infinity)
+  const declared = declaredLength(headers)
+  return size > 0 ? size : declared >= 0 ? declared : Infinity
+}
+
 /** How content that streams is encoded: in which coding, null for none, and with which headers. */
 export interface StreamEncoding {
   readonly encoding: Encoding | null
@@ -35,7 +55,7 @@ export interface StreamEncoding {
 
 /** Chooses the coding of content of `size` bytes (Infinity: nobody knows) that is compressed while it is sent. */
 export function streamEncoding(exchange: Exchange, status: number, headers: ResponseHeaders | undefined, size: number): StreamEncoding {
-  if (!isEncodable(exchange, status, headers, size)) return { encoding: null, headers }
+  if (!isEncodable(exchange, status, headers, size)) return { encoding: null, headers: variedHeaders(exchange, status, headers, size) }
   const encoding = chooseEncoding(exchange.head.fields.get('accept-encoding'))
   return { encoding, headers: encodedHeaders(headers, encoding) }
 }
@@ -60,7 +80,8 @@ function textOf(headers: ResponseHeaders | undefined, name: string): string | un
 /** The headers of content that varies by Accept-Encoding, and is encoded unless `encoding` is null. */
 function encodedHeaders(headers: ResponseHeaders | undefined, encoding: Encoding | null): ResponseHeaders {
   const result: Record<string, ResponseHeaders[string]> = {}
-  for (const [name, value] of Object.entries(headers ?? {})) {
+  for (const name of headers === undefined || headers === null ? [] : namesOf(headers)) {
+    const value = headers?.[name]
     const lower = name.toLowerCase()
     if (lower === 'vary' || (encoding !== null && (lower === 'content-length' || lower === 'content-encoding'))) continue
     result[name] = encoding !== null && lower === 'etag' && typeof value === 'string' ? weakenEtag(value) : value

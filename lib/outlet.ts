@@ -2,7 +2,7 @@ import { now, type Op, type Stream } from '../lev/index.js'
 import { done } from '../lev/op.js'
 import { StateError } from './errors.js'
 import type { Exchange } from './exchange.js'
-import { chunkSize, lastChunk, LAST_CHUNK, ResponseError, type HeaderValue } from './http1/response.js'
+import { CHUNKED, chunkSize, lastChunk, LAST_CHUNK, ResponseError, UNTIL_CLOSE, type HeaderValue } from './http1/response.js'
 import type { Packer } from './packer.js'
 import type { Inlet } from './producers.js'
 import { Signal } from './signal.js'
@@ -13,14 +13,18 @@ const unsentLimit = 128 * 1024
 /** Bytes that wait for the packer above which a producer waits. */
 const unpackedLimit = 32 * 1024
 
-/** How an answer's content is put on the wire. */
-export interface OutletOptions {
+/** How a response's content is put on the wire. */
+export interface Plan {
+  readonly status: number
   /** The whole head, which goes out with the first piece. */
   readonly head: string
-  readonly chunked: boolean
-  /** Bytes of content that were announced; -1: none were. */
+  /** CHUNKED, UNTIL_CLOSE, NO_LENGTH (no content is sent), or bytes. */
+  readonly length: number
+  /** Bytes of content, before it is compressed, that were announced; -1: none were. */
   readonly announced: number
   readonly packer: Packer | null
+  /** Makes the plan for content that begins with `start`, which is "" for no content; null: this one holds for any. */
+  readonly revise: ((start: Buffer | string) => Plan) | null
 }
 
 /** The way of one answer's content to its client: counts, frames and compresses it, and makes its producer wait. */
@@ -29,7 +33,7 @@ export class Outlet implements Inlet {
   begun = false
   readonly #exchange: Exchange
   readonly #client: Stream
-  readonly #options: OutletOptions
+  #plan: Plan
   /** Whether text is gathered: to frame each of many small pieces takes longer than anything else about them. */
   readonly #joins: boolean
   /** Bytes that were put in. */
@@ -47,17 +51,22 @@ export class Outlet implements Inlet {
   /** Seconds that the client has made the producer wait for. */
   #waited = 0
 
-  constructor(exchange: Exchange, options: OutletOptions) {
-    const { chunked, announced, packer } = options
+  constructor(exchange: Exchange, plan: Plan) {
+    const { length, announced, packer, revise } = plan
     this.#exchange = exchange
     this.#client = exchange.connection.client
-    this.#options = options
-    this.#joins = chunked && announced < 0 && packer === null
+    this.#plan = plan
+    this.#joins = length === CHUNKED && announced < 0 && packer === null && revise === null
     if (this.#joins) this.#client.beforeSend = () => this.#emitText()
   }
 
   get draining(): AbortSignal {
     return this.#exchange.draining
+  }
+
+  /** Whether only the end of the connection tells where the content ends. */
+  get untilClose(): boolean {
+    return this.#plan.length === UNTIL_CLOSE
   }
 
   /** Bytes of content on the wire, framing not counted. */
@@ -66,7 +75,7 @@ export class Outlet implements Inlet {
   }
 
   get full(): boolean {
-    if (this.#options.packer !== null) return this.#unpackedSize > unpackedLimit
+    if (this.#plan.packer !== null) return this.#unpackedSize > unpackedLimit
     return this.#client.unsent + this.#text.length > unsentLimit
   }
 
@@ -75,9 +84,10 @@ export class Outlet implements Inlet {
     if (typeof piece === 'string' && this.#joins) return this.#join(piece)
     const bytes = bytesOf(piece)
     if (bytes.length === 0) return
+    this.#revise(bytes)
     this.#count(bytes.length)
     this.#begin()
-    if (this.#options.packer === null) return this.#emit(bytes)
+    if (this.#plan.packer === null) return this.#emit(bytes)
     this.#unpacked.push(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
     this.#unpackedSize += bytes.length
     this.#toPack.tell()
@@ -92,7 +102,7 @@ export class Outlet implements Inlet {
     this.#emitText()
     while (this.#unpackedSize > unpackedLimit) yield* this.#packed.wait()
     // What is packed waits for the client by itself.
-    if (this.#options.packer === null) yield* this.#paced(this.#client.write(''))
+    if (this.#plan.packer === null) yield* this.#paced(this.#client.write(''))
   }
 
   *flush(): Op<void> {
@@ -129,7 +139,8 @@ export class Outlet implements Inlet {
 
   /** All of the content was put in. @throws ResponseError if it is less than was announced */
   end(): void {
-    if (this.#options.announced > this.#taken) throw this.#mismatch(`has only ${this.#taken}`)
+    this.#revise('')
+    if (this.#plan.announced > this.#taken) throw this.#mismatch(`has only ${this.#taken}`)
     this.#begin()
     this.#over = true
     this.#toPack.tell()
@@ -138,7 +149,7 @@ export class Outlet implements Inlet {
   /** Puts what stands behind the content, once all of it is on the wire. */
   finish(): void {
     this.#emitText()
-    if (!this.#options.chunked) return
+    if (this.#plan.length !== CHUNKED) return
     this.#client.put(this.#trailers === null ? LAST_CHUNK : lastChunk(this.#trailers))
   }
 
@@ -149,22 +160,26 @@ export class Outlet implements Inlet {
     if (this.#client.isOpen) this.#emitText()
   }
 
+  #revise(start: Buffer | string): void {
+    if (!this.begun && this.#plan.revise !== null) this.#plan = this.#plan.revise(start)
+  }
+
   #begin(): void {
     if (this.begun) return
     this.begun = true
     this.#exchange.phase = 'sending'
-    this.#client.put(this.#options.head)
+    this.#client.put(this.#plan.head)
   }
 
   #count(bytes: number): void {
     this.#taken += bytes
-    const { announced } = this.#options
+    const { announced } = this.#plan
     // No byte of a piece that is too much is sent: it might be taken for another answer.
     if (announced >= 0 && this.#taken > announced) throw this.#mismatch('has more')
   }
 
   #mismatch(what: string): ResponseError {
-    return new ResponseError('content-length', `${this.#options.announced} bytes announced, but the content ${what}`)
+    return new ResponseError('content-length', `${this.#plan.announced} bytes announced, but the content ${what}`)
   }
 
   #join(piece: string): void {
@@ -186,7 +201,7 @@ export class Outlet implements Inlet {
     const client = this.#client
     if (this.#text !== '') this.#emitText()
     this.#sent += bytes.length
-    if (!this.#options.chunked) client.put(bytes)
+    if (this.#plan.length !== CHUNKED) client.put(bytes)
     else if (typeof bytes === 'string') client.put(chunkSize(bytes.length) + bytes + '\r\n')
     else {
       client.put(chunkSize(bytes.length))

@@ -1,11 +1,14 @@
 import { now, wallClock, type Op } from '../lev/index.js'
 import { instanceOf } from '../lev/foreign.js'
-import { encode, isEncodable, type Encoded } from './encode.js'
+import { encode, isEncodable, variedHeaders, type Encoded } from './encode.js'
 import type { Disposition, Exchange } from './exchange.js'
 import type { Answer, AnswerParts } from './handler.js'
 import type { Refusal } from './http1/refusal.js'
-import { dateLine, hasContent, headerOf, NO_LENGTH, reasonOf, ResponseError, responseHead, type ResponseHeaders } from './http1/response.js'
+import {
+  dateLine, declaredLength, hasContent, headerOf, NO_LENGTH, opensTunnel, reasonOf, ResponseError, responseHead, TUNNEL, type ResponseHeaders,
+} from './http1/response.js'
 import { producerOf } from './producers.js'
+import { currentHeaders } from './stale-headers.js'
 import { streamAnswer } from './streaming.js'
 
 /** Bytes of unsent output above which the next request waits: pipelined answers must not pile up for a slow reader. */
@@ -74,11 +77,13 @@ function send(exchange: Exchange, content: unknown, status: number, given: Respo
   if (exchange.written > 0) throw new ResponseError(null, 'the handler has written to the connection itself, and returned an answer as well')
   const bytes = bytesOf(content)
   if (bytes === null) return stream(exchange, content, status, given)
-  const headers = typeof content === 'string' && content !== '' ? typed(given) : given
-  if (bytes.length >= connection.settings.compression.min_size && isEncodable(exchange, status, headers, bytes.length)) {
+  const current = given === undefined || bytes.length === 0 ? given : currentHeaders(given, status, bytes)
+  const headers = typeof content === 'string' && content !== '' ? typed(current) : current
+  const length = bytes.length === 0 && exchange.head.method === 'HEAD' ? declaredLength(headers) : bytes.length
+  if (length >= connection.settings.compression.min_size && isEncodable(exchange, status, headers, length)) {
     return sendEncoded(exchange, bytes, status, headers)
   }
-  const size = put(exchange, bytes, status, headers)
+  const size = put(exchange, bytes, status, variedHeaders(exchange, status, headers, length))
   return connection.client.unsent > unsentLimit ? relieve(exchange, status, size) : exchange.complete(status, size)
 }
 
@@ -108,6 +113,7 @@ function put(
   const { client } = exchange.connection
   // A handler that answers HEAD without content may say in a header how much GET would send.
   if (length === 0 && exchange.head.method === 'HEAD') length = NO_LENGTH
+  else if (opensTunnel(exchange.head.method, status)) length = TUNNEL
   exchange.keepAlive = exchange.mayKeepAlive()
   const text = responseHead(status, headers, length, exchange, exchange.connection.dateLine)
   exchange.phase = 'sending'

@@ -4,22 +4,12 @@ import { attend } from './attend.js'
 import { streamEncoding } from './encode.js'
 import type { Disposition, Exchange } from './exchange.js'
 import {
-  CHUNKED, declaredLength, hasContent, headerOf, NO_LENGTH, responseHead, UNTIL_CLOSE, type ResponseHeaders,
+  CHUNKED, declaredLength, hasContent, headerOf, NO_LENGTH, opensTunnel, responseHead, TUNNEL, UNTIL_CLOSE, type ResponseHeaders,
 } from './http1/response.js'
-import { Outlet } from './outlet.js'
+import { Outlet, type Plan } from './outlet.js'
 import { Packer } from './packer.js'
 import type { Producer } from './producers.js'
-
-/** Everything about a streamed answer that is decided before its content begins. */
-interface Plan {
-  readonly status: number
-  readonly head: string
-  /** CHUNKED, UNTIL_CLOSE, NO_LENGTH (no content is sent), or bytes. */
-  readonly length: number
-  /** What the content has to amount to, before it is compressed; -1: anything. */
-  readonly announced: number
-  readonly packer: Packer | null
-}
+import { decodedHeaders, mayBeIn, testableCoding } from './stale-headers.js'
 
 /**
  * Sends an answer whose content streams. The head leaves with the first piece of content (or `out.flush()`), so that content
@@ -41,25 +31,32 @@ export function streamAnswer(exchange: Exchange, producer: Producer, status: num
   }
 }
 
-function prepare(exchange: Exchange, producer: Producer, status: number, given: ResponseHeaders | undefined): Plan {
+/** @param plain never to compress: the content has begun, and is written by one task alone */
+function prepare(exchange: Exchange, producer: Producer, status: number, given: ResponseHeaders | undefined, plain = false): Plan {
   const { method } = exchange.head
   let announced = declaredLength(given)
   if (announced < 0) announced = producer.length
-  const { encoding, headers } = streamEncoding(exchange, status, typed(given, producer.type), announced < 0 ? Infinity : announced)
+  const ownHeaders = typed(given, producer.type)
+  const { encoding, headers } = plain
+    ? { encoding: null, headers: ownHeaders }
+    : streamEncoding(exchange, status, ownHeaders, announced < 0 ? Infinity : announced)
   const framed = encoding === null && announced >= 0 ? announced : exchange.minorVersion === 1 ? CHUNKED : UNTIL_CLOSE
   exchange.keepAlive = exchange.mayKeepAlive()
   const content = hasContent(method, status)
   // A client of 1.0 is not told how the content of GET would end.
-  const length = !content && framed === UNTIL_CLOSE ? NO_LENGTH : framed
+  const length = opensTunnel(method, status) ? TUNNEL : !content && framed === UNTIL_CLOSE ? NO_LENGTH : framed
   const head = responseHead(status, headers, length, exchange, exchange.connection.dateLine)
-  if (!content) return { status, head, length: NO_LENGTH, announced, packer: null }
-  return { status, head, length, announced, packer: encoding === null ? null : new Packer(encoding) }
+  const plan = { status, head, length, announced, packer: null, revise: null }
+  if (!content) return { ...plan, length: NO_LENGTH }
+  const coding = testableCoding(given, status)
+  if (coding === null) return { ...plan, packer: encoding === null ? null : new Packer(encoding) }
+  return { ...plan, revise: (start) => (mayBeIn(coding, start) ? plan : prepare(exchange, producer, status, decodedHeaders(given), true)) }
 }
 
 function* sendStream(exchange: Exchange, producer: Producer, plan: Plan): Op<Disposition> {
   const { client } = exchange.connection
-  const { head, length, announced, packer, status } = plan
-  const outlet = new Outlet(exchange, { head, chunked: length === CHUNKED, announced, packer })
+  const { packer, status } = plan
+  const outlet = new Outlet(exchange, plan)
   let whole = false
   let started = false
   const pour = function* (): Op<void> {
@@ -82,7 +79,7 @@ function* sendStream(exchange: Exchange, producer: Producer, plan: Plan): Op<Dis
     packer?.release()
     if (!started) producer.discard()
     // What ends with the connection would look like a whole.
-    if (!whole && outlet.begun && length === UNTIL_CLOSE) client.reset()
+    if (!whole && outlet.begun && outlet.untilClose) client.reset()
     // Cancelled by a server that stops waiting.
     if (!whole && outlet.begun) exchange.abandon([null, 'closed'], outlet.sent)
   }

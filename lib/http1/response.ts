@@ -1,7 +1,7 @@
 import { FORBIDDEN_TRAILERS } from './chunked.js'
 import { reasonOf, statusLine } from './status.js'
 
-export { hasContent, reasonOf } from './status.js'
+export { hasContent, opensTunnel, reasonOf } from './status.js'
 
 /** What a handler may give for one header: several values become several lines; null and undefined are left out. */
 export type HeaderValue = string | number | readonly (string | number)[] | null | undefined
@@ -30,6 +30,8 @@ export const CHUNKED = -1
 export const UNTIL_CLOSE = -2
 /** No Content-Length unless the handler gave one: HEAD where nobody knows how long GET's content would be. */
 export const NO_LENGTH = -3
+/** Neither Content-Length nor Transfer-Encoding, whatever the handler gave: a 2xx to CONNECT. */
+export const TUNNEL = -4
 
 /** What responseHead has to know of the connection, and may change. */
 export interface Persistence {
@@ -132,7 +134,7 @@ function connectionLine(connection: Persistence, options: string): string {
  *
  * @param status 200 to 599
  * @param length bytes of content (for HEAD: those that GET would send), or CHUNKED (to clients of 1.1 only),
- *   UNTIL_CLOSE, NO_LENGTH
+ *   UNTIL_CLOSE, NO_LENGTH, TUNNEL
  * @param connection what the client speaks and whether the connection lives on; `keepAlive` may come back as false
  * @param date the server's Date line, as `dateLine` makes it
  * @throws ResponseError for a status out of range, a name that is not a token, a value with CR, LF, NUL, any other
@@ -167,7 +169,12 @@ export function responseHead(
   return head + lengthLine(status, length, declared) + connectionLine(connection, options) + date + '\r\n'
 }
 
-function namesOf(headers: ResponseHeaders): string[] {
+/**
+ * The names of a handler's headers as it wrote them: of those that differ in case alone the last, except Set-Cookie.
+ *
+ * @throws ResponseError if the headers are not a plain object
+ */
+export function namesOf(headers: ResponseHeaders): string[] {
   const names = Object.keys(headers)
   // A Map or a Headers has no keys of its own, so its fields would silently be lost.
   if (Array.isArray(headers) || typeof headers !== 'object' || (names.length === 0 && Symbol.iterator in headers)) {
@@ -200,7 +207,7 @@ function latest(names: readonly string[]): string[] {
 }
 
 function lengthLine(status: number, length: number, declared: number): string {
-  if (status === 204) return ''
+  if (status === 204 || length === TUNNEL) return ''
   if (status === 205) return 'Content-Length: 0\r\n'
   const bytes = length === NO_LENGTH || status === 304 ? declared : length
   if (bytes >= 0) return 'Content-Length: ' + bytes + '\r\n'

@@ -80,7 +80,12 @@ export function statusLine(status: number): string {
   return lines[status]
 }
 
-/** Whether an answer of this status has content to the request method (RFC 9110 6.4.1, and 15.3.6 for 205). */
+/** Whether a response of this status has content to the request method (RFC 9110 6.4.1, and 15.3.6 for 205). */
 export function hasContent(method: string, status: number): boolean {
-  return method !== 'HEAD' && status >= 200 && status !== 204 && status !== 205 && status !== 304
+  return method !== 'HEAD' && status >= 200 && status !== 204 && status !== 205 && status !== 304 && !opensTunnel(method, status)
+}
+
+/** Whether what follows the head of a response is a tunnel: it has no content, and no header says otherwise (RFC 9110 9.3.6). */
+export function opensTunnel(method: string, status: number): boolean {
+  return method === 'CONNECT' && status < 300
 }

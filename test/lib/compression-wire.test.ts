@@ -1,4 +1,5 @@
-import { gunzipSync, inflateSync } from 'node:zlib'
+import { randomBytes } from 'node:crypto'
+import { brotliCompressSync, gunzipSync, inflateSync } from 'node:zlib'
 import t from 'tap'
 import type { Answer, Handler } from '../../lib/index.js'
 import { curl } from '../support/curl.js'
@@ -70,7 +71,7 @@ t.test('what is compressed and what is left alone', async (t) => {
     untyped: [false, Buffer.from(text)],
     small: [false, 'x'.repeat(4095)],
     exact: [true, 'x'.repeat(4096)],
-    encoded: [false, typed('text/html', { 'Content-Encoding': 'br' })],
+    encoded: [false, [brotliCompressSync(randomBytes(8000)), 200, { 'Content-Type': 'text/html', 'Content-Encoding': 'br' }]],
     transform: [false, typed('text/html', { 'Cache-Control': 'public, no-transform' })],
     ranged: [false, typed('text/html', { 'Content-Range': 'bytes 0-9/20' })],
     partial: [false, [text, 206, { 'Content-Type': 'text/html', 'Content-Range': 'bytes 0-1/2' }]],
@@ -111,6 +112,57 @@ t.test('Vary is added to, strong ETags are weakened, the rest stays', async (t) 
   t.equal(valueOf(weak, 'vary'), 'accept-encoding')
   t.equal(valueOf(await get('star'), 'vary'), '*')
   t.equal(decoded(await get('declared')), text, 'the length that the handler gave was that of the content before')
+})
+
+t.test('304 and 206 vary as the 200 would, as far as they tell', async (t) => {
+  const size = text.length
+  const html = { 'Content-Type': 'text/html' }
+  const range = { 'Content-Range': `bytes 0-9/${size}` }
+  const answers: Record<string, [varies: boolean, answer: () => Answer]> = {
+    same: [true, () => [null, 304, { ETag: '"x"' }]],
+    sameText: [true, () => [text, 304]],
+    sameSmall: [false, () => ['small', 304]],
+    sameDeclared: [true, () => [null, 304, { ...html, 'Content-Length': size }]],
+    sameDeclaredSmall: [false, () => [null, 304, { ...html, 'Content-Length': 10 }]],
+    sameStream: [true, () => [new Set([text]), 304, html]],
+    samePng: [false, () => [null, 304, { 'content-type': 'image/png' }]],
+    sameEncoded: [false, () => [null, 304, { 'Content-Encoding': 'br' }]],
+    sameUntransformed: [false, () => [null, 304, { 'Cache-Control': 'no-transform' }]],
+    part: [true, () => [text.slice(0, 10), 206, { ...html, ...range }]],
+    partBytes: [true, () => [Buffer.from(text.slice(0, 10)), 206, { ...html, ...range }]],
+    partUnknown: [true, () => [text.slice(0, 10), 206, { ...html, 'Content-Range': 'bytes 0-9/*' }]],
+    partStream: [true, () => [new Set([text.slice(0, 10)]), 206, { ...html, ...range, 'Content-Length': 10 }]],
+    parts: [true, () => ['--x--', 206, { 'Content-Type': 'multipart/byteranges; boundary=x' }]],
+    partSmall: [false, () => ['x', 206, { ...html, 'Content-Range': 'bytes 0-0/2' }]],
+    partPng: [false, () => ['x', 206, { ...range, 'Content-Type': 'image/png' }]],
+  }
+  const { connect } = await serve(t, {}, (_method, query) => answers[query.slice(1)][1]())
+  for (const [path, [varies]] of Object.entries(answers)) {
+    for (const line of [`GET /${path}`, `HEAD /${path}`, `GET /${path} HTTP/1.0`]) {
+      const client = await connect(request(line, { 'Accept-Encoding': 'gzip' }))
+      const [response] = await client.responses(1, [line.split(' ')[0]])
+      t.equal(valueOf(response, 'vary'), varies ? 'Accept-Encoding' : undefined, line)
+      t.equal(valueOf(response, 'content-encoding'), path === 'sameEncoded' ? 'br' : undefined, line)
+      if (path === 'same') t.equal(valueOf(response, 'etag'), '"x"')
+    }
+  }
+  const off = await serve(t, { compression: { enabled: false } }, () => [null, 304])
+  t.equal(valueOf(await off.ask(request('GET /')), 'vary'), undefined)
+  const origin = await serve(t, {}, () => [null, 304, { vary: 'Origin' }])
+  t.equal(valueOf(await origin.ask(request('GET /')), 'vary'), 'Origin, Accept-Encoding')
+})
+
+t.test('HEAD without content that declares a length varies as its GET does', async (t) => {
+  const { connect } = await serve(t, {}, (method) => [
+    method === 'HEAD' ? null : text, 200, { 'Content-Type': 'text/html', 'Content-Length': text.length },
+  ])
+  const client = await connect(request('HEAD /', { 'Accept-Encoding': 'gzip' }) + request('HEAD /') + request('GET /'))
+  const [packed, plain] = await client.responses(3, ['HEAD', 'HEAD'])
+  t.equal(valueOf(packed, 'vary'), 'Accept-Encoding')
+  t.equal(valueOf(packed, 'content-encoding'), 'gzip')
+  t.equal(valueOf(packed, 'content-length'), undefined, 'that of the compressed content is not known')
+  t.equal(valueOf(plain, 'vary'), 'Accept-Encoding')
+  t.equal(valueOf(plain, 'content-length'), String(text.length))
 })
 
 t.test('HEAD says what GET would', async (t) => {

@@ -165,7 +165,7 @@ t.test('absolute-form overrides Host, for the log too', async (t) => {
 })
 
 t.test('HTTP/1.0 without Host, and CONNECT', async (t) => {
-  const { ask, connect, log } = await serve(t, {}, (method, query) => `${method} ${query}`)
+  const { ask, connect, log } = await serve(t, {}, (method, query) => [`${method} ${query}`, method === 'CONNECT' ? 403 : 200])
   const old = await ask('GET /old HTTP/1.0\r\n\r\n')
   t.equal(old.body.toString(), 'GET /old')
   t.match(log.of('access')[0], { vhost: '' })

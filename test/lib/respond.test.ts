@@ -116,6 +116,8 @@ t.test('answers that cannot be sent are a 500 and a log line', async (t) => {
     headersText: () => ['x', 200, 'secret'],
     headersArray: () => ['x', 200, ['secret']],
     headersMap: () => ['x', 200, new Map([['X-A', 'secret']])],
+    headersMapSame: () => [null, 304, new Map([['X-A', 'secret']])],
+    headersArrayPart: () => ['x', 206, ['secret']],
   }
   const { connect, log } = await serve(t, { requests_per_connection: 1000 }, table({ ...wrong, fine: () => 'fine' }))
   const client = await connect()

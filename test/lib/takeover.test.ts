@@ -35,6 +35,37 @@ t.test('a tunnel by CONNECT', async (t) => {
   t.match(log.of('access')[0], { method: 'CONNECT', query: 'far.test:443', size: client.received.length })
 })
 
+t.test('a 2xx to CONNECT from a handler that returns it: neither a length nor content, and no request behind it', async (t) => {
+  const page = 'x'.repeat(9000)
+  const headers = { 'Content-Length': page.length, 'Content-Type': 'text/html' }
+  const answers: Record<string, Handler> = {
+    text: () => [page, 200, headers],
+    bytes: () => [Buffer.from(page), 299],
+    nothing: () => null,
+    empty: () => ['', 204],
+    iterable: () => [new Set([page])],
+    *coroutine() {
+      yield* lev.sleep(0.001)
+      return [function* (out) { yield* out.write(page) }, 200, headers]
+    },
+    async: async () => await Promise.resolve(page),
+  }
+  for (const [what, handle] of Object.entries(answers)) {
+    for (const version of ['1.1', '1.0']) {
+      const { connect, log } = await serve(t, {}, handle)
+      const client = await connect(connectRequest.replace('HTTP/1.1', `HTTP/${version}`).replace('\r\n\r\n', '\r\nAccept-Encoding: gzip\r\n\r\n') + request('GET /'))
+      t.equal(await client.over, 'end')
+      t.ok(client.text.endsWith('\r\n\r\n') && client.text.indexOf('\r\n\r\n') === client.text.length - 4, `${what}: no content`)
+      t.notMatch(client.text, /content-length|transfer-encoding|content-encoding/i, what)
+      t.match(client.text, /^HTTP\/1\.1 2/)
+      t.strictSame(log.of('access').map(({ size }) => size), [0], `${what}: one request`)
+      t.strictSame(log.of('error'), [])
+    }
+  }
+  const { ask } = await serve(t, {}, () => ['no', 403])
+  t.match(await ask(connectRequest), { framing: 'length', status: 403 }, 'another status has content')
+})
+
 t.test('a tunnel has no deadline; when its client is lost, it ends', async (t) => {
   for (const half_close of ['answer', 'cancel'] as const) {
     await virtually({ half_close }, tunnel, function* ({ connect, log }: World) {

@@ -143,6 +143,10 @@ function readContent(
     return { body: Buffer.alloc(0), framing: 'none', end: start }
   }
   const coding = value('transfer-encoding')
+  if (method === 'CONNECT' && status < 300) {
+    if (length !== undefined || coding !== undefined) throw new Fault('a length with a tunnel')
+    return { body: Buffer.alloc(0), framing: 'none', end: start }
+  }
   if (coding !== undefined) {
     if (coding !== 'chunked') throw new Fault(`Transfer-Encoding: ${coding}`)
     return readChunks(bytes, start)
