@@ -86,7 +86,7 @@ const flatTable = {
   header_size_limit: row(64 * KiB, 'B', integer(16, 16 * MiB, 'bytes')),
   /** Slowest transfer of a body or an answer that is put up with, in bytes a second; 0: any. Default: 500. */
   min_transfer_rate: row(500, 'B/s', number(0, 1e9, 'bytes a second')),
-  /** How long a connection may wait for its next request, in seconds. Default: 15. */
+  /** How long a client may wait with its next request, in seconds; told as `Keep-Alive`, closed 1 s later. Default: 15. */
   keepalive_idle_timeout: row(15, 's', duration),
   /** How long a whole request head may take, in seconds. Default: 10. */
   request_header_timeout: row(10, 's', duration),

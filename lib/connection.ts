@@ -12,6 +12,9 @@ import type { Drainable, Service } from './service.js'
 /** Seconds that an idle connection is left open when the server stops: a request may be on its way. */
 export const idleGrace = 0.25
 
+/** Seconds that a connection is kept for longer than its client was told: a request may be on its way. */
+const toldGrace = 1
+
 /** Seconds after which an idle connection is put to rest. */
 const restAfter = 1
 
@@ -124,7 +127,7 @@ export class Connection implements Peer, Drainable {
     // It goes on waiting if it could not be put to rest.
     const again = this.idleUntil > time
     const { request_header_timeout, keepalive_idle_timeout } = this.settings
-    const patience = count === 1 ? request_header_timeout : keepalive_idle_timeout
+    const patience = count === 1 ? request_header_timeout : keepalive_idle_timeout + toldGrace
     if (!again) this.idleUntil = time + (this.service.draining ? idleGrace : patience)
     this.idle = true
     this.client.readDeadline = again || !this.mayRest ? this.idleUntil : Math.min(this.idleUntil, time + restAfter)

@@ -46,6 +46,10 @@ export class Exchange implements Persistence, Recipient {
     return this.head.minorVersion
   }
 
+  get idleTimeout(): number {
+    return this.connection.settings.keepalive_idle_timeout
+  }
+
   /** Whether the client went away, or the server stopped waiting, while the handler was at work. */
   get isGone(): boolean {
     return this.#ctx !== null && Context.isGone(this.#ctx)

@@ -58,7 +58,7 @@ export function refuse(exchange: Exchange, refusal: Refusal): Disposition {
 /** The whole answer for a request that is not served. */
 export function refusalText({ status, reason, headers }: Refusal): string {
   const text = `${reasonOf(status)}: ${reason}\n`
-  return responseHead(status, { ...textHeaders, ...headers }, text.length, { minorVersion: 1, keepAlive: false }, dateLine(wallClock())) + text
+  return responseHead(status, { ...textHeaders, ...headers }, text.length, { minorVersion: 1, keepAlive: false, idleTimeout: 0 }, dateLine(wallClock())) + text
 }
 
 /** The handler has answered on the connection itself. */

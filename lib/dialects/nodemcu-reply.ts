@@ -178,7 +178,7 @@ function check(name: string, value: string | number | (string | number)[]): void
 
 function attempt(argument: string, headers: ResponseHeaders): void {
   try {
-    responseHead(200, headers, NO_LENGTH, { minorVersion: 1, keepAlive: true }, '')
+    responseHead(200, headers, NO_LENGTH, { minorVersion: 1, keepAlive: true, idleTimeout: 0 }, '')
     declaredLength(headers)
   } catch (error) {
     throw new ArgumentError(argument, `send_header: ${error instanceof Error ? error.message : String(error)}`, { cause: error })

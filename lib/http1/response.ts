@@ -38,6 +38,8 @@ export interface Persistence {
   readonly minorVersion: 0 | 1
   /** Whether the connection lives on. Set to false if the handler's headers, or UNTIL_CLOSE, say otherwise. */
   keepAlive: boolean
+  /** Seconds that it then waits for the next request at least, as its client is told. */
+  readonly idleTimeout: number
 }
 
 // What a name means here. 0 is a header of the handler's own business.
@@ -116,17 +118,33 @@ function connectionOptions(name: string, value: unknown, connection: Persistence
   return options.join(', ')
 }
 
-function connectionLine(connection: Persistence, options: string): string {
-  if (options === '' && connection.keepAlive && connection.minorVersion === 1) return ''
-  const own = !connection.keepAlive ? 'close' : connection.minorVersion === 0 ? 'keep-alive' : ''
-  return `Connection: ${own}${own !== '' && options !== '' ? ', ' : ''}${options}\r\n`
+function connectionLines(connection: Persistence, options: string): string {
+  const more = options === '' ? '' : ', ' + options
+  if (!connection.keepAlive) return `Connection: close${more}\r\n`
+  const timeoutLine = keepAliveLine(connection.idleTimeout)
+  // What Keep-Alive tells is an option of the connection (RFC 9110 7.6.1). Otherwise only clients of 1.0 have to be told.
+  if (timeoutLine !== '' || connection.minorVersion === 0) return `Connection: keep-alive${more}\r\n${timeoutLine}`
+  return options === '' ? '' : `Connection: ${options}\r\n`
+}
+
+let lineSeconds = 0
+let lineText = ''
+
+// When the client should no longer send a request, rendered once: nearly all connections have the same timeout. A timeout below
+// a second is not told, since 0 would mean that no request may follow.
+function keepAliveLine(idleTimeout: number): string {
+  if (idleTimeout !== lineSeconds) {
+    lineSeconds = idleTimeout
+    lineText = idleTimeout >= 1 ? `Keep-Alive: timeout=${Math.floor(idleTimeout)}\r\n` : ''
+  }
+  return lineText
 }
 
 /**
  * The head of an answer, with its empty line, as latin1 text: the content goes right behind it.
  *
  * The handler's headers stand first after the status line, with names as the handler wrote them; then what the server
- * adds: Content-Length or Transfer-Encoding, Connection, Date. A Date of the handler's takes the place of the server's.
+ * adds: Content-Length or Transfer-Encoding, Connection, Keep-Alive, Date. A Date of the handler's takes the place of the server's.
  * `Connection: close` is honoured, other options are kept beside the server's own. Transfer-Encoding, Keep-Alive,
  * Proxy-Connection and TE describe another connection when a handler hands on the headers of an upstream: they are
  * dropped. So is a Content-Length, except with NO_LENGTH and 304, where it describes content that is not sent.
@@ -166,7 +184,7 @@ export function responseHead(
     }
   }
   if (length === UNTIL_CLOSE) connection.keepAlive = false
-  return head + lengthLine(status, length, declared) + connectionLine(connection, options) + date + '\r\n'
+  return head + lengthLine(status, length, declared) + connectionLines(connection, options) + date + '\r\n'
 }
 
 /**

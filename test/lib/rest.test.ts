@@ -79,7 +79,7 @@ t.test('a connection at rest ends in its time, when its client leaves, and with 
       const began = lev.now()
       const { ending, responses, at } = yield* late.all()
       t.strictSame([ending, responses.length], ['end', 1])
-      t.ok(Math.abs(at - began - 17) < 0.1, `after ${at - began} s`)
+      t.ok(Math.abs(at - began - 18) < 0.1, `after ${at - began} s`)
 
       const left = yield* resting()
       left.stream.reset()

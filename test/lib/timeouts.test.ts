@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import * as lev from '../../lev/index.js'
 import type { Op } from '../../lev/index.js'
 import type { Handler } from '../../lib/index.js'
+import { valueOf } from '../support/responses.js'
 import { request } from '../support/serving.js'
 import { virtually, type VirtualClient, type World } from '../support/virtual.js'
 
@@ -38,17 +39,47 @@ t.test('keepalive_idle_timeout: an idle connection is closed without a word', as
       const client = yield* connect(request('GET /'))
       yield* client.responses(1)
       const answered = lev.now()
-      yield* lev.sleep(14.5)
+      yield* lev.sleep(15.5)
       client.send(request('GET /'))
       yield* client.responses(2)
       const again = lev.now()
-      atTime(t, again, answered + 14.5, 'still there before its time')
+      atTime(t, again, answered + 15.5, 'a request on its way when the time is over that the client was told')
       const last = yield* client.all()
       t.equal(last.responses.length, 2, 'nothing is sent when it is over')
-      atTime(t, last.at, again + 15, 'the time counts from the last answer')
+      atTime(t, last.at, again + 16, 'the time counts from the last answer')
       t.strictSame(log.statuses(), [200, 200])
     }, options)
   }
+})
+
+t.test('a response that keeps its connection alive tells for how long', async (t) => {
+  const handle: Handler = (_method, query) => {
+    if (query === '/stream') return [async function* () { yield 'streamed' }()]
+    if (query === '/fail') throw new Error('as it should')
+    return query === '/close' ? ['', 200, { Connection: 'close' }] : 'plain'
+  }
+  await virtually({ keepalive_idle_timeout: 7.5, requests_per_connection: 5 }, handle, function* ({ connect }: World) {
+    const alive = ['keep-alive', 'timeout=7']
+    const closing = ['close', undefined]
+    for (const [line, expected] of [
+      ['GET /', alive], ['HEAD /', alive], ['GET /stream', alive], ['GET /fail', alive], ['GET /close', closing],
+      ['GET / HTTP/1.0', closing], ['BAD\tREQUEST /', closing],
+    ] as const) {
+      const client = yield* connect(request(line))
+      const [response] = yield* client.responses(1, [line.split(' ')[0]])
+      t.strictSame([valueOf(response, 'connection'), valueOf(response, 'keep-alive')], expected, line)
+      client.stream.close()
+    }
+    const old = yield* connect(request('GET / HTTP/1.0', { Connection: 'keep-alive' }))
+    const [response] = yield* old.responses(1)
+    t.strictSame([valueOf(response, 'connection'), valueOf(response, 'keep-alive')], alive)
+    const told = lev.now()
+    atTime(t, (yield* old.all()).at, told + 8.5, 'a second later than told, and the fraction')
+
+    const many = yield* connect(request('GET /').repeat(5))
+    const { responses } = yield* many.all()
+    t.strictSame(responses.map((one) => valueOf(one, 'keep-alive')), [...Array<string>(4).fill('timeout=7'), undefined])
+  })
 })
 
 t.test('request_header_timeout: 408 for a head that drips, however steadily', async (t) => {

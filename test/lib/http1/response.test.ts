@@ -10,8 +10,8 @@ import { reasonOf, reasons } from '../../../lib/http1/status.js'
 import { seed } from './support.js'
 
 const DATE = 'Date: D\r\n'
-const alive = (minorVersion: 0 | 1 = 1): Persistence => ({ minorVersion, keepAlive: true })
-const dying = (minorVersion: 0 | 1 = 1): Persistence => ({ minorVersion, keepAlive: false })
+const alive = (minorVersion: 0 | 1 = 1): Persistence => ({ minorVersion, keepAlive: true, idleTimeout: 0 })
+const dying = (minorVersion: 0 | 1 = 1): Persistence => ({ minorVersion, keepAlive: false, idleTimeout: 0 })
 
 function lines(headers: ResponseHeaders | null, length = 0, connection = alive(), status = 200): string[] {
   const head = responseHead(status, headers, length, connection, DATE)
@@ -117,6 +117,23 @@ t.test('Connection', async (t) => {
   t.same(connection(alive(0), 'upgrade'), ['Connection: keep-alive, upgrade', true])
   t.same(connection(alive(0), undefined, UNTIL_CLOSE), ['Connection: close', false])
   refused(t, 'connection', /control character/, () => lines({ connection: 'close\r\nX: y' }))
+})
+
+t.test('Keep-Alive tells how long the connection waits, in whole seconds, and is an option of the connection', async (t) => {
+  for (const minorVersion of [1, 0] as const) {
+    const told = (idleTimeout: number, keepAlive = true, value: string | null = null, length = 0) =>
+      lines({ connection: value }, length, { minorVersion, keepAlive, idleTimeout }).filter((line) => /^(connection|keep-alive):/i.test(line))
+    const alive = ['Connection: keep-alive', 'Keep-Alive: timeout=15']
+    t.same(told(15), alive)
+    t.same(told(2.9), ['Connection: keep-alive', 'Keep-Alive: timeout=2'])
+    t.same(told(3600), ['Connection: keep-alive', 'Keep-Alive: timeout=3600'])
+    t.same(told(15), alive, 'again')
+    t.same(told(0.9), minorVersion === 1 ? [] : ['Connection: keep-alive'], 'timeout=0 would forbid the next request')
+    t.same(told(15, false), ['Connection: close'])
+    t.same(told(15, true, 'close'), ['Connection: close'])
+    t.same(told(15, true, 'upgrade'), ['Connection: keep-alive, upgrade', 'Keep-Alive: timeout=15'])
+    t.same(told(15, true, null, UNTIL_CLOSE), ['Connection: close'])
+  }
 })
 
 t.test('Date', async (t) => {
