@@ -15,6 +15,9 @@ import { closeFrame, frame, handshake, opcodes } from './websocket/wire.js'
 /** What becomes of the work of a handler: it ends, fails, or goes on until it is stopped. */
 type Course = 'ends' | 'fails' | 'lasts'
 
+/** Tasks of a server without connections. The last of them begin after it listens. */
+const serverTasks = 4
+
 /** Sources that were opened and not closed. */
 let open = 0
 
@@ -231,6 +234,16 @@ async function same(t: Tap, before: object, what: string): Promise<void> {
 
 type Tap = Pick<typeof t, 'strictSame' | 'ok'>
 
+// What the first server makes, the process keeps: the one sink for stdout, which listens for the process's exit.
+t.before(async () => {
+  const server = create({ port: 0, logger: keptLog() }, () => '')
+  const done = server.serve()
+  await server.listening
+  await server.stop()
+  await done
+  await eventually(() => living().listeners === 0, 'the first server is gone')
+})
+
 for (const [name, entry] of entries) {
   t.test(`nothing of ${name} is left, however it ends`, async (t) => {
     const nothing = living()
@@ -238,6 +251,7 @@ for (const [name, entry] of entries) {
       const server = create({ port: 0, logger: keptLog(), ...entry.config }, (_m, _q, _a, _h, _b, ctx) => entry.answer(course, ctx))
       const done = server.serve()
       const { port } = await server.listening
+      await eventually(() => living().tasks === serverTasks, 'the server waits')
       const idle = living()
       for (let round = 0; round < 2; round++) {
         const client = await RawClient.connect(port, entry.first)

@@ -9,8 +9,8 @@ export interface Living {
   readonly listeners: number
   /** Loops with a timer that is set. */
   readonly timers: number
-  /** Of the process itself, such as those for signals. */
-  readonly processListeners: number
+  /** Of the process itself, such as those for signals: how many for each event. */
+  readonly processListeners: Readonly<Record<string, number>>
 }
 
 const tasks = new Set<Task<unknown>>()
@@ -34,6 +34,6 @@ export function living(): Living {
     sockets: open('TCPSocketWrap'),
     listeners: open('TCPServerWrap'),
     timers: [...timers].filter(({ next }) => next !== Infinity).length,
-    processListeners: process.eventNames().reduce((sum, name) => sum + process.listenerCount(name), 0),
+    processListeners: Object.fromEntries(process.eventNames().map((name) => [String(name), process.listenerCount(name)]).sort()),
   }
 }
