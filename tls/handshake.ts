@@ -9,7 +9,9 @@ export class NotTlsError extends HandshakeError {}
 
 /** The outcome of a handshake: the identity that was shown stays the connection's own when the server gets others. */
 export interface Handshake {
+  /** What it agreed on. */
   readonly facts: TlsFacts
+  /** Whose certificate the client was shown. */
   readonly identity: Identity
 }
 
