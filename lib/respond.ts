@@ -5,7 +5,8 @@ import type { Disposition, Exchange } from './exchange.js'
 import type { Answer, AnswerParts } from './handler.js'
 import type { Refusal } from './http1/refusal.js'
 import {
-  dateLine, declaredLength, hasContent, headerOf, NO_LENGTH, opensTunnel, reasonOf, ResponseError, responseHead, TUNNEL, type ResponseHeaders,
+  dateLine, declaredLength, hasContent, NO_LENGTH, opensTunnel, reasonOf, ResponseError, responseHead, TUNNEL, withDefaults,
+  type ResponseHeaders,
 } from './http1/response.js'
 import { producerOf } from './producers.js'
 import { currentHeaders } from './stale-headers.js'
@@ -78,7 +79,8 @@ function send(exchange: Exchange, content: unknown, status: number, given: Respo
   const bytes = bytesOf(content)
   if (bytes === null) return stream(exchange, content, status, given)
   const current = given === undefined || bytes.length === 0 ? given : currentHeaders(given, status, bytes)
-  const headers = typeof content === 'string' && content !== '' ? typed(current) : current
+  // Text without a type of its own is plain text: no browser is to guess that it is a page.
+  const headers = typeof content === 'string' && content !== '' ? withDefaults(current, 'content-type', textHeaders) : current
   const length = bytes.length === 0 && exchange.head.method === 'HEAD' ? declaredLength(headers) : bytes.length
   if (length >= connection.settings.compression.min_size && isEncodable(exchange, status, headers, length)) {
     return sendEncoded(exchange, bytes, status, headers)
@@ -121,14 +123,6 @@ function put(
   const size = bytes.length > 0 && hasContent(exchange.head.method, status) ? bytes.length : 0
   if (size > 0) client.put(bytes)
   return size
-}
-
-/** Text without a type of its own is plain text: no browser is to guess that it is a page. */
-function typed(headers: ResponseHeaders | undefined): ResponseHeaders {
-  if (headers === undefined || headers === null) return textHeaders
-  // What is no plain object is refused later, and must not become one here.
-  if (typeof headers !== 'object' || Symbol.iterator in headers || headerOf(headers, 'content-type') !== undefined) return headers
-  return { ...textHeaders, ...headers }
 }
 
 /** Text of one byte a character stays text, since it joins the head at no cost; bytes stay bytes; null is content that streams. */

@@ -2,7 +2,7 @@ import { outside, type Op } from '../../lev/index.js'
 import { fieldsOf, show } from '../checks.js'
 import { ConfigError } from '../errors.js'
 import { isOp, isThenable, settled, type Answer } from '../handler.js'
-import { ResponseError, type ResponseHeaders } from '../http1/response.js'
+import { ResponseError, withDefaults, type ResponseHeaders } from '../http1/response.js'
 import { suggest } from '../suggest.js'
 
 /**
@@ -21,25 +21,37 @@ function* answeringLater<T>(given: unknown, conclude: (given: T) => Answer | Op<
   return isOp(answer) ? yield* answer : answer
 }
 
+/** What a dialect's responses look like. */
+export interface ResponseShape {
+  /** What a table calls the status. */
+  readonly status: 'status' | 'statusCode'
+  /** Headers of a text that is returned alone. */
+  readonly textHeaders: ResponseHeaders
+}
+
+/** No Content-Type, in place of the one that the core gives to text. */
+export const untyped: ResponseHeaders = { 'Content-Type': null }
+
 /**
  * The response that a handler means which returned a text, bytes or a table.
- * @param names what the table calls the status
  * @throws ResponseError: the client gets a 500
  */
-export function answerOf(given: unknown, names: 'status' | 'statusCode'): Answer {
-  if (typeof given === 'string' || given instanceof Uint8Array) return given
-  const fields = responseFields(given, names)
+export function answerOf(given: unknown, { status, textHeaders }: ResponseShape): Answer {
+  if (typeof given === 'string') return [given, 200, textHeaders]
+  if (given instanceof Uint8Array) return given
+  const fields = responseFields(given, status)
   const body = fields.get('body') ?? null
   if (body !== null && typeof body !== 'string' && !(body instanceof Uint8Array)) {
     throw new ResponseError(null, `the body must be a string or bytes, got ${show(body)}${forgotten(body)}`)
   }
   // The rest is checked where it is sent.
-  return [body, (fields.get(names) ?? 200) as number, (fields.get('headers') ?? undefined) as ResponseHeaders | undefined]
+  const headers = fields.get('headers') as ResponseHeaders | null | undefined
+  return [body, (fields.get(status) ?? 200) as number, withDefaults(headers, 'content-type', untyped)]
 }
 
 /** The fields of a table, of which each has a name that is known. */
-function responseFields(given: unknown, names: 'status' | 'statusCode'): Map<string, unknown> {
-  const known = [names, 'headers', 'body']
+function responseFields(given: unknown, status: string): Map<string, unknown> {
+  const known = [status, 'headers', 'body']
   try {
     const fields = fieldsOf(given, 'the response', `a string, bytes, or a table { ${known.join(', ')} }`)
     for (const name of fields.keys()) if (!known.includes(name)) refuseField(name, known)

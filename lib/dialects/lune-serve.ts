@@ -5,10 +5,11 @@ import type { Config } from '../config.js'
 import { ConfigError, StateError } from '../errors.js'
 import type { RequestHeaders } from '../http1/headers.js'
 import type { ResponseHeaders } from '../http1/response.js'
-import { answering, answerOf } from './answering.js'
+import { answering, answerOf, untyped, type ResponseShape } from './answering.js'
+import type { WebSocketOptions } from '../websocket/options.js'
 import { WebSocket } from './lune-websocket.js'
 import { queryPairs, tableOf } from './query.js'
-import { serverFor, started } from './serving.js'
+import { serverFor, splitSettings, started } from './serving.js'
 import { begun, called, waiting, type Waiting } from './waiting.js'
 
 /** What a handler is given. */
@@ -72,28 +73,33 @@ const nothing = Buffer.alloc(0)
 
 const names = { ip: 'address', port: 'port' } as const
 
+const shape: ResponseShape = { status: 'status', textHeaders: untyped }
+
 /**
  * Starts a server, and gives its handle once it listens.
  * @param port 0 lets the system choose
- * @param settings those of the core for which there is no name here: limits, timeouts, logs
+ * @param settings those of the core for which there is no name here: limits, timeouts, logs; `websocket`: options for WebSockets
  * @throws ConfigError naming the argument and what is wrong with it, at once; BindError when the port cannot be had
  */
 export function serve(
-  port: number, handlerOrConfig: ServeHttpHandler | ServeConfig, settings?: Omit<Config, 'ip' | 'port'> | null,
+  port: number,
+  handlerOrConfig: ServeHttpHandler | ServeConfig,
+  settings?: (Omit<Config, 'ip' | 'port'> & { readonly websocket?: WebSocketOptions | null }) | null,
 ): Waiting<ServeHandle> {
   if (typeof port !== 'number') refuse('port', port, 'an integer from 0 to 65535')
   const { ip, handleRequest, handleWebSocket } = readConfig(handlerOrConfig)
-  const server = serverFor({ ip, port }, settings, names, (method, path, args, headers, body, ctx) => {
+  const { core, webSocket } = splitSettings(settings)
+  const server = serverFor({ ip, port }, core, names, (method, path, args, headers, body, ctx) => {
     if (handleWebSocket !== null && (handleRequest === null || ctx.wantsWebSocket)) {
       return ctx.upgrade((ws) => {
         const socket = new WebSocket(ws)
         return called(() => handleWebSocket(socket))
-      })
+      }, webSocket)
     }
     const request: ServeRequest = {
       path, query: queryOf(args), method: method.toUpperCase(), headers, body: body?.toString() ?? '', bytes: body ?? nothing,
     }
-    return answering<unknown>(() => handleRequest?.(request), (given) => answerOf(given, 'status'))
+    return answering<unknown>(() => handleRequest?.(request), (given) => answerOf(given, shape))
   })
   return waiting(function* () {
     const bound = yield* started(server)

@@ -3,17 +3,23 @@ import type { Config } from '../config.js'
 import type { Context } from '../context.js'
 import { ArgumentError } from '../errors.js'
 import type { Handler as CoreHandler } from '../handler.js'
-import { answering, answerOf } from './answering.js'
+import type { WebSocketOptions } from '../websocket/options.js'
+import { answering, answerOf, type ResponseShape } from './answering.js'
 import { readConfiguration, settingNames } from './lute-configuration.js'
 import type { Configuration, Handler, ReceivedRequest, Server } from './lute-types.js'
 import { conversation } from './lute-websocket.js'
 import { queryPairs, tableOf } from './query.js'
-import { serverFor, started } from './serving.js'
+import { serverFor, splitSettings, started } from './serving.js'
 import { waiting, type Waiting } from './waiting.js'
 
 export type {
   Configuration, Handler, ReceivedRequest, Server, ServerResponse, ServerWebSocket, WebSocketHandlers,
 } from './lute-types.js'
+
+/** Largest message of a WebSocket, in bytes, unless the settings say otherwise. */
+const maxMessageSize = 16 * 1024 * 1024
+
+const shape: ResponseShape = { status: 'status', textHeaders: { 'Content-Type': 'text/html; charset=utf-8' } }
 
 /** What the server knows of a request while it is handled. */
 interface Visit {
@@ -25,14 +31,16 @@ interface Visit {
 /**
  * Starts a server, and gives its handle once the address is bound.
  * @param config its handler, or the whole configuration
- * @param settings those of the core for which there is no name here: limits, timeouts, logs
+ * @param settings those of the core for which there is no name here: limits, timeouts, logs; `websocket`: options for WebSockets
  * @throws ConfigError naming the field and what is wrong with it, and IdentityError for a certificate or key, at once
  * @throws BindError when the address cannot be had
  */
 export function serve(
-  config: Handler | Configuration, settings?: Omit<Config, 'ip' | 'port' | 'reuse_port' | 'ssl'> | null,
+  config: Handler | Configuration,
+  settings?: (Omit<Config, 'ip' | 'port' | 'reuse_port' | 'ssl'> & { readonly websocket?: WebSocketOptions | null }) | null,
 ): Waiting<Server> {
   const { own, handler, websocket } = readConfiguration(config)
+  const { core: added, webSocket } = splitSettings(settings, { max_message_size: maxMessageSize })
   const visits = new WeakMap<object, Visit>()
   const upgrade = websocket === null ? null : conversation(websocket)
   let port = own.port ?? 0
@@ -62,17 +70,17 @@ export function serve(
   const answer: CoreHandler = (method, path, args, headers, body, ctx) => {
     // The first request may be there before `serve` goes on.
     port ||= ctx.client.local.port
-    if (handler === null) return upgrade !== null && ctx.wantsWebSocket ? ctx.upgrade(upgrade) : ['No handler configured\n', 404]
+    if (handler === null) return upgrade !== null && ctx.wantsWebSocket ? ctx.upgrade(upgrade, webSocket) : ['No handler configured\n', 404]
     const request: ReceivedRequest = { method, path, body: body?.toString() ?? '', bytes: body ?? nothing, query: queryOf(args), headers }
     const visit: Visit = { ctx, asked: false, upgrades: false }
     visits.set(request, visit)
     return answering<unknown>(() => handler(request, handle), (given) => {
       visit.asked = true
-      return visit.upgrades && upgrade !== null ? ctx.upgrade(upgrade) : answerOf(given, 'status')
+      return visit.upgrades && upgrade !== null ? ctx.upgrade(upgrade, webSocket) : answerOf(given, shape)
     })
   }
 
-  const core = serverFor(own, settings, settingNames, answer)
+  const core = serverFor(own, added, settingNames, answer)
   return waiting(function* () {
     port = (yield* started(core)).port
     return handle

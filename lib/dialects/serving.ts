@@ -4,6 +4,27 @@ import type { Config } from '../config.js'
 import { ConfigError } from '../errors.js'
 import type { Handler } from '../handler.js'
 import { Server } from '../server.js'
+import { rulesOf, type WebSocketOptions } from '../websocket/options.js'
+
+/**
+ * Takes the options for WebSockets, `websocket`, out of what the user gives as `settings`: there they cannot be mixed up with
+ * settings of the core.
+ * @param defaults of the dialect, where they are not the core's
+ * @throws ConfigError, whose key is that of `settings`: `websocket.max_message_size`
+ */
+export function splitSettings(
+  settings: DialectSettings | null | undefined, defaults: WebSocketOptions = {},
+): { readonly core: Config; readonly webSocket: WebSocketOptions } {
+  const { websocket, ...core }: DialectSettings = Object.fromEntries(fieldsOf(settings ?? {}, 'settings', 'an object of settings'))
+  const given = fieldsOf(websocket ?? {}, 'websocket', 'an object of WebSocket options')
+  const webSocket: WebSocketOptions = { ...defaults, ...Object.fromEntries(given) }
+  // Checks them now: the first WebSocket may come late.
+  rulesOf(webSocket, 'websocket.')
+  return { core, webSocket }
+}
+
+/** Settings of the core, and options for WebSockets. */
+type DialectSettings = Config & { readonly websocket?: WebSocketOptions | null }
 
 /** What Zune starts from. The other originals have no limit. */
 const connectionLimit = 1024

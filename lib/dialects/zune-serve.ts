@@ -6,9 +6,10 @@ import { BindError } from '../errors.js'
 import type { RequestHeaders } from '../http1/headers.js'
 import type { ResponseHeaders } from '../http1/response.js'
 import { callbackHandler } from '../websocket/callbacks.js'
+import type { WebSocketOptions } from '../websocket/options.js'
 import type { WebSocketHandler } from '../websocket/upgrade.js'
-import { answering, answerOf } from './answering.js'
-import { serverFor, started } from './serving.js'
+import { answering, answerOf, untyped, type ResponseShape } from './answering.js'
+import { serverFor, splitSettings, started } from './serving.js'
 import { begun, called, type Waiting } from './waiting.js'
 import { attempt, type Attempt } from './zune-attempt.js'
 import { WebSocket } from './zune-websocket.js'
@@ -79,24 +80,28 @@ const nothing = Buffer.alloc(0)
 
 const names = { ip: 'address', port: 'port', reuse_port: 'reuseAddress' } as const
 
+const shape: ResponseShape = { status: 'statusCode', textHeaders: untyped }
+
 /**
  * Starts a server, and gives its handle once it listens. Never throws.
- * @param settings those of the core for which there is no name here: limits, timeouts, logs
+ * @param settings those of the core for which there is no name here: limits, timeouts, logs; `websocket`: options for WebSockets
  */
 export function serve(
-  options: ServeOptions, settings?: Omit<Config, 'ip' | 'port' | 'reuse_port'> | null,
+  options: ServeOptions,
+  settings?: (Omit<Config, 'ip' | 'port' | 'reuse_port'> & { readonly websocket?: WebSocketOptions | null }) | null,
 ): Waiting<Attempt<ServerHandle>> {
   return attempt(function* () {
     const { port, address, reuseAddress, request, webhook } = checked(options)
+    const { core, webSocket } = splitSettings(settings)
     const conversation = webhook === null ? null : conversationOf(webhook)
     const begin = function* (reuse_port: boolean): Op<ServerHandle> {
-      const server = serverFor({ ip: address, port, reuse_port }, settings, names, (method, path, args, headers, body, ctx) => {
+      const server = serverFor({ ip: address, port, reuse_port }, core, names, (method, path, args, headers, body, ctx) => {
         const target = args === '' ? path : `${path}?${args}`
         const asked: ServerRequest = { method, path: target, headers, body: body?.toString() ?? '', bytes: body ?? nothing }
-        const ordinary = () => answering(() => request(asked), (given) => answerOf(given, 'statusCode'))
+        const ordinary = () => answering(() => request(asked), (given) => answerOf(given, shape))
         if (conversation === null || !ctx.wantsWebSocket) return ordinary()
         const upgrade = webhook?.upgrade ?? (() => true)
-        return answering(() => upgrade(asked), (yes) => (yes === true ? ctx.upgrade(conversation) : ordinary()))
+        return answering(() => upgrade(asked), (yes) => (yes === true ? ctx.upgrade(conversation, webSocket) : ordinary()))
       })
       const bound = yield* started(server)
       return { port: bound.port, close: () => begun(server.stop()) }

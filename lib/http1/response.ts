@@ -252,6 +252,14 @@ export function headerOf(headers: ResponseHeaders | null | undefined, name: stri
   return value
 }
 
+/** `headers`, and `defaults` unless `name` is among them already. */
+export function withDefaults(headers: ResponseHeaders | null | undefined, name: string, defaults: ResponseHeaders): ResponseHeaders {
+  if (headers === undefined || headers === null) return defaults
+  // What is no plain object is refused later, and must not become one here.
+  if (typeof headers !== 'object' || Symbol.iterator in headers || headerOf(headers, name) !== undefined) return headers
+  return { ...defaults, ...headers }
+}
+
 /**
  * The head that ends HTTP on a connection: 101, with the handler's headers (`Upgrade` among them, `Connection` not).
  *

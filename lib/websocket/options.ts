@@ -95,15 +95,16 @@ const known = new WeakMap<object, WebSocketRules>()
 
 /**
  * The complete rules for what a user gave. An object that was given once is not looked at again.
+ * @param prefix what stands before the names of options in errors
  * @throws ConfigError naming the option, what was given and what was expected
  */
-export function rulesOf(options: WebSocketOptions | null | undefined): WebSocketRules {
+export function rulesOf(options: WebSocketOptions | null | undefined, prefix = ''): WebSocketRules {
   if (options === undefined || options === null) return defaults
   const before = known.get(options)
   if (before !== undefined) return before
   const fields = fieldsOf(options, 'options', 'an object of WebSocket options')
-  for (const name of fields.keys()) if (!Object.hasOwn(checks, name)) refuseUnknown(name, Object.keys(checks))
-  const rules: WebSocketRules = Object.freeze(merged(defaults, checks, fields, ''))
+  for (const name of fields.keys()) if (!Object.hasOwn(checks, name)) refuseUnknown(name, Object.keys(checks), prefix)
+  const rules: WebSocketRules = Object.freeze(merged(defaults, checks, fields, prefix))
   known.set(options, rules)
   return rules
 }

@@ -7,7 +7,7 @@ import * as zune from '../../../lib/dialects/zune.js'
 import type { Config } from '../../../lib/index.js'
 import { keptLog, type KeptLog } from '../../support/kept-log.js'
 import { RawClient } from '../../support/raw-client.js'
-import type { WireResponse } from '../../support/responses.js'
+import { valueOf, type WireResponse } from '../../support/responses.js'
 import { eventually, gate, request } from '../../support/serving.js'
 
 /** Gives a response for a path: of any kind, since what handlers must not return is at issue. */
@@ -141,6 +141,31 @@ for (const { name, status, serve } of dialects) {
     t.strictSame(log.of('error'), [])
   })
 }
+
+t.test('Content-Type where the program gave none, as in each original', async (t) => {
+  const page = `<p>${'text '.repeat(2000)}</p>`
+  for (const { name, status, serve } of dialects) {
+    const given: Record<string, [returned: unknown, type: string | undefined]> = {
+      '/text': [page, name === 'lute' ? 'text/html; charset=utf-8' : undefined],
+      '/utf-8': ['ä€', name === 'lute' ? 'text/html; charset=utf-8' : undefined],
+      '/bytes': [Buffer.from(page), undefined],
+      '/table': [{ body: page }, undefined],
+      '/headers': [{ body: page, headers: { 'X-A': 'b' } }, undefined],
+      '/no-headers': [{ body: page, headers: null, [status]: 404 }, undefined],
+      '/null': [{ body: page, headers: { 'content-type': null } }, undefined],
+      '/own': [{ body: page, headers: { 'content-TYPE': 'text/css' } }, 'text/css'],
+    }
+    const { port } = await serve(t, (path) => given[path][0])
+    for (const [path, [, type]] of Object.entries(given)) {
+      const client = await RawClient.connect(port, request(`GET ${path}`, { 'Accept-Encoding': 'gzip' }))
+      const [response] = await client.responses(1)
+      client.close()
+      t.equal(valueOf(response, 'content-type'), type, `${name} ${path}`)
+      t.equal(valueOf(response, 'content-encoding'), type !== undefined && path !== '/utf-8' ? 'gzip' : undefined)
+      if (type === undefined) t.match(response.body.toString(), path === '/utf-8' ? 'ä€' : page)
+    }
+  }
+})
 
 t.test('a hundred clients at once are served, and connection_limit may be set', async (t) => {
   const count = 100
