@@ -1,4 +1,4 @@
-import type { Stream } from '../lev/index.js'
+import type { Address, Stream } from '../lev/index.js'
 import type { TlsFacts } from '../tls/index.js'
 import type { Recipient } from './body-source.js'
 import type { Settings } from './config.js'
@@ -127,6 +127,11 @@ export class Context {
    */
   upgrade(handle: WebSocketHandler, options?: WebSocketOptions): Upgrade {
     return new Upgrade(handle, options)
+  }
+
+  /** @internal The peer's address and port. Other than `client`, this leaves the connection to the server. */
+  static remote(context: Context): Address {
+    return context.#peer.client.remote
   }
 
   /** @internal Aborts `context.draining`. */

@@ -2,7 +2,6 @@ import * as lev from '../../lev/index.js'
 import type { Op, Stream } from '../../lev/index.js'
 import { clientSecurity, type ClientTlsOptions } from '../../tls/index.js'
 import { asArguments, optionsOf } from '../arguments.js'
-import { integer } from '../checks.js'
 import { ArgumentError } from '../errors.js'
 import { tlsOptions } from './options.js'
 
@@ -10,8 +9,6 @@ import { tlsOptions } from './options.js'
 export interface TcpOptions {
   /** Whether to speak TLS, and how. The server's certificate is verified unless `verify: false` says otherwise. Default: false. */
   readonly tls?: boolean | ClientTlsOptions | null | undefined
-  /** Time to live of the packets, 1 to 255. Checked, and without effect: Node.js has no way to set it for TCP. */
-  readonly ttl?: number | null | undefined
 }
 
 /**
@@ -44,8 +41,7 @@ function* connect(host: string, port: number, options: TcpOptions | boolean = {}
 /** Checks the options, and gives `tls`. */
 function tlsOf(options: TcpOptions): boolean | ClientTlsOptions {
   return asArguments(() => {
-    const fields = optionsOf(options, 'options', 'true, false or an object of options', ['tls', 'ttl'])
-    if (fields.has('ttl')) integer(1, 255)(fields.get('ttl'), 'ttl')
+    const fields = optionsOf(options, 'options', 'true, false or an object of options', ['tls'])
     const tls = fields.has('tls') ? fields.get('tls') : false
     return typeof tls === 'boolean' ? tls : tlsOptions(tls, 'tls')
   })

@@ -44,9 +44,13 @@ export function answerOf(given: unknown, { status, textHeaders }: ResponseShape)
   if (body !== null && typeof body !== 'string' && !(body instanceof Uint8Array)) {
     throw new ResponseError(null, `the body must be a string or bytes, got ${show(body)}${forgotten(body)}`)
   }
+  const code = fields.get(status) ?? 200
+  if (typeof code === 'number' && code >= 100 && code < 200) {
+    throw new ResponseError(null, `the ${status} is ${code}: 100 to 199 only announce a response; it must be 200 to 599`)
+  }
   // The rest is checked where it is sent.
   const headers = fields.get('headers') as ResponseHeaders | null | undefined
-  return [body, (fields.get(status) ?? 200) as number, withDefaults(headers, 'content-type', untyped)]
+  return [body, code as number, withDefaults(headers, 'content-type', untyped)]
 }
 
 /** The fields of a table, of which each has a name that is known. */

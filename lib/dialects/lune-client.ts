@@ -17,7 +17,7 @@ export interface FetchParamsOptions {
 export interface FetchParams {
   /** `http:` or `https:`. */
   readonly url: string
-  /** Default: "GET". */
+  /** Sent in upper case. Default: "GET". */
   readonly method?: string | null | undefined
   /** The content to send. Default: none. */
   readonly body?: string | Uint8Array | null | undefined
@@ -70,7 +70,7 @@ export function request(
       timeout: patience,
       ...settings,
       url,
-      method: method ?? 'GET',
+      method: typeof method === 'string' ? method.toUpperCase() : method ?? 'GET',
       body: body ?? null,
       query: query ?? {},
       headers: headers ?? {},
@@ -91,7 +91,7 @@ export function request(
 export interface TcpConfig {
   /** Whether to speak TLS, and how. The server's certificate is verified. Default: false. */
   readonly tls?: boolean | ClientTlsOptions | null | undefined
-  /** Time to live of the packets, 1 to 255. Checked, and without effect: Node.js has no way to set it for TCP. */
+  /** Time to live of the packets. An error: Node.js has no way to set it for TCP. */
   readonly ttl?: number | null | undefined
 }
 
@@ -125,8 +125,8 @@ export class TcpStream {
   }
 
   /**
-   * Waits for bytes, and gives what has arrived; null when the other side has ended its sending. Rejects with ClosedError
-   * when the stream is closed, or the connection lost.
+   * Waits for bytes, and gives what has arrived; null when the peer has ended its sending, and when the stream is closed, also
+   * by a `close` that comes meanwhile. Rejects with ClosedError when the connection is lost.
    * @param size most bytes wanted; absent: all that are there
    * @throws ArgumentError for what is no size
    */
@@ -134,18 +134,28 @@ export class TcpStream {
     if (size !== undefined && size !== null && !(Number.isInteger(size) && size > 0)) {
       throw new ArgumentError('size', `size must be a number of bytes above 0, got ${size}`)
     }
-    if (this.#closed) return begun(Promise.reject(closed()))
-    return waiting(() => this.#stream.read(size ?? undefined), this.#world)
+    return waiting(() => this.#read(size ?? undefined), this.#world)
+  }
+
+  *#read(size: number | undefined): Op<Buffer | null> {
+    if (this.#closed) return null
+    try {
+      return yield* this.#stream.read(size)
+    } catch (error) {
+      if (this.#closed && error instanceof ClosedError) return null
+      throw error
+    }
   }
 
   /**
    * Sends: the data are on their way at once, and who waits goes on when there is room for more. A string is sent as UTF-8.
-   * Bytes are not copied and must not be changed until they have left. Rejects with ClosedError as `read` does.
+   * Bytes are not copied and must not be changed until they have left. Rejects with ClosedError when the stream is closed, or
+   * the connection lost.
    * @throws ArgumentError for what is neither a string nor bytes
    */
   write(data: string | Uint8Array): Waiting<void> {
     if (typeof data !== 'string' && !(data instanceof Uint8Array)) throw new ArgumentError('data', 'data must be a string or bytes')
-    if (this.#closed) return begun(Promise.reject(closed()))
+    if (this.#closed) return begun(Promise.reject(new ClosedError('the stream is closed')))
     const stream = this.#stream
     try {
       stream.put(typeof data === 'string' ? Buffer.from(data) : Buffer.from(data.buffer, data.byteOffset, data.byteLength))
@@ -173,23 +183,20 @@ function* closeWell(stream: Stream): Op<void> {
   }
 }
 
-function closed(): ClosedError {
-  return new ClosedError('the stream is closed')
-}
-
 /**
  * Opens a connection.
  * @param config `true` is short for `{ tls: true }`
- * @throws ArgumentError; AddressError when no connection can be made; HandshakeError when TLS fails; IdentityError for
- * certificates or a key that cannot be used
+ * @throws ArgumentError, at once for `config` and `ttl`; AddressError when no connection can be made; HandshakeError when TLS
+ * fails; IdentityError for certificates or a key that cannot be used
  */
 function connect(host: string, port: number, config?: boolean | TcpConfig | null): Waiting<TcpStream> {
   if (typeof config !== 'boolean' && typeof (config ?? {}) !== 'object') {
     throw new ArgumentError('config', `config must be true, false or a table { tls, ttl }, got ${typeof config}`)
   }
-  const { tls, ttl, ...more }: TcpConfig = typeof config === 'boolean' ? { tls: config } : config ?? {}
+  const { tls, ttl = null, ...more }: TcpConfig = typeof config === 'boolean' ? { tls: config } : config ?? {}
+  if (ttl !== null) throw new ArgumentError('ttl', 'ttl cannot be set: Node.js has no way to set the TTL of a TCP connection')
   return waiting(function* () {
-    return new TcpStream(yield* core.connect(host, port, { ...more, tls: tls ?? false, ...(ttl === undefined || ttl === null ? {} : { ttl }) }))
+    return new TcpStream(yield* core.connect(host, port, { ...more, tls: tls ?? false }))
   })
 }
 

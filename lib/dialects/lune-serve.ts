@@ -1,7 +1,8 @@
-import type { Op } from '../../lev/index.js'
+import { suspend, type Op } from '../../lev/index.js'
 import { optionsOf } from '../arguments.js'
 import { refuse } from '../checks.js'
 import type { Config } from '../config.js'
+import { Context } from '../context.js'
 import { ConfigError, StateError } from '../errors.js'
 import type { RequestHeaders } from '../http1/headers.js'
 import type { ResponseHeaders } from '../http1/response.js'
@@ -22,15 +23,19 @@ export interface ServeRequest {
   readonly method: string
   /** By lower-case name. */
   readonly headers: RequestHeaders
-  /** As UTF-8 text; empty if there is none. */
+  /** As UTF-8 text, decompressed; empty if there is none. */
   readonly body: string
-  /** The same as it was sent. */
+  /** The same in bytes. */
   readonly bytes: Buffer
+  /** Address of the client. */
+  readonly ip: string
+  /** Port of the client. */
+  readonly port: number
 }
 
 /** What a handler returns that says more than the body. */
 export interface ServeResponse {
-  /** 200 to 599: what comes before (1xx) is no answer of its own. Default: 200. */
+  /** 200 to 599: 100 to 199 only announce a response, and are refused. Default: 200. */
   readonly status?: number | null | undefined
   /** By name, in any case. */
   readonly headers?: ResponseHeaders | null | undefined
@@ -42,12 +47,15 @@ export interface ServeResponse {
 export type ServeHttpHandler = (request: ServeRequest) =>
   string | Uint8Array | ServeResponse | Op<string | Uint8Array | ServeResponse> | PromiseLike<string | Uint8Array | ServeResponse>
 
-/** Uses a WebSocket, which is closed when this ends: a coroutine or an async function, as a rule. */
+/**
+ * Uses a WebSocket: a plain function, a coroutine or an async function. When this ends, the WebSocket stays open until it is closed
+ * by either side, or the server stops; when it fails, the WebSocket is closed with 1011.
+ */
 export type ServeWebSocketHandler = (socket: WebSocket) => unknown
 
 /** How a server is to be; one of the two functions has to be there. */
 export interface ServeConfig {
-  /** The address to serve from, as a URL of an IP address or localhost; needs `handleRequest`. Default: "http://localhost". */
+  /** The address to serve from: an IP address or localhost, or a URL of one; needs `handleRequest`. Default: "http://localhost". */
   readonly address?: string | null | undefined
   /** Answers requests; without it, those that ask for no WebSocket get 426. */
   readonly handleRequest?: ServeHttpHandler | null | undefined
@@ -89,15 +97,23 @@ export function serve(
   if (typeof port !== 'number') refuse('port', port, 'an integer from 0 to 65535')
   const { ip, handleRequest, handleWebSocket } = readConfig(handlerOrConfig)
   const { core, webSocket } = splitSettings(settings)
-  const server = serverFor({ ip, port }, core, names, (method, path, args, headers, body, ctx) => {
+  const server = serverFor({ ip, port }, { decode_body: true, ...core }, names, (method, path, args, headers, body, ctx) => {
     if (handleWebSocket !== null && (handleRequest === null || ctx.wantsWebSocket)) {
-      return ctx.upgrade((ws) => {
+      return ctx.upgrade(function* (ws) {
         const socket = new WebSocket(ws)
-        return called(() => handleWebSocket(socket))
+        yield* called(() => handleWebSocket(socket))
+        if (ws.isOpen) yield* aborted(ctx.signal)
       }, webSocket)
     }
     const request: ServeRequest = {
-      path, query: queryOf(args), method: method.toUpperCase(), headers, body: body?.toString() ?? '', bytes: body ?? nothing,
+      path,
+      query: queryOf(args),
+      method: method.toUpperCase(),
+      headers,
+      body: body?.toString() ?? '',
+      bytes: body ?? nothing,
+      ip: ctx.client_ip,
+      port: Context.remote(ctx).port,
     }
     return answering<unknown>(() => handleRequest?.(request), (given) => answerOf(given, shape))
   })
@@ -136,15 +152,32 @@ function readConfig(given: ServeHttpHandler | ServeConfig): {
 
 const loopback = '127.0.0.1'
 
-/** The IP address of a URL that has nothing else. */
+/** The IP address that is given, alone or in a URL that has nothing else. */
 function addressOf(address: string): string {
-  const expected = 'a URL of an IP address or localhost, such as "http://0.0.0.0"'
-  if (typeof address !== 'string' || !URL.canParse(address)) return refuse('address', address, expected)
-  const { protocol, hostname, href } = new URL(address)
+  const expected = 'an IP address or localhost, or a URL of one such as "http://0.0.0.0"'
+  const url = typeof address === 'string' ? urlOf(address) : ''
+  if (!URL.canParse(url)) return refuse('address', address, expected)
+  const { protocol, hostname, href } = new URL(url)
   if (protocol !== 'http:' || href !== `http://${hostname}/`) return refuse('address', address, expected, 'with nothing behind it')
   if (hostname === 'localhost') return loopback
   if (hostname.startsWith('[')) return hostname.slice(1, -1)
   return /^[\d.]+$/.test(hostname) ? hostname : refuse('address', address, expected)
+}
+
+function urlOf(address: string): string {
+  if (address.includes('://')) return address
+  // IPv6, which has brackets in URLs only.
+  return /^[^[]*:.*:/.test(address) ? `http://[${address}]` : `http://${address}`
+}
+
+/** Waits until `signal` aborts. */
+function* aborted(signal: AbortSignal): Op<void> {
+  if (signal.aborted) return
+  yield* suspend<void>((resume) => {
+    const onAbort = (): void => resume()
+    signal.addEventListener('abort', onAbort)
+    return () => signal.removeEventListener('abort', onAbort)
+  })
 }
 
 function queryOf(args: string): Record<string, string | string[]> {

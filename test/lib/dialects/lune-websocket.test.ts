@@ -164,19 +164,70 @@ t.test('the other side\'s code is closeCode', async (t) => {
   t.equal(socket.closeCode, 4999)
 })
 
-t.test('the handler\'s end closes; what it throws closes with 1011', async (t) => {
+t.test('a WebSocket outlives its handler, unless that throws: then it is closed with 1011', async (t) => {
+  const kept: net.WebSocket[] = []
+  const handlers: Record<string, net.ServeConfig['handleWebSocket']> = {
+    plain: (socket) => void kept.push(socket),
+    async async(socket) {
+      kept.push(socket)
+      await Promise.resolve()
+    },
+    * coroutine(socket) {
+      kept.push(socket)
+      yield* lev.sleep(0)
+    },
+    async reader(socket) {
+      t.equal(await socket.next(), 'first')
+      kept.push(socket)
+    },
+  }
+  for (const [name, handleWebSocket] of Object.entries(handlers)) {
+    const { url, log } = await serve(t, { handleWebSocket })
+    const socket = await net.socket(url)
+    if (name === 'reader') await socket.send('first')
+    await eventually(() => kept.length === 1, 'the handler has ended')
+    const [far] = kept.splice(0)
+    await far.send('from elsewhere')
+    t.equal(await socket.next(), 'from elsewhere', name)
+    await socket.send('to elsewhere')
+    t.equal(await far.next(), 'to elsewhere')
+    t.equal(far.closeCode, null)
+    if (name === 'plain') far.close(4000)
+    else socket.close(4000)
+    t.equal(await (name === 'plain' ? socket : far).next(), null)
+    t.same([socket.closeCode, far.closeCode], [4000, 4000])
+    t.same(log.of('error'), [])
+  }
   const { url, log } = await serve(t, {
     async handleWebSocket(socket) {
-      if (await socket.next() === 'throw') throw new Error('secret')
+      await socket.next()
+      throw new Error('secret')
     },
   })
-  for (const [message, code] of [['end', 1000], ['throw', 1011]] as const) {
-    const socket = await net.socket(url)
-    await socket.send(message)
-    t.equal(await socket.next(), null)
-    t.equal(socket.closeCode, code)
-  }
+  const socket = await net.socket(url)
+  await socket.send('throw')
+  t.equal(await socket.next(), null)
+  t.equal(socket.closeCode, 1011)
   t.equal(log.of('error').length, 1)
+})
+
+t.test('a WebSocket whose handler has ended: a lost connection ends it, and so does a server that stops', async (t) => {
+  await lev.run(function* () {
+    const kept: net.WebSocket[] = []
+    const handle = yield* net.serve(0, { handleWebSocket: (socket) => void kept.push(socket) }, { logger: keptLog() })
+    const url = `ws://127.0.0.1:${handle.port}`
+    const [lost, left] = [yield* net.socket(url), yield* net.socket(url)]
+    yield* lev.sleep(3600)
+    t.same(kept.map(({ closeCode }) => closeCode), [null, null], 'an hour later')
+    lost.close()
+    yield* lev.sleep(20)
+    t.same(kept.map(({ closeCode }) => closeCode), [1000, null])
+    const began = lev.now()
+    yield* handle.stop()
+    t.equal(yield* left.next(), null)
+    t.same([left.closeCode, kept[1].closeCode], [1001, 1001])
+    t.ok(lev.now() - began < 5, 'nothing holds the server')
+  }, { driver: lev.memory({ seed: 1 }) })
 })
 
 t.test('a WebSocket of a stopping server gets 1001', async (t) => {

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { deflateSync, gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import * as lev from '../../../lev/index.js'
 import * as net from '../../../lib/dialects/lune.js'
@@ -80,7 +81,48 @@ t.test('ServeRequest: path, query, method, headers, body', async (t) => {
   await net.request({ url, method: 'PUT', body: Buffer.from([0xff, 0x00]), headers: { 'X-Mixed': 'Case' } })
   t.match(seen[1], { path: '/', method: 'PUT', bytes: Buffer.from([0xff, 0x00]) })
   t.equal(seen[1].headers['x-mixed'], 'Case')
+  const conn = await net.tcp.connect('127.0.0.1', Number(new URL(url).port))
+  await conn.write('GET / HTTP/1.0\r\n\r\n')
+  while (await conn.read() !== null);
+  t.match(seen.at(-1), { ip: '127.0.0.1', port: conn.localPort })
+  await conn.close()
   t.same({ ...seen[1].query }, {})
+})
+
+t.test('bodies of requests are decompressed', async (t) => {
+  const handler: ServeHandler = ({ body, bytes, headers }) => [body, bytes.length, headers['content-encoding']].join()
+  const { url } = await serve(t, handler)
+  const text = 'compressed '.repeat(100)
+  for (const [coding, body] of [['gzip', gzipSync(text)], ['deflate', deflateSync(text)]] as const) {
+    const response = await net.request({ url, method: 'POST', body, headers: { 'Content-Encoding': coding } })
+    t.equal(response.body, `${text},${text.length},`)
+  }
+  t.equal((await net.request({ url, method: 'POST', body: 'x', headers: { 'Content-Encoding': 'x-y' } })).statusCode, 415)
+  t.equal((await net.request({ url, method: 'POST', body: 'x', headers: { 'Content-Encoding': 'gzip' } })).statusCode, 400)
+  const raw = await net.serve(0, handler, { logger: keptLog(), decode_body: false })
+  const body = gzipSync(text)
+  const response = await net.request({ url: `http://127.0.0.1:${raw.port}`, method: 'POST', body, headers: { 'Content-Encoding': 'gzip' } })
+  t.match(response.body, new RegExp(`,${body.length},gzip$`))
+  await raw.stop()
+})
+
+t.test('a method is sent in upper case', async (t) => {
+  const methods: string[] = []
+  const { port } = await serveCore(t, {}, (method) => {
+    methods.push(method)
+    return ''
+  })
+  for (const method of ['post', 'Put', 'patch', 'DELETE', 'get', null]) await net.request({ url: `http://127.0.0.1:${port}`, method })
+  t.same(methods, ['POST', 'PUT', 'PATCH', 'DELETE', 'GET', 'GET'])
+  await t.rejects(net.request({ url: `http://127.0.0.1:${port}`, method: 5 } as never), { code: 'LEVERET_ARGUMENT', argument: 'method' } as never)
+})
+
+t.test('a status that only announces a response is refused, with the reason', async (t) => {
+  const { url, log } = await serve(t, ({ path }) => ({ status: Number(path.slice(1)), body: 'x' }))
+  for (const status of [100, 101, 103, 199]) t.equal((await net.request(`${url}/${status}`)).statusCode, 500)
+  t.same(log.of('error').map(({ err }) => (err as Error).message), [100, 101, 103, 199].map((status) => {
+    return `the status is ${status}: 100 to 199 only announce a response; it must be 200 to 599`
+  }))
 })
 
 t.test('ServeResponse: string, bytes, table; what it cannot be is a 500, and the server lives', async (t) => {
@@ -110,14 +152,18 @@ t.test('ServeResponse: string, bytes, table; what it cannot be is a 500, and the
 
 t.test('ServeConfig: address is a URL, and a malformed one throws', async (t) => {
   const handleRequest = () => 'here'
-  for (const [address, ip] of [['http://0.0.0.0', '0.0.0.0'], ['http://localhost', '127.0.0.1'], ['http://127.0.0.1/', '127.0.0.1']]) {
+  const good = [
+    ['http://0.0.0.0', '0.0.0.0'], ['http://localhost', '127.0.0.1'], ['http://127.0.0.1/', '127.0.0.1'], ['http://[::1]', '::1'],
+    ['0.0.0.0', '0.0.0.0'], ['localhost', '127.0.0.1'], ['127.0.0.1', '127.0.0.1'], ['::1', '::1'], ['[::1]', '::1'], ['::', '::'],
+  ]
+  for (const [address, ip] of good) {
     const handle = await net.serve(0, { address, handleRequest }, { logger: keptLog() })
-    t.equal(handle.ip, ip)
-    t.equal((await net.request(`http://127.0.0.1:${handle.port}`)).body, 'here')
+    t.equal(handle.ip, ip, address)
+    t.equal((await net.request(`http://${ip === '::1' ? '[::1]' : '127.0.0.1'}:${handle.port}`)).body, 'here')
     await handle.stop()
   }
   const bad = [
-    'a.b.c.d', 'http://a.b.c.d', '0.0.0.0', 'http://256.1.1.1', 'https://0.0.0.0', 'http://0.0.0.0:81', 'http://0.0.0.0/x', 'http://u@0.0.0.0', '', 5,
+    'a.b.c.d', 'http://a.b.c.d', '0.0.0.0:81', '[::1]:81', '::1:x', 'a:b:c', '::1]', '256.1.1.1', 'http://256.1.1.1', 'https://0.0.0.0', 'http://0.0.0.0:81', 'http://0.0.0.0/x', 'http://u@0.0.0.0', '', 5,
     'http://0.0.0.0?', 'http://0.0.0.0#',
   ]
   for (const address of bad) {
@@ -216,7 +262,8 @@ t.test('tcp.connect: read, write, close, addresses', async (t) => {
   t.throws(() => conn.write(5 as never), { code: 'LEVERET_ARGUMENT', argument: 'data' })
   await conn.close()
   await conn.close()
-  await t.rejects(conn.read(), { code: 'LEV_CLOSED', message: /closed/ })
+  t.equal(await conn.read(), null)
+  t.equal(await conn.read(1), null)
   await t.rejects(conn.write('x'), { code: 'LEV_CLOSED', message: /closed/ })
 })
 
@@ -248,21 +295,39 @@ t.test('tcp: what was written before close arrives, and a slow reader makes the 
   })
 })
 
+t.test('tcp: a connection that is lost is an error, not an end', async (t) => {
+  await virtually(function* () {
+    const listener = yield* lev.listen({ ip: '127.0.0.1', port: 0 })
+    const conn = yield* net.tcp.connect('127.0.0.1', listener.address.port)
+    const far = yield* listener.accept()
+    far?.reset()
+    try {
+      yield* conn.read()
+      t.fail('read')
+    } catch (error) {
+      t.match(error, { code: 'LEV_CLOSED' })
+    }
+    yield* conn.close()
+    t.equal(yield* conn.read(), null)
+    listener.close()
+  })
+})
+
 t.test('tcp: a reader who waits is told of close', async (t) => {
   await virtually(function* () {
     const listener = yield* lev.listen({ ip: '127.0.0.1', port: 0 })
     const conn = yield* net.tcp.connect('127.0.0.1', listener.address.port)
     const reading = lev.spawn(function* () {
       try {
-        yield* conn.read()
-        return 'read'
+        return yield* conn.read()
       } catch (error) {
         return error instanceof lev.ClosedError ? error.message : 'another error'
       }
     })
     yield* lev.sleep(1)
     yield* conn.close()
-    t.match(yield* reading.join(), /closed/)
+    t.equal(yield* reading.join(), null)
+    t.equal(yield* conn.read(), null)
     listener.close()
   })
 })
@@ -272,7 +337,7 @@ t.test('tcp over TLS: true, or a table; verified', async (t) => {
   const { port } = await serveCore(t, { ssl: made.ssl }, () => 'secret')
   await t.rejects(net.tcp.connect('localhost', port, true), { code: 'LEV_HANDSHAKE' })
   await t.rejects(net.tcp.connect('localhost', port, { tls: true }), { code: 'LEV_HANDSHAKE' })
-  const conn = await net.tcp.connect('localhost', port, { tls: { ca: readFileSync(made.ca) }, ttl: 128 })
+  const conn = await net.tcp.connect('localhost', port, { tls: { ca: readFileSync(made.ca) } })
   await conn.write('GET / HTTP/1.0\r\nHost: localhost\r\n\r\n')
   t.match((await conn.read())?.toString(), /^HTTP\/1\.1 200/)
   await conn.close()
@@ -281,11 +346,13 @@ t.test('tcp over TLS: true, or a table; verified', async (t) => {
 
 t.test('tcp: what cannot be', async (t) => {
   const bad: [string, unknown[]][] = [
-    ['host', ['', 80]], ['port', ['x', 0]], ['ttl', ['x', 80, { ttl: 256 }]], ['tls', ['x', 80, { tls: 5 }]], ['foo', ['x', 80, { foo: 5 }]],
+    ['host', ['', 80]], ['port', ['x', 0]], ['tls', ['x', 80, { tls: 5 }]], ['foo', ['x', 80, { foo: 5 }]],
   ]
   for (const [argument, args] of bad) {
     await t.rejects(net.tcp.connect(...(args as [string, number])), { code: 'LEVERET_ARGUMENT', argument } as never)
   }
+  t.throws(() => net.tcp.connect('x', 80, { ttl: 128 }), { code: 'LEVERET_ARGUMENT', argument: 'ttl', message: /Node\.js has no way/ }, 'at once')
+  await t.rejects(net.tcp.connect('127.0.0.1', 1, { ttl: null }), { code: 'LEV_ADDRESS' }, 'null is not given')
   t.throws(() => net.tcp.connect('x', 80, 'tls' as never), { code: 'LEVERET_ARGUMENT', argument: 'config' })
   await t.rejects(net.tcp.connect('127.0.0.1', 1), { code: 'LEV_ADDRESS' })
 })
