@@ -57,8 +57,7 @@ function identityOf(tls: unknown): object {
   }
   const identity = { cert: fields.get('certfilename'), key: fields.get('keyfilename'), passphrase: fields.get('passphrase') }
   const ca = fields.get('cafilename')
-  // A handler is not shown the certificate, so that one which is only asked for would mean nothing.
-  return ca === undefined ? identity : { ...identity, ca, client_certificate: 'require' }
+  return ca === undefined ? identity : { ...identity, ca, client_certificate: 'request' }
 }
 
 function handlersOf(value: unknown): WebSocketHandlers {

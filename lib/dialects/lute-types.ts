@@ -10,7 +10,7 @@ export interface Configuration {
   readonly port?: number | null | undefined
   /** Whether other processes may bind the same port and share its connections. Default: false. */
   readonly reuseport?: boolean | null | undefined
-  /** Paths of PEM files. With `cafilename`, clients are refused that have no certificate which those authorities vouch for. */
+  /** Paths of PEM files. With `cafilename`, clients are asked for a certificate of those authorities, and served without one too. */
   readonly tls?: {
     readonly certfilename: string
     readonly keyfilename: string
@@ -87,8 +87,8 @@ export interface WebSocketHandlers {
 export interface ServerWebSocket {
   /**
    * Sends a string as text, bytes as binary data, without waiting. Bytes must not be changed afterwards.
-   * @returns how many bytes the message has, 1 for an empty one; 0: it was not sent, since more than 1 MiB waits to be
-   * sent (`drain` is called when there is room) or the WebSocket is closed
+   * @returns how many bytes the message has, 1 for an empty one; 0: it was not sent, since more than 1 MiB waits to be sent
+   * (`drain` is called when there is room); -1: the WebSocket is closed
    * @throws ArgumentError
    */
   send(data: string | Uint8Array): number

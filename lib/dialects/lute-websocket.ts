@@ -26,7 +26,9 @@ function socketOf(ws: WebSocket): ServerWebSocket {
       if (typeof data !== 'string' && !(data instanceof Uint8Array)) {
         throw new ArgumentError('data', `send: data must be a string or bytes, got ${data === null ? 'null' : typeof data}`)
       }
-      return ws.trySend(data) === 0 ? 0 : Math.max(1, Buffer.byteLength(data))
+      if (ws.trySend(data) > 0) return Math.max(1, Buffer.byteLength(data))
+      // Where nothing waits to be sent there was room, but no connection any more.
+      return ws.isOpen && ws.unsent > 0 ? 0 : -1
     },
     close(code, message) {
       check('code', () => checkClose(code ?? 1000, ''))

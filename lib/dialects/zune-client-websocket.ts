@@ -19,7 +19,7 @@ export class ClientWebSocket extends WebSocket {
   readonly #turns = semaphore(1)
   #onOpen: (() => unknown) | null = null
   #onMessage: ((message: string | Buffer) => unknown) | null = null
-  #onClose: (() => unknown) | null = null
+  #onClose: ((code: number) => unknown) | null = null
   #opened = false
   #closed = false
   #delivering = false
@@ -48,14 +48,17 @@ export class ClientWebSocket extends WebSocket {
     this.#deliverSoon()
   }
 
-  /** Called once, however the WebSocket was closed. @throws ArgumentError for what is no function */
-  bindClose(func: () => unknown): void {
+  /**
+   * Called once, however the WebSocket was closed, with the code: 1005 if there was none, 1006 if the connection was lost.
+   * @throws ArgumentError for what is no function
+   */
+  bindClose(func: (code: number) => unknown): void {
     this.#onClose = checked(func)
     this.#deliverSoon()
   }
 
-  override close(): void {
-    super.close()
+  override close(code?: number | null): void {
+    super.close(code)
     this.#deliverSoon()
   }
 
@@ -102,9 +105,10 @@ export class ClientWebSocket extends WebSocket {
 
   *#tellClose(): Op<void> {
     yield* this.#tellOpen()
-    if (this.#closed || this.#onClose === null) return
+    const func = this.#onClose
+    if (this.#closed || func === null) return
     this.#closed = true
-    yield* safely(this.#onClose)
+    yield* safely(() => func(this.#ws.closeCode ?? 1006))
   }
 }
 

@@ -46,8 +46,8 @@ export interface ServerWebSocketHandlers {
   readonly open?: ((websocket: WebSocket) => unknown) | null | undefined
   /** For each message: text is a string, binary data bytes. */
   readonly message?: ((websocket: WebSocket, message: string | Buffer) => unknown) | null | undefined
-  /** Once, after all messages, however the WebSocket ended. */
-  readonly close?: ((websocket: WebSocket) => unknown) | null | undefined
+  /** Once, after all messages, however the WebSocket ended: 1005 means without a code, 1006 that the connection was lost. */
+  readonly close?: ((websocket: WebSocket, code: number) => unknown) | null | undefined
 }
 
 /** Where and how a server serves. */
@@ -74,6 +74,8 @@ export interface ServerHandle {
    * Who waits goes on when all of that is over. Harmless when repeated.
    */
   close(): Waiting<void>
+  /** The same as `close`. */
+  stop(): Waiting<void>
 }
 
 const nothing = Buffer.alloc(0)
@@ -104,7 +106,8 @@ export function serve(
         return answering(() => upgrade(asked), (yes) => (yes === true ? ctx.upgrade(conversation, webSocket) : ordinary()))
       })
       const bound = yield* started(server)
-      return { port: bound.port, close: () => begun(server.stop()) }
+      const stop = (): Waiting<void> => begun(server.stop())
+      return { port: bound.port, close: stop, stop }
     }
     try {
       return yield* begin(reuseAddress)
@@ -140,7 +143,7 @@ function conversationOf({ open, message, close }: ServerWebSocketHandlers): WebS
     return callbackHandler({
       open: () => called(() => open?.(own)),
       message: (_ws, one) => called(() => message?.(own, one)),
-      close: () => called(() => close?.(own)),
+      close: (_ws, code) => called(() => close?.(own, code)),
     })(ws)
   }
 }

@@ -30,8 +30,12 @@ export class WebSocket {
     return sending === null ? done() : begun(sending.catch(() => {}))
   }
 
-  /** Closes, with 1000. Harmless when it is closed already. */
-  close(): void {
-    this.#ws.close()
+  /**
+   * Closes. Harmless when it is closed already.
+   * @param code 1000 to 1003, 1007 to 1014, or 3000 to 4999. Default: 1000
+   * @throws RangeError for another one
+   */
+  close(code?: number | null): void {
+    this.#ws.close(code ?? 1000)
   }
 }

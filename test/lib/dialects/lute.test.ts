@@ -94,8 +94,10 @@ t.test('Configuration: tls', async (t) => {
 
   const guarded = await start(t, { tls: { ...tls, cafilename: ca.cert }, handler: () => 'come in' })
   const url = ['--cacert', ca.cert, `https://localhost:${guarded.server.port}/`]
-  t.not((await curl(url)).code, 0, 'without a certificate')
-  t.not((await curl(['--cert', stranger.cert, '--key', stranger.key, ...url])).code, 0, 'with one that nobody vouches for')
+  t.equal((await curl(url)).text, 'come in', 'a certificate is asked for, not demanded')
+  t.equal((await curl(['--cert', stranger.cert, '--key', stranger.key, ...url])).text, 'come in', 'with one that nobody vouches for')
+  t.match((await curl(['-v', '--stderr', '-', ...url])).text, /Request CERT/, 'it is asked for')
+  t.notMatch((await curl(['-v', '--stderr', '-', '--cacert', ca.cert, `https://localhost:${server.port}/`])).text, /Request CERT/)
   t.equal((await curl(['--cert', visitor.cert, '--key', visitor.key, ...url])).text, 'come in')
 
   const locked = certificates.encrypted(host.key, 'open sesame')
@@ -338,7 +340,7 @@ t.test('ServerWebSocket and WebSocketHandlers', async (t) => {
       async close(ws, code, message) {
         sockets.add(ws)
         await new Promise((resolve) => setImmediate(resolve))
-        t.equal(ws.send('late'), 0, 'it is closed')
+        t.equal(ws.send('late'), -1, 'it is closed')
         ws.close()
         events.push([code, message])
       },

@@ -181,7 +181,7 @@ t.test('what comes before a function is bound waits for it', async (t) => {
   const late = valueOf(await net.websocket(url))
   late.bindMessage(() => {})
   await eventually(() => !late.connected, 'the end')
-  const told = new Promise<void>((resolve) => late.bindClose(resolve))
+  const told = new Promise<number>((resolve) => late.bindClose(resolve))
   await told
 })
 
@@ -193,7 +193,7 @@ t.test('close comes also when nobody looks at messages', async (t) => {
     },
   })
   const client = valueOf(await net.websocket(url))
-  await new Promise<void>((resolve) => client.bindClose(resolve))
+  await new Promise<number>((resolve) => client.bindClose(resolve))
   t.equal(client.connected, false)
   const message = await new Promise((resolve) => client.bindMessage(resolve))
   t.equal(message, 'x', 'what it had sent is there still')
@@ -211,7 +211,7 @@ t.test('a bound function that fails is told of, and the rest goes on', async (t)
   })
   client.send('a')
   client.send('b')
-  await new Promise<void>((resolve) => client.bindClose(resolve))
+  await new Promise<number>((resolve) => client.bindClose(resolve))
   t.same(heard, ['b'])
   t.match(errors().map(({ args }) => String(args[1])), ['Error: of the user'])
 })
@@ -220,7 +220,7 @@ t.test('a callback of the server that fails closes with 1011, and is logged', as
   const { url, log } = await serve(t, { message() { throw new Error('secret') } })
   const client = valueOf(await net.websocket(url))
   client.send('x')
-  await new Promise<void>((resolve) => client.bindClose(resolve))
+  await new Promise<number>((resolve) => client.bindClose(resolve))
   t.equal(log.of('error').length, 1)
 })
 
@@ -232,4 +232,52 @@ t.test('protocols are offered; what cannot be is told', async (t) => {
   t.match(await net.websocket(url, 'a' as never), [false, /protocols/])
   t.match(await net.websocket(5 as never), [false, /host must be a URL/])
   t.match(await net.websocket('ws://127.0.0.1:1'), [false, /ECONNREFUSED/])
+})
+
+t.test('codes: who closes says one, and both are told', async (t) => {
+  const told: number[] = []
+  const { url } = await serve(t, {
+    message(ws, message) {
+      ws.close(Number(message))
+      ws.close(4999)
+    },
+    close: (_ws, code) => void told.push(code),
+  })
+  const open = async (): Promise<{ client: net.ClientWebSocket; closed: Promise<number> }> => {
+    const client = valueOf(await net.websocket(url))
+    return { client, closed: new Promise<number>((resolve) => client.bindClose(resolve)) }
+  }
+  for (const code of [1000, 3000, 4999]) {
+    const near = await open()
+    near.client.close(code)
+    t.equal(await near.closed, code)
+    const far = await open()
+    far.client.send(String(code))
+    far.client.bindMessage(() => {})
+    t.equal(await far.closed, code)
+  }
+  for (const code of [null, undefined]) {
+    const { client, closed } = await open()
+    client.close(code)
+    t.equal(await closed, 1000)
+  }
+  const { client, closed } = await open()
+  for (const code of [999, 1005, 1006, 1015, 5000, 1.5]) t.throws(() => client.close(code), RangeError)
+  t.ok(client.connected)
+  client.close()
+  await closed
+  await eventually(() => told.length === 9, 'the closes of the server')
+  t.same(told.sort(), [1000, 1000, 1000, 1000, 1000, 3000, 3000, 4999, 4999])
+})
+
+t.test('codes: a connection that is lost, and a server that stops', async (t) => {
+  const handle = valueOf(await net.serve({ port: 0, request: () => '', webhook: echo }, { logger: keptLog() }))
+  const url = `ws://127.0.0.1:${handle.port}`
+  const client = valueOf(await net.websocket(url))
+  const closed = new Promise<number>((resolve) => client.bindClose(resolve))
+  await handle.stop()
+  t.equal(await closed, 1001)
+  t.same(await net.websocket(url).then(([success]) => success), false, 'stop is close')
+  await handle.stop()
+  await handle.close()
 })
