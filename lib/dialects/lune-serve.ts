@@ -92,12 +92,12 @@ const shape: ResponseShape = { status: 'status', textHeaders: untyped }
 export function serve(
   port: number,
   handlerOrConfig: ServeHttpHandler | ServeConfig,
-  settings?: (Omit<Config, 'ip' | 'port'> & { readonly websocket?: WebSocketOptions | null }) | null,
+  settings?: (Omit<Config, 'ip' | 'port'> & { readonly websocket?: WebSocketOptions | null | undefined }) | null,
 ): Waiting<ServeHandle> {
   if (typeof port !== 'number') refuse('port', port, 'an integer from 0 to 65535')
   const { ip, handleRequest, handleWebSocket } = readConfig(handlerOrConfig)
   const { core, webSocket } = splitSettings(settings)
-  const server = serverFor({ ip, port }, { decode_body: true, ...core }, names, (method, path, args, headers, body, ctx) => {
+  const server = serverFor({ ip, port }, core, names, (method, path, args, headers, body, ctx) => {
     if (handleWebSocket !== null && (handleRequest === null || ctx.wantsWebSocket)) {
       return ctx.upgrade(function* (ws) {
         const socket = new WebSocket(ws)
@@ -116,7 +116,7 @@ export function serve(
       port: Context.remote(ctx).port,
     }
     return answering<unknown>(() => handleRequest?.(request), (given) => answerOf(given, shape))
-  })
+  }, { decode_body: true })
   return waiting(function* () {
     const bound = yield* started(server)
     let stopped = false

@@ -37,7 +37,7 @@ interface Visit {
  */
 export function serve(
   config: Handler | Configuration,
-  settings?: (Omit<Config, 'ip' | 'port' | 'reuse_port' | 'ssl'> & { readonly websocket?: WebSocketOptions | null }) | null,
+  settings?: (Omit<Config, 'ip' | 'port' | 'reuse_port' | 'ssl'> & { readonly websocket?: WebSocketOptions | null | undefined }) | null,
 ): Waiting<Server> {
   const { own, handler, websocket } = readConfiguration(config)
   const { core: added, webSocket } = splitSettings(settings, { max_message_size: maxMessageSize })

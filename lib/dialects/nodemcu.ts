@@ -21,14 +21,13 @@ export function createServer(port: number, handler: Handler, settings?: Omit<Con
   if (typeof handler !== 'function') throw new ArgumentError('handler', `createServer: handler must be a function, got ${typeof handler}`)
   if (port === undefined || port === null) throw new ArgumentError('port', 'createServer: port is missing')
   const own: Config = { port, buffer_body: false }
-  if (settings?.ip === undefined) own.ip = '0.0.0.0'
   const core = serverFor(own, settings, { port: 'port' }, (method, path, args, headers, _body, ctx) => {
     const reply = new Reply(method)
     const url = args === '' ? path : `${path}?${args}`
     // It may go on for longer than the answer takes: so it is no part of that.
     spawn(() => visit({ method, url, headers, ctx }, reply, handler))
     return reply.answer()
-  })
+  }, { ip: '0.0.0.0' })
   let closed = false
   return waiting(function* () {
     const { ip, port: bound } = yield* started(core)

@@ -17,17 +17,23 @@ export function splitSettings(
 ): { readonly core: Config; readonly webSocket: WebSocketOptions } {
   const { websocket, ...core }: DialectSettings = Object.fromEntries(fieldsOf(settings ?? {}, 'settings', 'an object of settings'))
   const given = fieldsOf(websocket ?? {}, 'websocket', 'an object of WebSocket options')
-  const webSocket: WebSocketOptions = { ...defaults, ...Object.fromEntries(given) }
+  const webSocket: WebSocketOptions = withDefaults(given, defaults)
   // Checks them now: the first WebSocket may come late.
   rulesOf(webSocket, 'websocket.')
   return { core, webSocket }
 }
 
-/** Settings of the core, and options for WebSockets. */
-type DialectSettings = Config & { readonly websocket?: WebSocketOptions | null }
+/** What was given, with `defaults` where that is nothing; null is nothing there, too. */
+function withDefaults<T extends object>(given: ReadonlyMap<string, unknown>, defaults: T): T {
+  const missing = Object.entries(defaults).filter(([name]) => (given.get(name) ?? null) === null)
+  return { ...Object.fromEntries(given), ...Object.fromEntries(missing) } as T
+}
 
-/** What Zune starts from. The other originals have no limit. */
-const connectionLimit = 1024
+/** Settings of the core, and options for WebSockets. */
+type DialectSettings = Config & { readonly websocket?: WebSocketOptions | null | undefined }
+
+/** What all dialects start from: Zune has that limit, the other originals have none. */
+const commonDefaults: Config = { connection_limit: 1024 }
 
 /**
  * Makes the server under a dialect.
@@ -35,10 +41,12 @@ const connectionLimit = 1024
  * @param own what the dialect's own arguments say, as settings
  * @param settings what the user adds, for which the dialect has no name
  * @param names what the dialect calls a setting: errors name what the user wrote
+ * @param defaults of the dialect, where they are not the core's
  * @throws ConfigError; IdentityError
  */
 export function serverFor(
   own: Config, settings: Config | null | undefined, names: Readonly<Record<string, string>>, handle: Handler,
+  defaults: Config = {},
 ): Server {
   const added = fieldsOf(settings ?? {}, 'settings', 'an object of settings')
   for (const name of Object.keys(own)) {
@@ -47,7 +55,7 @@ export function serverFor(
     throw new ConfigError(name, `the setting ${name} cannot be given here${here === undefined ? '' : `: it is what ${here} says`}`)
   }
   try {
-    return new Server({ connection_limit: connectionLimit, ...Object.fromEntries(added), ...own } as Config, handle)
+    return new Server({ ...withDefaults(added, { ...commonDefaults, ...defaults }), ...own }, handle)
   } catch (error) {
     const name = error instanceof ConfigError ? names[error.key] : undefined
     if (!(error instanceof ConfigError) || name === undefined) throw error

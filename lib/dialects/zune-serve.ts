@@ -90,7 +90,7 @@ const shape: ResponseShape = { status: 'statusCode', textHeaders: untyped }
  */
 export function serve(
   options: ServeOptions,
-  settings?: (Omit<Config, 'ip' | 'port' | 'reuse_port'> & { readonly websocket?: WebSocketOptions | null }) | null,
+  settings?: (Omit<Config, 'ip' | 'port' | 'reuse_port'> & { readonly websocket?: WebSocketOptions | null | undefined }) | null,
 ): Waiting<Attempt<ServerHandle>> {
   return attempt(function* () {
     const { port, address, reuseAddress, request, webhook } = checked(options)

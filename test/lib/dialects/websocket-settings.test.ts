@@ -51,6 +51,7 @@ for (const [name, serve] of Object.entries(servers)) {
     const port = await serve(t, { logger: keptLog() })
     t.equal(await echoed(port, byDefault), String(byDefault))
     t.equal(await echoed(port, byDefault + 1), 1009)
+    t.equal(await echoed(await serve(t, { logger: keptLog(), websocket: { max_message_size: null } }), byDefault), String(byDefault))
     const own = await serve(t, { logger: keptLog(), websocket: { max_message_size: 100 } })
     t.equal(await echoed(own, 100), '100')
     t.equal(await echoed(own, 101), 1009)
