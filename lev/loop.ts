@@ -139,7 +139,7 @@ export class Loop {
     this.#turning = false
     this.#kicked = false
     if (this.#ready.size > 0 || this.#later.size > 0) this.driver.wakeSoon()
-    this.driver.wakeAt(this.timers.next)
+    this.driver.wakeAt(this.timers.next, this.timers.keeps)
   }
 
   /** What runs here catches its own errors; if one came through for all that, the others must not suffer. */

@@ -58,11 +58,12 @@ export function* listen(options: ListenOptions): Op<Listener> {
  */
 export function* connect(options: ConnectOptions): Op<Stream> {
   const { loop } = runningTask('lev.connect()')
-  checkPort('connect to', options, 1)
+  if ('ip' in options) checkPort('connect to', options, 1)
+  const where = 'ip' in options ? `${options.ip}:${options.port}` : options.path
   const transport = yield* suspend<Transport>((resume, fail) =>
     loop.driver.connect(options, (error, connected) => {
       if (connected !== null) resume(connected)
-      else fail(new AddressError(`cannot connect to ${options.ip}:${options.port}: ${messageOf(error)}`, { cause: error }))
+      else fail(new AddressError(`cannot connect to ${where}: ${messageOf(error)}`, { cause: error }))
     }),
   )
   return new Stream(loop, transport)
@@ -97,5 +98,7 @@ function checkPort(what: string, { ip, port }: Address, lowest: number): void {
 }
 
 function messageOf(error: Error | null): string {
+  // Of several addresses, each has its own reason; node gives them together, and no message.
+  if (error instanceof AggregateError && error.errors[0] instanceof Error) return error.errors[0].message
   return error === null ? 'unknown reason' : error.message
 }

@@ -17,14 +17,18 @@ export class Resting implements TransportEvents {
   readonly #timer: Timer
   #awake = false
 
-  /** @param deadline when it wakes by itself, in `lev.now()` seconds */
-  constructor(loop: Loop, transport: Transport, deadline: number, wake: Wake) {
+  /**
+   * @param deadline when it wakes by itself, in `lev.now()` seconds
+   * @param keeps whether it keeps the process while it rests
+   */
+  constructor(loop: Loop, transport: Transport, deadline: number, wake: Wake, keeps: boolean) {
     this.#loop = loop
     this.#transport = transport
     this.#wake = wake
-    this.#timer = new Timer(() => void this.#rise(true))
+    this.#timer = new Timer(() => void this.#rise(true), keeps)
     loop.timers.set(this.#timer, deadline)
     transport.start(this)
+    if (!keeps) transport.keep?.(false)
   }
 
   /** Has it wake by itself at `time`, if that is earlier. */
@@ -32,9 +36,14 @@ export class Resting implements TransportEvents {
     if (!this.#awake && time < this.#timer.deadline) this.#loop.timers.set(this.#timer, time)
   }
 
+  /** Wakes it for the caller: the stream in its place. Not to be called when it is awake. */
+  take(): Stream {
+    return this.#rise(false, () => {})
+  }
+
   /** Closes the connection. Harmless when it is awake. */
   close(): void {
-    if (!this.#awake) this.#rise(false, () => {}).close()
+    if (!this.#awake) this.take().close()
   }
 
   onData(bytes: Buffer): void {
@@ -60,14 +69,18 @@ export class Resting implements TransportEvents {
   #rise(late: boolean, wake = this.#wake): Stream {
     this.#awake = true
     this.#loop.timers.remove(this.#timer)
+    if (!this.#timer.keeps) this.#transport.keep?.(true)
     const stream = new Stream(this.#loop, this.#transport)
     wake(stream, late)
     return stream
   }
 }
 
-/** Puts the connection of `stream` to rest; the stream itself is closed by that. Null: something is under way on it. */
-export function rest(stream: Stream, deadline: number, wake: Wake): Resting | null {
+/**
+ * Puts the connection of `stream` to rest; the stream itself is closed by that. Null: something is under way on it.
+ * @param keeps whether it keeps the process while it rests
+ */
+export function rest(stream: Stream, deadline: number, wake: Wake, keeps = true): Resting | null {
   const parts = stream.leave()
-  return parts === null ? null : new Resting(parts.loop, parts.transport, deadline, wake)
+  return parts === null ? null : new Resting(parts.loop, parts.transport, deadline, wake, keeps)
 }

@@ -4,6 +4,8 @@
  */
 export class Timer {
   readonly fire: () => void
+  /** Whether the process is to live until it is due. */
+  readonly keeps: boolean
   /** When it is due, in the loop's seconds; Infinity: not set. */
   deadline = Infinity
   /** How many were set before it: of several that are due at one time, the one that was set first is first. */
@@ -13,8 +15,9 @@ export class Timer {
   at = Infinity
   atTurn = 0
 
-  constructor(fire: () => void) {
+  constructor(fire: () => void, keeps = true) {
     this.fire = fire
+    this.keeps = keeps
   }
 }
 
@@ -28,6 +31,13 @@ export class Timer {
 export class Timers {
   readonly #heap: Timer[] = []
   #turns = 0
+  /** How many of them keep the process. */
+  #keeping = 0
+
+  /** Whether the process is to live until the next look. */
+  get keeps(): boolean {
+    return this.#keeping > 0
+  }
 
   /** The time of the next look, or Infinity. May be earlier than the next deadline, never later. */
   get next(): number {
@@ -45,6 +55,7 @@ export class Timers {
     if (timer.index === -1) {
       if (deadline === Infinity) return
       this.#heap.push(timer)
+      if (timer.keeps) this.#keeping++
       timer.index = this.#heap.length - 1
     } else if (deadline >= timer.at) return
     timer.at = deadline
@@ -58,6 +69,7 @@ export class Timers {
     const index = timer.index
     if (index === -1) return
     timer.index = -1
+    if (timer.keeps) this.#keeping--
     const last = this.#heap.pop()
     if (last === undefined || last === timer) return
     this.#up(last, index)

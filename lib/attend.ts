@@ -1,5 +1,6 @@
 import { scope, wait, type Op } from '../lev/index.js'
 import type { Exchange } from './exchange.js'
+import { takeOver } from './producers.js'
 
 /** Waits for what answers a request, and cancels it if the client goes away, or the server stops, meanwhile. */
 export function* attend<T>(exchange: Exchange, work: Op<T>): Op<T> {
@@ -16,6 +17,7 @@ export function* attend<T>(exchange: Exchange, work: Op<T>): Op<T> {
       if (!client.isOpen) client.onGone('close')
       else if (client.inputEnded) client.onGone('end')
       const given = yield* work
+      takeOver(given)
       over = true
       return given
     })

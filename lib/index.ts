@@ -32,7 +32,10 @@ export type { CompressionOptions, WebSocketOptions } from './websocket/options.j
 export type { Upgrade, WebSocketHandler } from './websocket/upgrade.js'
 export type { Message, WebSocket } from './websocket/websocket.js'
 export { IdentityError, type IdentityConfig, type TlsConfig } from '../tls/index.js'
-export { request, type ClientResponse, type ClientValue, type RequestOptions } from './client/request.js'
+export {
+  request, type ClientResponse, type ClientValue, type RequestContent, type RequestOptions, type ResponseFacts, type StreamedResponse, type StreamRequestOptions,
+} from './client/request.js'
+export type { ResponseBody } from './client/response-body.js'
 export { tcp, type TcpOptions } from './client/tcp.js'
 export { websocket } from './client/websocket.js'
 export type { WebSocketClientOptions } from './client/websocket-options.js'

@@ -42,6 +42,16 @@ export interface Producer {
   discard(): void
 }
 
+/** Content that knows how it is poured, and belongs to the handler's scope until it is returned. */
+export interface OwnContent {
+  [ownProducer](): Producer
+  /** The content is to outlive the scope that it belongs to: from here on it ends by `pour` or `discard`. */
+  [handOver](): void
+}
+
+export const ownProducer = Symbol('ownProducer')
+export const handOver = Symbol('handOver')
+
 /** Pieces of an iterator, empty ones maybe, between two breaths: one that never ends must not stop everything else. */
 const piecesAtOnce = 1024
 
@@ -49,12 +59,19 @@ const piecesAtOnce = 1024
 export function producerOf(content: unknown): Producer | null {
   if (typeof content === 'function') return written(content as Writer)
   if (typeof content !== 'object' || content === null || Array.isArray(content) || ArrayBuffer.isView(content)) return null
+  if (ownProducer in content) return (content as OwnContent)[ownProducer]()
   if (content instanceof Blob) return { ...reading(() => content.stream()), length: content.size, type: content.type }
   if (content instanceof Readable) return readable(content)
   if (isWebStream(content)) return reading(() => content)
   if (Symbol.asyncIterator in content) return asynchronous(content as AsyncIterable<unknown>)
   if (Symbol.iterator in content) return iterated(content as Iterable<unknown>)
   return null
+}
+
+/** What a handler gives belongs to its response, no longer to its scope. */
+export function takeOver(given: unknown): void {
+  const content: unknown = Array.isArray(given) ? given[0] : given
+  if (typeof content === 'object' && content !== null && handOver in content) (content as OwnContent)[handOver]()
 }
 
 /** Closes content that a handler gave and nobody will read. */

@@ -8,7 +8,7 @@ import {
   dateLine, declaredLength, hasContent, NO_LENGTH, opensTunnel, reasonOf, ResponseError, responseHead, TUNNEL, withDefaults,
   type ResponseHeaders,
 } from './http1/response.js'
-import { producerOf } from './producers.js'
+import { discard, producerOf } from './producers.js'
 import { currentHeaders } from './stale-headers.js'
 import { streamAnswer } from './streaming.js'
 
@@ -33,6 +33,7 @@ export function answer(exchange: Exchange, given: Answer): Disposition | Op<Disp
     if (!instanceOf(error, ResponseError)) throw error
     const { method, query } = exchange.head
     exchange.connection.logger.error({ err: error, method, query }, 'the answer of the handler cannot be sent')
+    discard(given)
     return fail(exchange)
   }
 }

@@ -90,6 +90,8 @@ export interface Transport {
   end(): void
   /** Closes at once; what is pending is lost. With `reset`, the other side is told so by RST where the transport can. */
   destroy(reset?: boolean): void
+  /** Whether the process is to live as long as this is open, as it is at first. Absent: nothing of this keeps it. */
+  keep?(alive: boolean): void
   /**
    * Turns this transport into an encrypted one, which takes its place; this one must not be used afterwards.
    * `received` are bytes that were read from it already and belong to the handshake.
@@ -116,13 +118,18 @@ export interface ListenerTransport {
   close(): void
 }
 
-/** Where to connect to. */
-export interface ConnectOptions {
-  /** IP address or host name. */
-  readonly ip: string
-  /** 1 to 65535. */
-  readonly port: number
-}
+/** Where to connect to: by TCP, or to a Unix socket. */
+export type ConnectOptions =
+  | {
+    /** IP address or host name. */
+    readonly ip: string
+    /** 1 to 65535. */
+    readonly port: number
+  }
+  | {
+    /** The socket's path in the file system. */
+    readonly path: string
+  }
 
 /** Called with the result or the error, exactly once, unless it was abandoned before. */
 export type Completion<T> = (error: Error | null, value: T | null) => void
@@ -143,6 +150,8 @@ export interface DrivenLoop {
  * Bytes and time: all that lev needs from the outside. One driver serves one loop.
  */
 export interface Driver {
+  /** The environment variables that hold here; absent: there are none. */
+  readonly environment?: Readonly<Record<string, string | undefined>>
   /** Seconds on a clock that only goes forward. */
   now(): number
   /**
@@ -156,8 +165,9 @@ export interface Driver {
   start(loop: DrivenLoop): void
   /**
    * Asks for a turn once `heardUntil` has come to `time`, or earlier; replaces the time asked for before. Infinity asks for none.
+   * @param keeps whether the process is to live until then; absent: it is
    */
-  wakeAt(time: number): void
+  wakeAt(time: number, keeps?: boolean): void
   /** Asks for a turn soon, after events that wait already were let in. */
   wakeSoon(): void
   /** The loop has ended: releases everything, connections and listeners that are still open included. */

@@ -165,6 +165,7 @@ function connect(
   random: () => number,
   done: Completion<Transport>,
 ): void {
+  if ('path' in where) return done(systemError('ENOENT', `connect ENOENT ${where.path}`), null)
   const accept = network.get(where.port)
   if (accept === undefined) return done(systemError('ECONNREFUSED', `connect ECONNREFUSED ${where.ip}:${where.port}`), null)
   const client: Address = { ip: '127.0.0.1', port: 32768 + Math.floor(random() * 16384) }

@@ -64,7 +64,8 @@ export class NodeNetwork {
 
   connect(options: ConnectOptions, done: Completion<Transport>): () => void {
     const loop = this.#loop
-    const socket = this.#keep(connect({ host: options.ip, port: options.port, allowHalfOpen: true, noDelay: true }))
+    const where = 'ip' in options ? { host: options.ip, port: options.port, noDelay: true } : { path: options.path }
+    const socket = this.#keep(connect({ ...where, allowHalfOpen: true }))
     const failed = (error: Error): void => {
       loop.begin()
       done(error, null)

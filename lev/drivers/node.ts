@@ -24,6 +24,7 @@ export function nodeDriver(): Driver {
   /** When the timer fired whose turn waits for the events before it; the immediate is that turn. */
   let firedAt = 0
   let afterEvents: NodeJS.Immediate | null = null
+  let timerKeeps = true
   let soon: NodeJS.Immediate | null = null
 
   /** Node runs timers, then takes in what has arrived on sockets, then runs immediates. */
@@ -55,6 +56,7 @@ export function nodeDriver(): Driver {
   }
 
   return {
+    environment: process.env,
     now,
     heardUntil: () => heard,
     wallClock: systemTime,
@@ -62,14 +64,20 @@ export function nodeDriver(): Driver {
       loop = driven
       network = new NodeNetwork(driven, wakeSoon)
     },
-    wakeAt(time) {
+    wakeAt(time, keeps = true) {
       // A timer that is too early only costs an idle turn; so it is moved only to an earlier time.
-      if (time >= timerAt && time !== Infinity) return
-      if (timer !== null) clearTimeout(timer)
-      timer = null
-      timerAt = time
-      if (time === Infinity || loop === null) return
-      timer = setTimeout(onTimer, Math.min(longestTimer, Math.max(1, Math.ceil((time - now()) * 1000))))
+      if (time < timerAt || time === Infinity) {
+        if (timer !== null) clearTimeout(timer)
+        timer = null
+        timerAt = time
+        if (time === Infinity || loop === null) return
+        timer = setTimeout(onTimer, Math.min(longestTimer, Math.max(1, Math.ceil((time - now()) * 1000))))
+        timerKeeps = true
+      }
+      if (keeps === timerKeeps) return
+      timerKeeps = keeps
+      if (keeps) timer?.ref()
+      else timer?.unref()
     },
     wakeSoon,
     stop() {

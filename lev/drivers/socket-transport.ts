@@ -135,6 +135,11 @@ export class SocketTransport implements Transport, Reader, Writer, Member {
     this.#loop.settle?.()
   }
 
+  keep(alive: boolean): void {
+    if (alive) this.#socket.ref()
+    else this.#socket.unref()
+  }
+
   secure(security: Security, received: Buffer): Transport {
     const socket = this.#socket
     socket.off('data', onData)

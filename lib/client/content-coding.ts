@@ -1,5 +1,10 @@
 import { promisify } from 'node:util'
-import { brotliDecompress, constants, gunzip, inflate, inflateRaw } from 'node:zlib'
+import {
+  brotliDecompress, constants, createBrotliDecompress, createGunzip, createInflate, createInflateRaw, gunzip, inflate, inflateRaw,
+} from 'node:zlib'
+import { waitForWork, type Op } from '../../lev/index.js'
+import { RequestError } from '../errors.js'
+import type { Pieces } from './content-reader.js'
 
 /** What is asked for: all that `decoded` decodes. */
 export const acceptEncoding = 'gzip, deflate, br'
@@ -7,31 +12,143 @@ export const acceptEncoding = 'gzip, deflate, br'
 /** Codings of one content: each multiplies the work that a few bytes can cause. */
 const mostCodings = 5
 
-type Decode = (bytes: Buffer, limit: number) => Promise<Buffer>
+/** How one format is decoded: as a whole, and as it comes. */
+interface Format {
+  readonly decode: (bytes: Buffer, limit: number) => Promise<Buffer>
+  readonly open: () => ReturnType<typeof createGunzip>
+}
 
 // A trailer that was cut off is no reason to lose the content: browsers and fetch take it as well.
 const lenient = { finishFlush: constants.Z_SYNC_FLUSH }
+const lenientBrotli = { finishFlush: constants.BROTLI_OPERATION_FLUSH }
 const [asGzip, asZlib, asRaw, asBrotli] = [promisify(gunzip), promisify(inflate), promisify(inflateRaw), promisify(brotliDecompress)]
-const fromGzip: Decode = async (bytes, maxOutputLength) => await asGzip(bytes, { ...lenient, maxOutputLength })
 
-const decoders: Readonly<Record<string, Decode>> = {
-  gzip: fromGzip,
-  'x-gzip': fromGzip,
+const gzip: Format = {
+  decode: async (bytes, maxOutputLength) => await asGzip(bytes, { ...lenient, maxOutputLength }),
+  open: () => createGunzip(lenient),
+}
+const zlib: Format = {
+  decode: async (bytes, maxOutputLength) => await asZlib(bytes, { ...lenient, maxOutputLength }),
+  open: () => createInflate(lenient),
+}
+const raw: Format = {
+  decode: async (bytes, maxOutputLength) => await asRaw(bytes, { ...lenient, maxOutputLength }),
+  open: () => createInflateRaw(lenient),
+}
+const brotli: Format = {
+  decode: async (bytes, maxOutputLength) => await asBrotli(bytes, { ...lenientBrotli, maxOutputLength }),
+  open: () => createBrotliDecompress(lenientBrotli),
+}
+
+/** The format of content by its coding, and by its first byte. */
+const formats: Readonly<Record<string, (first: number) => Format>> = {
+  gzip: () => gzip,
+  'x-gzip': () => gzip,
   // Some servers send the bare format. In the one with a header the first byte ends in 8 (RFC 1950 section 2.2).
-  deflate: async (bytes, maxOutputLength) => await ((bytes[0] & 0x0f) === 8 ? asZlib : asRaw)(bytes, { ...lenient, maxOutputLength }),
-  br: async (bytes, maxOutputLength) => await asBrotli(bytes, { finishFlush: constants.BROTLI_OPERATION_FLUSH, maxOutputLength }),
+  deflate: (first) => ((first & 0x0f) === 8 ? zlib : raw),
+  br: () => brotli,
 }
 
 /**
- * Decodes content by its Content-Encoding, a list of codings in the order in which they were applied. Null: there is none, or
- * one among them is unknown, so that the content stays as it is.
+ * The codings that Content-Encoding lists, in the order in which they are taken off. Null: there is none, or one among them is
+ * unknown, so that the content stays as it is.
+ * @throws RequestError for too many
+ */
+export function codingsOf(contentEncoding: string): readonly string[] | null {
+  const codings = contentEncoding.split(',').map((one) => one.trim().toLowerCase()).filter((one) => one !== '' && one !== 'identity')
+  if (codings.length === 0 || !codings.every((coding) => Object.hasOwn(formats, coding))) return null
+  if (codings.length > mostCodings) throw new RequestError(`the content has more than ${mostCodings} codings`)
+  return codings.reverse()
+}
+
+/**
+ * Decodes content by its Content-Encoding; null: it stays as it is.
  * @throws Error for content that cannot be decoded, or becomes more than `limit` bytes
  */
 export async function decoded(contentEncoding: string, bytes: Buffer, limit: number): Promise<Buffer | null> {
-  const codings = contentEncoding.split(',').map((one) => one.trim().toLowerCase()).filter((one) => one !== '' && one !== 'identity')
-  if (codings.length === 0 || !codings.every((coding) => Object.hasOwn(decoders, coding))) return null
-  if (codings.length > mostCodings) throw new Error(`the content has more than ${mostCodings} codings`)
+  const codings = codingsOf(contentEncoding)
+  if (codings === null) return null
   let content = bytes
-  for (const coding of codings.reverse()) if (content.length > 0) content = await decoders[coding](content, Math.max(1, limit))
+  for (const coding of codings) if (content.length > 0) content = await formats[coding](content[0]).decode(content, Math.max(1, limit))
   return content
+}
+
+/** Decodes content as it comes; `next` throws RequestError for what cannot be decoded, or becomes more than `limit` bytes. */
+export function decodedPieces(codings: readonly string[], source: Pieces, limit: number): Pieces {
+  return codings.reduce((pieces, coding) => new Decoder(pieces, formats[coding], limit), source)
+}
+
+/** Takes off one coding, on the thread pool. What is decoded ahead of the reader is bounded, whatever a piece grows to. */
+class Decoder implements Pieces {
+  readonly #source: Pieces
+  readonly #format: (first: number) => Format
+  readonly #limit: number
+  #zlib: ReturnType<Format['open']> | null = null
+  #total = 0
+  /** Whether zlib has taken all that it was given. */
+  #hungry = true
+  #ended = false
+  #failure: RequestError | null = null
+  #wake: () => void = () => {}
+
+  constructor(source: Pieces, format: (first: number) => Format, limit: number) {
+    this.#source = source
+    this.#format = format
+    this.#limit = limit
+  }
+
+  *next(): Op<Buffer | null> {
+    for (;;) {
+      if (this.#failure !== null) throw this.#failure
+      const bytes = this.#zlib?.read() as Buffer | null | undefined
+      if (bytes) return this.#counted(bytes)
+      if (this.#ended) return yield* this.#rest()
+      if (this.#hungry) {
+        const piece = yield* this.#source.next()
+        if (piece === null && this.#zlib === null) return null
+        this.#give(piece)
+      }
+      yield* waitForWork(new Promise<void>((resolve) => (this.#wake = resolve)))
+    }
+  }
+
+  #counted(bytes: Buffer): Buffer {
+    this.#total += bytes.length
+    if (this.#total > this.#limit) this.#fail(`the response has more than ${this.#limit} bytes`)
+    if (this.#failure !== null) throw this.#failure
+    return bytes
+  }
+
+  /** What stands behind the end of the coded content is passed over. */
+  *#rest(): Op<null> {
+    while ((yield* this.#source.next()) !== null);
+    return null
+  }
+
+  #give(piece: Buffer | null): void {
+    this.#hungry = false
+    if (piece === null) return void this.#zlib?.end()
+    this.#zlib ??= this.#open(piece[0])
+    this.#zlib.write(piece, () => {
+      this.#hungry = true
+      this.#wake()
+    })
+  }
+
+  #open(first: number): ReturnType<Format['open']> {
+    const zlib = this.#format(first).open()
+    zlib.on('readable', () => this.#wake())
+    zlib.on('end', () => {
+      this.#ended = true
+      this.#wake()
+    })
+    zlib.on('error', (error: Error) => this.#fail(error.message))
+    return zlib
+  }
+
+  #fail(reason: string): void {
+    this.#failure ??= new RequestError(reason)
+    this.#zlib?.destroy()
+    this.#wake()
+  }
 }

@@ -4,6 +4,7 @@ import { asArguments, optionsOf } from '../arguments.js'
 import { boolean, fieldsOf, integer, refuse, type Check } from '../checks.js'
 import { withCredentials } from './credentials.js'
 import { headersFor, tlsOptions } from './options.js'
+import { outgoingOf, type Outgoing, type RequestContent } from './outgoing.js'
 
 /** A value of a query or a header; a list stands for several of the same name. */
 export type ClientValue = string | number | boolean | readonly (string | number | boolean)[] | null | undefined
@@ -18,20 +19,28 @@ export interface RequestOptions {
   readonly headers?: Readonly<Record<string, ClientValue>> | null | undefined
   /** Added to the query that the URL has. */
   readonly query?: Readonly<Record<string, ClientValue>> | null | undefined
-  /** The content to send: a string as UTF-8, or bytes. Default: none. */
-  readonly body?: string | Uint8Array | null | undefined
+  /** A string is sent as UTF-8. What streams is sent piece by piece, chunked unless its length is known; a form as multipart. */
+  readonly body?: RequestContent | null | undefined
+  /** Whether to go on once the head of the response is there, with a body that is read as it arrives. Default: false. */
+  readonly stream?: false | null | undefined
   /** How many redirects are followed, one more is an error; true: 10, false: none, the response is the redirect. Default: true. */
   readonly redirects?: boolean | number | null | undefined
   /** Whether a redirect from `https:` to `http:` is followed. Default: false: it is an error. */
   readonly insecureRedirects?: boolean | null | undefined
   /** Whether compressed content is asked for and decompressed. Default: true. */
   readonly decompress?: boolean | null | undefined
-  /** Seconds for all of it. Default: 30. */
+  /** Seconds for all of it; with `stream`, for the head of the response, and then for each piece of its content. Default: 30. */
   readonly timeout?: number | null | undefined
-  /** Largest content of a response, in bytes, also once decompressed. Default: 67108864 (64 MiB). */
+  /** Largest content of a response, in bytes, also once decompressed. Default: 67108864 (64 MiB), and any with `stream`. */
   readonly maxBodySize?: number | null | undefined
   /** How TLS is spoken, for `https:`. */
   readonly tls?: ClientTlsOptions | null | undefined
+}
+
+/** Those of a request whose response is read as it arrives. */
+export interface StreamRequestOptions extends Omit<RequestOptions, 'stream'> {
+  /** The response is there with its head. */
+  readonly stream: true
 }
 
 /** The options of a request: complete and checked. */
@@ -40,7 +49,8 @@ export interface RequestRules {
   readonly method: string
   /** Names are in lower case. */
   readonly headers: Readonly<Record<string, string | string[]>>
-  readonly body: string | Uint8Array | null
+  readonly body: Outgoing | null
+  readonly stream: boolean
   readonly redirects: number
   readonly insecureRedirects: boolean
   readonly decompress: boolean
@@ -60,6 +70,7 @@ const checks = {
   headers: headersOf,
   query: pairsOf,
   body: bodyOf,
+  stream: boolean,
   redirects: (value, key) => (typeof value === 'boolean' ? (value ? defaultRedirects : 0) : integer(0, 1000)(value, key)),
   insecureRedirects: boolean,
   decompress: boolean,
@@ -69,22 +80,27 @@ const checks = {
 } satisfies { readonly [K in keyof RequestOptions]-?: Check<unknown> }
 
 /** @throws ArgumentError naming the option, what was given and what was expected */
-export function requestRulesOf(options: string | URL | RequestOptions): RequestRules {
+export function requestRulesOf(options: string | URL | RequestOptions | StreamRequestOptions): RequestRules {
   const given = typeof options === 'string' || options instanceof URL ? { url: options } : options
   return asArguments(() => {
     const fields = optionsOf(given, 'options', 'a URL or an object with one', Object.keys(checks))
     const option = <T>(name: keyof typeof checks, check: Check<T>, otherwise: T): T => (fields.has(name) ? check(fields.get(name), name) : otherwise)
     const url = checks.url(fields.get('url'), 'url')
     for (const [name, value] of option('query', checks.query, [])) url.searchParams.append(name, value)
+    const stream = option('stream', checks.stream, false)
+    const headers = option('headers', checks.headers, {})
+    const body = option('body', checks.body, null)
+    checkLength(headers['content-length'], body)
     return {
-      ...withCredentials(url, option('headers', checks.headers, {})),
+      ...withCredentials(url, headers),
       method: option('method', checks.method, 'GET'),
-      body: option('body', checks.body, null),
+      body,
+      stream,
       redirects: option('redirects', checks.redirects, defaultRedirects),
       insecureRedirects: option('insecureRedirects', checks.insecureRedirects, false),
       decompress: option('decompress', checks.decompress, true),
       timeout: option('timeout', checks.timeout, 30),
-      maxBodySize: option('maxBodySize', checks.maxBodySize, 64 * 1024 * 1024),
+      maxBodySize: option('maxBodySize', checks.maxBodySize, stream ? Infinity : 64 * 1024 * 1024),
       tls: option<ClientTlsOptions | null>('tls', checks.tls, null),
     }
   })
@@ -103,8 +119,17 @@ function methodOf(value: unknown, key: string): string {
   return refuse(key, value, 'a method such as "POST", and not CONNECT')
 }
 
-function bodyOf(value: unknown, key: string): string | Uint8Array | null {
-  return value === null || typeof value === 'string' || value instanceof Uint8Array ? value : refuse(key, value, 'a string, bytes or null')
+function bodyOf(value: unknown, key: string): Outgoing | null {
+  if (value === null) return null
+  return outgoingOf(value) ?? refuse(key, value, 'a string, bytes, a form, content that streams, or null')
+}
+
+/** A length that is not the content's would make the server take the rest for another request. */
+function checkLength(given: string | string[] | undefined, body: Outgoing | null): void {
+  if (given === undefined) return
+  const length = body?.length ?? 0
+  if (typeof given === 'string' && /^[0-9]{1,15}$/.test(given) && (length < 0 || Number(given) === length)) return
+  refuse('headers.content-length', given, length < 0 ? 'a length in bytes' : `the length of the body, ${length}`)
 }
 
 function secondsOf(value: unknown, key: string): number {

@@ -3,17 +3,14 @@ import { AddressError, background, ClosedError, connect, HandshakeError, timeout
 import { clientSecurity } from '../../tls/index.js'
 import { RequestError, UpgradeError } from '../errors.js'
 import type { HeadLimits } from '../http1/field-lines.js'
-import { NEED_MORE, REFUSED } from '../http1/refusal.js'
-import { ResponseHeadReader, type ResponseHead } from '../http1/response-head.js'
+import type { ResponseHead } from '../http1/response-head.js'
 import { headerLines, headerOf } from '../http1/response.js'
 import { checkAnswer, handshakeHeaders, type ClientOffer } from '../websocket/handshake.js'
 import { WebSocket } from '../websocket/websocket.js'
+import { readHead } from './read-head.js'
 import { clientRulesOf, targetOf, type ClientRules, type Target, type WebSocketClientOptions } from './websocket-options.js'
 
 const headLimits: HeadLimits = { lineLimit: 8192, countLimit: 100, sizeLimit: 65536 }
-
-/** Answers that only announce the real one (1xx) at which a server is given up. */
-const interimLimit = 16
 
 /** Seconds without one byte leaving after which a server that does not read is given up: as `send_timeout` of a server. */
 const stallTimeout = 30
@@ -103,21 +100,14 @@ function requestOf({ authority, resource }: Target, { headers }: ClientRules, of
   return `GET ${resource} HTTP/1.1\r\n${headerLines({ ...host, ...headers, ...handshakeHeaders(offer) })}\r\n`
 }
 
-/** The head of the final answer. What stands behind it is left in the stream. */
 function* answerOn(stream: Stream, { origin }: Target): Op<ResponseHead> {
-  const reader = new ResponseHeadReader(headLimits)
-  for (let interim = 0; interim <= interimLimit; interim++) {
-    let next = reader.read(stream.input, stream.inputStart, stream.inputEnd)
-    while (next === NEED_MORE) {
-      if (!(yield* stream.fill())) throw new RequestError(`${origin}: the server closed the connection without an answer`)
-      next = reader.read(stream.input, stream.inputStart, stream.inputEnd)
-    }
-    if (next === REFUSED) throw new RequestError(`${origin}: the answer cannot be read: ${reader.refusal?.reason}`)
-    stream.consume(next - stream.inputStart)
-    const { status } = reader.head
-    if (status === 101 || status >= 200) return reader.head
+  try {
+    const head = yield* readHead(stream, headLimits)
+    if (head !== null) return head
+  } catch (error) {
+    throw error instanceof RequestError ? new RequestError(`${origin}: ${error.message}`, { cause: error }) : error
   }
-  throw new RequestError(`${origin}: more than ${interimLimit} interim answers`)
+  throw new RequestError(`${origin}: the server closed the connection without a response`)
 }
 
 function agreedOn(head: ResponseHead, { origin }: Target, offer: ClientOffer): Exclude<ReturnType<typeof checkAnswer>, string> {

@@ -20,7 +20,8 @@ export interface ResponseHead {
   readonly fields: FieldBlock
 }
 
-const noHead: ResponseHead = { status: 0, reason: '', minorVersion: 1, fields: NO_FIELDS }
+/** No head at all. */
+export const noHead: ResponseHead = { status: 0, reason: '', minorVersion: 1, fields: NO_FIELDS }
 
 /**
  * Reads response heads (RFC 9112 4 and 5), strictly: for a client that needs no content, since the connection goes on as

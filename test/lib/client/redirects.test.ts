@@ -4,15 +4,18 @@ import { join } from 'node:path'
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import { request, type Handler, type RequestOptions } from '../../../lib/index.js'
+import { outgoingOf } from '../../../lib/client/outgoing.js'
 import { redirected, type Hop } from '../../../lib/client/redirect.js'
 import { developmentIdentities } from '../../../tls/index.js'
 import { serve } from '../../support/serving.js'
+
+const content = outgoingOf('content')
 
 const start: Hop = {
   url: new URL('https://a.test/x?y'),
   method: 'POST',
   headers: { authorization: 'secret', cookie: 'a=b', host: 'c.test', 'content-type': 'text/plain', 'x-a': '1' },
-  body: 'content',
+  body: content,
   tls: { ca: 'ca', cert: 'cert', key: 'key', passphrase: 'word', serverName: 'd.test' },
 }
 
@@ -24,7 +27,7 @@ t.test('the method and the content that a redirect leaves', async (t) => {
   ]
   for (const [method, status, then, kept] of cases) {
     const hop = redirected({ ...start, method }, status, '/there', false)
-    t.match(hop, { method: then, body: kept ? 'content' : null, tls: start.tls }, `${method} ${status}`)
+    t.match(hop, { method: then, body: kept ? content : null, tls: start.tls }, `${method} ${status}`)
     t.equal(hop?.url.href, 'https://a.test/there')
     t.same(hop?.headers, { authorization: 'secret', cookie: 'a=b', host: 'c.test', 'x-a': '1', ...(kept ? { 'content-type': 'text/plain' } : {}) })
   }

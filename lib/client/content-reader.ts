@@ -1,0 +1,98 @@
+import { now, type Op, type Stream } from '../../lev/index.js'
+import { RequestError } from '../errors.js'
+import { ChunkedReader, DATA, DONE, NEED_MORE } from '../http1/chunked.js'
+import type { FieldBlock } from '../http1/headers.js'
+import { CHUNKED, UNTIL_CLOSE } from '../http1/response-framing.js'
+import { headLimits } from './read-head.js'
+
+/** Where the pieces of content come from. */
+export interface Pieces {
+  /** The next piece, never an empty one; null at the end. */
+  next(): Op<Buffer | null>
+}
+
+export interface ContentOptions {
+  /** Bytes of content, CHUNKED or UNTIL_CLOSE. */
+  readonly length: number
+  /** Most bytes of content. */
+  readonly limit: number
+  /** Seconds that one piece may take; Infinity: any. */
+  readonly patience: number
+}
+
+/** The content of one response as it arrives on its connection. */
+export class ContentReader implements Pieces {
+  /** What was sent behind the content; null before its end, and when nothing was. */
+  trailers: FieldBlock | null = null
+  readonly #stream: Stream
+  readonly #options: ContentOptions
+  readonly #chunks: ChunkedReader | null
+  #received = 0
+  #done: boolean
+
+  constructor(stream: Stream, options: ContentOptions) {
+    this.#stream = stream
+    this.#options = options
+    this.#chunks = options.length === CHUNKED ? new ChunkedReader(options.limit, headLimits) : null
+    this.#done = options.length === 0
+  }
+
+  /** Bytes of content, CHUNKED or UNTIL_CLOSE. */
+  get length(): number {
+    return this.#options.length
+  }
+
+  /** Whether all of it was read. */
+  get done(): boolean {
+    return this.#done
+  }
+
+  /** @throws RequestError for content that is too large, malformed or cut off; ClosedError when the connection is lost; TimeoutError */
+  *next(): Op<Buffer | null> {
+    const stream = this.#stream
+    const { length, limit, patience } = this.#options
+    if (length > limit) throw tooLarge(limit)
+    while (!this.#done) {
+      const piece = this.#chunks === null ? this.#plain() : this.#chunked(this.#chunks)
+      if (piece !== null) {
+        this.#received += piece.length
+        if (this.#received > limit) throw tooLarge(limit)
+        this.#done ||= this.#received === length
+        return piece
+      }
+      if (this.#done) break
+      if (patience !== Infinity) stream.readDeadline = now() + patience
+      if (yield* stream.fill()) continue
+      if (length !== UNTIL_CLOSE) throw new RequestError('the server closed the connection within the content of its response')
+      this.#done = true
+    }
+    return null
+  }
+
+  #plain(): Buffer | null {
+    const stream = this.#stream
+    const { length } = this.#options
+    const there = stream.inputEnd - stream.inputStart
+    const size = length < 0 ? there : Math.min(there, length - this.#received)
+    if (size === 0) return null
+    const piece = stream.input.subarray(stream.inputStart, stream.inputStart + size)
+    stream.consume(size)
+    return piece
+  }
+
+  #chunked(chunks: ChunkedReader): Buffer | null {
+    const stream = this.#stream
+    const event = chunks.next(stream.input, stream.inputStart, stream.inputEnd)
+    const piece = event === DATA ? stream.input.subarray(chunks.dataStart, chunks.dataEnd) : null
+    stream.consume(chunks.position - stream.inputStart)
+    if (event === DATA || event === NEED_MORE) return piece
+    if (event !== DONE) throw chunks.refusal?.status === 413 ? tooLarge(this.#options.limit) : new RequestError(`the response cannot be read: ${chunks.refusal?.reason}`)
+    this.trailers = chunks.trailers
+    this.#done = true
+    return null
+  }
+}
+
+function tooLarge(limit: number): RequestError {
+  return new RequestError(`the response has more than ${limit} bytes`)
+}

@@ -1,0 +1,110 @@
+import type { Op, Stream } from '../../lev/index.js'
+import { done } from '../../lev/op.js'
+import { StateError } from '../errors.js'
+import { chunkSize, lastChunk, LAST_CHUNK, ResponseError, type HeaderValue } from '../http1/response.js'
+import { producerOf, type Inlet, type Producer, type StreamingContent } from '../producers.js'
+import { multipart } from './multipart.js'
+
+/** The content of a request. */
+export type RequestContent = string | Uint8Array | URLSearchParams | FormData | StreamingContent | null
+
+/** Opens content that is sent piece by piece. */
+export type Opening = () => Producer
+
+/** Content that is ready to be sent. */
+export interface Outgoing {
+  /** Bytes; -1: it is not known. */
+  readonly length: number
+  /** Media type, where the content tells; "" where it does not. */
+  readonly type: string
+  /** Whether it can be sent again. */
+  readonly repeatable: boolean
+  /** The content as a whole, or what opens it to be sent piece by piece. */
+  readonly source: Buffer | Opening
+}
+
+/** Brings the content of a request into one shape; null for what is none. */
+export function outgoingOf(content: unknown): Outgoing | null {
+  if (typeof content === 'string') return whole(Buffer.from(content), '')
+  if (content instanceof Uint8Array) return whole(Buffer.from(content.buffer, content.byteOffset, content.byteLength), '')
+  if (content instanceof URLSearchParams) return whole(Buffer.from(content.toString()), 'application/x-www-form-urlencoded;charset=UTF-8')
+  const source = content instanceof FormData ? multipart(content) : content
+  const producer = producerOf(source)
+  if (producer === null) return null
+  return { length: producer.length, type: producer.type, repeatable: source instanceof Blob, source: () => producerOf(source) ?? producer }
+}
+
+function whole(bytes: Buffer, type: string): Outgoing {
+  return { length: bytes.length, type, repeatable: true, source: bytes }
+}
+
+/** Bytes of unsent output above which a writer waits: the stream's own limit. */
+const unsentLimit = 128 * 1024
+
+const neverDraining = new AbortController().signal
+
+/** The way of a request's content to its server: frames and counts what is written piece by piece. */
+export class ContentWriter implements Inlet {
+  readonly draining: AbortSignal = neverDraining
+  readonly #stream: Stream
+  /** Bytes that were announced; -1: the content is chunked. */
+  readonly #announced: number
+  #sent = 0
+  #trailers: Record<string, HeaderValue> | null = null
+  #over = false
+
+  constructor(stream: Stream, announced: number) {
+    this.#stream = stream
+    this.#announced = announced
+  }
+
+  get full(): boolean {
+    return this.#stream.unsent > unsentLimit
+  }
+
+  put(piece: unknown): void {
+    if (this.#over) throw new StateError('the request is over: nothing more can be written')
+    if (typeof piece !== 'string' && !(piece instanceof Uint8Array)) {
+      throw new ResponseError(null, `a piece of the content is neither a string nor bytes: ${piece === null ? 'null' : typeof piece}`)
+    }
+    const bytes = typeof piece === 'string' ? Buffer.from(piece) : Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength)
+    if (bytes.length === 0) return
+    this.#sent += bytes.length
+    if (this.#announced < 0) {
+      this.#stream.put(chunkSize(bytes.length))
+      this.#stream.put(bytes)
+      this.#stream.put('\r\n')
+    } else if (this.#sent > this.#announced) throw this.#mismatch('has more')
+    else this.#stream.put(bytes)
+  }
+
+  write(piece: string | Uint8Array): Op<void> {
+    this.put(piece)
+    return this.full ? this.relieve() : done
+  }
+
+  *relieve(): Op<void> {
+    yield* this.#stream.write('')
+  }
+
+  *flush(): Op<void> {
+    yield* this.#stream.flush()
+  }
+
+  trailers(fields: Readonly<Record<string, HeaderValue>>): void {
+    const trailers = { ...this.#trailers, ...fields }
+    lastChunk(trailers)
+    this.#trailers = trailers
+  }
+
+  /** All of the content was put in. @throws ResponseError if it is less than was announced */
+  end(): void {
+    if (this.#sent < this.#announced) throw this.#mismatch(`has only ${this.#sent}`)
+    this.#over = true
+    if (this.#announced < 0) this.#stream.put(this.#trailers === null ? LAST_CHUNK : lastChunk(this.#trailers))
+  }
+
+  #mismatch(what: string): ResponseError {
+    return new ResponseError('content-length', `${this.#announced} bytes announced, but the content ${what}`)
+  }
+}

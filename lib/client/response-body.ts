@@ -1,0 +1,115 @@
+import { portal, type Op, type Portal } from '../../lev/index.js'
+import { RequestError, StateError } from '../errors.js'
+import { NO_FIELDS, requestHeaders, type RequestHeaders } from '../http1/headers.js'
+import type { Pieces } from './content-reader.js'
+import type { Exchange } from './exchange.js'
+import { handOver, ownProducer, type Inlet, type Producer } from '../producers.js'
+
+/**
+ * The content of a response that is read as it arrives: in pieces, or as a whole, and once. In async code iterate over it:
+ * `for await (const piece of response.body)`. A handler may return it as its content. Its connection is released when it was read to its
+ * end, or closed, or when the scope ends in which the request was sent.
+ */
+export class ResponseBody implements AsyncIterable<Buffer> {
+  readonly #exchange: Exchange
+  readonly #pieces: Pieces
+  readonly #tell: (error: unknown) => unknown
+  readonly #world: Portal = portal()
+  #taken = false
+
+  /** @internal @param pieces the content of `exchange`, decoded @param tell gives the error that a reader is told of */
+  constructor(exchange: Exchange, pieces: Pieces, tell: (error: unknown) => unknown) {
+    this.#exchange = exchange
+    this.#pieces = pieces
+    this.#tell = tell
+  }
+
+  /** The fields that the server sent behind chunked content, by lower-case name; none before it was read to its end. */
+  get trailers(): RequestHeaders {
+    return requestHeaders(this.#exchange.trailers ?? NO_FIELDS, {})
+  }
+
+  /** The next piece, as large as it arrives; null at the end. @throws RequestError; TimeoutError */
+  *read(): Op<Buffer | null> {
+    this.#taken = true
+    return yield* this.#next()
+  }
+
+  /** All of it. @throws as `read`; StateError when some was read before */
+  *bytes(): Op<Buffer> {
+    if (this.#taken) throw new StateError('bytes: some of the body was read already, and it can be read only once')
+    this.#taken = true
+    const parts: Buffer[] = []
+    for (let piece = yield* this.#next(); piece !== null; piece = yield* this.#next()) parts.push(piece)
+    return parts.length === 1 ? parts[0] : Buffer.concat(parts)
+  }
+
+  /** All of it, as UTF-8. @throws as `bytes` */
+  *text(): Op<string> {
+    return (yield* this.bytes()).toString()
+  }
+
+  /** All of it, as JSON. @throws as `bytes`; RequestError if it is none */
+  *json(): Op<unknown> {
+    const text = yield* this.text()
+    try {
+      return JSON.parse(text) as unknown
+    } catch (error) {
+      throw this.#tell(new RequestError('the body of the response is not JSON', { cause: error }))
+    }
+  }
+
+  /** What was not read is not wanted: closes the connection. Harmless when repeated. May be called from anywhere. */
+  close(): void {
+    this.#exchange.close()
+  }
+
+  /** For async code; in a coroutine, `read` is simpler. @throws as `read` */
+  [Symbol.asyncIterator](): AsyncIterator<Buffer, undefined> {
+    this.#taken = true
+    return {
+      next: async () => {
+        const piece = await this.#world.run(() => this.#next())
+        return piece === null ? { done: true, value: undefined } : { done: false, value: piece }
+      },
+      return: async () => {
+        this.close()
+        return { done: true, value: undefined }
+      },
+    }
+  }
+
+  /** @internal */
+  [handOver](): void {
+    this.#exchange.detach()
+  }
+
+  /** @internal */
+  [ownProducer](): Producer {
+    return {
+      length: this.#pieces === this.#exchange ? this.#exchange.length : -1,
+      type: '',
+      pour: (inlet) => this.#pour(inlet),
+      discard: () => this.close(),
+    }
+  }
+
+  *#pour(inlet: Inlet): Op<void> {
+    try {
+      for (let piece = yield* this.read(); piece !== null; piece = yield* this.read()) {
+        inlet.put(piece)
+        if (inlet.full) yield* inlet.relieve()
+      }
+    } finally {
+      this.close()
+    }
+  }
+
+  *#next(): Op<Buffer | null> {
+    try {
+      return yield* this.#pieces.next()
+    } catch (error) {
+      throw this.#tell(error)
+    }
+  }
+}

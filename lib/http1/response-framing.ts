@@ -1,0 +1,69 @@
+import { refusals, type Refusal } from './refusal.js'
+import { CHUNKED, UNTIL_CLOSE } from './response.js'
+import type { ResponseHead } from './response-head.js'
+
+export { CHUNKED, UNTIL_CLOSE } from './response.js'
+
+/** How the content of a response is told from what follows it. */
+export interface ResponseFraming {
+  /** Bytes of content, CHUNKED or UNTIL_CLOSE. */
+  readonly length: number
+  /** Whether the connection can be used again once the content is read. */
+  readonly keepAlive: boolean
+}
+
+const LENGTHS = /^[0-9]+(?:[ \t]*,[ \t]*[0-9]+)*$/
+
+/**
+ * Draws the conclusions of a response's head (RFC 9112 6.3), strictly: a Refusal for a head that two readers could take for
+ * different lengths.
+ *
+ * @param method that of the request
+ */
+export function responseFraming(method: string, head: ResponseHead): ResponseFraming | Refusal {
+  const { status, fields, minorVersion } = head
+  const keepAlive = staysOpen(head)
+  const length = lengthOf(fields.get('content-length'))
+  const coding = fields.get('transfer-encoding')
+  if (method === 'HEAD') return { length: 0, keepAlive }
+  // A server that announces content here may send some after all.
+  if (status < 200 || status === 204 || status === 304) return { length: 0, keepAlive: keepAlive && coding === undefined && (length === 0 || length === null) }
+  if (coding !== undefined) {
+    if (minorVersion === 0) return refusals.transferEncodingIn10
+    if (length !== null) return refusals.lengthAndCoding
+    const codings = members(coding)
+    if (codings.length !== 1 || codings[0] !== 'chunked') return refusals.transferCoding
+    return { length: CHUNKED, keepAlive }
+  }
+  if (typeof length === 'number') return { length, keepAlive }
+  if (length !== null) return length
+  // It has no content by definition (RFC 9110 15.3.6), and some servers do not say how long that is.
+  if (status === 205) return { length: 0, keepAlive: false }
+  return { length: UNTIL_CLOSE, keepAlive: false }
+}
+
+function staysOpen({ fields, minorVersion }: ResponseHead): boolean {
+  const options = members(fields.get('connection') ?? '')
+  return !options.includes('close') && (minorVersion === 1 || options.includes('keep-alive'))
+}
+
+/** The value of Content-Length; null: there is none. */
+function lengthOf(value: string | undefined): number | Refusal | null {
+  if (value === undefined) return null
+  if (!LENGTHS.test(value)) return refusals.contentLength
+  const lengths = new Set(value.split(',').map(Number))
+  const [length = 0] = lengths
+  if (lengths.size > 1) return refusals.contentLengths
+  return length > Number.MAX_SAFE_INTEGER ? refusals.contentLengthTooLarge : length
+}
+
+/** The members of a list, in lower case. */
+function members(list: string): string[] {
+  return list.split(',').map((one) => one.replace(/^[ \t]+|[ \t]+$/g, '').toLowerCase()).filter((one) => one !== '')
+}
+
+/** Seconds for which a server says that it keeps an idle connection (`Keep-Alive: timeout=5`); null: it does not say. */
+export function keepAliveTimeout(head: ResponseHead): number | null {
+  const match = /(?:^|[,;\s])timeout\s*=\s*"?([0-9]{1,9})/i.exec(head.fields.get('keep-alive') ?? '')
+  return match === null ? null : Number(match[1])
+}
