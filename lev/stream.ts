@@ -23,6 +23,9 @@ export class Stream extends StreamInput {
    */
   onGone: ((how: 'end' | 'close') => void) | null = null
 
+  /** @internal Called with each piece of output that was put in. */
+  onPut: ((data: Buffer | string) => void) | null = null
+
   readonly #output: StreamOutput
   #secured: ((facts: SecureFacts) => void) | null = null
 
@@ -68,6 +71,11 @@ export class Stream extends StreamInput {
     this.#output.deadline = time
   }
 
+  /** @internal Whether this side has ended its output: nothing more can be written. */
+  get outputEnded(): boolean {
+    return this.#output.ended
+  }
+
   /** @internal Called before output is sent, which follows each `put`: so that what was held back can be put in. */
   set beforeSend(call: (() => void) | null) {
     this.#output.beforeSend = call
@@ -89,6 +97,7 @@ export class Stream extends StreamInput {
    */
   put(data: Buffer | string): void {
     this.#output.put(data)
+    if (this.onPut !== null) this.onPut(data)
   }
 
   /**

@@ -9,8 +9,8 @@ export interface AccessRecord {
   readonly method: string
   /** The path, without what follows `?`. */
   readonly query: string
-  /** The status sent, or `clientGone`. */
-  readonly status: number
+  /** The status sent, or `clientGone`; undefined where a handler has written itself and no status could be seen. */
+  readonly status: number | undefined
   /** Bytes of content sent. */
   readonly size: number
   /** Seconds from the request's whole head to its answer's being sent, or gathered to be sent if it is small. */

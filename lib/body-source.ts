@@ -21,6 +21,8 @@ export interface InterimAnswers {
 export interface Recipient extends InterimAnswers {
   /** What was sent behind the content; null while that was not read to its end, and when nothing was. */
   trailers: FieldBlock | null
+  /** The handler is given the connection, to write its response there. */
+  watchOutput(): void
 }
 
 /** Where the pieces of a body come from. */

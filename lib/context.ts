@@ -69,6 +69,7 @@ export class Context {
   /** The connection itself. A handler that writes to it answers on its own and returns `undefined`. */
   get client(): Stream {
     this.#peer.taken = true
+    this.#request?.watchOutput()
     return this.#peer.client
   }
 

@@ -6,6 +6,7 @@ import { Context } from './context.js'
 import type { FieldBlock } from './http1/headers.js'
 import type { Persistence } from './http1/response.js'
 import { NO_HEAD, type RequestHead } from './http1/request-head.js'
+import { StatusReader } from './http1/status-reader.js'
 
 /** What becomes of a connection after a request: `[connection_state, err]`, as in Lilush. */
 export type Disposition = readonly [connection_state: 'keep-alive' | 'close' | null, err: string | null]
@@ -36,6 +37,7 @@ export class Exchange implements Persistence, Recipient {
   #ctx: Context | null = null
   #began = 0
   #putBefore = 0
+  #output: StatusReader | null = null
 
   constructor(connection: Connection, count: number) {
     this.connection = connection
@@ -63,6 +65,20 @@ export class Exchange implements Persistence, Recipient {
   /** Bytes that the handler has put on the connection itself. */
   get written(): number {
     return this.connection.client.bytesPut - this.#putBefore
+  }
+
+  /** Status of the response that the handler has written on the connection itself; undefined where that cannot be seen. */
+  get writtenStatus(): number | undefined {
+    return this.#output?.status
+  }
+
+  watchOutput(): void {
+    if (this.#output !== null || this.phase === 'done') return
+    const { client } = this.connection
+    const output = this.#output = new StatusReader()
+    client.onPut = (data) => {
+      if (!output.read(data)) client.onPut = null
+    }
   }
 
   /** The head is there. */
@@ -105,14 +121,15 @@ export class Exchange implements Persistence, Recipient {
   }
 
   /** It was answered: writes the log line. Returns `disposition`, for callers to return in turn. */
-  finish(status: number, size: number, disposition: Disposition): Disposition {
+  finish(status: number | undefined, size: number, disposition: Disposition): Disposition {
     this.phase = 'done'
+    if (this.#output !== null) this.connection.client.onPut = null
     if (accessEnabled(this.connection.logger)) this.#log(status, size)
     return disposition
   }
 
   /** The whole answer is on its way: the connection lives on if it may. */
-  complete(status: number, size: number): Disposition {
+  complete(status: number | undefined, size: number): Disposition {
     return this.finish(status, size, this.keepAlive ? kept : closing)
   }
 
@@ -122,7 +139,7 @@ export class Exchange implements Persistence, Recipient {
     return disposition
   }
 
-  #log(status: number, size: number): void {
+  #log(status: number | undefined, size: number): void {
     const { connection, head } = this
     const record = {
       vhost: head.host,

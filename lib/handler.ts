@@ -13,13 +13,14 @@ export type AnswerParts = readonly [content?: Content, status?: number, headers?
 
 /**
  * What a handler returns: `[content, status, headers]`, or just the content; the status is 200 where it says none.
- * `undefined` (or nothing but undefined) means that the handler has answered on `ctx.client` itself.
+ * `undefined` (or nothing but undefined) means that the handler has answered on `ctx.client` itself. It must be returned: with
+ * `void` among the types, a forgotten `return` would compile.
  *
  * `ctx.upgrade(...)` makes a WebSocket of the connection.
  *
  * A bare iterable is not among it, since a generator would be taken for a coroutine: `[iterable]` is.
  */
-export type Answer = string | Uint8Array | Exclude<StreamingContent, Iterable<unknown>> | null | undefined | void | AnswerParts | Upgrade
+export type Answer = string | Uint8Array | Exclude<StreamingContent, Iterable<unknown>> | null | undefined | AnswerParts | Upgrade
 
 /**
  * Answers one request. A plain function, a coroutine (`function*`, its operations being `yield*`-ed) or an async function.

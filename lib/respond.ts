@@ -25,7 +25,7 @@ const textHeaders: ResponseHeaders = { 'Content-Type': 'text/plain; charset=utf-
  */
 export function answer(exchange: Exchange, given: Answer): Disposition | Op<Disposition> {
   try {
-    if (!Array.isArray(given)) return given === undefined ? passOver(exchange) : send(exchange, given, 200, undefined)
+    if (!Array.isArray(given)) return given === undefined ? passOver(exchange) : send(exchange, contentOf(given), 200, undefined)
     const [content, status, headers] = given as AnswerParts
     if (content === undefined && status === undefined && headers === undefined) return passOver(exchange)
     return send(exchange, content, status ?? 200, headers)
@@ -39,11 +39,12 @@ export function answer(exchange: Exchange, given: Answer): Disposition | Op<Disp
 }
 
 /**
- * The 500 of a handler that failed. If it had written to the connection already, only closing tells the client that
- * this is not the whole answer.
+ * The 500 of a handler that failed. If it had written to the connection already, or ended it, only closing tells the client
+ * that this is not the whole answer.
  */
 export function fail(exchange: Exchange): Disposition {
-  if (exchange.written > 0) return exchange.finish(500, exchange.written, [null, 'the handler failed'])
+  const { written, writtenStatus, connection: { client } } = exchange
+  if (written > 0 || client.outputEnded) return exchange.finish(writtenStatus, written, [null, 'the handler failed'])
   return exchange.complete(500, put(exchange, `${reasonOf(500)}\n`, 500, textHeaders))
 }
 
@@ -63,20 +64,27 @@ export function refusalText({ status, reason, headers }: Refusal): string {
   return responseHead(status, { ...textHeaders, ...headers }, text.length, { minorVersion: 1, keepAlive: false, idleTimeout: 0 }, dateLine(wallClock())) + text
 }
 
-/** The handler has answered on the connection itself. */
+/** The handler has written its response on the connection itself, or closed it. */
 function passOver(exchange: Exchange): Disposition {
-  const { connection, head, written } = exchange
-  const open = connection.client.isOpen
-  if (written === 0 && open) {
-    connection.logger.warn({ method: head.method, query: head.query }, 'the handler returned nothing and wrote nothing: its client waits')
-  }
-  exchange.keepAlive = open && exchange.mayKeepAlive()
-  return exchange.complete(0, written)
+  const { client } = exchange.connection
+  const { written } = exchange
+  const usable = client.isOpen && !client.outputEnded
+  if (written === 0 && usable) throw new ResponseError(null, 'the handler returned nothing, and wrote nothing on ctx.client')
+  exchange.keepAlive = usable && exchange.mayKeepAlive()
+  return exchange.complete(exchange.writtenStatus, written)
+}
+
+/** What a handler gave that is neither a list nor nothing: a response's content. */
+function contentOf(given: unknown): unknown {
+  if (typeof given !== 'object' || given === null || given instanceof Uint8Array) return given
+  if (!(Symbol.iterator in given) || Symbol.asyncIterator in given) return given
+  throw new ResponseError(null, 'an iterable is content only in a list: [iterable]')
 }
 
 function send(exchange: Exchange, content: unknown, status: number, given: ResponseHeaders | undefined): Disposition | Op<Disposition> {
   const { connection } = exchange
   if (exchange.written > 0) throw new ResponseError(null, 'the handler has written to the connection itself, and returned an answer as well')
+  if (connection.client.outputEnded) throw new ResponseError(null, 'the handler has ended the connection itself, and returned an answer as well')
   const bytes = bytesOf(content)
   if (bytes === null) return stream(exchange, content, status, given)
   const current = given === undefined || bytes.length === 0 ? given : currentHeaders(given, status, bytes)

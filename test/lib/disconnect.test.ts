@@ -137,6 +137,7 @@ t.test('a handler whose cleanup fails: 499, and a line that says so', async (t) 
   const handle: Handler = function* () {
     try {
       yield* lev.sleep(100)
+      return 'not reached'
     } finally {
       cleanUp()
     }

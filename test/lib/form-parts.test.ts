@@ -145,7 +145,7 @@ t.test('the end of the client ends whoever reads', async (t) => {
         *coroutine(_method, _query, _args, _headers, _body, ctx) {
           try {
             const file = yield* ctx.body.parts().next()
-            if (file !== null) yield* file.bytes()
+            return file === null ? 'none' : yield* file.bytes()
           } finally {
             ends.push(kind)
           }
@@ -153,6 +153,7 @@ t.test('the end of the client ends whoever reads', async (t) => {
         async async(_method, _query, _args, _headers, _body, ctx) {
           try {
             for await (const file of ctx.body.parts()) for await (const _piece of file);
+            return 'all'
           } catch (error) {
             ends.push(kind)
             throw error

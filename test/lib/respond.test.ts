@@ -1,8 +1,8 @@
 import t from 'tap'
 import * as lev from '../../lev/index.js'
 import type { Answer, Handler } from '../../lib/index.js'
-import { readResponses, saysClose, valueOf } from '../support/responses.js'
-import { request, serve } from '../support/serving.js'
+import { valueOf } from '../support/responses.js'
+import { eventually, request, serve } from '../support/serving.js'
 
 /** A handler that answers from a table, by path: what is there may break the rules, as users' programs do. */
 function table(answers: Readonly<Record<string, () => unknown>>): Handler {
@@ -111,6 +111,19 @@ t.test('answers that cannot be sent are a 500 and a log line', async (t) => {
     number: () => 42,
     boolean: () => true,
     plainObject: () => ({ a: 1 }),
+    emptyObject: () => ({}),
+    laterObject: async () => await Promise.resolve({ ok: true }),
+    *objectOfCoroutine() {
+      yield* lev.sleep(0)
+      return { ok: true }
+    },
+    date: () => new Date(0),
+    map: () => new Map(),
+    set: () => new Set(['secret']),
+    asyncMap: async () => await Promise.resolve(new Map()),
+    pairs: () => new URLSearchParams(),
+    error: () => new Error('secret'),
+    response: () => new Response('secret'),
     symbol: () => Symbol('secret'),
     contentObject: () => [{ secret: 1 }, 200],
     headersText: () => ['x', 200, 'secret'],
@@ -260,14 +273,16 @@ t.test('an error after something was sent: closed, so that it is no whole answer
 t.test('undefined: the handler has answered on the connection itself', async (t) => {
   const raw = 'HTTP/1.1 203 Mine\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Length: 2\r\n\r\nok'
   const handlers: Record<string, Handler> = {
-    plain: (_method, _query, _args, _headers, _body, ctx) => ctx.client.put(raw),
+    plain: (_method, _query, _args, _headers, _body, ctx) => void ctx.client.put(raw),
     generator: function* (_method, _query, _args, _headers, _body, ctx) {
       yield* ctx.client.write(raw)
       yield* ctx.client.flush()
+      return undefined
     },
     async: async (_method, _query, _args, _headers, _body, ctx) => {
       await Promise.resolve()
       ctx.client.put(raw)
+      return undefined
     },
     tuple: (_method, _query, _args, _headers, _body, ctx) => {
       ctx.client.put(raw)
@@ -285,16 +300,86 @@ t.test('undefined: the handler has answered on the connection itself', async (t)
     t.strictSame(responses.map(({ status }) => status), [203, 203], `${what}: alive, and nothing added`)
     t.equal(client.text, raw + raw)
     t.equal(log.of('warn').length + log.of('error').length, 0)
-    t.strictSame(log.of('access').map(({ size }) => size), [raw.length, raw.length])
+    t.strictSame(log.of('access').map(({ status, size }) => [status, size]), [[203, raw.length], [203, raw.length]])
     client.send(request('GET /3', { Connection: 'close' }))
     t.equal((await client.all()).length, 3, 'closed when the client asked for it')
   }
-  const { connect, log } = await serve(t, {}, (_method, query) => (query === '/' ? undefined : query))
-  const client = await connect(request('GET /') + request('GET /next'))
-  const { responses } = readResponses(Buffer.from((await client.responses(1), client.text), 'latin1'))
-  t.equal(responses[0].body.toString(), '/next', 'nothing was written for the first')
-  t.notOk(saysClose(responses[0]))
-  t.equal(log.of('warn').length, 1, 'which is worth a warning')
+})
+
+t.test('a handler that returns nothing and has written nothing: 500 and a log line, and the connection lives', async (t) => {
+  const handlers: Record<string, () => unknown> = {
+    plain: () => {},
+    *generator() {
+      yield* lev.sleep(0)
+    },
+    async async() {
+      await Promise.resolve()
+    },
+    hints: () => undefined,
+    list: () => [],
+    nothings: () => [undefined, undefined, undefined],
+    asyncNothing: () => Promise.resolve([undefined]),
+  }
+  for (const [what, handle] of Object.entries(handlers)) {
+    const { connect, log } = await serve(t, {}, (_method, query, _args, _headers, _body, ctx) => {
+      if (query === '/fine') return 'fine'
+      if (what === 'hints') ctx.earlyHints({ Link: '</a>' })
+      if (query === '/looked') t.ok(ctx.client.isOpen)
+      return handle() as Answer
+    })
+    const client = await connect(request('GET /nothing') + request('HEAD /looked') + request('GET /fine'))
+    const [first, second, third] = (await client.responses(3, ['GET', 'HEAD'])).filter(({ status }) => status !== 103)
+    t.strictSame([first.status, second.status, third.body.toString()], [500, 500, 'fine'], what)
+    const old = await connect(request('GET /nothing HTTP/1.0'))
+    t.strictSame((await old.all()).map(({ status }) => status), [500])
+    t.strictSame(log.statuses(), [500, 500, 200, 500])
+    t.equal(log.of('error').length, 3)
+    t.match(log.of('error')[0], { method: 'GET', query: '/nothing', err: { message: /returned nothing, and wrote nothing on ctx\.client/ } })
+  }
+})
+
+t.test('the log line of a response written on the connection has its status if that can be seen, else none', async (t) => {
+  const parts = (...written: (string | Buffer)[]): Handler => function* (_method, _query, _args, _headers, _body, ctx) {
+    for (const part of written) {
+      yield* ctx.client.write(part)
+      yield* ctx.client.flush()
+    }
+    return undefined
+  }
+  const end = 'Content-Length: 0\r\n\r\n'
+  const cases: Record<string, [status: number | undefined, handle: Handler]> = {
+    whole: [404, parts(`HTTP/1.1 404 Not Found\r\n${end}`)],
+    bytes: [201, parts(Buffer.from(`HTTP/1.1 201 \r\n${end}`))],
+    'byte by byte': [302, parts(...`HTTP/1.0 302 Found\r\n${end}`)],
+    'no reason': [200, parts(`HTTP/1.1 200\r\n${end}`)],
+    'after interim responses': [503, parts('HTTP/1.1 102 Wait\r\n\r\n', 'HTTP/1.1 103 \r\nLink: <x>\r', '\n\r\nHTTP/1.1 ', `503 Busy\r\n${end}`)],
+    'only an interim one': [undefined, parts('HTTP/1.1 102 Wait\r\n\r\n')],
+    'another protocol': [101, parts('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nwords')],
+    'no response': [undefined, parts('220 mail.test ESMTP\r\n')],
+    'no status': [undefined, parts('HTTP/1.1 999 Odd\r\n\r\n')],
+    'closed, nothing written': [undefined, (_method, _query, _args, _headers, _body, ctx) => void ctx.client.close()],
+    'ended, nothing written': [undefined, function* (_method, _query, _args, _headers, _body, ctx) {
+      yield* ctx.client.end()
+      return undefined
+    }],
+    'fails afterwards': [206, function* (_method, _query, _args, _headers, _body, ctx) {
+      yield* ctx.client.write('HTTP/1.1 206 Half\r\nContent-Length: 2\r\n\r\nx')
+      throw new Error('broken')
+    }],
+    'ends and returns': [undefined, function* (_method, _query, _args, _headers, _body, ctx) {
+      yield* ctx.client.end()
+      return 'too late'
+    }],
+  }
+  for (const [what, [status, handle]] of Object.entries(cases)) {
+    const { connect, log } = await serve(t, {}, handle)
+    const client = await connect(request('GET /', { Connection: 'close' }))
+    await client.over
+    await eventually(() => log.of('access').length > 0, 'the log line')
+    const [line] = log.of('access')
+    t.equal(line.status, status, what)
+    t.equal(log.of('error').length, what === 'fails afterwards' || what === 'ends and returns' ? 1 : 0, what)
+  }
 })
 
 t.test('plain functions, coroutines and async functions answer alike', async (t) => {

@@ -122,8 +122,8 @@ t.test('a handler that switches protocols', async (t) => {
 
 t.test('a handler that closes the connection itself', async (t) => {
   const ways: Record<string, Handler> = {
-    close: (_method, _query, _args, _headers, _body, ctx) => ctx.client.close(),
-    reset: (_method, _query, _args, _headers, _body, ctx) => ctx.client.reset(),
+    close: (_method, _query, _args, _headers, _body, ctx) => void ctx.client.close(),
+    reset: (_method, _query, _args, _headers, _body, ctx) => void ctx.client.reset(),
     answers: (_method, _query, _args, _headers, _body, ctx) => {
       ctx.client.close()
       return 'too late'

@@ -42,3 +42,44 @@ t.test('null and undefined are as good as nothing', async (t) => {
   t.type(server.webSocketCallbacks({ open: null, message: undefined, drain: null }), 'function')
   t.doesNotThrow(() => lev.memory({ seed: null, epoch: undefined, latency: null, segment: null }))
 })
+
+t.test('a handler whose return was forgotten does not compile; one that answers on ctx.client returns undefined', async (t) => {
+  const wrong: server.Handler[] = [
+    // @ts-expect-error nothing is returned
+    () => {
+      'x'
+    },
+    // @ts-expect-error nothing is returned
+    async () => {
+      await Promise.resolve('x')
+    },
+    // @ts-expect-error nothing is returned
+    function* () {
+      yield* lev.sleep(0)
+    },
+    // @ts-expect-error what put returns is nothing
+    (_method, _query, _args, _headers, _body, ctx) => ctx.client.put('x'),
+    // @ts-expect-error one way returns nothing
+    (method) => {
+      if (method === 'GET') return 'x'
+    },
+    // @ts-expect-error an object is no content
+    () => ({ ok: true }),
+    // @ts-expect-error a number is no content
+    async () => 42,
+  ]
+  t.equal(wrong.length, 7)
+  const right: server.Handler[] = [
+    () => undefined,
+    (_method, _query, _args, _headers, _body, ctx) => void ctx.client.put('x'),
+    async () => await Promise.resolve(undefined),
+    function* (_method, _query, _args, _headers, _body, ctx) {
+      yield* ctx.client.write('x')
+      return undefined
+    },
+    () => {
+      throw new Error('x')
+    },
+  ]
+  t.equal(right.length, 5)
+})
