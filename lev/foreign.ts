@@ -11,6 +11,15 @@ export function instanceOf<T>(value: unknown, ...classes: readonly Class<T>[]): 
   }
 }
 
+/** The name of an error; "" for any other value. Never throws. */
+export function nameOf(error: unknown): string {
+  try {
+    return error instanceof Error ? String(error.name) : ''
+  } catch {
+    return ''
+  }
+}
+
 /** The message of an error, or any other value as text. Never throws. */
 export function messageOf(error: unknown): string {
   try {

@@ -1,4 +1,4 @@
-import { scope, wait, type Op } from '../lev/index.js'
+import { scope, type Op } from '../lev/index.js'
 import type { Exchange } from './exchange.js'
 import { takeOver } from './producers.js'
 
@@ -27,20 +27,5 @@ export function* attend<T>(exchange: Exchange, work: Op<T>): Op<T> {
   } finally {
     client.onGone = null
     if (!over) exchange.abort('the server stopped')
-  }
-}
-
-/** Waits for a promise; `drop` gets its value if that comes when nobody waits any more. */
-export function* waitOrDrop<T>(promise: PromiseLike<T>, drop: (value: T) => void): Op<T> {
-  let over = false
-  try {
-    const value = yield* wait(promise)
-    over = true
-    return value
-  } catch (error) {
-    over = true
-    throw error
-  } finally {
-    if (!over) promise.then(drop, () => {})
   }
 }

@@ -26,7 +26,7 @@ export function bodyAtHand({ client }: Connection, { contentLength }: RequestHea
 export function* readBody(exchange: Exchange, limit: number): Op<Buffer | Refusal> {
   const { connection, head } = exchange
   const { client } = connection
-  if (head.contentLength > limit) return bodyTooLarge(limit)
+  if (head.contentLength > limit) return bodyTooLarge(head.contentLength)
   if (head.expectContinue && client.inputStart === client.inputEnd) client.put(CONTINUE)
   if (head.chunked) return yield* readChunked(exchange, limit)
   return bodyAtHand(connection, head) ?? (yield* readSized(connection, head.contentLength))

@@ -133,7 +133,7 @@ export class Decoder implements Pieces {
 
   #counted(bytes: Buffer): Buffer {
     this.#total += bytes.length
-    if (this.#total > this.#limit) throw (this.#failure = bodyError(bodyTooLarge(this.#limit)))
+    if (this.#total > this.#limit) throw (this.#failure = bodyError(bodyTooLarge(this.#limit + 1)))
     return bytes
   }
 

@@ -38,7 +38,7 @@ export type Handler = (
   headers: RequestHeaders,
   body: Buffer | null,
   ctx: Context,
-) => Answer | Op<Answer> | PromiseLike<Answer>
+) => Answer | Op<Answer> | PromiseLike<Answer | Op<Answer>>
 
 /** Whether a handler's result is a coroutine that is to be run. */
 export function isOp(value: unknown): value is Op<Answer> {
@@ -46,12 +46,16 @@ export function isOp(value: unknown): value is Op<Answer> {
 }
 
 /** Whether a handler's result is a promise, or anything else that has a `then`. */
-export function isThenable(value: unknown): value is PromiseLike<Answer> {
+export function isThenable(value: unknown): value is PromiseLike<Answer | Op<Answer>> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
-/** Waits for what a user's function gave, which may be plain, a coroutine or async; gives its value. */
+/**
+ * Waits for what a user's function gave, which may be plain, a coroutine or async, and again where that gives something to wait for;
+ * gives its value.
+ */
 export function* settled(result: unknown): Op<unknown> {
-  if (isOp(result)) return yield* result
-  return isThenable(result) ? yield* wait(result) : result
+  let value = result
+  while (isOp(value) || isThenable(value)) value = isOp(value) ? yield* value : yield* wait(value)
+  return value
 }

@@ -40,7 +40,7 @@ export function* receive(exchange: Exchange): Op<Buffer | OpenBody | Refusal> {
   }
   const { buffered, limit } = chosen
   if (buffered && !decode_body) return yield* readBody(exchange, limit)
-  if (head.contentLength > limit) return bodyTooLarge(limit)
+  if (head.contentLength > limit) return bodyTooLarge(head.contentLength)
   try {
     const coding = decode_body ? bodyCoding(head.fields.get('content-encoding')) : null
     if (coding === undefined) return unsupportedCoding

@@ -1,6 +1,6 @@
-import { CancelledError, ClosedError, now, TimeoutError, type Op } from '../lev/index.js'
-import { instanceOf } from '../lev/foreign.js'
-import { attend, waitOrDrop } from './attend.js'
+import { CancelledError, ClosedError, now, TimeoutError, wait, type Op } from '../lev/index.js'
+import { instanceOf, nameOf } from '../lev/foreign.js'
+import { attend } from './attend.js'
 import type { Connection } from './connection.js'
 import { BodyError } from './errors.js'
 import { Context } from './context.js'
@@ -112,14 +112,37 @@ function sendFailed(error: Error): Disposition {
 /** Has the handler answer: at once, or, when something has to be waited for, as an operation. */
 function respond(exchange: Exchange, body: Buffer | RequestBody | null): Disposition | Op<Disposition> {
   const result = callHandler(exchange, body)
-  if (isOp(result)) return respondLater(exchange, attend(exchange, result))
-  if (isThenable(result)) return respondLater(exchange, attend(exchange, waitOrDrop(heeded(result), discard)))
+  if (isOp(result) || isThenable(result)) return respondLater(exchange, result)
   return conclude(exchange, result)
 }
 
-function* respondLater(exchange: Exchange, answering: Op<Answer>): Op<Disposition> {
-  const sent = conclude(exchange, yield* answering)
+/** Waits for what a handler gave, and again where that is something to wait for: an async function may return a coroutine. */
+function* respondLater(exchange: Exchange, result: Op<Answer> | PromiseLike<Answer | Op<Answer>>): Op<Disposition> {
+  let given: Answer | typeof result = result
+  while (isOp(given) || isThenable(given)) given = yield* attend(exchange, isOp(given) ? given : arriving(exchange, heeded(given)))
+  const sent = conclude(exchange, given)
   return 'next' in sent ? yield* sent : sent
+}
+
+/** Waits for a promise, which goes on by itself when nobody waits any more: then its content is closed, and its failure logged. */
+function* arriving<T>(exchange: Exchange, promise: Promise<T>): Op<T> {
+  let over = false
+  try {
+    const given = yield* wait(promise)
+    over = true
+    return given
+  } catch (error) {
+    over = true
+    throw error
+  } finally {
+    if (!over) promise.then(discard, (error: unknown) => logLate(exchange, error))
+  }
+}
+
+/** Logs what a handler throws after its client has left, unless that is the news of it. */
+function logLate({ connection, head }: Exchange, error: unknown): void {
+  if (instanceOf<Error>(error, ClosedError, CancelledError, BodyError) || nameOf(error) === 'AbortError') return
+  connection.logger.error({ err: error, method: head.method, query: head.query }, 'the handler failed after its request was over')
 }
 
 function conclude(exchange: Exchange, given: Answer): Disposition | Op<Disposition> {

@@ -212,7 +212,7 @@ export class ChunkedReader {
     if (this.#digits === 0) return this.#refuse(refusals.chunkSize, i)
     if (byte !== CR && byte !== SEMICOLON && byte !== SP && byte !== HTAB) return this.#refuse(refusals.chunkSize, i)
     this.received += this.#size
-    if (this.received > this.#maxBody) return this.#refuse(bodyTooLarge(this.#maxBody), i)
+    if (this.received > this.#maxBody) return this.#refuse(bodyTooLarge(this.received), i)
     this.#state = byte === CR ? SIZE_END : BEFORE_EXTENSION
     return byte === CR ? i + 1 : i
   }

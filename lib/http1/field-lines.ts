@@ -159,8 +159,8 @@ export class FieldLines {
     this.#state = state
     this.#at = i - base
     this.#line = line - base
-    if (state <= CONTENT && i - line > lineLimit) return this.#refuse(lineTooLong(lineLimit))
-    if (i - base >= sizeLimit) return this.#refuse(headTooLarge(sizeLimit))
+    if (state <= CONTENT && i - line > lineLimit) return this.#refuse(lineTooLong(lineLimit + 1))
+    if (i - base >= sizeLimit) return this.#refuse(headTooLarge(sizeLimit + 1))
     return NEED_MORE
   }
 
@@ -200,7 +200,7 @@ export class FieldLines {
   }
 
   #nameFault(byte: number, first: boolean): Refusal {
-    if (byte === COLON) return first ? refusals.emptyName : tooManyFields(this.#limits.countLimit)
+    if (byte === COLON) return first ? refusals.emptyName : tooManyFields(this.#limits.countLimit + 1)
     if (byte === LF) return refusals.bareLf
     if (byte === SP || byte === HTAB) return first ? refusals.folded : refusals.spaceBeforeColon
     return byte === CR ? refusals.noColon : refusals.nameByte

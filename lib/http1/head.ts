@@ -165,9 +165,9 @@ export class HeadReader {
 
     this.#at = i - start
     if (this.#state >= METHOD && this.#state < LINE_END && i - line > lineLimit) {
-      return this.#refuse(requestLineTooLong(lineLimit))
+      return this.#refuse(requestLineTooLong(lineLimit + 1))
     }
-    return i - start >= sizeLimit ? this.#refuse(headTooLarge(sizeLimit)) : NEED_MORE
+    return i - start >= sizeLimit ? this.#refuse(headTooLarge(sizeLimit + 1)) : NEED_MORE
   }
 
   #skipBlankLines(buf: Buffer, start: number, from: number, stop: number): number {

@@ -59,27 +59,29 @@ export const refusals = {
   trailer: refusal(400, 'field not allowed in a trailer'),
 } as const
 
-/** A field line is longer than `limit` bytes (without its CRLF). */
-export function lineTooLong(limit: number): Refusal {
-  return refusal(431, `header line limit violation: ${limit}`)
+// What came is told, as far as it was read: reading ends with the first byte or field line that is too many.
+
+/** A field line has `bytes` bytes (without its CRLF), or more. */
+export function lineTooLong(bytes: number): Refusal {
+  return refusal(431, `header line limit violation: ${bytes}`)
 }
 
-/** The request line is longer than `limit` bytes: the same phrase, since it is the same limit, but 414. */
-export function requestLineTooLong(limit: number): Refusal {
-  return refusal(414, `header line limit violation: ${limit}`)
+/** The request line has `bytes` bytes, or more: the same phrase, since it is the same limit, but 414. */
+export function requestLineTooLong(bytes: number): Refusal {
+  return refusal(414, `header line limit violation: ${bytes}`)
 }
 
-/** More than `limit` field lines. */
-export function tooManyFields(limit: number): Refusal {
-  return refusal(431, `header count limit violation: ${limit}`)
+/** There are `count` field lines, or more. */
+export function tooManyFields(count: number): Refusal {
+  return refusal(431, `header count limit violation: ${count}`)
 }
 
-/** A head, or a trailer section, of more than `limit` bytes. */
-export function headTooLarge(limit: number): Refusal {
-  return refusal(431, `header size limit violation: ${limit}`)
+/** A head, or a trailer section, has `bytes` bytes, or more. */
+export function headTooLarge(bytes: number): Refusal {
+  return refusal(431, `header size limit violation: ${bytes}`)
 }
 
-/** A body of more than `limit` bytes. */
-export function bodyTooLarge(limit: number): Refusal {
-  return refusal(413, `max_body_size limit violation: ${limit}`)
+/** A body has `bytes` bytes, or more. */
+export function bodyTooLarge(bytes: number): Refusal {
+  return refusal(413, `max_body_size limit violation: ${bytes}`)
 }

@@ -17,7 +17,7 @@ t.test('max_body_size may be a function, asked for each request that has a body'
       return `${response.status} ${response.body}`
     }
     const chunked = { 'Transfer-Encoding': 'chunked' }
-    const refused = '413 Content Too Large: max_body_size limit violation: 3\n'
+    const refused = '413 Content Too Large: max_body_size limit violation: 4\n'
     t.equal(await send('POST /', '123'), '200 3')
     t.equal(await send('POST /', '1234'), refused)
     t.equal(await send('POST /', '3\r\n123\r\n0\r\n\r\n', chunked), '200 3')
@@ -30,7 +30,7 @@ t.test('max_body_size may be a function, asked for each request that has a body'
       const packed = (text: string): string => gzipSync(text).toString('latin1')
       t.equal(await send('PUT /large', packed('x'.repeat(100_000)), { 'Content-Encoding': 'gzip' }), '200 100000')
       t.equal(await send('POST /', packed('x'.repeat(41)), { 'Content-Encoding': 'gzip', 'X-Limit': '40' }),
-        '413 Content Too Large: max_body_size limit violation: 40\n')
+        '413 Content Too Large: max_body_size limit violation: 41\n')
     }
     t.strictSame(log.of('error'), [])
   }

@@ -1,8 +1,9 @@
+import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import * as lev from '../../lev/index.js'
 import type { Op } from '../../lev/index.js'
 import type { Answer, Context, Handler } from '../../lib/index.js'
-import { gate, request } from '../support/serving.js'
+import { eventually, gate, request } from '../support/serving.js'
 import { virtually, type VirtualClient, type World } from '../support/virtual.js'
 
 /** The ways for a client to go away. */
@@ -80,7 +81,7 @@ for (const [what, leave] of Object.entries(leavings)) {
       events.push('began')
       await new Promise<void>((resolve) => ctx.signal.addEventListener('abort', () => resolve()))
       events.push(`aborted: ${String(ctx.signal.reason)}`)
-      throw new Error('nobody is told of this')
+      throw new Error('cleanup went wrong')
     }
     await virtually({}, handle, function* ({ connect, log }: World) {
       const client = yield* connect(request('GET /'))
@@ -91,8 +92,37 @@ for (const [what, leave] of Object.entries(leavings)) {
       yield* lev.wait(new Promise<void>((resolve) => setImmediate(resolve)))
       t.match(events, ['began', /^aborted: AbortError: client gone/])
       t.strictSame(log.statuses(), [499])
-      t.equal(log.of('error').length, 0, 'what it throws afterwards is nobody\'s')
+      t.equal(log.of('error').length, 1, 'what it throws afterwards is logged')
+      t.match(log.of('error')[0], { method: 'GET', query: '/', err: { message: 'cleanup went wrong' } })
     })
+  })
+
+  t.test(`${what} while an async handler waits, which rejects with the news of that: no line`, async (t) => {
+    const news: Record<string, (ctx: Context) => Promise<unknown>> = {
+      'the signal\'s reason': async ({ signal }) => await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))),
+      'a timer of node': async ({ signal }) => await setTimeout(1e6, null, { signal }),
+      'the body': async ({ body }) => await body.text(),
+    }
+    for (const [name, wait] of Object.entries(news)) {
+      let over = false
+      const handle: Handler = async (_method, _query, _args, _headers, _body, ctx) => {
+        try {
+          await wait(ctx)
+          return 'not reached'
+        } finally {
+          over = true
+        }
+      }
+      await virtually({ buffer_body: false }, handle, function* ({ connect, log }: World) {
+        const client = yield* connect(request('POST /', { 'Content-Length': '5' }))
+        yield* lev.sleep(0.5)
+        yield* leave(client)
+        yield* lev.sleep(1)
+        yield* lev.wait(eventually(() => over, 'the handler is over'))
+        yield* lev.wait(new Promise<void>((resolve) => setImmediate(resolve)))
+        t.equal(log.of('error').length, 0, name)
+      })
+    }
   })
 
   t.test(`${what} while a handler is in scopes, timeouts and shields of its own`, async (t) => {

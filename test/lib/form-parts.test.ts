@@ -217,5 +217,5 @@ t.test('limits of the body hold for its parts', async (t) => {
   })
   const chunked = { ...type, 'Transfer-Encoding': 'chunked' }
   const { body } = await ask(request('POST /', chunked, `a\r\n${'x'.repeat(10)}\r\nff\r\n`))
-  t.equal(body.toString(), 'max_body_size limit violation: 100')
+  t.equal(body.toString(), 'max_body_size limit violation: 265')
 })

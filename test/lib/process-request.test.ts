@@ -131,23 +131,24 @@ t.test('timeouts', async (t) => {
 t.test('limits', async (t) => {
   const line = 'x'.repeat(100)
   await err(
-    t, 'header line limit violation: 100', 414, { request_line_limit: 100 }, `GET /${line} HTTP/1.1\r\nHost: t\r\n\r\n`,
+    t, 'header line limit violation: 101', 414, { request_line_limit: 100 }, `GET /${line} HTTP/1.1\r\nHost: t\r\n\r\n`,
   )
-  await err(t, 'header line limit violation: 100', 414, { request_line_limit: 100 }, `GET /${line}`)
-  await err(t, 'header line limit violation: 100', 431, { request_line_limit: 100 },
+  await err(t, 'header line limit violation: 101', 414, { request_line_limit: 100 }, `GET /${line}`)
+  await err(t, 'header line limit violation: 101', 431, { request_line_limit: 100 },
     `GET / HTTP/1.1\r\nHost: t\r\nX: ${line}\r\n\r\n`)
-  await err(t, 'header line limit violation: 100', 431, { request_line_limit: 100 }, `GET / HTTP/1.1\r\n${line}y`)
-  await err(t, 'max_body_size limit violation: 10', 413, { max_body_size: 10 }, request('POST /', {}, '12345678901'))
-  await err(t, 'max_body_size limit violation: 10', 413, { max_body_size: 10 },
+  await err(t, 'header line limit violation: 101', 431, { request_line_limit: 100 }, `GET / HTTP/1.1\r\n${line}y`)
+  await err(t, 'max_body_size limit violation: 11', 413, { max_body_size: 10 }, request('POST /', {}, '12345678901'))
+  await err(t, 'max_body_size limit violation: 11', 413, { max_body_size: 10 },
     'POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n')
-  await err(t, 'max_body_size limit violation: 0', 413, { max_body_size: 0 }, request('POST /', {}, '1'))
-  await err(t, 'header count limit violation: 2', 431, { header_count_limit: 2 },
+  await err(t, 'max_body_size limit violation: 5000', 413, { max_body_size: 10 }, 'POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 5000\r\n\r\n')
+  await err(t, 'max_body_size limit violation: 1', 413, { max_body_size: 0 }, request('POST /', {}, '1'))
+  await err(t, 'header count limit violation: 3', 431, { header_count_limit: 2 },
     'GET / HTTP/1.1\r\nHost: t\r\nA: 1\r\nB: 2\r\n\r\n')
-  await err(t, 'header size limit violation: 64', 431, { header_size_limit: 64 },
+  await err(t, 'header size limit violation: 65', 431, { header_size_limit: 64 },
     `GET / HTTP/1.1\r\nHost: t\r\nA: ${line.slice(0, 40)}\r\n\r\n`)
   const exactly = await outcome({ max_body_size: 10, request_line_limit: 16, header_count_limit: 2 }, hello,
     request('POST /', { Host: 'a' }, '1234567890'))
-  t.strictSame(exactly.disposition, [null, 'header line limit violation: 16'], 'Content-Length: 10 has 18 bytes')
+  t.strictSame(exactly.disposition, [null, 'header line limit violation: 17'], 'Content-Length: 10 has 18 bytes')
   const fits = await outcome({ max_body_size: 10, request_line_limit: 18, header_count_limit: 2 }, hello,
     request('POST /', { Host: 'a' }, '1234567890'))
   t.strictSame(fits.disposition, ['keep-alive', null], 'a limit is the last value that is allowed')

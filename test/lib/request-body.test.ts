@@ -74,7 +74,7 @@ t.test('limits and timeouts: max_body_size, request_body_timeout, min_transfer_r
     const large = yield* connect(request('POST /', { 'Content-Length': '1001' }))
     t.equal((yield* large.responses(1))[0].status, 413)
     const chunked = yield* connect(request('POST /', { 'Transfer-Encoding': 'chunked' }) + '3e9\r\n')
-    t.match((yield* chunked.responses(1))[0], { status: 413, body: Buffer.from('Content Too Large: max_body_size limit violation: 1000\n') })
+    t.match((yield* chunked.responses(1))[0], { status: 413, body: Buffer.from('Content Too Large: max_body_size limit violation: 1001\n') })
     const began = lev.now()
     const slow = yield* connect(request('POST /', { 'Content-Length': '1000' }))
     const drip = lev.spawn(function* () {

@@ -194,6 +194,10 @@ t.test('a handler that fails: 500, logged with its stack, and the server lives',
       yield* lev.sleep(0)
       throw new Error('secret of generator')
     },
+    asyncGenerator: async () => (function* () {
+      yield* lev.sleep(0)
+      throw new Error('secret of a coroutine that a promise gave')
+    })(),
     nested: function* () {
       yield* lev.scope(function* (scope) {
         scope.spawn(function* () {
@@ -396,6 +400,16 @@ t.test('plain functions, coroutines and async functions answer alike', async (t)
     })(),
     () => Promise.resolve(body),
     () => ({ then: (resolve: (value: Answer) => void) => resolve(body) }) as PromiseLike<Answer>,
+    async () => (function* () {
+      yield* lev.sleep(0.001)
+      return body
+    })(),
+    async () => await Promise.resolve((function* () { return body })()),
+    // A coroutine may hand over to a promise, too, though its type does not say so.
+    function* () {
+      yield* lev.sleep(0.001)
+      return Promise.resolve(body) as unknown as Answer
+    },
   ]
   for (const handle of handlers) {
     const { ask } = await serve(t, {}, handle)

@@ -287,9 +287,9 @@ t.test('answers that cannot be read', (t) => virtual(function* () {
     ['SSH-2.0-OpenSSH_9.2\r\n', /malformed status line/],
     ['HTTP/1.1 101 x\nUpgrade: websocket\r\n', /bare LF/],
     ['HTTP/2.0 101 x\r\n\r\n', /unsupported HTTP version/],
-    [`HTTP/1.1 101 ${'x'.repeat(9000)}`, /header line limit violation: 8192/],
-    [`HTTP/1.1 101 x\r\n${'a: b\r\n'.repeat(101)}`, /header count limit violation: 100/],
-    [`HTTP/1.1 101 x\r\n${`a: ${'x'.repeat(8000)}\r\n`.repeat(9)}`, /header size limit violation: 65536/],
+    [`HTTP/1.1 101 ${'x'.repeat(9000)}`, /header line limit violation: 8193/],
+    [`HTTP/1.1 101 x\r\n${'a: b\r\n'.repeat(101)}`, /header count limit violation: 101/],
+    [`HTTP/1.1 101 x\r\n${`a: ${'x'.repeat(8000)}\r\n`.repeat(9)}`, /header size limit violation: 65537/],
   ]
   for (const [answer, message] of cases) {
     t.match(yield* answeredBy(() => answer), { open: 0, error: { code: 'LEVERET_REQUEST', message } }, answer.slice(0, 40))

@@ -214,17 +214,17 @@ t.test('limits, to the byte', async (t) => {
   const sized = bare + ('a: ' + 'x'.repeat(35) + '\r\n').repeat(3) + '\r\n'
 
   t.ok(readHead(requestLine(40), within).next > 0)
-  t.same(readHead(requestLine(41), within).refusal, { status: 414, reason: 'header line limit violation: 40' })
+  t.same(readHead(requestLine(41), within).refusal, { status: 414, reason: 'header line limit violation: 41' })
   t.equal(readHead('GET /' + 'x'.repeat(35), within).next, NEED_MORE)
   t.equal(readHead('GET /' + 'x'.repeat(36), within).refusal?.status, 414, 'before the line is whole')
   t.ok(readHead(fieldLine(40), within).next > 0)
-  t.same(readHead(fieldLine(41), within).refusal, { status: 431, reason: 'header line limit violation: 40' })
+  t.same(readHead(fieldLine(41), within).refusal, { status: 431, reason: 'header line limit violation: 41' })
   t.equal(readHead(bare + 'n'.repeat(41), within).refusal?.status, 431, 'a name')
   t.equal(readHead(bare + 'a:' + ' '.repeat(39), within).refusal?.status, 431, 'whitespace')
   t.ok(readHead(lines(3), within).next > 0)
-  t.same(readHead(lines(4), within).refusal, { status: 431, reason: 'header count limit violation: 3' })
+  t.same(readHead(lines(4), within).refusal, { status: 431, reason: 'header count limit violation: 4' })
   t.equal(readHead(sized, { ...within, sizeLimit: 138 }).next, 138)
-  const tooLarge = { status: 431, reason: 'header size limit violation: 137' }
+  const tooLarge = { status: 431, reason: 'header size limit violation: 138' }
   t.same(readHead(sized, { ...within, sizeLimit: 137 }).refusal, tooLarge)
   t.equal(readHead('GET / HTT', { ...within, sizeLimit: 9 }).refusal?.status, 431)
   t.equal(readHead('\r\n\r\n\r\n', { ...within, sizeLimit: 5 }).refusal?.status, 431)

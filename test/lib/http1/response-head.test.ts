@@ -77,12 +77,12 @@ t.test('heads that are not', async (t) => {
 
 t.test('limits hold on the byte that breaks them', async (t) => {
   const within: HeadLimits = { lineLimit: 20, countLimit: 2, sizeLimit: 60 }
-  t.equal(read('HTTP/1.1 200 12345678', within).reason, 'header line limit violation: 20')
+  t.equal(read('HTTP/1.1 200 12345678', within).reason, 'header line limit violation: 21')
   t.equal(read('HTTP/1.1 200 1234567\r\n\r\n', within).next, 24)
-  t.equal(read('HTTP/1.1 200 \r\na: b\r\nc: d\r\ne:', within).reason, 'header count limit violation: 2')
+  t.equal(read('HTTP/1.1 200 \r\na: b\r\nc: d\r\ne:', within).reason, 'header count limit violation: 3')
   t.equal(read(`HTTP/1.1 200 \r\na: ${'x'.repeat(16)}\r\nc: ${'x'.repeat(16)}\r\n\r\n`, within).next, 59)
-  t.equal(read(`HTTP/1.1 200 1\r\na: ${'x'.repeat(17)}\r\nc: ${'x'.repeat(17)}\r\n`, within).reason, 'header size limit violation: 60')
-  t.equal(read('HTTP/1.1 200 1234567', { ...within, sizeLimit: 15 }).reason, 'header size limit violation: 15')
+  t.equal(read(`HTTP/1.1 200 1\r\na: ${'x'.repeat(17)}\r\nc: ${'x'.repeat(17)}\r\n`, within).reason, 'header size limit violation: 61')
+  t.equal(read('HTTP/1.1 200 1234567', { ...within, sizeLimit: 15 }).reason, 'header size limit violation: 16')
 })
 
 const heads = [
