@@ -1,6 +1,7 @@
 import { ClosedError, now, TimeoutError, type Op, type Stream } from '../lev/index.js'
 import type { Settings } from './config.js'
 import { BodyError, StateError } from './errors.js'
+import { BodyBuffer } from './http1/body-buffer.js'
 import { ChunkedReader, DATA, DONE, NEED_MORE } from './http1/chunked.js'
 import type { HeadLimits } from './http1/field-lines.js'
 import type { FieldBlock } from './http1/headers.js'
@@ -29,6 +30,20 @@ export interface Recipient extends InterimAnswers {
 export interface Pieces {
   /** The next piece, never an empty one; null at the end. @throws BodyError */
   next(): Op<Buffer | null>
+}
+
+/** All that is left of the pieces in one: the piece itself if there is but one. */
+export function* readAll(next: () => Op<Buffer | null>): Op<Buffer> {
+  const first = (yield* next()) ?? Buffer.alloc(0)
+  let all: BodyBuffer | null = null
+  for (let piece = yield* next(); piece !== null; piece = yield* next()) {
+    if (all === null) {
+      all = new BodyBuffer()
+      all.append(first, 0, first.length)
+    }
+    all.append(piece, 0, piece.length)
+  }
+  return all === null ? first : all.take()
 }
 
 /** The connection that content comes on. */

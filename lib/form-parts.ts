@@ -1,75 +1,89 @@
-import { createRequire } from 'node:module'
-import type { Busboy, BusboyFileStream } from '@fastify/busboy'
-import { waitForWork, type Op } from '../lev/index.js'
-import type { Pieces } from './body-source.js'
+import type { Op } from '../lev/index.js'
+import { readAll, type Pieces } from './body-source.js'
+import { decodeText } from './body-text.js'
 import { BodyError, StateError } from './errors.js'
+import { formDisposition } from './http1/disposition.js'
+import type { FieldBlock, RequestHeaders } from './http1/headers.js'
+import { CONTENT, FORM_END, malformedForm, MultipartReader, PART, PART_END } from './http1/multipart.js'
+import { mediaTypeOf, type MediaType } from './http1/parameters.js'
+import { NEED_MORE, type Refusal } from './http1/refusal.js'
 
-/** Parts of one form, and bytes of a part's name. */
-export const partLimit = 1000
+/** Bytes of a part's name. */
 const nameLimit = 1024
 
-const malformed = 'malformed form'
-
-/** Turns in which the parser, which works in ticks of its own, may show no sign of life. */
-const patience = 10
+/** What RFC 7578 section 4.4 has for a part without a Content-Type. */
+const defaultType = 'text/plain'
 
 /** Has an operation run by code that is no coroutine. */
 export type Ask = <T>(operation: () => Op<T>) => Promise<T>
 
 /** How the parts are read. */
 export interface PartsOptions {
-  /** Bytes of one part that is no file: such parts are read into memory. */
+  /** Bytes of one part that is no file. */
   readonly fieldLimit: number
   readonly ask: Ask
-}
-
-/** What a part is besides its content. */
-interface PartFacts {
-  readonly name: string
-  readonly filename: string | null
-  readonly type: string
 }
 
 /** One part of a multipart form: a field or a file. It can be read until the next part is asked for. */
 export class FormPart implements AsyncIterable<Buffer> {
   /** The form field's name. */
   readonly name: string
-  /** Null: no file. As the client gave it, the last part of it if it was a path; never use it as a path. "" if none was given. */
+  /**
+   * Null: no file. As the client gave it, the last part of it if it was a path with slashes; never use it as a path. "" for a file
+   * without one: what has no filename is a file if its type is neither text nor JSON.
+   */
   readonly filename: string | null
-  /** Media type, as the client gave it. */
+  /** Media type, as the client gave it, without parameters. */
   readonly type: string
-  readonly #read: () => Op<Buffer | null>
+  readonly #fields: FieldBlock
+  readonly #mediaType: MediaType
+  readonly #read: (part: FormPart) => Op<Buffer | null>
   readonly #ask: Ask
 
-  /** @internal */
-  constructor({ name, filename, type }: PartFacts, read: () => Op<Buffer | null>, ask: Ask) {
+  /** @internal @throws BodyError 400 for header fields that are none of a form's part */
+  constructor(fields: FieldBlock, read: (part: FormPart) => Op<Buffer | null>, ask: Ask) {
+    const disposition = formDisposition(utf8(fields.get('content-disposition')) ?? '')
+    if (disposition === null) throw failure(malformedForm)
+    const { name, filename } = disposition
+    if (Buffer.byteLength(name) > nameLimit) throw new BodyError(413, `form field name limit violation: ${nameLimit}`)
+    const contentType = fields.get('content-type') ?? defaultType
+    this.#mediaType = mediaTypeOf(contentType)
     this.name = name
-    this.filename = filename
-    this.type = type
+    this.filename = filename ?? (isText(this.#mediaType) ? null : '')
+    this.type = contentType.split(';', 1)[0].trim()
+    this.#fields = fields
     this.#read = read
     this.#ask = ask
   }
 
+  /** Its header fields by lower-case name. The object has no prototype. */
+  get headers(): RequestHeaders {
+    const headers = this.#fields.toObject()
+    for (const [name, value] of Object.entries(headers)) headers[name] = utf8(value) ?? ''
+    return headers
+  }
+
   /** The next piece of its content; null at the end. @throws BodyError; StateError once the next part was asked for */
   read(): Op<Buffer | null> {
-    return this.#read()
+    return this.#read(this)
   }
 
   /** All of its content that was not read yet. @throws as `read` */
-  *bytes(): Op<Buffer> {
-    const pieces: Buffer[] = []
-    for (let piece = yield* this.#read(); piece !== null; piece = yield* this.#read()) pieces.push(piece)
-    return Buffer.concat(pieces)
+  bytes(): Op<Buffer> {
+    return readAll(() => this.#read(this))
   }
 
-  /** The same, as UTF-8. @throws as `read` */
+  /**
+   * The same, as text in the charset that its Content-Type names, UTF-8 when it names none.
+   * @throws as `read`; BodyError 415 for an unknown charset, 400 for bytes that are no text in it
+   */
   *text(): Op<string> {
-    return (yield* this.bytes()).toString()
+    return decodeText(yield* this.bytes(), this.#mediaType.parameters.get('charset'))
   }
 
   /** For async code; in a coroutine, `read` is simpler. @throws as `read` */
   [Symbol.asyncIterator](): AsyncIterator<Buffer, undefined> {
-    return iterator(this.#ask, this.#read)
+    return iterator(this.#ask, () => this.#read(this))
   }
 }
 
@@ -77,38 +91,21 @@ export class FormPart implements AsyncIterable<Buffer> {
 export class FormParts implements AsyncIterable<FormPart> {
   readonly #pieces: Pieces
   readonly #ask: Ask
-  readonly #busboy: InstanceType<typeof Busboy>
-  readonly #found: { readonly part: FormPart; readonly file: BusboyFileStream | null }[] = []
-  /** The part that was given last, and its content if it is a file. */
+  readonly #fieldLimit: number
+  readonly #reader: MultipartReader
+  /** The part that was given last. */
   #current: FormPart | null = null
-  #file: BusboyFileStream | null = null
-  #failure: BodyError | null = null
-  /** Whether the parser is at work on a piece, or stopped by a file that nobody reads. */
-  #busy = false
-  #ending = false
-  #finished = false
-  #idle = 0
+  /** Whether all of it has come, and how much more of it may. */
+  #whole = false
+  #left = 0
+  #failure: unknown = null
 
-  /** @internal @throws BodyError 400 for a form that says not where its parts end */
-  constructor(contentType: string, pieces: Pieces, { fieldLimit, ask }: PartsOptions) {
+  /** @internal */
+  constructor(boundary: string | undefined, pieces: Pieces, { fieldLimit, ask }: PartsOptions) {
     this.#pieces = pieces
     this.#ask = ask
-    const busboy = this.#busboy = open(contentType, fieldLimit)
-    busboy.on('partsLimit', () => this.#fail(413, `form parts limit violation: ${partLimit}`))
-    busboy.on('field', (name: string | undefined, value, nameCut, valueCut, _encoding, type) => {
-      if (nameCut || nameTooLong(name)) this.#fail(413, `form field name limit violation: ${nameLimit}`)
-      else if (valueCut) this.#fail(413, `form field limit violation: ${fieldLimit}`)
-      else if (name === undefined) this.#fail(400, malformed)
-      else this.#add({ name, filename: null, type }, null, value)
-    })
-    busboy.on('file', (name: string | undefined, stream, filename: string | undefined, _encoding, type) => {
-      // Its listener comes first: a damaged form must not end the process.
-      stream.on('error', () => this.#fail(400, malformed))
-      if (nameTooLong(name)) return this.#fail(413, `form field name limit violation: ${nameLimit}`)
-      this.#add({ name: name ?? '', filename: filename ?? '', type }, stream, '')
-    })
-    busboy.on('error', () => this.#fail(400, malformed))
-    busboy.on('finish', () => (this.#finished = true))
+    this.#fieldLimit = fieldLimit
+    this.#reader = new MultipartReader(boundary)
   }
 
   /**
@@ -117,19 +114,9 @@ export class FormParts implements AsyncIterable<FormPart> {
    */
   *next(): Op<FormPart | null> {
     this.#current = null
-    if (this.#file !== null) while ((yield* this.#content(this.#file)) !== null);
-    this.#file = null
-    for (;;) {
-      if (this.#failure !== null) throw this.#failure
-      const found = this.#found.shift()
-      if (found !== undefined) {
-        this.#idle = 0
-        this.#file = found.file
-        return (this.#current = found.part)
-      }
-      if (this.#finished) return null
-      yield* this.#parse()
-    }
+    let event = yield* this.#step()
+    while (event === CONTENT || event === PART_END) event = yield* this.#step()
+    return this.#current
   }
 
   /** For async code; in a coroutine, `next` is simpler. @throws as `next` */
@@ -137,79 +124,63 @@ export class FormParts implements AsyncIterable<FormPart> {
     return iterator(this.#ask, () => this.next())
   }
 
-  #add(facts: PartFacts, file: BusboyFileStream | null, text: string): void {
-    let rest = file === null ? Buffer.from(text) : null
-    const read = function* (this: FormParts): Op<Buffer | null> {
-      if (this.#current !== part) throw new StateError('the part is over: the next one was asked for')
-      if (file !== null) return yield* this.#content(file)
-      const piece = rest
-      rest = null
-      return piece
-    }
-    const part = new FormPart(facts, () => read.call(this), this.#ask)
-    this.#found.push({ part, file })
+  *#read(part: FormPart): Op<Buffer | null> {
+    if (this.#current !== part) throw new StateError('the part is over: the next one was asked for')
+    if (this.#whole) return null
+    return (yield* this.#step()) === CONTENT ? this.#reader.data : null
   }
 
-  *#content(file: BusboyFileStream): Op<Buffer | null> {
-    for (;;) {
-      if (this.#failure !== null) throw this.#failure
-      const piece = file.read() as Buffer | null
-      if (piece !== null) {
-        this.#idle = 0
-        return piece
-      }
-      yield* ticks()
-      if (file.readableEnded) return null
-      yield* this.#parse()
+  /** The reader's next event. What fails once fails for ever. */
+  *#step(): Op<number> {
+    if (this.#failure !== null) throw this.#failure
+    try {
+      let event = this.#reader.next()
+      for (; event === NEED_MORE; event = this.#reader.next()) yield* this.#feed()
+      this.#note(event)
+      if (event === FORM_END) yield* this.#dropRest()
+      return event
+    } catch (error) {
+      this.#failure = error
+      throw error
     }
   }
 
-  /** Has the parser go on, with the next piece of the body when it is done with the one before. */
-  *#parse(): Op<void> {
-    if (!this.#busy && !this.#ending) {
-      const piece = yield* this.#pieces.next()
-      this.#idle = 0
-      if (piece === null) {
-        this.#ending = true
-        this.#busboy.end()
-      } else {
-        this.#busy = true
-        this.#busboy.write(piece, () => (this.#busy = false))
-      }
+  *#feed(): Op<void> {
+    const piece = yield* this.#pieces.next()
+    if (piece === null) throw failure(malformedForm)
+    this.#reader.push(piece)
+  }
+
+  #note(event: number): void {
+    const { fields, data, refusal } = this.#reader
+    if (refusal !== null) throw failure(refusal)
+    if (event === PART) {
+      this.#current = new FormPart(fields, (part) => this.#read(part), this.#ask)
+      this.#left = this.#current.filename === null ? this.#fieldLimit : Infinity
+    } else if (event === CONTENT) {
+      this.#left -= data.length
+      if (this.#left < 0) throw new BodyError(413, `form field limit violation: ${this.#fieldLimit}`)
     }
-    yield* ticks()
-    if (++this.#idle > patience) this.#fail(400, malformed)
+    this.#whole = event === PART_END
   }
 
-  #fail(status: number, reason: string): void {
-    this.#failure ??= new BodyError(status, reason)
-  }
-}
-
-/** Waits until the parser and its streams have done what they put off for later ticks, such as telling of an end. */
-function* ticks(): Op<void> {
-  yield* waitForWork(new Promise<void>((resolve) => process.nextTick(resolve)))
-}
-
-/** @fastify/busboy, for those who need it: it holds 0.4 MB. */
-const load = createRequire(import.meta.url)
-
-function open(contentType: string, fieldSize: number): InstanceType<typeof Busboy> {
-  const { Busboy: Parser } = load('@fastify/busboy') as { readonly Busboy: typeof Busboy }
-  try {
-    return new Parser({
-      headers: { 'content-type': contentType },
-      limits: { parts: partLimit, fieldNameSize: nameLimit, fieldSize, fields: Infinity, headerPairs: 100 },
-    })
-  } catch {
-    // No boundary, most of all.
-    throw new BodyError(400, malformed)
+  /** What stands behind the form means nothing. */
+  *#dropRest(): Op<void> {
+    while ((yield* this.#pieces.next()) !== null);
   }
 }
 
-/** The parser itself does not look at it in multipart forms. */
-function nameTooLong(name: string | undefined): boolean {
-  return name !== undefined && Buffer.byteLength(name) > nameLimit
+function isText({ type }: MediaType): boolean {
+  return type.startsWith('text/') || type === 'application/json' || type.endsWith('+json')
+}
+
+/** Header fields are kept as latin1, and those of a form's part are UTF-8. */
+function utf8(value: string | undefined): string | undefined {
+  return value === undefined ? undefined : Buffer.from(value, 'latin1').toString()
+}
+
+function failure({ status, reason }: Refusal): BodyError {
+  return new BodyError(status, reason)
 }
 
 function iterator<T>(ask: Ask, next: () => Op<T | null>): AsyncIterator<T, undefined> {

@@ -1,9 +1,9 @@
 import { channel, ClosedError, portal, type Channel, type Op } from '../lev/index.js'
-import type { Pieces, Recipient } from './body-source.js'
-import { BodyError, StateError } from './errors.js'
-import { FormParts } from './form-parts.js'
-import { isMultipart, readForm, type Form } from './form.js'
+import { readAll, type Pieces, type Recipient } from './body-source.js'
 import { decodeText } from './body-text.js'
+import { BodyError, StateError } from './errors.js'
+import type { FormParts } from './form-parts.js'
+import { formParts, readForm, type Form } from './form.js'
 import { NO_FIELDS, requestHeaders, type RequestHeaders } from './http1/headers.js'
 import { mediaTypeOf } from './http1/parameters.js'
 
@@ -54,9 +54,7 @@ export class RequestBody implements AsyncIterable<Buffer> {
   /** All of it. @throws BodyError; StateError when some was read before */
   *bytes(): Op<Buffer> {
     this.#take('bytes')
-    const parts: Buffer[] = []
-    for (let piece = yield* this.#pieces.next(); piece !== null; piece = yield* this.#pieces.next()) parts.push(piece)
-    return parts.length === 1 ? parts[0] : Buffer.concat(parts)
+    return yield* readAll(() => this.#pieces.next())
   }
 
   /**
@@ -80,18 +78,16 @@ export class RequestBody implements AsyncIterable<Buffer> {
   /** All of it, as a form, urlencoded or multipart. @throws as `bytes`; BodyError 415 if it is none, 400 if it is malformed */
   *form(): Op<Form> {
     this.#take('form')
-    return yield* readForm(this.#contentType, this.#pieces)
+    return yield* readForm(mediaTypeOf(this.#contentType), this.#pieces)
   }
 
   /**
-   * The parts of a multipart form, to be read one after the other, as they arrive: nothing but a part that is no file is
-   * in memory as a whole, and may have 1 MiB.
-   * @throws BodyError 415 if it is none, 400 if it is malformed; StateError when some of the body was read before
+   * The parts of a multipart form, to be read one after the other, as they arrive. One that is no file may have 1 MiB.
+   * @throws BodyError 415 if it is none; StateError when some of the body was read before
    */
   parts(): FormParts {
     this.#take('parts')
-    if (!isMultipart(this.#contentType)) throw new BodyError(415, 'the body is not a multipart form')
-    return new FormParts(this.#contentType, this.#pieces, { fieldLimit, ask: (operation) => this.#ask(operation) })
+    return formParts(mediaTypeOf(this.#contentType), this.#pieces, { fieldLimit, ask: (operation) => this.#ask(operation) })
   }
 
   /** For async code; in a coroutine, `read` is simpler. @throws BodyError */

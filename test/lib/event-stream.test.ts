@@ -112,7 +112,7 @@ t.test('an error of a stream that ends with a signal is not lost, and the signal
 t.test('retry is digits, however large it is', async (t) => {
   const times: [seconds: number, line: string][] = [
     [0, '0'], [0.0004, '0'], [1.9999, '2000'], [86_400, '86400000'], [1e18, '1000000000000000000000'],
-    [1e18, '1000000000000000000000'], [2 ** 53 + 2, '9007199254740994000'],
+    [2 ** 53 + 2, '9007199254740994000'],
     [1e300, `${BigInt(1e300)}000`],
   ]
   for (const [retry, digits] of times) {

@@ -1,0 +1,52 @@
+import { readParameters, skipSpace } from './parameters.js'
+
+/** What a part of a form is. */
+export interface Disposition {
+  readonly name: string
+  /** The last part of it if it was a path with slashes; null: none was given. */
+  readonly filename: string | null
+}
+
+const FORM_DATA = 'form-data'
+
+/** Reads the Content-Disposition of a form's part (RFC 7578 section 4.2), as browsers write it; null for one that is none of a form's. */
+export function formDisposition(text: string): Disposition | null {
+  if (text.slice(0, FORM_DATA.length).toLowerCase() !== FORM_DATA) return null
+  const parameters = readParameters(text, FORM_DATA.length, quotedText)
+  const name = parameters?.get('name')
+  if (parameters === null || name === undefined) return null
+  const filename = parameters.get('filename') ?? extendedText(parameters.get('filename*'))
+  if (filename === null) return null
+  return { name, filename: filename === undefined ? null : filename.slice(filename.lastIndexOf('/') + 1) }
+}
+
+/**
+ * Text between quotes, by the WHATWG: `%22`, `%0D` and `%0A` stand for a quote, CR and LF, and a backslash for itself. Older clients
+ * write `\"` for a quote: browsers never write one that is not the last, so one with a backslash before it, and more behind, is theirs.
+ */
+function quotedText(text: string, at: number): readonly [string, number] | null {
+  for (let end = text.indexOf('"', at); end >= 0; end = text.indexOf('"', end + 1)) {
+    const next = skipSpace(text, end + 1)
+    if (next === text.length || text[next] === ';') return [unescaped(text.slice(at, end)), end + 1]
+    if (end === at || text[end - 1] !== '\\') return null
+  }
+  return null
+}
+
+const escapes: Readonly<Record<string, string>> = { '%22': '"', '%0D': '\r', '%0A': '\n', '\\"': '"' }
+
+function unescaped(text: string): string {
+  return text.replace(/%22|%0D|%0A|\\"/g, (escape) => escapes[escape])
+}
+
+/** RFC 8187: `UTF-8''a%20b`, which some clients send in place of `filename`. Undefined for none, null when it is malformed. */
+function extendedText(value: string | undefined): string | null | undefined {
+  if (value === undefined) return undefined
+  const [charset, , text, more] = value.split("'")
+  if (text === undefined || more !== undefined || charset.toLowerCase() !== 'utf-8') return null
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return null
+  }
+}
