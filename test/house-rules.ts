@@ -29,7 +29,7 @@ const clockNames = new Set(['setTimeout', 'setInterval', 'setImmediate', 'perfor
 const clockMembers = new Set(['Date.now', 'process.hrtime', 'process.uptime', 'AbortSignal.timeout'])
 
 /** Parts of Node's that it does not document, and the room in which they stand behind a gate. */
-const privateNames = new Set(['_handle', '_writeState', 'writeQueueSize', 'useUserBuffer'])
+const privateNames = new Set(['_handle', '_writeState', 'writeQueueSize', 'useUserBuffer', 'onconnection', 'getsockname', 'verifyError', '_tlsError'])
 const internalsFolder = 'lev/drivers/node/internals/'
 
 /** All TypeScript files below `folders`. */

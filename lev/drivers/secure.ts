@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { HandshakeError } from '../errors.js'
 import type { SecureFacts, Security } from './driver.js'
+import { closeOnFault, verifyResult } from './node/internals/tls-server-socket.js'
 
 /** For those who need it: it holds 0.3 MB. */
 const nodeTls = () => process.getBuiltinModule('node:tls')
@@ -60,8 +61,7 @@ function serverSocket(socket: Duplex, security: Of<'server'>): TLSSocket {
   })
   // The contexts of tls/ refuse renegotiation quietly; this holds for any context.
   secured.disableRenegotiation()
-  // Without a tls.Server, node reports a fault after the handshake nowhere else and leaves the socket open.
-  secured.on('_tlsError', (error: Error) => secured.destroy(error))
+  closeOnFault(secured)
   return secured
 }
 
@@ -123,22 +123,4 @@ function untrusted(socket: TLSSocket, security: Security, sent: boolean): string
 function clientReason(socket: TLSSocket): string | null {
   if (socket.authorized) return null
   return String(socket.authorizationError ?? 'not verified')
-}
-
-interface Verifier {
-  verifyError(): Error | null
-}
-
-function isVerifier(value: unknown): value is Verifier {
-  const named = typeof value === 'object' && value !== null && 'verifyError' in value
-  return named && typeof value.verifyError === 'function'
-}
-
-/** On a server's socket made without a tls.Server only node's own handle knows. Nothing known: not trusted. */
-function verifyResult(socket: TLSSocket): string | null {
-  const handle: unknown = 'ssl' in socket ? socket.ssl : null
-  if (!isVerifier(handle)) return 'not verified'
-  const error = handle.verifyError()
-  if (error === null || error === undefined) return null
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.message
 }

@@ -130,3 +130,27 @@ t.test('a reader of much gets ready within the event that brings it: no piece wa
     far.close()
   })
 })
+
+// The last: from then on, this process reads as Node does.
+t.test('a read that brings other memory than its own is left to Node, and so are all later ones', { skip: closed }, async (t) => {
+  const [near, far] = await secureSockets()
+  const handle = Reflect.get(near, '_handle') as { bytesRead: number }
+  Object.defineProperty(handle, 'bytesRead', { value: 0 })
+  const received: Buffer[] = []
+  const input = DirectInput.of(near, { own: (bytes) => received.push(bytes) })
+  near.resume()
+  const ended = once(near, 'end')
+  const sent = Buffer.alloc(300_000, 'what was sent, ')
+  far.write(sent)
+  await until(() => received.length > 0)
+  input?.pause()
+  t.ok(near.isPaused())
+  near.resume()
+  input?.resume()
+  far.end(sent)
+  await ended
+  t.ok(Buffer.concat(received).equals(Buffer.concat([sent, sent])), 'all of it, in order')
+  const [other] = await secureSockets()
+  t.equal(DirectInput.of(other, { own: () => {} }), null)
+  for (const socket of [near, other]) socket.destroy()
+})

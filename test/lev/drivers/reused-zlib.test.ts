@@ -28,4 +28,7 @@ t.test('something else than a compressor of Node\'s', async (t) => {
   const other = createGzip()
   Reflect.set(other, '_writeState', null)
   t.equal(reusedZlib(() => other), null)
+  const forgetful = createGzip()
+  Reflect.set(Reflect.get(forgetful, '_handle') as object, 'reset', () => {})
+  t.equal(reusedZlib(() => forgetful), null, 'one that works once')
 })

@@ -1,6 +1,7 @@
 /**
- * The majors of Node on which each use of a private part of Node is allowed: the tests of isolation pass on them with it. Every
- * other version, later ones included, takes the documented API.
+ * The majors of Node on which each use of a private part of Node is allowed: all tests, those of isolation among them, pass on
+ * them with it (`npm run test:nodes`). Every other version, later ones included, takes the documented API. On these majors,
+ * too, what is used must be there, and `directInput` and `reusedZlib` look whether it does what it should.
  *
  * Not on 26: `directInput`, since a TLS read there brings memory that all reads of the process share, and one client's bytes
  * would reach another's request; `directOutput`, which asks there for a class of Node's that cannot be had.
