@@ -44,8 +44,17 @@ let shared: Loop | null = null
 
 /** The way into the world of the running task; outside of tasks, into one on node:net that all code there shares. */
 export function portal(): Portal {
-  const loop = currentTask()?.loop ?? (shared ??= new Loop(nodeDriver(), printError))
+  const loop = currentLoop()
   return { run: (main) => drive(loop, main) }
+}
+
+/** What stands for the world that `portal` leads into: it is the same object each time. */
+export function currentWorld(): object {
+  return currentLoop()
+}
+
+function currentLoop(): Loop {
+  return currentTask()?.loop ?? (shared ??= new Loop(nodeDriver(), printError))
 }
 
 function drive<T>(loop: Loop, main: () => Op<T>): Promise<T> {

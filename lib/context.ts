@@ -135,6 +135,11 @@ export class Context {
     return context.#peer.client.remote
   }
 
+  /** @internal Name and value of each header line, as sent and in order. */
+  static fieldLines(context: Context): [name: string, value: string][] {
+    return context.#head.fields.lines()
+  }
+
   /** @internal Aborts `context.draining`. */
   static drain(context: Context): void {
     context.#drain?.abort(new DOMException('the server stops', 'AbortError'))

@@ -36,6 +36,8 @@ export class Server {
   readonly #lent = new WeakMap<Stream, Connection>()
   #serving: Serving | null = null
   #listening = deferred<Address>()
+  /** Settles when the address is free again. */
+  #unbound = deferred<void>()
 
   /** @internal */
   constructor(config: Config, handle: Handler) {
@@ -64,6 +66,7 @@ export class Server {
   serve(): Promise<void> {
     if (this.#serving !== null) return Promise.reject(new StateError('the server is serving already'))
     const stopping = lev.channel<number>(Infinity)
+    this.#unbound = deferred()
     const served = lev.run(() => this.#serve(stopping))
     served.catch((error: unknown) => error instanceof BindError && tellOnOneLine(error))
     const done = served.finally(() => {
@@ -99,6 +102,11 @@ export class Server {
     await serving.done
   }
 
+  /** @internal Settles when a server that serves has freed its address: requests in flight may go on for longer. */
+  static unbound(server: Server): Promise<void> {
+    return server.#unbound.promise
+  }
+
   /**
    * Answers one request on any stream.
    * @param client_ip what the handler and the log are told of the peer
@@ -127,6 +135,7 @@ export class Server {
     const { settings } = service
     // Before there is anything to stop, so that no signal is too early.
     const forget = settings.handle_signals ? onStopSignals(() => void this.stop().catch(() => {})) : () => {}
+    const unbound = this.#unbound
     let listener: Listener | null = null
     service.draining = false
     try {
@@ -137,6 +146,7 @@ export class Server {
         const accepting = connections.spawn(() => acceptLoop(service, bound, connections))
         const drain = (yield* stopping.receive()) ?? 0
         bound.close()
+        unbound.resolve()
         accepting.cancel('drain')
         service.draining = true
         for (const connection of service.connections) connection.drain()
@@ -150,6 +160,7 @@ export class Server {
     } finally {
       service.spawn = null
       listener?.close()
+      unbound.resolve()
       // Connections that were cancelled before their first step have not closed themselves.
       for (const connection of service.connections) connection.close()
       forget()

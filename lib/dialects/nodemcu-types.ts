@@ -12,8 +12,8 @@ export interface Request {
   /** As sent: the path, and the query behind `?` if there is one. */
   readonly url: string
   /**
-   * Called for each header, once it is assigned: `name` is in lower case, and repeated headers are one. It comes before the
-   * body, if it is assigned before `ondata` or in the same step.
+   * Called for each header line, once it is assigned: `name` is in lower case. It comes before the body, if it is assigned before
+   * `ondata` or in the same step.
    */
   onheader: ((self: Request, name: string, value: string) => unknown) | null
   /**
@@ -40,7 +40,7 @@ export interface Response {
    */
   send_header: ((header_name: string, header_data: string | number) => void) | null
   /**
-   * Ends the answer, with `data` if there is some. Harmless when repeated.
+   * Ends the answer, with `data` if there is some, and then the connection. Harmless when repeated.
    * @returns what may be waited for: that all of it is on its way, or the client has gone. It never fails
    * @throws ArgumentError
    */
@@ -55,6 +55,17 @@ export interface Socket {
   getaddr(): [port: number, ip: string]
   /** Closes the connection at once, answered or not. */
   close(): void
+  /** Has no more of the body read until `unhold`: the client has to wait once what is under way has arrived. */
+  hold(): void
+  /** Has the body read again. Harmless without `hold`. */
+  unhold(): void
+  /**
+   * Looks up a host name, and calls back with its address, or null if there is none.
+   * @throws ArgumentError
+   */
+  dns(domain: string, callback: (self: Socket, ip: string | null) => unknown): void
+  /** @throws StateError: Node.js has no way to tell or set the time to live of a connection's packets */
+  ttl(ttl?: number | null): never
 }
 
 /** A server that listens. */
@@ -64,6 +75,16 @@ export interface Server {
    * @returns what may be waited for: that it has stopped
    */
   close(): Waiting<void>
-  /** Port and address; nulls once it is closed. */
+  /** Port and address; nulls once it is closed, or another server has taken its place. */
   getaddr(): [port: number, ip: string] | [port: null, ip: null]
+  /**
+   * Listens again after `close`, with the same handler and settings.
+   * @param port 0 lets the system choose. Default: 0
+   * @param ip Default: what the settings say, or all addresses
+   * @returns what may be waited for: that it listens. Rejects with BindError
+   * @throws StateError while it listens; ArgumentError for a callback; ConfigError
+   */
+  listen(port?: number | null, ip?: string | null): Waiting<void>
+  /** @throws StateError: only servers for UDP have events */
+  on(event: string, callback: ((...args: unknown[]) => unknown) | null): never
 }

@@ -1,9 +1,9 @@
 import { scope, sleep, type Op, type Task } from '../../lev/index.js'
-import type { Context } from '../context.js'
+import { Context } from '../context.js'
 import { ArgumentError } from '../errors.js'
-import type { RequestHeaders } from '../http1/headers.js'
 import { Signal } from '../signal.js'
 import type { Reply } from './nodemcu-reply.js'
+import { connectionOf, type Hold } from './nodemcu-socket.js'
 import type { Handler, Request, Socket } from './nodemcu-types.js'
 import { called } from './waiting.js'
 
@@ -14,14 +14,16 @@ const graceSeconds = 10
 export interface Arrival {
   readonly method: string
   readonly url: string
-  readonly headers: RequestHeaders
   readonly ctx: Context
 }
 
 /** Has a handler deal with a request, for a task of its own. What goes wrong is told to `reply`, never thrown. */
 export function* visit(arrival: Arrival, reply: Reply, handler: Handler): Op<void> {
   const { ctx } = arrival
-  const req = new IncomingRequest(arrival, reply)
+  const failed = (error: unknown): void => {
+    if (!reply.fail(error)) ctx.logger.error({ err: error, method: arrival.method, query: arrival.url }, 'the handler failed behind its answer')
+  }
+  const req = new IncomingRequest(arrival, reply, failed)
   // Aborts when the client goes away, and when the server stops waiting.
   const gone = (): void => reply.end()
   ctx.signal.addEventListener('abort', gone)
@@ -46,7 +48,7 @@ export function* visit(arrival: Arrival, reply: Reply, handler: Handler): Op<voi
       })
     })
   } catch (error) {
-    if (!reply.fail(error)) ctx.logger.error({ err: error, method: arrival.method, query: arrival.url }, 'the handler failed behind its answer')
+    failed(error)
   } finally {
     ctx.signal.removeEventListener('abort', gone)
   }
@@ -60,18 +62,14 @@ class IncomingRequest implements Request {
   #onheader: Request['onheader'] = null
   #ondata: Request['ondata'] = null
 
-  constructor({ method, url, ctx }: Arrival, reply: Reply) {
-    const { client } = ctx
+  readonly #hold: Hold
+
+  constructor({ method, url, ctx }: Arrival, reply: Reply, failed: (error: unknown) => void) {
     this.method = method
     this.url = url
-    this.conn = {
-      getpeer: () => [client.remote.port, client.remote.ip],
-      getaddr: () => [client.local.port, client.local.ip],
-      close() {
-        client.close()
-        reply.end()
-      },
-    }
+    const { conn, hold } = connectionOf(ctx.client, reply, failed)
+    this.conn = conn
+    this.#hold = hold
   }
 
   get onheader(): Request['onheader'] {
@@ -93,15 +91,16 @@ class IncomingRequest implements Request {
   }
 
   /** Calls back for the headers and the body, as soon as there is somebody to call. */
-  *deliver({ headers, ctx }: Arrival, reply: Reply): Op<void> {
+  *deliver({ ctx }: Arrival, reply: Reply): Op<void> {
     while (this.#onheader === null && this.#ondata === null) yield* this.#assigned.wait()
-    for (const [name, value] of Object.entries(headers)) {
-      if (this.onheader !== null && value !== undefined) yield* called(() => this.onheader?.(this, name, value))
+    for (const [name, value] of Context.fieldLines(ctx)) {
+      if (this.#onheader !== null) yield* called(() => this.onheader?.(this, name.toLowerCase(), value))
     }
     for (;;) {
       while (this.#ondata === null) yield* this.#assigned.wait()
       // What a callback sends in answer to each piece must not pile up.
       yield* reply.room()
+      yield* this.#hold.over()
       const chunk = yield* readFor(reply, ctx)
       if (chunk === undefined) return
       yield* called(() => this.ondata?.(this, chunk))

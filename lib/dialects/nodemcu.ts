@@ -1,43 +1,42 @@
 /// <reference types="node" preserve="true" />
-import { spawn, wait } from '../../lev/index.js'
+import { spawn } from '../../lev/index.js'
 import type { Config } from '../config.js'
 import { ArgumentError } from '../errors.js'
+import type { Handler as CoreHandler } from '../handler.js'
 import { Reply } from './nodemcu-reply.js'
+import { listening } from './nodemcu-server.js'
 import type { Handler, Server } from './nodemcu-types.js'
 import { visit } from './nodemcu-visit.js'
-import { serverFor, started } from './serving.js'
-import { waiting, type Waiting } from './waiting.js'
+import { serverFor } from './serving.js'
+import type { Waiting } from './waiting.js'
 
 export type { Handler, Request, Response, Server, Socket } from './nodemcu-types.js'
 
+const names = { port: 'port', requests_per_connection: 'finish' } as const
+
 /**
- * Starts a server on all addresses of the machine, and gives it once the port is bound.
+ * Starts a server on all addresses of the machine, and gives it once the port is bound. One that was made before for the same port
+ * is closed, and this takes its place.
  * @param port 0 lets the system choose; `getaddr` tells
  * @param settings those of the core for which there is no argument here: `ip`, limits, timeouts, logs
  * @throws ArgumentError, ConfigError, IdentityError, at once
  * @throws BindError when the port cannot be had
  */
-export function createServer(port: number, handler: Handler, settings?: Omit<Config, 'port' | 'buffer_body'> | null): Waiting<Server> {
+export function createServer(
+  port: number, handler: Handler, settings?: Omit<Config, 'port' | 'buffer_body' | 'requests_per_connection'> | null,
+): Waiting<Server> {
   if (typeof handler !== 'function') throw new ArgumentError('handler', `createServer: handler must be a function, got ${typeof handler}`)
   if (port === undefined || port === null) throw new ArgumentError('port', 'createServer: port is missing')
-  const own: Config = { port, buffer_body: false }
-  const core = serverFor(own, settings, { port: 'port' }, (method, path, args, headers, _body, ctx) => {
+  const respond: CoreHandler = (method, path, args, _headers, _body, ctx) => {
     const reply = new Reply(method)
     const url = args === '' ? path : `${path}?${args}`
     // It may go on for longer than the answer takes: so it is no part of that.
-    spawn(() => visit({ method, url, headers, ctx }, reply, handler))
+    spawn(() => visit({ method, url, ctx }, reply, handler))
     return reply.answer()
-  }, { ip: '0.0.0.0' })
-  let closed = false
-  return waiting(function* () {
-    const { ip, port: bound } = yield* started(core)
-    return {
-      close() {
-        closed = true
-        const stopped = core.stop()
-        return waiting(() => wait(stopped))
-      },
-      getaddr: () => (closed ? [null, null] : [bound, ip]),
-    }
-  })
+  }
+  return listening((port, ip) => {
+    // `finish` closes the connection.
+    const own: Config = { port, buffer_body: false, requests_per_connection: 1 }
+    return serverFor(own, ip === null ? settings : { ...settings, ip }, names, respond, { ip: '0.0.0.0' })
+  }, port)
 }
