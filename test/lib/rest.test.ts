@@ -1,7 +1,8 @@
 import t from 'tap'
 import * as lev from '../../lev/index.js'
 import type { Op } from '../../lev/index.js'
-import type { Context, Handler } from '../../lib/index.js'
+import { Context } from '../../lib/context.js'
+import type { Handler } from '../../lib/index.js'
 import { request } from '../support/serving.js'
 import { virtually, type VirtualClient, type World } from '../support/virtual.js'
 
@@ -15,6 +16,9 @@ t.test('an idle connection is put to rest, and goes on where it was', async (t) 
     const kept: Context[] = []
     const handler: Handler = (_method, query, _args, _headers, body, ctx) => {
       kept.push(ctx)
+      // What dialects look at.
+      t.equal(Context.remote(ctx).ip, ctx.client_ip)
+      t.ok(Context.fieldLines(ctx).length > 0)
       return `${query} ${ctx.count} ${String(body)}`
     }
     await virtually({ requests_per_connection: 4 }, handler, function* ({ connect }: World) {
