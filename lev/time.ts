@@ -38,6 +38,12 @@ export function* sleep(seconds: number): Op<void> {
   yield new Sleep(loop.timers, loop.driver.now() + seconds)
 }
 
+/** Waits until all that came before this call has been told, connections and input that wait in the system included. */
+export function* catchUp(): Op<void> {
+  const { loop } = runningTask('lev.catchUp()')
+  yield new Sleep(loop.timers, loop.driver.now())
+}
+
 function checkSeconds(what: string, seconds: number): void {
   if (typeof seconds !== 'number' || Number.isNaN(seconds)) {
     throw new RangeError(`${what}: seconds must be a number, got ${typeof seconds === 'number' ? seconds : typeof seconds}`)

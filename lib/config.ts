@@ -62,7 +62,7 @@ const flatTable = {
    * Node.js 22.12, 23.1 or newer, and a system that can. Default: false.
    */
   reuse_port: row(false, '', boolean),
-  /** Most connections at once; more are told 503. Default: 64. */
+  /** Most connections at once; for more, idle ones are closed, and if all are at work they are told 503. Default: 64. */
   connection_limit: row(64, '', integer(1, 1_000_000)),
   /** Requests served on one connection before it is closed. Default: 512. */
   requests_per_connection: row(512, '', integer(1, Number.MAX_SAFE_INTEGER)),

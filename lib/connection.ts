@@ -35,11 +35,12 @@ export class Connection implements Peer, Drainable {
   readonly headLimits: HeadLimits
   readonly reader: HeadReader
   place = -1
+  older: Drainable | null = null
+  newer: Drainable | null = null
   /** Null: no TLS. */
   handshake: Handshake | null
   /** Which request is being waited for, or served, from 1. */
   count: number
-  taken = false
   /** What its handlers spawn lives here, and the task that serves it; null: somebody else serves it. */
   tasks: Scope | null = null
   /** Until when it waits for a request; 0: one has come. */
@@ -130,12 +131,25 @@ export class Connection implements Peer, Drainable {
     const patience = count === 1 ? request_header_timeout : keepalive_idle_timeout + toldGrace
     if (!again) this.idleUntil = time + (this.service.draining ? idleGrace : patience)
     this.idle = true
+    // A stream that somebody else serves is none of the server's connections.
+    if (this.place >= 0) this.service.idle.add(this)
     this.client.readDeadline = again || !this.mayRest ? this.idleUntil : Math.min(this.idleUntil, time + restAfter)
+  }
+
+  /** The next request has begun to come. */
+  endIdle(): void {
+    this.idle = false
+    this.service.idle.delete(this)
   }
 
   /** Whether nothing of it is in use but what can be made again. */
   get mayRest(): boolean {
-    return this.count > 1 && !this.taken && this.tasks !== null && this.tasks.size === 1
+    return this.count > 1 && this.tasks !== null && this.tasks.size === 1
+  }
+
+  get atWork(): boolean {
+    const { client } = this
+    return client.unsent > 0 || client.inputStart < client.inputEnd
   }
 
   /** The server stops: an idle connection is closed soon. One that is at work sees it by itself when it answers. */

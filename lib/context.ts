@@ -18,8 +18,6 @@ export interface Peer {
   readonly logger: Logger
   readonly redis: unknown
   readonly tls: TlsFacts | null
-  /** Whether a handler has taken `client`, and may use it whenever it likes. */
-  taken: boolean
   /** Whether the server is stopping. */
   readonly draining: boolean
   /** Called when the server begins to stop, while a request is at work. */
@@ -66,9 +64,11 @@ export class Context {
     this.#buffered = body instanceof RequestBody ? null : body
   }
 
-  /** The connection itself. A handler that writes to it answers on its own and returns `undefined`. */
+  /**
+   * The connection itself. A handler that writes to it answers on its own and returns `undefined`. It is the handler's, and that
+   * of tasks which it spawned, until they are over: later it may be closed here, while the connection lives on in another stream.
+   */
   get client(): Stream {
-    this.#peer.taken = true
     this.#request?.watchOutput()
     return this.#peer.client
   }

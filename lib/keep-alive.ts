@@ -69,11 +69,15 @@ function* endLate(connection: Connection): Op<void> {
 
 /** The TLS handshake. A failed one is the client's affair and costs a debug line; plain HTTP gets a response in plain HTTP. */
 function* shakeHands(connection: Connection, identities: Identities): Op<boolean> {
-  const { client, settings } = connection
+  const { client, settings, service } = connection
   client.readDeadline = now() + settings.tls_handshake_timeout
   // A server that stops does not wait for it.
   connection.idle = true
   try {
+    // As long as it sends nothing it is idle.
+    service.idle.add(connection)
+    if (client.inputStart === client.inputEnd) yield* client.fill()
+    service.idle.delete(connection)
     connection.handshake = yield* handshake(client, identities)
     client.readDeadline = Infinity
     return true

@@ -1,4 +1,5 @@
 import { ClosedError, now, type Op, type Stream } from '../lev/index.js'
+import { catchUp } from '../lev/time.js'
 import { lingerBytes } from './keep-alive.js'
 import { refusalText } from './respond.js'
 import type { Service } from './service.js'
@@ -12,19 +13,42 @@ const patience = 1
 /** Clients being told at the same time that there is no room; more than these are cut without a word. */
 const toldAtOnce = 64
 
-/** Turns away the connections over `connection_limit`. */
+/** Has idle connections make room for those over `connection_limit`, and turns away the others. */
 export class Doorkeeper {
   readonly #service: Service
   #telling = 0
   #refused = 0
+  #closed = 0
   #loggedAt = -Infinity
 
   constructor(service: Service) {
     this.#service = service
   }
 
+  /**
+   * Makes room for `client`: closes the connection that has been idle the longest, never one at work. False: all are. Requests
+   * that have arrived are read before, since their connections are idle no more.
+   */
+  *makeRoom(client: Stream): Op<boolean> {
+    const service = this.#service
+    if (service.idle.oldest === null) return false
+    let decided = false
+    try {
+      yield* catchUp()
+      decided = true
+    } finally {
+      if (!decided) client.close()
+    }
+    if (!service.full) return true
+    if (!service.closeOldestIdle()) return false
+    this.#closed++
+    this.#log()
+    return true
+  }
+
   /** Answers 503 and closes. Over TLS there is nobody to tell: closes before the handshake. */
   *refuse(client: Stream): Op<void> {
+    this.#refused++
     this.#log()
     if (this.#service.identities !== null || this.#telling >= toldAtOnce) return client.reset()
     this.#telling++
@@ -42,11 +66,12 @@ export class Doorkeeper {
   }
 
   #log(): void {
-    this.#refused++
     if (now() - this.#loggedAt < logEvery) return
     const { settings, log } = this.#service
-    log.logger.warn({ refused: this.#refused, connection_limit: settings.connection_limit }, 'connection_limit reached')
+    const counts = { refused: this.#refused, idle_closed: this.#closed }
+    log.logger.warn({ ...counts, connection_limit: settings.connection_limit }, 'connection_limit reached')
     this.#loggedAt = now()
     this.#refused = 0
+    this.#closed = 0
   }
 }

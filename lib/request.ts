@@ -36,7 +36,7 @@ export function* processRequest(connection: Connection, count: number): Op<Dispo
       if (!(yield* client.fill())) return exchange.abandon(closed)
       end = reader.read(client.input, client.inputStart, client.inputEnd)
     }
-    connection.idle = false
+    connection.endIdle()
     connection.idleUntil = 0
     if (end === REFUSED) return refuse(exchange, reader.refusal ?? refusals.requestLine)
     client.consume(end - client.inputStart)
@@ -74,7 +74,7 @@ function beginWait(exchange: Exchange): void {
     if (!connection.idle) connection.beginIdle(exchange.count)
     return
   }
-  connection.idle = false
+  connection.endIdle()
   exchange.phase = 'head'
   connection.client.readDeadline = now() + connection.settings.request_header_timeout
 }

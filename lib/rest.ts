@@ -17,17 +17,23 @@ export function putToRest(connection: Connection, wake: (connection: Connection,
     const awake = new Connection(service, stream, client_ip, null, { settings, handshake, count })
     service.connections.add(awake)
     service.connections.delete(sleeper)
+    // Until it is seen what has come.
+    service.idle.replace(sleeper, awake)
     wake(awake, late)
   })
   if (resting === null) return false
   sleeper.resting = resting
   service.connections.add(sleeper)
+  service.idle.replace(connection, sleeper)
   return true
 }
 
 /** A connection at rest, as the server sees it. */
 class Sleeper implements Drainable {
   place = -1
+  older: Drainable | null = null
+  newer: Drainable | null = null
+  readonly atWork = false
   resting: Resting | null = null
   readonly #service: Service
 

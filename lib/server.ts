@@ -210,14 +210,21 @@ function* acceptLoop(service: Service, listener: Listener, connections: lev.Scop
   for (;;) {
     const client = yield* listener.accept()
     if (client === null) return
-    if (service.connections.size >= service.settings.connection_limit) {
-      connections.spawn(() => doorkeeper.refuse(client))
-      continue
-    }
-    const connection = new Connection(service, client, client.remote.ip, null)
-    service.connections.add(connection)
-    connections.spawn(() => serveConnection(connection))
+    if (service.full) connections.spawn(() => acceptMore(service, doorkeeper, client))
+    else serveClient(service, client)
   }
+}
+
+/** Accepts a connection over the limit if another gives way to it. */
+function* acceptMore(service: Service, doorkeeper: Doorkeeper, client: Stream): Op<void> {
+  if (yield* doorkeeper.makeRoom(client)) serveClient(service, client)
+  else yield* doorkeeper.refuse(client)
+}
+
+function serveClient(service: Service, client: Stream): void {
+  const connection = new Connection(service, client, client.remote.ip, null)
+  service.connections.add(connection)
+  service.spawn?.(() => serveConnection(connection))
 }
 
 /** Reads the identities that the settings name; null without TLS. */

@@ -3,10 +3,13 @@ import { Roster, type Member } from '../lev/roster.js'
 import type { Identities } from '../tls/index.js'
 import type { Settings } from './config.js'
 import type { Handler } from './handler.js'
+import { IdleList, type IdleMember } from './idle-list.js'
 import type { ServerLog } from './log.js'
 
 /** What the server may tell a connection when it stops. */
-export interface Drainable extends Member {
+export interface Drainable extends Member, IdleMember<Drainable> {
+  /** Whether some of a response is on its way out, or some of a request has come. */
+  readonly atWork: boolean
   /** Be done soon. */
   drain(): void
   /** Be done now. */
@@ -23,6 +26,8 @@ export class Service {
   identities: Identities | null = null
   /** The connections that are open, those in their handshake and those being closed included. */
   readonly connections = new Roster<Drainable>()
+  /** Those of them that wait for a request, or have sent nothing yet. */
+  readonly idle = new IdleList<Drainable>()
   /** Whether the server is stopping: every answer is then the last of its connection. */
   draining = false
   /** Runs what serves a connection, while the server serves; null: it does not. */
@@ -35,8 +40,22 @@ export class Service {
     this.log = log
   }
 
+  /** Whether there are as many connections as there may be. */
+  get full(): boolean {
+    return this.connections.size >= this.settings.connection_limit
+  }
+
+  /** Closes the connection that has been idle the longest. False: all are at work. */
+  closeOldestIdle(): boolean {
+    let connection = this.idle.oldest
+    while (connection?.atWork === true) connection = connection.newer
+    connection?.close()
+    return connection !== null
+  }
+
   /** A connection is over. */
   leave(connection: Drainable): void {
+    this.idle.delete(connection)
     this.connections.delete(connection)
     if (this.connections.size === 0) this.#whenEmpty?.()
   }
