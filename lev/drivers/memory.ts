@@ -1,5 +1,6 @@
 import type { Address, Completion, ConnectOptions, DrivenLoop, Driver, ListenerTransport, ListenOptions, Transport } from './driver.js'
 import { MemoryTransport, settle, type World } from './memory-transport.js'
+import { SystemWork } from './system-work.js'
 import { Timer, Timers } from '../timers.js'
 
 /** How the virtual world behaves; everything is optional. */
@@ -40,6 +41,7 @@ export function memory(options: MemoryOptions = {}): Driver {
   const epoch = options.epoch ?? 1_767_225_600
   const segment = options.segment ?? Infinity
   const flights = new Timers()
+  const system = new SystemWork()
   const network = new Map<number, (transport: Transport) => void>()
   let now = 0
   /** Up to when all flights have landed. */
@@ -76,7 +78,7 @@ export function memory(options: MemoryOptions = {}): Driver {
       loop?.turn()
       if (soon && turns++ < turnsAtOnce) continue
       turns = 0
-      if (sure > 0 || (outside > 0 && ((idle++ < patience && still++ < patienceInAll) || systemAtWork()))) return true
+      if (sure > 0 || (outside > 0 && ((idle++ < patience && still++ < patienceInAll) || system.underWay))) return true
       idle = 0
       still = 0
       const next = Math.min(wake, flights.next)
@@ -122,6 +124,7 @@ export function memory(options: MemoryOptions = {}): Driver {
     wallClock: () => epoch + now,
     start(driven) {
       loop = driven
+      system.start()
     },
     wakeAt(time) {
       wake = time
@@ -134,6 +137,7 @@ export function memory(options: MemoryOptions = {}): Driver {
     stop() {
       if (scheduled !== null) clearImmediate(scheduled)
       loop = null
+      system.stop()
       network.clear()
     },
     awaitOutside,
@@ -176,11 +180,6 @@ function connect(
 
 function systemError(code: string, message: string): Error {
   return Object.assign(new Error(message), { code })
-}
-
-/** Whether a request to the system (files, name look-ups) is under way, which a promise may be waiting for. */
-function systemAtWork(): boolean {
-  return process.getActiveResourcesInfo().some((name) => /^(FSReq|CloseReq|GetAddrInfo|GetNameInfo)/.test(name))
 }
 
 /** Numbers from 0 up to 1, the same for the same seed: xorshift over 32 bits. */

@@ -107,8 +107,9 @@ t.test('promises: values, rejections, thenables, what is none', (t) => virtual(f
 }))
 
 t.test('the virtual clock waits for what the system does, not for ever for a promise', (t) => virtual(function* () {
-  const text = yield* lev.timeout(1, lev.wait(readFile(new URL(import.meta.url), 'utf8')))
-  t.match(text, /virtual clock/)
+  for (let round = 0; round < 100; round++) {
+    t.match(yield* lev.timeout(1, lev.wait(readFile(new URL(import.meta.url), 'utf8'))), /virtual clock/)
+  }
   t.equal(yield* lev.timeout(0.001, lev.waitForWork(later(20, 'work'))), 'work', 'work is waited for')
   t.match(yield* failure(lev.timeout(60, lev.wait(new Promise(() => {})))), { code: 'LEV_TIMEOUT' })
   t.equal(lev.now(), 60)
