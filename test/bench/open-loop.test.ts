@@ -33,13 +33,14 @@ t.test('a stall counts for all requests that were due in it', { skip: cores === 
   let seen = 0
   const server = http.createServer((_request, response) => {
     seen++
-    const stalled = performance.now() + (seen === 400 ? 300 : 0)
+    const stalled = performance.now() + (seen === 100 ? 300 : 0)
     while (performance.now() < stalled) continue
     response.end('hi')
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
-  const schedule = { rate: 2000, settle: 0.1, window: 0.7, seed: 1 }
+  // So few that a slow machine keeps up with them.
+  const schedule = { rate: 200, settle: 0.1, window: 6, seed: 1 }
   const load = new GeneratorLoad(
     'open-loop', { port, secure: false, connections: 4, depth: 1, bytes: Buffer.from(bare), answerSize: 0, schedule }, t.testdir(), cores?.load ?? 0,
   )
@@ -48,7 +49,7 @@ t.test('a stall counts for all requests that were due in it', { skip: cores === 
   server.close()
   server.closeAllConnections()
   t.same(report.faults, [])
-  t.ok(report.requests > 1300 && report.requests < 1900, `${report.requests}`)
-  // A closed loop would have found four slow answers. Here some 600 were due in those 300 ms: a third of all.
+  t.ok(report.requests > 1000 && report.requests < 1400, `${report.requests}`)
+  // A closed loop would have found four slow answers. Here some 60 were due in those 300 ms: a twentieth of all.
   t.ok(report.p99 !== null && report.p99 > 150, `${report.p99}`)
 })
