@@ -62,7 +62,7 @@ function responseFields(given: unknown, status: string): Map<string, unknown> {
     return fields
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    throw new ResponseError(null, error.message + forgotten(given))
+    throw new ResponseError(null, error.message)
   }
 }
 
@@ -72,7 +72,7 @@ function refuseField(name: string, known: readonly string[]): never {
   throw new ResponseError(null, `the response has an unknown field ${/^[\w.-]{1,60}$/.test(name) ? name : show(name)}; ${hint}`)
 }
 
-/** Says of an operation or a promise that was returned in place of its value what has been forgotten. */
+/** Says of an operation or a promise in place of its value what has been forgotten. */
 function forgotten(value: unknown): string {
   if (isOp(value)) return ' (was a yield* forgotten?)'
   return isThenable(value) ? ' (was an await or a yield* forgotten?)' : ''

@@ -105,9 +105,6 @@ for (const { name, status, serve } of dialects) {
       '/nil': [() => undefined, /got a? ?undefined$/],
       '/null': [() => null, /got null$/],
       '/function': [() => () => 'x', /got a function$/],
-      '/yield': [async () => operation(), /got a Generator \(was a yield\* forgotten\?\)$/],
-      '/yield-in-coroutine': [function* () { return operation() }, /got a Generator \(was a yield\* forgotten\?\)$/],
-      '/await-in-coroutine': [function* () { return Promise.resolve('x') }, /got a Promise \(was an await or a yield\* forgotten\?\)$/],
       '/yield-in-body': [() => ({ body: operation() }), /^the body must be a string or bytes, got a Generator \(was a yield\* forgotten\?\)$/],
       '/await-in-body': [() => ({ body: Promise.resolve('x') }), /^the body must be .*, got a Promise \(was an await or a yield\* forgotten\?\)$/],
       '/body': [() => ({ body: 5 }), /^the body must be a string or bytes, got 5$/],
@@ -133,7 +130,14 @@ for (const { name, status, serve } of dialects) {
       '/class': [name === 'zune' ? { body: 'page', statusCode: 201 } : new Page(201), 201, 'page'],
       '/inherited': [Object.create({ body: 'below', [status]: 202 }), 202, 'below'],
     }
-    const { port, log } = await serve(t, (path) => right[path][0])
+    // A forgotten `yield*` or `await` is made up for.
+    const waits: Record<string, () => unknown> = {
+      '/operation-of-async': async () => operation(),
+      '/operation-of-coroutine': function* () { return operation() },
+      '/promise-of-coroutine': function* () { return Promise.resolve('text') },
+    }
+    for (const path of Object.keys(waits)) right[path] = [null, 200, 'text']
+    const { port, log } = await serve(t, (path) => waits[path]?.() ?? right[path][0])
     for (const [path, [, status, body]] of Object.entries(right)) {
       const response = await get(port, path)
       t.strictSame([response.status, response.body.toString()], [status, body], path)
