@@ -53,6 +53,10 @@ interface Carrier {
   readonly headLimits: HeadLimits
 }
 
+/** Bytes of a chunk that is copied to be joined with those behind it, and of what is enough. */
+const smallChunk = 4 * 1024
+const enough = 16 * 1024
+
 /** The content of a request as it arrives, piece by piece, within a limit of bytes and the timeouts. */
 export class BodySource implements Pieces {
   readonly #connection: Carrier
@@ -104,6 +108,7 @@ export class BodySource implements Pieces {
         this.#received += piece.length
         return piece
       }
+      if (this.#failure !== null) throw this.#failure
       if (!this.#done) yield* this.#more(client)
     }
     return null
@@ -143,16 +148,30 @@ export class BodySource implements Pieces {
     return piece
   }
 
+  /** Small chunks that are at hand are joined, so that what reads them pays for bytes, not for chunks. */
   #nextChunked(chunks: ChunkedReader): Buffer | null {
     const { client } = this.#connection
-    const event = chunks.next(client.input, client.inputStart, client.inputEnd)
-    const piece = event === DATA ? client.input.subarray(chunks.dataStart, chunks.dataEnd) : null
-    client.consume(chunks.position - client.inputStart)
-    if (event === DATA || event === NEED_MORE) return piece
-    if (event !== DONE) throw this.#fail(chunks.refusal ?? refusals.chunkSize)
-    this.#done = true
-    this.#request.trailers = chunks.trailers
-    return null
+    let joined: BodyBuffer | null = null
+    for (;;) {
+      const event = chunks.next(client.input, client.inputStart, client.inputEnd)
+      const { dataStart, dataEnd } = chunks
+      const { input } = client
+      client.consume(chunks.position - client.inputStart)
+      if (event === DATA) {
+        if (joined === null && dataEnd - dataStart >= smallChunk) return input.subarray(dataStart, dataEnd)
+        joined ??= new BodyBuffer()
+        joined.append(input, dataStart, dataEnd)
+        if (joined.length >= enough) return joined.take()
+        continue
+      }
+      if (event === DONE) {
+        this.#done = true
+        this.#request.trailers = chunks.trailers
+      } else if (event !== NEED_MORE) {
+        this.#fail(chunks.refusal ?? refusals.chunkSize)
+      }
+      return joined?.take() ?? null
+    }
   }
 
   /** Only waiting counts against the timeouts: a handler may take its time between two pieces. */

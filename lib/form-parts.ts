@@ -45,7 +45,8 @@ export class FormPart implements AsyncIterable<Buffer> {
     const disposition = formDisposition(utf8(fields.get('content-disposition')) ?? '')
     if (disposition === null) throw failure(malformedForm)
     const { name, filename } = disposition
-    if (Buffer.byteLength(name) > nameLimit) throw new BodyError(413, `form field name limit violation: ${nameLimit}`)
+    const nameSize = Buffer.byteLength(name)
+    if (nameSize > nameLimit) throw new BodyError(413, `form field name limit violation: ${nameSize}`)
     const contentType = fields.get('content-type') ?? defaultType
     this.#mediaType = mediaTypeOf(contentType)
     this.name = name
@@ -159,7 +160,7 @@ export class FormParts implements AsyncIterable<FormPart> {
       this.#left = this.#current.filename === null ? this.#fieldLimit : Infinity
     } else if (event === CONTENT) {
       this.#left -= data.length
-      if (this.#left < 0) throw new BodyError(413, `form field limit violation: ${this.#fieldLimit}`)
+      if (this.#left < 0) throw new BodyError(413, `form field limit violation: ${this.#fieldLimit + 1}`)
     }
     this.#whole = event === PART_END
   }

@@ -22,7 +22,7 @@ const boundaryLimit = 70
 const headLimits: HeadLimits = { lineLimit: 8 * 1024, countLimit: 100, sizeLimit: 16 * 1024 }
 
 export const malformedForm: Refusal = { status: 400, reason: 'malformed form' }
-export const tooManyParts: Refusal = { status: 413, reason: `form parts limit violation: ${partLimit}` }
+export const tooManyParts: Refusal = { status: 413, reason: `form parts limit violation: ${partLimit + 1}` }
 
 const DASH = 0x2d
 const HTAB = 0x09

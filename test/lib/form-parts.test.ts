@@ -133,6 +133,10 @@ t.test('what is no form, damaged, or too much', async (t) => {
     t.equal(await status(part('n'.repeat(1025), '1') + '--b--'), 413, 'a long name')
     t.equal(await status(part('n'.repeat(1025), '1', 'f') + '--b--'), 413, 'of a file')
     t.equal(await status(part('a', '1').repeat(1001) + '--b--'), 413, 'many parts')
+    const reason = async (body: string): Promise<string> => (await ask(request('POST /', type, body))).body.toString()
+    t.match(await reason(part('a', 'x'.repeat(1024 * 1024 + 9)) + '--b--'), /: form field limit violation: 1048577\n/)
+    t.match(await reason(part('n'.repeat(1030), '1') + '--b--'), /: form field name limit violation: 1030\n/)
+    t.match(await reason(part('a', '1').repeat(1001) + '--b--'), /: form parts limit violation: 1001\n/)
     t.strictSame(log.of('error'), [])
   }
 })

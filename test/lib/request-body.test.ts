@@ -93,6 +93,39 @@ t.test('limits and timeouts: max_body_size, request_body_timeout, min_transfer_r
   })
 })
 
+t.test('small chunks that came together are read together, and what came before a fault is read before it', async (t) => {
+  const sizes: number[] = []
+  let fault: unknown = null
+  const handle: Handler = function* (_method, _query, _args, _headers, _body, ctx) {
+    let text = ''
+    try {
+      for (let piece = yield* ctx.body.read(); piece !== null; piece = yield* ctx.body.read()) {
+        sizes.push(piece.length)
+        text += piece.toString()
+      }
+    } catch (error) {
+      fault = error
+    }
+    return text
+  }
+  const tiny = Array.from({ length: 3000 }, (_, at) => `1\r\n${at % 10}\r\n`).join('')
+  const text = Array.from({ length: 3000 }, (_, at) => at % 10).join('')
+  const large = `2000\r\n${'x'.repeat(8192)}\r\n`
+  await virtually(open, handle, function* ({ connect }: World) {
+    const send = function* (body: string): lev.Op<string> {
+      sizes.length = 0
+      fault = null
+      const client = yield* connect(request('POST /', { 'Transfer-Encoding': 'chunked' }, body))
+      return (yield* client.responses(1))[0].body.toString()
+    }
+    t.equal(yield* send(`${tiny}0\r\n\r\n`), text)
+    t.ok(sizes.length < 10, `${sizes.length} pieces`)
+    t.equal(yield* send(`1\r\ny\r\n${large}${large}1\r\ny\r\n${large}0\r\n\r\n`), `y${'x'.repeat(16_384)}y${'x'.repeat(8192)}`)
+    t.equal(yield* send(`${tiny}zz\r\n`), text)
+    t.match(fault, { name: 'BodyError', status: 400, reason: 'malformed chunk size' })
+  }, { segment: 65_536 })
+})
+
 t.test('a handler may take its time over the body', async (t) => {
   await virtually({ ...open, request_body_timeout: 1 }, function* (_method, _query, _args, _headers, _body, ctx) {
     let size = 0

@@ -58,7 +58,7 @@ t.test('responses that are not: an error, and the connection is closed', async (
     ['HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n', /more than 1000 bytes/],
     ['HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n', /changes the protocol/],
     ['HTTP/1.1 100 Continue\r\n\r\n'.repeat(17), /more than 16 interim/],
-    [`HTTP/1.1 200 OK\r\nA: ${'x'.repeat(70_000)}\r\n\r\n`, /header (line|size) limit violation: 65536/],
+    [`HTTP/1.1 200 OK\r\nA: ${'x'.repeat(70_000)}\r\n\r\n`, /header (line|size) limit violation: 65537/],
     ['SSH-2.0-x\r\n', /malformed status line/],
   ]
   for (const [wire, message] of cases) {
