@@ -66,10 +66,13 @@ export class UpgradeError extends LeveretError {
   readonly status: number
   /** Of the answer, by lower-case name. */
   readonly headers: Readonly<Record<string, string>>
-  constructor(status: number, headers: Readonly<Record<string, string>>, message: string) {
+  /** The content of the response as it came, at most 64 KiB of it. */
+  readonly body: Buffer
+  constructor(status: number, headers: Readonly<Record<string, string>>, message: string, body: Buffer) {
     super(message)
     this.status = status
     this.headers = headers
+    this.body = body
   }
 }
 

@@ -11,7 +11,7 @@ import { readHead } from './read-head.js'
 import { requestHead } from './request-head.js'
 import type { Hop } from './redirect.js'
 import type { RequestRules } from './request-options.js'
-import { dialRoute, routeTo, type Route } from './route.js'
+import { openRoute, routeTo, type Route } from './route.js'
 
 /** Methods after which a request may be sent again when it is not known whether the server has had it (RFC 9110 9.2.2). */
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
@@ -26,7 +26,7 @@ const nothing = Buffer.alloc(0)
  * @throws RequestError; AddressError; HandshakeError; IdentityError; ClosedError; what the content throws
  */
 export function* send(hop: Hop, rules: RequestRules): Op<Exchange> {
-  const route = routeTo(hop.url, hop.tls)
+  const route = routeTo(hop.url, { tls: hop.tls, proxy: rules.proxy, socketPath: hop.socketPath })
   const idle = pool().take(route.name)
   if (idle !== null) {
     // The server may have closed it already, and the news be on its way.
@@ -34,7 +34,7 @@ export function* send(hop: Hop, rules: RequestRules): Op<Exchange> {
     const exchange = new Exchange(idle, route, hop, rules)
     if (yield* exchange.begin(again && idempotent.has(hop.method))) return exchange
   }
-  const exchange = new Exchange(yield* dialRoute(route), route, hop, rules)
+  const exchange = new Exchange(yield* openRoute(route), route, hop, rules)
   yield* exchange.begin(false)
   return exchange
 }
@@ -101,7 +101,7 @@ export class Exchange implements Pieces {
   }
 
   #send(): void {
-    const { head, announced } = requestHead(this.#hop, this.#rules.decompress)
+    const { head, announced } = requestHead(this.#hop, this.#route, this.#rules.decompress)
     this.#stream.put(head)
     const source = this.#hop.body?.source ?? nothing
     const producer = typeof source === 'function' ? source() : null

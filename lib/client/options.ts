@@ -2,6 +2,7 @@ import type { ClientTlsOptions } from '../../tls/index.js'
 import { optionsOf } from '../arguments.js'
 import { boolean, fieldsOf, refuse, type Check } from '../checks.js'
 import { ConfigError } from '../errors.js'
+import { proxyOf, type Proxy } from './proxy.js'
 import { headerLines, ResponseError, type ResponseHeaders } from '../http1/response.js'
 
 /** Headers to send. @param own those that are not the user's to give @param whose whose they are, for the message */
@@ -30,6 +31,18 @@ export function headersFor(own: RegExp, whose: string): Check<ResponseHeaders> {
 function plain(value: unknown): unknown {
   return typeof value === 'boolean' ? String(value) : value
 }
+
+/** The URL of a proxy; it is not shown, since it may hold a password. */
+export const proxyCheck: Check<Proxy | false> = (value, key) => {
+  if (value === false) return false
+  const proxy = typeof value === 'string' || value instanceof URL ? proxyOf(String(value)) : null
+  return proxy ?? refuse(key, typeof value, 'false, or the URL of a proxy that begins with http: or https:')
+}
+
+/** The path of a Unix socket. */
+export const socketPathCheck: Check<string> = (value, key) => (
+  typeof value === 'string' && value !== '' && !value.includes('\0') ? value : refuse(key, value, 'the path of a Unix socket')
+)
 
 const pem: Check<unknown> = (value, key) => (
   typeof value === 'string' || Buffer.isBuffer(value) ? value : refuse(key, value, 'PEM: a string, or the bytes of a file')

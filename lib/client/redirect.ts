@@ -1,9 +1,10 @@
 import { RequestError } from '../errors.js'
 import { withCredentials } from './credentials.js'
 import type { RequestRules } from './request-options.js'
+import { publicTls } from './tls.js'
 
 /** What changes from one request to the one that a redirect asks for. */
-export type Hop = Pick<RequestRules, 'url' | 'method' | 'headers' | 'body' | 'tls'>
+export type Hop = Pick<RequestRules, 'url' | 'method' | 'headers' | 'body' | 'tls' | 'socketPath'>
 
 /** Headers that are sent to the origin that they were given for, and to no other. */
 const ownHeaders = new Set(['authorization', 'cookie', 'cookie2', 'host', 'proxy-authorization'])
@@ -32,11 +33,7 @@ export function redirected(hop: Hop, status: number, location: string | undefine
     method: get ? 'GET' : hop.method,
     body: get ? null : hop.body,
     tls: another ? publicTls(hop.tls) : hop.tls,
+    // Another server is not behind the same socket.
+    socketPath: another ? null : hop.socketPath,
   }
-}
-
-/** What of the TLS options holds for every server: whom to trust. */
-function publicTls(tls: Hop['tls']): Hop['tls'] {
-  if (tls === null || (tls.ca === undefined && tls.verify === undefined)) return null
-  return { ...(tls.ca === undefined ? {} : { ca: tls.ca }), ...(tls.verify === undefined ? {} : { verify: tls.verify }) }
 }

@@ -3,7 +3,8 @@ import type { ClientTlsOptions } from '../../tls/index.js'
 import { asArguments, optionsOf } from '../arguments.js'
 import { boolean, fieldsOf, integer, refuse, type Check } from '../checks.js'
 import { withCredentials } from './credentials.js'
-import { headersFor, tlsOptions } from './options.js'
+import { headersFor, proxyCheck, socketPathCheck, tlsOptions } from './options.js'
+import type { Proxy } from './proxy.js'
 import { outgoingOf, type Outgoing, type RequestContent } from './outgoing.js'
 
 /** A value of a query or a header; a list stands for several of the same name. */
@@ -33,6 +34,13 @@ export interface RequestOptions {
   readonly timeout?: number | null | undefined
   /** Largest content of a response, in bytes, also once decompressed. Default: 67108864 (64 MiB), and any with `stream`. */
   readonly maxBodySize?: number | null | undefined
+  /**
+   * The URL of a proxy, `http:` or `https:`, maybe with a user and a password; false: none. Default: the one that the environment has
+   * (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`), also in lower case.
+   */
+  readonly proxy?: string | URL | false | null | undefined
+  /** The path of a Unix socket to connect to in place of the URL's host. */
+  readonly socketPath?: string | null | undefined
   /** How TLS is spoken, for `https:`. */
   readonly tls?: ClientTlsOptions | null | undefined
 }
@@ -56,6 +64,8 @@ export interface RequestRules {
   readonly decompress: boolean
   readonly timeout: number
   readonly maxBodySize: number
+  readonly proxy: Proxy | false | null
+  readonly socketPath: string | null
   readonly tls: ClientTlsOptions | null
 }
 
@@ -76,6 +86,8 @@ const checks = {
   decompress: boolean,
   timeout: secondsOf,
   maxBodySize: integer(0, constants.MAX_LENGTH, 'bytes'),
+  proxy: proxyCheck,
+  socketPath: socketPathCheck,
   tls: tlsOptions,
 } satisfies { readonly [K in keyof RequestOptions]-?: Check<unknown> }
 
@@ -90,6 +102,8 @@ export function requestRulesOf(options: string | URL | RequestOptions | StreamRe
     const stream = option('stream', checks.stream, false)
     const headers = option('headers', checks.headers, {})
     const body = option('body', checks.body, null)
+    const socketPath = option<string | null>('socketPath', checks.socketPath, null)
+    if (socketPath !== null && fields.get('proxy')) refuse('proxy', 'a proxy', 'left out where there is a socketPath')
     checkLength(headers['content-length'], body)
     return {
       ...withCredentials(url, headers),
@@ -101,6 +115,8 @@ export function requestRulesOf(options: string | URL | RequestOptions | StreamRe
       decompress: option('decompress', checks.decompress, true),
       timeout: option('timeout', checks.timeout, 30),
       maxBodySize: option('maxBodySize', checks.maxBodySize, stream ? Infinity : 64 * 1024 * 1024),
+      proxy: option<RequestRules['proxy']>('proxy', checks.proxy, null),
+      socketPath,
       tls: option<ClientTlsOptions | null>('tls', checks.tls, null),
     }
   })

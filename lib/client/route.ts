@@ -1,38 +1,68 @@
 import { createHash } from 'node:crypto'
 import { connect, type ConnectOptions, type Op, type Stream } from '../../lev/index.js'
+import { environment } from '../../lev/world.js'
 import { clientSecurity, type ClientTlsOptions } from '../../tls/index.js'
+import { RequestError } from '../errors.js'
+import { headerLines } from '../http1/response.js'
+import { userAgent } from '../version.js'
+import { proxyFromEnvironment, type Proxy } from './proxy.js'
+import { readHead } from './read-head.js'
+import { publicTls } from './tls.js'
+import { hostOf, isSecure, portOf } from './url-parts.js'
 
-/** Where a request's connection leads, and how it is made. */
+/** How a connection is to be made. */
+export interface Way {
+  readonly tls: ClientTlsOptions | null
+  /** False: by none; null: by the one that the environment has. */
+  readonly proxy: Proxy | false | null
+  /** The path of the Unix socket to connect to, in place of the URL's host. */
+  readonly socketPath: string | null
+}
+
+/** Where a connection leads, and by what. */
 export interface Route {
   /** Connections of the same name can be used in place of each other. */
   readonly name: string
+  readonly url: URL
   readonly to: ConnectOptions
-  /** The host of the certificate; null: no TLS is spoken. */
-  readonly secureHost: string | null
-  readonly tls: ClientTlsOptions
+  readonly proxy: Proxy | null
+  /** Whether the proxy passes bytes on; else it is given requests. */
+  readonly tunnel: boolean
+  readonly tls: ClientTlsOptions | null
 }
 
-/** The way to the origin of `url`. */
-export function routeTo(url: URL, tls: ClientTlsOptions | null): Route {
-  const secure = url.protocol === 'https:'
-  const host = hostOf(url)
+/** The route to the origin of `url`. @throws RequestError for a proxy of the environment that is none */
+export function routeTo(url: URL, { tls, proxy: given, socketPath }: Way): Route {
+  const proxy = socketPath !== null || given === false ? null : given ?? proxyFromEnvironment(url, environment())
+  const tunnel = proxy !== null && url.protocol !== 'http:'
+  const server = proxy?.url ?? url
   return {
-    name: `${url.origin} ${secure && tls !== null ? digestOf(tls) : ''}`,
-    to: { ip: host, port: portOf(url) },
-    secureHost: secure ? host : null,
-    tls: tls ?? {},
+    name: [
+      proxy === null || tunnel ? url.origin : '',
+      proxy === null ? '' : `${proxy.url.origin} ${proxy.authorization}`,
+      socketPath ?? '',
+      tls !== null && (isSecure(url) || isSecure(server)) ? digestOf(tls) : '',
+    ].join(' '),
+    url,
+    to: socketPath === null ? { ip: hostOf(server), port: portOf(server) } : { path: socketPath },
+    proxy,
+    tunnel,
+    tls,
   }
 }
 
 /**
  * Makes a new connection.
- * @throws AddressError; HandshakeError; IdentityError, before anything is sent
+ * @throws AddressError; HandshakeError; IdentityError, before anything is sent; RequestError when a proxy makes no tunnel; ClosedError
  */
-export function* dialRoute({ to, secureHost, tls }: Route): Op<Stream> {
-  const security = secureHost === null ? null : clientSecurity(secureHost, { ...tls, alpn: ['http/1.1'] })
+export function* openRoute({ url, to, proxy, tunnel, tls }: Route): Op<Stream> {
+  const offered = { alpn: ['http/1.1'] }
+  const security = isSecure(url) ? clientSecurity(hostOf(url), { ...tls, ...offered }) : null
   const stream = yield* connect(to)
   let done = false
   try {
+    if (proxy !== null && isSecure(proxy.url)) yield* stream.secure(clientSecurity(hostOf(proxy.url), { ...publicTls(tls), ...offered }))
+    if (proxy !== null && tunnel) yield* openTunnel(stream, url, proxy)
     if (security !== null) yield* stream.secure(security)
     done = true
     return stream
@@ -41,13 +71,13 @@ export function* dialRoute({ to, secureHost, tls }: Route): Op<Stream> {
   }
 }
 
-/** A name or an IP address, without brackets. */
-export function hostOf({ hostname }: URL): string {
-  return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
-}
-
-export function portOf({ port, protocol }: URL): number {
-  return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port)
+/** Has a proxy pass bytes on to the origin of `url` (RFC 9110 9.3.6). */
+function* openTunnel(stream: Stream, url: URL, { authorization }: Proxy): Op<void> {
+  const host = `${url.hostname}:${portOf(url)}`
+  stream.put(`CONNECT ${host} HTTP/1.1\r\n${headerLines({ host, 'user-agent': userAgent, 'proxy-authorization': authorization })}\r\n`)
+  const head = yield* readHead(stream)
+  if (head === null) throw new RequestError('the proxy closed the connection without a response')
+  if (head.status < 200 || head.status > 299) throw new RequestError(`the proxy makes no tunnel: ${head.status} ${head.reason}`)
 }
 
 /** A name for TLS options: of those that are the same the name is, and a key is not to be read from it. */

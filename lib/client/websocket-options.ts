@@ -5,7 +5,8 @@ import { ArgumentError, ConfigError } from '../errors.js'
 import type { ResponseHeaders } from '../http1/response.js'
 import { checks as shared, defaults as sharedDefaults, merged, protocolList, seconds } from '../websocket/options.js'
 import type { WebSocketOptions, WebSocketRules } from '../websocket/options.js'
-import { headersFor, tlsOptions } from './options.js'
+import { headersFor, proxyCheck, socketPathCheck, tlsOptions } from './options.js'
+import type { Proxy } from './proxy.js'
 import type { ClientValue } from './request-options.js'
 
 /** How a client's WebSocket is opened and behaves; everything is optional. What a server's has too means the same. */
@@ -16,6 +17,10 @@ export interface WebSocketClientOptions extends Omit<WebSocketOptions, 'protocol
   readonly headers?: Readonly<Record<string, ClientValue>> | null | undefined
   /** How TLS is spoken, for `wss:`. `http/1.1` is offered whatever `alpn` says. */
   readonly tls?: ClientTlsOptions | null | undefined
+  /** The URL of a proxy; false: none. Default: the one that the environment has, as for requests. */
+  readonly proxy?: string | URL | false | null | undefined
+  /** The path of a Unix socket to connect to in place of the URL's host. */
+  readonly socket_path?: string | null | undefined
   /** Seconds until the WebSocket has to be open: for the connection, TLS and the handshake together. Default: 10. */
   readonly handshake_timeout?: number | null | undefined
 }
@@ -25,13 +30,15 @@ export interface ClientRules extends Omit<WebSocketRules, 'protocols' | 'origins
   readonly protocols: readonly string[]
   readonly headers: ResponseHeaders
   readonly tls: ClientTlsOptions
+  readonly proxy: Proxy | false | null
+  readonly socket_path: string | null
   readonly handshake_timeout: number
 }
 
 const { origins: _origins, protocols: _protocols, ...conduct } = shared
 const { origins: _all, ...conductDefaults } = sharedDefaults
 
-const defaults: ClientRules = { ...conductDefaults, protocols: [], headers: {}, tls: {}, handshake_timeout: 10 }
+const defaults: ClientRules = { ...conductDefaults, protocols: [], headers: {}, tls: {}, proxy: null, socket_path: null, handshake_timeout: 10 }
 
 /** Headers that make the handshake one, or would give it a body. */
 const handshakesOwn = /^(?:sec-websocket-.*|upgrade|connection|content-length|transfer-encoding|expect)$/
@@ -41,6 +48,8 @@ const checks: { readonly [K in keyof ClientRules]: Check<ClientRules[K]> } = {
   protocols: protocolsOf,
   headers: headersFor(handshakesOwn, "the handshake's own"),
   tls: tlsOptions,
+  proxy: proxyCheck,
+  socket_path: socketPathCheck,
   handshake_timeout: seconds,
 }
 
@@ -60,10 +69,7 @@ function protocolsOf(value: unknown, key: string): readonly string[] {
 
 /** Where a WebSocket is. */
 export interface Target {
-  readonly secure: boolean
-  /** A name or an IP address; the latter without brackets. */
-  readonly host: string
-  readonly port: number
+  readonly url: URL
   /** As the Host header has it. */
   readonly authority: string
   /** The path and the query. */
@@ -79,17 +85,15 @@ export function targetOf(url: string | URL): Target {
   }
   const text = String(url)
   if (!URL.canParse(text)) return fault(`must be a URL, got ${JSON.stringify(text.slice(0, 200))}`)
-  const { protocol, username, password, hash, hostname, port, host, pathname, search, origin } = new URL(text)
-  const secure = protocol === 'wss:' || protocol === 'https:'
-  if (!secure && protocol !== 'ws:' && protocol !== 'http:') return fault(`must begin with ws: or wss:, got ${protocol}`)
+  const parsed = new URL(text.replace(/^(\s*)http/i, '$1ws'))
+  const { protocol, username, password, hash, port, host, pathname, search, origin } = parsed
+  if (protocol !== 'wss:' && protocol !== 'ws:') return fault(`must begin with ws: or wss:, got ${protocol}`)
   if (username !== '' || password !== '') return fault('must not hold a user and a password: give the header Authorization')
   // RFC 6455 section 3
   if (hash !== '' || text.trimEnd().endsWith('#')) return fault('must not have a fragment')
   if (port === '0') return fault('must not have the port 0')
   return {
-    secure,
-    host: hostname.startsWith('[') ? hostname.slice(1, -1) : hostname,
-    port: port === '' ? (secure ? 443 : 80) : Number(port),
+    url: parsed,
     authority: host,
     resource: pathname + search,
     origin,

@@ -1,16 +1,23 @@
 import { randomBytes } from 'node:crypto'
-import { AddressError, background, ClosedError, connect, HandshakeError, timeout, type Op, type Stream } from '../../lev/index.js'
-import { clientSecurity } from '../../tls/index.js'
+import { AddressError, background, ClosedError, HandshakeError, timeout, TimeoutError, type Op, type Stream } from '../../lev/index.js'
+import { instanceOf } from '../../lev/foreign.js'
 import { RequestError, UpgradeError } from '../errors.js'
 import type { HeadLimits } from '../http1/field-lines.js'
+import { responseFraming } from '../http1/response-framing.js'
 import type { ResponseHead } from '../http1/response-head.js'
 import { headerLines, headerOf } from '../http1/response.js'
 import { checkAnswer, handshakeHeaders, type ClientOffer } from '../websocket/handshake.js'
 import { WebSocket } from '../websocket/websocket.js'
+import { ContentReader } from './content-reader.js'
 import { readHead } from './read-head.js'
+import { openRoute, routeTo } from './route.js'
 import { clientRulesOf, targetOf, type ClientRules, type Target, type WebSocketClientOptions } from './websocket-options.js'
 
 const headLimits: HeadLimits = { lineLimit: 8192, countLimit: 100, sizeLimit: 65536 }
+
+/** Bytes of the body of a refusal that are kept, and seconds that it may take. */
+const refusalSize = 64 * 1024
+const refusalSeconds = 1
 
 /** Seconds without one byte leaving after which a server that does not read is given up: as `send_timeout` of a server. */
 const stallTimeout = 30
@@ -53,21 +60,18 @@ export function* dial(url: string | URL, options?: WebSocketClientOptions): Op<D
   try {
     return yield* timeout(rules.handshake_timeout, open(target, rules))
   } catch (error) {
-    if (!(error instanceof AddressError || error instanceof HandshakeError || error instanceof ClosedError)) throw error
+    if (!instanceOf<Error>(error, RequestError, AddressError, HandshakeError, ClosedError)) throw error
     throw new RequestError(`${target.origin}: ${error.message}`, { cause: error })
   }
 }
 
 function* open(target: Target, rules: ClientRules): Op<Dialled> {
-  const { secure, host, port } = target
   const offer: ClientOffer = { key: randomBytes(16).toString('base64'), protocols: rules.protocols, compression: rules.compression }
-  const security = secure ? clientSecurity(host, { ...rules.tls, alpn: ['http/1.1'] }) : null
-  const stream = yield* connect({ ip: host, port })
+  const stream = yield* openRoute(routeTo(target.url, { tls: rules.tls, proxy: rules.proxy, socketPath: rules.socket_path }))
   let done = false
   try {
-    if (security !== null) yield* stream.secure(security)
     stream.put(requestOf(target, rules, offer))
-    const agreed = agreedOn(yield* answerOn(stream, target), target, offer)
+    const agreed = yield* agreedOn(stream, yield* answerOn(stream), target, offer)
     stream.stallTimeout = stallTimeout
     const compression = agreed.compression !== null && rules.compression !== null ? { ...rules.compression, ...agreed.compression } : null
     const ws = new WebSocket(stream, { client: true, protocol: agreed.protocol, compression }, rules)
@@ -100,19 +104,36 @@ function requestOf({ authority, resource }: Target, { headers }: ClientRules, of
   return `GET ${resource} HTTP/1.1\r\n${headerLines({ ...host, ...headers, ...handshakeHeaders(offer) })}\r\n`
 }
 
-function* answerOn(stream: Stream, { origin }: Target): Op<ResponseHead> {
-  try {
-    const head = yield* readHead(stream, headLimits)
-    if (head !== null) return head
-  } catch (error) {
-    throw error instanceof RequestError ? new RequestError(`${origin}: ${error.message}`, { cause: error }) : error
-  }
-  throw new RequestError(`${origin}: the server closed the connection without a response`)
+function* answerOn(stream: Stream): Op<ResponseHead> {
+  const head = yield* readHead(stream, headLimits)
+  if (head === null) throw new RequestError('the server closed the connection without a response')
+  return head
 }
 
-function agreedOn(head: ResponseHead, { origin }: Target, offer: ClientOffer): Exclude<ReturnType<typeof checkAnswer>, string> {
+function* agreedOn(stream: Stream, head: ResponseHead, { origin }: Target, offer: ClientOffer): Op<Exclude<ReturnType<typeof checkAnswer>, string>> {
   const { status, fields } = head
   const agreed = head.minorVersion === 0 && status === 101 ? 'an answer of HTTP/1.0 upgrades nothing' : checkAnswer(status, fields, offer)
-  if (typeof agreed === 'string') throw new UpgradeError(status, fields.toObject(), `${origin}: ${agreed}`)
-  return agreed
+  if (typeof agreed !== 'string') return agreed
+  throw new UpgradeError(status, fields.toObject(), `${origin}: ${agreed}`, yield* refusalBody(stream, head))
+}
+
+/** What a server says in place of a WebSocket, as far as it comes in time. */
+function* refusalBody(stream: Stream, head: ResponseHead): Op<Buffer> {
+  const framing = responseFraming('GET', head)
+  const parts: Buffer[] = []
+  if (head.status === 101 || 'reason' in framing) return Buffer.alloc(0)
+  const content = new ContentReader(stream, { length: framing.length, limit: Infinity, patience: Infinity })
+  try {
+    yield* timeout(refusalSeconds, (function* () {
+      for (let size = 0; size < refusalSize;) {
+        const piece = yield* content.next()
+        if (piece === null) return
+        parts.push(piece)
+        size += piece.length
+      }
+    })())
+  } catch (error) {
+    if (!(error instanceof TimeoutError || error instanceof ClosedError || error instanceof RequestError)) throw error
+  }
+  return Buffer.concat(parts).subarray(0, refusalSize)
 }

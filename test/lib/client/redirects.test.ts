@@ -17,6 +17,7 @@ const start: Hop = {
   headers: { authorization: 'secret', cookie: 'a=b', host: 'c.test', 'content-type': 'text/plain', 'x-a': '1' },
   body: content,
   tls: { ca: 'ca', cert: 'cert', key: 'key', passphrase: 'word', serverName: 'd.test' },
+  socketPath: '/x.sock',
 }
 
 t.test('the method and the content that a redirect leaves', async (t) => {
@@ -27,7 +28,7 @@ t.test('the method and the content that a redirect leaves', async (t) => {
   ]
   for (const [method, status, then, kept] of cases) {
     const hop = redirected({ ...start, method }, status, '/there', false)
-    t.match(hop, { method: then, body: kept ? content : null, tls: start.tls }, `${method} ${status}`)
+    t.match(hop, { method: then, body: kept ? content : null, tls: start.tls, socketPath: '/x.sock' }, `${method} ${status}`)
     t.equal(hop?.url.href, 'https://a.test/there')
     t.same(hop?.headers, { authorization: 'secret', cookie: 'a=b', host: 'c.test', 'x-a': '1', ...(kept ? { 'content-type': 'text/plain' } : {}) })
   }
@@ -42,7 +43,7 @@ t.test('nothing secret follows to another origin', async (t) => {
   for (const there of ['https://b.test/', 'https://a.test:444/', '//sub.a.test/x']) {
     const hop = redirected(start, 307, there, false)
     t.same(hop?.headers, { 'content-type': 'text/plain', 'x-a': '1' }, there)
-    t.same(hop?.tls, { ca: 'ca' }, there)
+    t.same([hop?.tls, hop?.socketPath], [{ ca: 'ca' }, null], there)
   }
   t.equal(redirected({ ...start, tls: { cert: 'cert', key: 'key' } }, 302, 'https://b.test/', false)?.tls, null)
   t.same(redirected({ ...start, tls: { verify: false } }, 302, 'https://b.test/', false)?.tls, { verify: false })
