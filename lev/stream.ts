@@ -52,6 +52,11 @@ export class Stream extends StreamInput {
     return this.failure === null
   }
 
+  /** @internal Seconds on the clock of its world, exactly: also outside of tasks. */
+  get now(): number {
+    return this.loop.driver.now()
+  }
+
   /** Bytes given to `put` and `write` that have not left yet. */
   get unsent(): number {
     return this.#output.unsent

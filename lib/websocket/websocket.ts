@@ -3,7 +3,8 @@ import { PerMessageDeflate } from './deflate.js'
 import { checkClose, CLOSE, closeContent, FAILED, FIN, NEED_MORE, PING, PONG } from './frames.js'
 import type { Agreed, Conduct, Ending } from './conduct.js'
 import { Inbox, Wakeup } from './inbox.js'
-import { CLOSED, MESSAGE, MessageReader, PINGED, type Message } from './messages.js'
+import { CLOSED, MESSAGE, MessageReader, PINGED, PONGED, type Message } from './messages.js'
+import { Pings } from './pings.js'
 import { Sender, sendWindow, sizeOf } from './sender.js'
 import { Vigil, type Phase } from './vigil.js'
 
@@ -33,6 +34,7 @@ export class WebSocket {
   readonly #conduct: Conduct
   readonly #sender: Sender
   readonly #reader: MessageReader
+  #pings: Pings | null = null
   readonly #inbox = new Inbox()
   /** Who waits for a message, and `pump` when it waits for one to be taken. */
   readonly #arrival = new Wakeup()
@@ -145,9 +147,24 @@ export class WebSocket {
     yield* this.#sender.relieve(this.#conduct.queue_limit >>> 1)
   }
 
-  /** Sends a ping; any answer shows that the other side lives. Does nothing when the WebSocket is closed. May be called from anywhere. */
-  ping(): void {
-    if (this.closeCode === null) this.#sender.frame(FIN | PING, nothing)
+  /**
+   * Sends a ping, at once; it does nothing when the WebSocket is closed. May be called from anywhere. Who wants to know waits for the
+   * pong: `yield* ws.ping()` gives the seconds until it came. Bound that with `lev.timeout`.
+   * @throws ClosedError, in the waiting, when the WebSocket is closed or gets closed meanwhile
+   */
+  ping(): Op<number> {
+    if (this.closeCode !== null) return this.#roundTrip(null, 0, 0)
+    const pings = (this.#pings ??= new Pings())
+    const { now: at } = this.#stream
+    this.#sender.frame(FIN | PING, pings.next())
+    return this.#roundTrip(pings, pings.sent, at)
+  }
+
+  *#roundTrip(pings: Pings | null, ping: number, at: number): Op<number> {
+    if (pings !== null && pings.pongOf(ping) === null && this.closeCode === null) yield* pings.wait(ping)
+    const pongedAt = pings === null ? null : pings.pongOf(ping)
+    if (pongedAt === null) throw new ClosedError('the WebSocket is closed')
+    return pongedAt - at
   }
 
   /**
@@ -262,6 +279,7 @@ export class WebSocket {
       if (event === NEED_MORE) break
       if (event === MESSAGE) this.#receive(reader.message)
       else if (event === PINGED) this.#pong(reader.content)
+      else if (event === PONGED) this.#pings?.pong(reader.content, this.#stream.now)
       else if (event === CLOSED) this.#end(reader.code, reader.reason, reader.code === 1005 ? nothing : closeContent(reader.code, ''))
       else if (event === FAILED) this.#end(reader.code, reader.reason, closeContent(reader.code, reader.reason))
     }
@@ -303,6 +321,7 @@ export class WebSocket {
   #closed(code: number, reason: string): void {
     this.closeCode = code
     this.closeReason = reason
+    this.#pings?.close()
     this.#arrival.wake()
     this.#taken.wake()
   }
@@ -315,7 +334,7 @@ export class WebSocket {
   #onTimeout(): void {
     if (this.#over) return
     const verdict = this.#vigil.timedOut(this.#phase, this.#stream.unsent > 0)
-    if (verdict === 'ping') this.ping()
+    if (verdict === 'ping') this.#sender.frame(FIN | PING, nothing)
     else if (verdict === 'settle') this.#settle()
     else if (verdict === 'dead') {
       this.#lose('no answer to a ping')

@@ -18,6 +18,8 @@ export interface WorldOptions {
   readonly seed?: number
   /** Bytes that one flight over the network carries at most. */
   readonly segment?: number
+  /** Shortest and longest time of one flight, in seconds. */
+  readonly latency?: readonly [number, number]
 }
 
 /** Serves `handle` on the memory driver while `story` runs; a hang there is a DeadlockError. */
