@@ -198,7 +198,23 @@ export function namesOf(headers: ResponseHeaders): string[] {
   if (Array.isArray(headers) || typeof headers !== 'object' || (names.length === 0 && Symbol.iterator in headers)) {
     throw new ResponseError(null, 'the headers are not a plain object of names and values')
   }
-  return names.length > MANY_NAMES || haveTwins(names) ? latest(names) : names
+  return mayHaveTwins(names) && (names.length > MANY_NAMES || haveTwins(names)) ? latest(names) : names
+}
+
+// The same for names that differ in case alone: of letters, the last five bits do not tell the case.
+function mark(name: string): number {
+  return name.length * 32 + (name.charCodeAt(0) & 31)
+}
+
+// Whether two names may differ in case alone, in less time than comparing them takes.
+function mayHaveTwins(names: readonly string[]): boolean {
+  let seen = 0
+  for (const name of names) {
+    const bit = 1 << (mark(name) % 31)
+    if ((seen & bit) !== 0) return true
+    seen |= bit
+  }
+  return false
 }
 
 // Up to here, comparing each name with each costs less than a Map.
@@ -208,7 +224,7 @@ const MANY_NAMES = 16
 function haveTwins(names: readonly string[]): boolean {
   for (let i = 1; i < names.length; i++) {
     for (let k = 0; k < i; k++) {
-      if (names[k].length === names[i].length && names[k].toLowerCase() === names[i].toLowerCase()) return true
+      if (mark(names[k]) === mark(names[i]) && names[k].toLowerCase() === names[i].toLowerCase()) return true
     }
   }
   return false
