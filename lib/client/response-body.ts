@@ -1,4 +1,5 @@
 import { portal, type Op, type Portal } from '../../lev/index.js'
+import { readAll } from '../body-source.js'
 import { RequestError, StateError } from '../errors.js'
 import { NO_FIELDS, requestHeaders, type RequestHeaders } from '../http1/headers.js'
 import type { Pieces } from './content-reader.js'
@@ -39,14 +40,12 @@ export class ResponseBody implements AsyncIterable<Buffer> {
   *bytes(): Op<Buffer> {
     if (this.#taken) throw new StateError('bytes: some of the body was read already, and it can be read only once')
     this.#taken = true
-    const parts: Buffer[] = []
-    for (let piece = yield* this.#next(); piece !== null; piece = yield* this.#next()) parts.push(piece)
-    return parts.length === 1 ? parts[0] : Buffer.concat(parts)
+    return yield* readAll(() => this.#next())
   }
 
-  /** All of it, as UTF-8. @throws as `bytes` */
+  /** All of it, as UTF-8 without a byte order mark, as fetch has it. @throws as `bytes` */
   *text(): Op<string> {
-    return (yield* this.bytes()).toString()
+    return new TextDecoder().decode(yield* this.bytes())
   }
 
   /** All of it, as JSON. @throws as `bytes`; RequestError if it is none */

@@ -47,6 +47,12 @@ t.test('all of it at once; once', (t) => virtual(() => scripted(slowly(Buffer.fr
   t.match(yield* failure(body.bytes()), { code: 'LEVERET_STATE' })
 })))
 
+t.test('a byte order mark is no part of a text', (t) => virtual(() => scripted(slowly(Buffer.from(ok('\ufeff[1]'))), function* (server) {
+  const open = (): lev.Op<StreamedResponse> => request({ url: urlOf(server), stream: true })
+  t.same(yield* (yield* open()).body.json(), [1])
+  t.equal(yield* (yield* open()).body.text(), '[1]')
+})))
+
 t.test('what is not JSON, is cut off, malformed, too large or too slow', async (t) => {
   const cases: [parts: string[], options: object, error: object][] = [
     [[ok('no')], {}, { code: 'LEVERET_REQUEST', message: /^GET http:\/\/127.0.0.1:\d+: the body of the response is not JSON$/ }],
