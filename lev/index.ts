@@ -16,7 +16,7 @@ export {
 export { connect, listen, pipe, type Listener } from './network.js'
 export { suspend, wait, waitForWork, type Disarm, type Op, type Suspension, type Waker } from './op.js'
 export { portal, run, type Portal, type RunOptions } from './run.js'
-export { background, scope, spawn, type Scope } from './scope.js'
+export { background, scope, spawn, within, type Scope } from './scope.js'
 export { Stream } from './stream.js'
 export { channel, event, semaphore, type Channel, type Event, type Semaphore } from './sync.js'
 export { inCoroutine, outside, type Outcome, type Task } from './task.js'

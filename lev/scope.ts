@@ -1,8 +1,9 @@
-import { ClosedError, type CancelReason } from './errors.js'
+import { captureContext, contextsInUse, leaveContext, sameContext } from './async-context.js'
+import { ClosedError, UsageError, type CancelReason } from './errors.js'
 import type { Loop } from './loop.js'
 import type { Op, Suspension, Waker } from './op.js'
 import { Roster } from './roster.js'
-import { runningTask, Task, type TaskOwner } from './task.js'
+import { runningTask, Task, type Aftermath, type TaskOwner } from './task.js'
 
 /**
  * Owns tasks: none outlives it. Made by `lev.scope()`; a task that fails with nobody joining it cancels the others.
@@ -133,10 +134,16 @@ class Emptied implements Suspension {
  * @throws the error of the task that failed (an AggregateError if several did); CancelledError if the scope was
  * cancelled before the body had a value
  */
-export function* scope<T>(body: (scope: Scope) => Op<T>): Op<T> {
+export function scope<T>(body: (scope: Scope) => Op<T>): Op<T> {
+  return scopeAfter({ spawned: null, context: sameContext }, body)
+}
+
+/** As `scope`, together with the tasks of `aftermath`, and in its async context. */
+export function* scopeAfter<T>(aftermath: Aftermath, body: (scope: Scope) => Op<T>): Op<T> {
   const caller = runningTask('lev.scope()')
-  const inner = new Scope(caller.loop)
-  const main = inner.spawn(() => body(inner))
+  const inner = spawnedOf(aftermath, caller.loop)
+  aftermath.spawned = null
+  const main = aftermath.context(() => inner.spawn(() => body(inner)))
   yield* caller.cancellation.handingOn((reason) => inner.cancel(reason), inner.finish())
   return yield* main.join()
 }
@@ -158,9 +165,42 @@ export function background<T>(start: () => Op<T>, end?: () => void): Task<T> {
 }
 
 function scopeOf(what: string): Scope {
-  const place = runningTask(what).scope
-  if (!(place instanceof Scope)) throw new ClosedError('the running task has no scope')
-  return place
+  const { scope: place, loop } = runningTask(what)
+  if (place instanceof Scope) return place
+  if ('spawned' in place) return spawnedOf(place, loop)
+  throw new ClosedError('the running task has no scope')
+}
+
+/** The scope of what was spawned, made if there is none. */
+function spawnedOf(aftermath: Aftermath, loop: Loop): Scope {
+  const spawned = aftermath.spawned instanceof Scope ? aftermath.spawned : new Scope(loop)
+  aftermath.spawned = spawned
+  return spawned
+}
+
+/**
+ * Calls a function that cannot wait, in a task that lives longer than what it does: the tasks that it spawns, and what it enters
+ * into an AsyncLocalStorage, go to `aftermath`, for `scopeAfter`, and not to the running task.
+ */
+export function callApart<T>(aftermath: Aftermath, call: () => T): T {
+  const task = runningTask('this')
+  const { scope } = task
+  const plain = !contextsInUse
+  task.scope = aftermath
+  try {
+    if (plain) return call()
+    return captureContext()(() => {
+      const value = call()
+      aftermath.context = captureContext()
+      return value
+    })
+  } finally {
+    task.scope = scope
+    if (plain && contextsInUse) {
+      aftermath.context = captureContext()
+      leaveContext(task.loop.context, false)
+    }
+  }
 }
 
 /** Owns nobody: for a task whose creator waits for it and takes its error. */
@@ -171,13 +211,26 @@ const creator: TaskOwner = { settled() {} }
  * Cancelling the caller cancels it too, and waits for it to unwind.
  * @throws what `op` throws; CancelledError if the task was cancelled
  */
-export function* supervise<T>(op: Op<T>, begin: (task: Task<T>) => void): Op<T> {
+export function* supervise<T>(op: Op<T>, begin: (task: Task<T>) => void, context = sameContext): Op<T> {
   const caller = runningTask('this')
-  const task = new Task(caller.loop, op, creator, caller.scope)
+  const task = context(() => new Task(caller.loop, op, creator, caller.scope))
   begin(task)
   // Its first step is taken here and now: an operation that need not wait costs no turn.
   task.run()
   if (task.outcome === null) yield* caller.cancellation.handingOn((reason) => task.cancel(reason), task.done())
   if (task.outcome?.kind === 'cancelled') yield* caller.cancellation.unwind()
   return task.result()
+}
+
+/**
+ * Runs `op` in the async context that `call` makes for what it calls: `yield* lev.within((run) => storage.run(store, run), op)`.
+ * @throws UsageError if `call` returns without having called what it is given; what `op` throws
+ */
+export function* within<T>(call: (run: () => void) => unknown, op: Op<T>): Op<T> {
+  return yield* supervise(op, () => {}, (make) => {
+    const made: ReturnType<typeof make>[] = []
+    call(() => made.push(make()))
+    if (made.length === 0) throw new UsageError('within: call must call what it is given, before it returns')
+    return made[0]
+  })
 }

@@ -7,9 +7,17 @@ import type { Loop } from './loop.js'
 import type { Op, Suspension } from './op.js'
 import { Unwinder } from './unwind.js'
 
-/** Who answers for a task: it is told when the task is done, and may be asked for a place for the task's own children. */
+/** Who answers for a task: it is told when the task is done. */
 export interface TaskOwner {
   settled(task: Task<unknown>): void
+}
+
+/** What a function that cannot wait leaves behind for the operation that goes on after it. */
+export interface Aftermath {
+  /** The scope of the tasks that it has spawned; null: none. */
+  spawned: TaskOwner | null
+  /** The async context that it has left off in. */
+  context: Snapshot
 }
 
 /** How a task ended. */
@@ -72,8 +80,8 @@ export function runningTask(what: string): Task<unknown> {
 export class Task<T> {
   /** @internal */
   readonly loop: Loop
-  /** @internal The scope that the task's own `spawn` adds to. */
-  readonly scope: TaskOwner
+  /** @internal The scope that the task's own `spawn` adds to; or, during a call of a function that cannot wait, its aftermath. */
+  scope: TaskOwner | Aftermath
   /** @internal */
   readonly cancellation: Cancellation
   readonly #owner: TaskOwner
@@ -91,7 +99,7 @@ export class Task<T> {
   #context: Snapshot | null
 
   /** @internal @throws UsageError if `generator` is none */
-  constructor(loop: Loop, generator: Op<T>, owner: TaskOwner, scope: TaskOwner) {
+  constructor(loop: Loop, generator: Op<T>, owner: TaskOwner, scope: TaskOwner | Aftermath) {
     if (typeof (generator as Partial<Op<T>> | undefined)?.next !== 'function') {
       throw new UsageError('a task is made of a generator: give a function*, and use `yield* lev.wait(promise)` for a promise')
     }
@@ -228,7 +236,7 @@ export class Task<T> {
       current = outer
       if (contextsInUse) {
         if (this.#outcome === null) this.#context = captureContext()
-        if (plain) leaveContext(outer === null)
+        if (plain) leaveContext(this.loop.context, outer === null)
       }
     }
   }

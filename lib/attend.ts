@@ -1,13 +1,21 @@
-import { scope, type Op } from '../lev/index.js'
+import { keepContext } from '../lev/async-context.js'
+import type { Op } from '../lev/index.js'
+import { scopeAfter } from '../lev/scope.js'
+import { runningTask } from '../lev/task.js'
 import type { Exchange } from './exchange.js'
-import { takeOver } from './producers.js'
+import { discard, takeOver } from './producers.js'
 
-/** Waits for what answers a request, and cancels it if the client goes away, or the server stops, meanwhile. */
-export function* attend<T>(exchange: Exchange, work: Op<T>): Op<T> {
+/**
+ * Waits for what answers a request, together with the tasks that its handler has spawned before, and cancels all of it if the
+ * client goes away, or the server stops, meanwhile. Unless that comes to its end, `drop` gets what `work` gave till then.
+ */
+export function* attend<T>(exchange: Exchange, work: Op<T>, drop: (given?: T) => void = discard): Op<T> {
   const { client, settings } = exchange.connection
-  let over = false
+  let given: T | undefined
+  let whole = false
+  let failed = false
   try {
-    return yield* scope(function* (around) {
+    const value = yield* scopeAfter(exchange, function* (around) {
       client.onGone = (how) => {
         if (how === 'end' && settings.half_close === 'answer') return
         exchange.abort('client gone')
@@ -16,16 +24,21 @@ export function* attend<T>(exchange: Exchange, work: Op<T>): Op<T> {
       // It may have gone before its request had its turn.
       if (!client.isOpen) client.onGone('close')
       else if (client.inputEnded) client.onGone('end')
-      const given = yield* work
+      given = yield* work
       takeOver(given)
-      over = true
+      exchange.context = keepContext()
       return given
     })
+    // It may have been tasks that were cancelled, behind the handler's return.
+    yield* runningTask('this').cancellation.unwind()
+    whole = true
+    return value
   } catch (error) {
-    over = true
+    failed = true
     throw error
   } finally {
     client.onGone = null
-    if (!over) exchange.abort('the server stopped')
+    if (!whole && !failed) exchange.abort('the server stopped')
+    if (!whole) drop(given)
   }
 }

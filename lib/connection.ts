@@ -1,4 +1,4 @@
-import { now, wallClock, type Scope, type Stream } from '../lev/index.js'
+import { now, wallClock, type Op, type Scope, type Stream } from '../lev/index.js'
 import type { Handshake, Identities, TlsFacts } from '../tls/index.js'
 import type { Settings } from './config.js'
 import { HeadReader, type HeadLimits } from './http1/head.js'
@@ -41,7 +41,7 @@ export class Connection implements Peer, Drainable {
   handshake: Handshake | null
   /** Which request is being waited for, or served, from 1. */
   count: number
-  /** What its handlers spawn lives here, and the task that serves it; null: somebody else serves it. */
+  /** The task that serves it lives here, and what functions spawn that are no handlers; null: somebody else serves it. */
   tasks: Scope | null = null
   /** Until when it waits for a request; 0: one has come. */
   idleUntil = 0
@@ -159,6 +159,10 @@ export class Connection implements Peer, Drainable {
     const { client } = this
     this.idleUntil = Math.min(this.idleUntil, now() + idleGrace)
     client.readDeadline = Math.min(client.readDeadline, now() + idleGrace)
+  }
+
+  detach(work: Op<void>): void {
+    this.service.detach(work)
   }
 
   /** The connection is over. Harmless when repeated. */

@@ -1,7 +1,9 @@
-import type { Address, Stream } from '../lev/index.js'
+import type { Address, Op, Stream } from '../lev/index.js'
 import type { TlsFacts } from '../tls/index.js'
 import type { Recipient } from './body-source.js'
+import { show } from './checks.js'
 import type { Settings } from './config.js'
+import { ArgumentError } from './errors.js'
 import { NO_HEAD, type RequestHead } from './http1/request-head.js'
 import { earlyHintsHead, type ResponseHeaders } from './http1/response.js'
 import type { Logger } from './log.js'
@@ -22,6 +24,8 @@ export interface Peer {
   readonly draining: boolean
   /** Called when the server begins to stop, while a request is at work. */
   onDrain: (() => void) | null
+  /** Runs `work`, whatever becomes of the request and the connection. */
+  detach(work: Op<void>): void
 }
 
 /** What a handler is given besides the request: its last argument. */
@@ -138,6 +142,28 @@ export class Context {
   /** @internal Name and value of each header line, as sent and in order. */
   static fieldLines(context: Context): [name: string, value: string][] {
     return context.#head.fields.lines()
+  }
+
+  /**
+   * Starts a task that may outlive the request, where what `lev.spawn` starts is a part of it: the response does not wait for it,
+   * a client that leaves does not cancel it, and what it throws is logged. A server that stops waits for it as for a request.
+   * @throws ArgumentError if `start` gives no operation
+   */
+  detach(start: () => Op<unknown>): void {
+    if (typeof start !== 'function') throw new ArgumentError('start', `detach: start must be a generator function, got ${show(start)}`)
+    const work = start()
+    if (typeof (work as Partial<Op<unknown>> | undefined)?.next !== 'function') {
+      throw new ArgumentError('start', `detach: start must be a generator function; it gave ${show(work)}`)
+    }
+    this.#peer.detach(this.#logged(work))
+  }
+
+  *#logged(work: Op<unknown>): Op<void> {
+    try {
+      yield* work
+    } catch (error) {
+      this.logger.error({ err: error, method: this.#head.method, query: this.#head.query }, 'a detached task failed')
+    }
   }
 
   /** @internal Aborts `context.draining`. */

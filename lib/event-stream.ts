@@ -1,4 +1,5 @@
-import { now, scope, sleep, spawn, type Op } from '../lev/index.js'
+import { keepContext } from '../lev/async-context.js'
+import { now, scope, sleep, type Op, type Task } from '../lev/index.js'
 import { messageOf } from '../lev/foreign.js'
 import { asArguments, optionsOf } from './arguments.js'
 import { fieldsOf } from './checks.js'
@@ -71,6 +72,7 @@ export function eventStream(produce: (events: EventSender) => Op<void>, options:
   if (until !== undefined && until !== null && !(until instanceof AbortSignal)) {
     throw new ArgumentError('until', 'until must be an AbortSignal or null')
   }
+  const context = keepContext()
   const headers: ResponseHeaders = { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', ...options.headers }
   return [function* (out) {
     if (retry !== '') yield* out.write(`${retry}\n`)
@@ -78,16 +80,16 @@ export function eventStream(produce: (events: EventSender) => Op<void>, options:
     const sender = new Sender(out)
     yield* scope(function* (around) {
       const beating = heartbeat > 0 ? around.spawn(() => sender.beat(heartbeat)) : null
-      yield* unlessAborted(until === undefined ? out.draining : until, () => produce(sender))
+      const producing = context(() => around.spawn(() => produce(sender)))
+      yield* unlessAborted(until === undefined ? out.draining : until, producing)
       beating?.cancel()
     })
   }, 200, headers]
 }
 
-/** Runs an operation, and cancels it if `signal` aborts. */
-function* unlessAborted(signal: AbortSignal | null, start: () => Op<void>): Op<void> {
-  if (signal === null) return yield* start()
-  const task = spawn(start)
+/** Waits for a task, and cancels it if `signal` aborts. */
+function* unlessAborted(signal: AbortSignal | null, task: Task<void>): Op<void> {
+  if (signal === null) return yield* task.join()
   const stop = (): void => task.cancel()
   signal.addEventListener('abort', stop)
   try {

@@ -1,4 +1,5 @@
-import { now } from '../lev/index.js'
+import { sameContext, type Snapshot } from '../lev/async-context.js'
+import { now, type Scope } from '../lev/index.js'
 import { accessEnabled, clientGone, logAccess } from './access-log.js'
 import type { BodySource, Recipient } from './body-source.js'
 import type { Connection } from './connection.js'
@@ -32,6 +33,10 @@ export class Exchange implements Persistence, Recipient {
   /** The content, if the handler reads it itself. */
   source: BodySource | null = null
   trailers: FieldBlock | null = null
+  /** The tasks that the handler has spawned and that are not waited for yet; null: none. */
+  spawned: Scope | null = null
+  /** The async context that the handler has left off in. */
+  context: Snapshot = sameContext
   /** Whether what the handler gets of the content is not what was sent, but decoded. */
   decoded = false
   #ctx: Context | null = null

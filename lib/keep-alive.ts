@@ -17,8 +17,8 @@ export const lingerBytes = 16 * 1024 * 1024
 const requestsAtOnce = 32
 
 /**
- * Serves one connection from its first byte to its end, and closes it on every path. Never throws: tasks that a plain
- * handler has spawned live in a scope of this connection, so that their failure is its end, not the server's.
+ * Serves one connection from its first byte to its end, and closes it on every path. Never throws: tasks that a setting's
+ * function or a logger has spawned live in a scope of this connection, so that their failure is its end, not the server's.
  */
 export function* serveConnection(connection: Connection): Op<void> {
   try {

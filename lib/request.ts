@@ -1,5 +1,6 @@
 import { CancelledError, ClosedError, now, TimeoutError, wait, type Op } from '../lev/index.js'
 import { instanceOf, nameOf } from '../lev/foreign.js'
+import { callApart } from '../lev/scope.js'
 import { attend } from './attend.js'
 import type { Connection } from './connection.js'
 import { BodyError } from './errors.js'
@@ -111,32 +112,55 @@ function sendFailed(error: Error): Disposition {
 
 /** Has the handler answer: at once, or, when something has to be waited for, as an operation. */
 function respond(exchange: Exchange, body: Buffer | RequestBody | null): Disposition | Op<Disposition> {
-  const result = callHandler(exchange, body)
-  if (isOp(result) || isThenable(result)) return respondLater(exchange, result)
-  return conclude(exchange, result)
+  let given: ReturnType<typeof callHandler>
+  try {
+    given = callHandler(exchange, body)
+  } catch (error) {
+    if (exchange.spawned === null) throw error
+    given = failing(error)
+  }
+  if (exchange.spawned !== null || isOp(given) || isThenable(given)) return respondLater(exchange, given)
+  return conclude(exchange, given)
 }
 
-/** Waits for what a handler gave, and again where that is something to wait for: an async function may return a coroutine. */
-function* respondLater(exchange: Exchange, result: Op<Answer> | PromiseLike<Answer | Op<Answer>>): Op<Disposition> {
+function* failing(error: unknown): Op<never> {
+  throw error
+}
+
+/**
+ * Waits for what a handler gave, together with what it has spawned, and again where that is something to wait for: an async
+ * function may return a coroutine.
+ */
+function* respondLater(exchange: Exchange, result: ReturnType<typeof callHandler>): Op<Disposition> {
   let given: Answer | typeof result = result
-  while (isOp(given) || isThenable(given)) given = yield* attend(exchange, isOp(given) ? given : arriving(exchange, heeded(given)))
+  do given = yield* awaited(exchange, given)
+  while (isOp(given) || isThenable(given))
   const sent = conclude(exchange, given)
   return 'next' in sent ? yield* sent : sent
 }
 
+function awaited(exchange: Exchange, given: ReturnType<typeof callHandler>): Op<Answer | Op<Answer>> {
+  if (isOp(given)) return attend(exchange, given)
+  if (isThenable(given)) return arriving(exchange, heeded(given))
+  return attend(exchange, giving(given), () => discard(given))
+}
+
+function* giving<T>(value: T): Op<T> {
+  return value
+}
+
 /** Waits for a promise, which goes on by itself when nobody waits any more: then its content is closed, and its failure logged. */
-function* arriving<T>(exchange: Exchange, promise: Promise<T>): Op<T> {
-  let over = false
-  try {
-    const given = yield* wait(promise)
-    over = true
-    return given
-  } catch (error) {
-    over = true
-    throw error
-  } finally {
-    if (!over) promise.then(discard, (error: unknown) => logLate(exchange, error))
+function arriving<T>(exchange: Exchange, promise: Promise<T>): Op<T> {
+  let failed = false
+  const arrival = function* (): Op<T> {
+    try {
+      return yield* wait(promise)
+    } catch (error) {
+      failed = true
+      throw error
+    }
   }
+  return attend(exchange, arrival(), () => void promise.then(discard, (error: unknown) => failed || logLate(exchange, error)))
 }
 
 /** Logs what a handler throws after its client has left, unless that is the news of it. */
@@ -163,7 +187,8 @@ function callHandler(exchange: Exchange, body: Buffer | RequestBody | null): Ret
     delete headers['content-encoding']
     delete headers['content-length']
   }
-  return connection.service.handle(head.method, head.query, head.args, headers, body instanceof RequestBody ? null : body, ctx)
+  const whole = body instanceof RequestBody ? null : body
+  return callApart(exchange, () => connection.service.handle(head.method, head.query, head.args, headers, whole, ctx))
 }
 
 /** A promise that may be rejected before it has its turn of being waited for: a process ends over one that nobody heeds. */

@@ -1,10 +1,11 @@
-import { suspend, type Op } from '../lev/index.js'
+import { portal, type Op } from '../lev/index.js'
 import { Roster, type Member } from '../lev/roster.js'
 import type { Identities } from '../tls/index.js'
 import type { Settings } from './config.js'
 import type { Handler } from './handler.js'
 import { IdleList, type IdleMember } from './idle-list.js'
 import type { ServerLog } from './log.js'
+import { Signal } from './signal.js'
 
 /** What the server may tell a connection when it stops. */
 export interface Drainable extends Member, IdleMember<Drainable> {
@@ -32,7 +33,9 @@ export class Service {
   draining = false
   /** Runs what serves a connection, while the server serves; null: it does not. */
   spawn: ((start: () => Op<void>) => void) | null = null
-  #whenEmpty: (() => void) | null = null
+  /** Tasks that have outlived their requests, or may. */
+  #detached = 0
+  readonly #left = new Signal()
 
   constructor(settings: Settings, handle: Handler, log: ServerLog) {
     this.settings = settings
@@ -57,15 +60,28 @@ export class Service {
   leave(connection: Drainable): void {
     this.idle.delete(connection)
     this.connections.delete(connection)
-    if (this.connections.size === 0) this.#whenEmpty?.()
+    this.#left.tell()
   }
 
-  /** Waits until no connection is open. */
+  /** Runs `work` until it is done, or the server has waited long enough for it; elsewhere than under `serve`, until it is done. */
+  detach(work: Op<void>): void {
+    const counted = this.#counted(work)
+    if (this.spawn === null) portal().run(() => counted).catch(() => {})
+    else this.spawn(() => counted)
+  }
+
+  *#counted(work: Op<void>): Op<void> {
+    this.#detached++
+    try {
+      yield* work
+    } finally {
+      this.#detached--
+      this.#left.tell()
+    }
+  }
+
+  /** Waits until no connection is open, and no detached task runs. */
   *emptied(): Op<void> {
-    if (this.connections.size === 0) return
-    yield* suspend<void>((resume) => {
-      this.#whenEmpty = resume
-      return () => (this.#whenEmpty = null)
-    })
+    while (this.connections.size > 0 || this.#detached > 0) yield* this.#left.wait()
   }
 }

@@ -1,5 +1,4 @@
 /// <reference types="node" preserve="true" />
-import { spawn } from '../../lev/index.js'
 import type { Config } from '../config.js'
 import { ArgumentError } from '../errors.js'
 import type { Handler as CoreHandler } from '../handler.js'
@@ -31,7 +30,7 @@ export function createServer(
     const reply = new Reply(method)
     const url = args === '' ? path : `${path}?${args}`
     // It may go on for longer than the answer takes: so it is no part of that.
-    spawn(() => visit({ method, url, ctx }, reply, handler))
+    ctx.detach(() => visit({ method, url, ctx }, reply, handler))
     return reply.answer()
   }
   return listening((port, ip) => {

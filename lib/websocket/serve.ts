@@ -1,5 +1,6 @@
-import { CancelledError, ClosedError, scope, sleep, wallClock, type Op } from '../../lev/index.js'
+import { CancelledError, ClosedError, sleep, wallClock, type Op } from '../../lev/index.js'
 import { instanceOf } from '../../lev/foreign.js'
+import { scopeAfter } from '../../lev/scope.js'
 import type { Disposition, Exchange } from '../exchange.js'
 import { settled } from '../handler.js'
 import { dateLine, ResponseError, upgradeHead } from '../http1/response.js'
@@ -59,7 +60,7 @@ function refusal({ status, reason, headers }: Declined, upgrade: boolean): [stri
 function* converse(exchange: Exchange, ws: WebSocket, upgrade: Upgrade): Op<void> {
   let handled = false
   let over = false
-  yield* scope(function* (around) {
+  yield* scopeAfter({ spawned: null, context: upgrade.context }, function* (around) {
     const pump = ws.pump()
     const reading = around.spawn(function* () {
       yield* pump

@@ -1,3 +1,4 @@
+import { keepContext, type Snapshot } from '../../lev/async-context.js'
 import { ConfigError } from '../errors.js'
 import { rulesOf, type WebSocketOptions, type WebSocketRules } from './options.js'
 import type { WebSocket } from './websocket.js'
@@ -11,6 +12,8 @@ export class Upgrade {
   readonly handle: WebSocketHandler
   /** @internal */
   readonly rules: WebSocketRules
+  /** @internal The async context that it was made in: what `handle` runs in. */
+  readonly context: Snapshot = keepContext()
 
   /** @internal @throws ConfigError naming the argument or option that cannot be */
   constructor(handle: WebSocketHandler, options: WebSocketOptions | undefined) {

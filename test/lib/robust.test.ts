@@ -109,10 +109,11 @@ t.test('tasks that handlers spawn: what becomes of them is no affair of the serv
     events.push(what)
     if (fails) throw new Error(what)
   }
-  const { connect, ask, log, server, done } = await serve(t, {}, (_method, query) => {
+  const { connect, ask, log, server, done } = await serve(t, {}, (_method, query, _args, _headers, _body, ctx) => {
     if (query === '/plain') lev.spawn(() => later('plain', false))
     if (query === '/failing') lev.spawn(() => later('failing', true))
     if (query === '/endless') lev.spawn(() => lev.sleep(Infinity))
+    if (query === '/outlives') ctx.detach(() => later('outlives', true))
     if (query !== '/generator') return 'x'
     return (function* () {
       lev.spawn(() => later('generator', true))
@@ -122,16 +123,19 @@ t.test('tasks that handlers spawn: what becomes of them is no affair of the serv
   })
   const bystander = await connect(request('GET /'))
   t.equal((await ask(request('GET /plain'))).status, 200)
-  await eventually(() => events.includes('plain'), 'a task that outlives its request, and its client')
-  t.equal((await ask(request('GET /failing'))).status, 200, 'answered before it failed')
-  await eventually(() => log.of('error').length === 1, 'a line about the task that failed')
+  t.same(events, ['plain'], 'a handler is done when its tasks are')
+  t.equal((await ask(request('GET /failing'))).status, 500)
   t.match(log.of('error')[0], { err: { message: 'failing' } })
-  t.equal((await ask(request('GET /generator'))).status, 500, 'a coroutine is done when its tasks are')
+  t.equal((await ask(request('GET /generator'))).status, 500)
   t.match(log.of('error')[1], { err: { message: 'generator' } })
-  t.equal((await ask(request('GET /endless'))).status, 200)
+  t.equal((await ask(request('GET /outlives'))).status, 200, 'answered before it failed')
+  await eventually(() => log.of('error').length === 3, 'a line about the task that failed')
+  t.match(log.of('error')[2], { err: { message: 'outlives' } })
+  const endless = await connect(request('GET /endless'))
   bystander.send(request('GET /'))
   t.equal((await bystander.responses(2)).length, 2, 'the others are not disturbed')
   bystander.close()
+  endless.close()
   await server.stop({ drain: 10 })
   await done
 })
