@@ -15,26 +15,65 @@ const identityChecks: Checks<IdentityConfig> = {
 }
 
 const tlsChecks: Checks<TlsConfig> = {
-  default: identity,
-  hosts: (value, key) => {
-    const hosts = fieldsOf(value, key, 'an object of host names')
-    return Object.fromEntries(
-      Array.from(hosts, ([name, given]) => [checkHost(name, key), identity(given, `${key}.${name}`)]),
-    )
-  },
+  default: identities,
+  hosts: (value, key) => hostsOf(value, key, identities),
   allow_expired: boolean,
 }
 
+const changesChecks: Checks<TlsChanges> = {
+  ...tlsChecks,
+  hosts: (value, key) => hostsOf(value, key, (given, at) => (given === null ? null : identities(given, at))),
+}
+
+/** What `ssl` may be in `configure`: a TlsConfig, or only what is to change of it. */
+export type TlsChanges = Omit<Partial<TlsConfig>, 'hosts'> & {
+  /** By host name; null takes a host away. */
+  readonly hosts?: Readonly<Record<string, IdentityConfig | readonly IdentityConfig[] | null>> | null | undefined
+}
+
+const expected = 'an object { default: { cert, key }, hosts } or null'
+
 /**
- * Checks the shape of `ssl` and gives a copy. Files are not looked at here.
+ * Checks the shape of `ssl` and gives a copy. With a `default` it takes the place of `current`, else it is merged into that:
+ * host by host, and null takes one away. Files are not looked at here.
  * @throws ConfigError; its message never repeats what was given where a key or a passphrase belongs
  */
-export const tlsConfig: Check<TlsConfig> = (value, key) => {
-  const given = checkFields(tlsChecks, value, key, 'an object { default: { cert, key }, hosts } or null')
+export function tlsConfig(value: unknown, key: string, current: TlsConfig | null): TlsConfig {
+  const isWhole = current === null || (fieldsOf(value, key, expected).get('default') ?? undefined) !== undefined
+  if (!isWhole) return merge(current, checkFields(changesChecks, value, key, expected))
+  const given = checkFields(tlsChecks, value, key, expected)
   if (given.default === undefined) {
     throw new ConfigError(`${key}.default`, `${key}.default is missing: the identity for clients that name no host`)
   }
   return { ...given, default: given.default }
+}
+
+function hostsOf<T>(value: unknown, key: string, check: Check<T>): Record<string, T> {
+  const hosts = fieldsOf(value, key, 'an object of host names')
+  return Object.fromEntries(Array.from(hosts, ([name, given]) => [checkHost(name, key), check(given, `${key}.${name}`)]))
+}
+
+function merge(current: TlsConfig, { hosts, ...others }: TlsChanges): TlsConfig {
+  const plain = (name: string): string => name.replace(/\.$/, '').toLowerCase()
+  const changed = new Set(Object.keys(hosts ?? {}).map(plain))
+  const kept = Object.entries(current.hosts ?? {}).filter(([name]) => !changed.has(plain(name)))
+  const given = Object.entries(hosts ?? {}).flatMap(([name, one]) => (one === null ? [] : [[name, one] as const]))
+  return { ...current, ...others, default: current.default, hosts: Object.fromEntries([...kept, ...given]) }
+}
+
+/** One identity, or a list with one for each kind of key. */
+function identities(value: unknown, key: string): IdentityConfig | readonly IdentityConfig[] {
+  if (!Array.isArray(value)) return identity(value, key)
+  if (value.length === 0) throw new ConfigError(key, `${key} must hold an identity for each kind of key, got an empty array`)
+  return Array.from(value, (one: unknown, index) => {
+    const at = `${key}[${index}]`
+    const given = identity(one, at)
+    for (const name of ['ca', 'client_certificate'] as const) {
+      if (index === 0 || given[name] === undefined) continue
+      throw new ConfigError(`${at}.${name}`, `${at}.${name} belongs in the first identity of the list: it is the host's`)
+    }
+    return given
+  })
 }
 
 function identity(value: unknown, key: string): IdentityConfig {

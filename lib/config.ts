@@ -1,9 +1,9 @@
 import type { TlsConfig } from '../tls/index.js'
 import { lineFields } from './access-log.js'
 import {
-  boolean, duration, fieldName, fieldsOf, hostOrAddress, integer, listOf, longest, mediaType, number, oneOf, refuse, setOf, type Check,
+  boolean, duration, fieldName, fieldsOf, hostOrAddress, integer, listOf, longest, mediaType, number, oneOf, refuse, setOf,
 } from './checks.js'
-import { refuseUnknown, tlsConfig } from './config-ssl.js'
+import { refuseUnknown, tlsConfig, type TlsChanges } from './config-ssl.js'
 import { ConfigError } from './errors.js'
 import type { RequestHeaders } from './http1/headers.js'
 import type { LoggerLike, LogLevel } from './log.js'
@@ -16,10 +16,11 @@ export interface Row<T> {
   readonly default: T
   /** `s`, `B`, `B/s` or none. Durations are seconds and sizes are bytes, everywhere. */
   readonly unit: string
-  readonly check: Check<T>
+  /** `current` is the value so far, for a setting that can be changed in part. */
+  check(value: unknown, key: string, current: T): T
 }
 
-function row<T>(value: T, unit: string, check: Check<T>): Row<T> {
+function row<T>(value: T, unit: string, check: Row<T>['check']): Row<T> {
   return { default: value, unit, check }
 }
 
@@ -137,6 +138,12 @@ export type Config = Given<Values<typeof flatTable>> & {
   } | null | undefined
 }
 
+/** What `configure` may be given: as Config, but that `ssl` may be changed for single hosts. */
+export type ConfigChanges = Omit<Config, 'ssl'> & {
+  /** Certificates by host name. With a `default` they replace all; without one they are merged, and null takes a host away. */
+  ssl?: TlsChanges | null | undefined
+}
+
 type Given<Table> = { -readonly [K in keyof Table]?: Table[K] | null | undefined }
 
 const names = [...Object.keys(flatTable), 'compression']
@@ -149,7 +156,7 @@ export const defaults: Settings = freeze({
 
 /**
  * The settings that follow from `current` when `config` is merged in. `compression` is merged key by key; `ssl` is
- * replaced as a whole, and null turns TLS off. Nothing that was given is changed or kept, so later changes to it do
+ * replaced as a whole if it has a `default`, else merged host by host, and null turns TLS off. Nothing that was given is changed or kept, so later changes to it do
  * nothing (but for `logger`, which is used as it is).
  *
  * @throws ConfigError naming the setting, what was given and what was expected; then nothing of `config` counts
@@ -177,11 +184,10 @@ function mergeTable<Table extends Record<string, Row<unknown>>>(
 ): Values<Table> {
   const merged: Record<string, unknown> = {}
   for (const name of Object.keys(table)) {
-    const { default: otherwise, check } = table[name]
+    const row = table[name]
     const value = fields.get(name)
-    const given = value !== undefined && (value !== null || otherwise === null)
-    merged[name] = given ? check(value, prefix + name) : current[name]
-
+    const given = value !== undefined && (value !== null || row.default === null)
+    merged[name] = given ? row.check(value, prefix + name, current[name]) : current[name]
   }
   return merged as Values<Table>
 }
@@ -203,13 +209,15 @@ function refuseName(name: string): never {
 
 function freeze(settings: Settings): Settings {
   const { compression, log_headers, ssl } = settings
-  for (const part of [compression, compression.types, log_headers, ssl, ssl?.default, ssl?.hosts]) Object.freeze(part)
-  for (const identity of Object.values(ssl?.hosts ?? {})) Object.freeze(identity)
+  for (const part of [compression, compression.types, log_headers, ssl, ssl?.hosts]) Object.freeze(part)
+  for (const identities of [ssl?.default ?? {}, ...Object.values(ssl?.hosts ?? {})]) {
+    for (const part of [identities, ...[identities].flat()]) Object.freeze(part)
+  }
   return Object.freeze(settings)
 }
 
-function orNull<T>(check: Check<T>): Check<T | null> {
-  return (value, key) => (value === null ? null : check(value, key))
+function orNull<T>(check: (value: unknown, key: string, current: T | null) => T): Row<T | null>['check'] {
+  return (value, key, current) => (value === null ? null : check(value, key, current))
 }
 
 function loggedHeader(value: unknown, key: string): string {

@@ -13,7 +13,7 @@ function create(config: Config, handle: Handler): Server {
 
 export { create as new }
 export { type Server, type StopOptions } from './server.js'
-export { defaults, type Config, type Settings } from './config.js'
+export { defaults, type Config, type ConfigChanges, type Settings } from './config.js'
 export type { Context } from './context.js'
 export { ArgumentError, BindError, BodyError, ConfigError, LeveretError, RequestError, StateError, UpgradeError } from './errors.js'
 export { eventStream, type EventFields, type EventSender, type EventStreamOptions } from './event-stream.js'
@@ -31,6 +31,7 @@ export { webSocketCallbacks, type Callbacks } from './websocket/callbacks.js'
 export type { CompressionOptions, WebSocketOptions } from './websocket/options.js'
 export type { Upgrade, WebSocketHandler } from './websocket/upgrade.js'
 export type { Message, WebSocket } from './websocket/websocket.js'
+export { type TlsChanges } from './config-ssl.js'
 export { IdentityError, type IdentityConfig, type TlsConfig } from '../tls/index.js'
 export {
   request, type ClientResponse, type ClientValue, type RequestContent, type RequestOptions, type ResponseFacts, type StreamedResponse, type StreamRequestOptions,

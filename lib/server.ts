@@ -1,8 +1,8 @@
 import { networkInterfaces } from 'node:os'
 import * as lev from '../lev/index.js'
 import type { Address, Listener, Op, Stream } from '../lev/index.js'
-import { loadIdentities, type Identities } from '../tls/index.js'
-import { defaults, mergeSettings, type Config, type Settings } from './config.js'
+import { IdentityLoader, type LoadedIdentities } from '../tls/index.js'
+import { defaults, mergeSettings, type Config, type ConfigChanges, type Settings } from './config.js'
 import { Connection } from './connection.js'
 import { BindError, ConfigError, StateError } from './errors.js'
 import type { Disposition } from './exchange.js'
@@ -38,24 +38,34 @@ export class Server {
   #listening = deferred<Address>()
   /** Settles when the address is free again. */
   #unbound = deferred<void>()
+  readonly #loader = new IdentityLoader()
+  /** Ends when all calls of `configure` so far have. */
+  #configuring: Promise<void> | null = null
 
   /** @internal */
   constructor(config: Config, handle: Handler) {
     if (typeof handle !== 'function') throw new ConfigError('handle', `handle must be a function, got ${typeof handle}`)
     const settings = mergeSettings(defaults, config)
-    const identities = identitiesOf(settings)
+    const identities = settings.ssl === null ? null : this.#loader.load(settings.ssl, lev.systemTime())
     this.#service = new Service(settings, handle, new ServerLog(settings))
     this.#install(settings, identities)
   }
 
   /**
-   * Merges `config` into the settings: all of it, or, if anything in it is wrong, nothing. TLS identities are read from
-   * their files again. While serving it holds for new connections, and for the log at once; the address stays as bound.
-   * @throws ConfigError; IdentityError for a certificate or key that cannot be used
+   * Merges `config` into the settings: all of it, or, if anything in it is wrong, nothing. Files of TLS identities are read
+   * again, one host after another while the server goes on; what has not changed is not parsed again. Several calls take
+   * effect one after another. While serving it holds for new connections, and for the log at once; the address stays as bound.
+   * @returns a promise that ends when the settings hold: without TLS they do at once. It rejects with ConfigError, and with
+   * IdentityError for a certificate or key that cannot be used
    */
-  configure(config: Config): void {
-    const settings = mergeSettings(this.#service.settings, config)
-    this.#install(settings, identitiesOf(settings))
+  async configure(config: ConfigChanges): Promise<void> {
+    const before = this.#configuring
+    const configured = before === null ? this.#configure(config) : before.then(() => this.#configure(config))
+    const settled = configured.catch(() => {}).then(() => {
+      if (this.#configuring === settled) this.#configuring = null
+    })
+    this.#configuring = settled
+    await configured
   }
 
   /**
@@ -123,7 +133,14 @@ export class Server {
     return yield* processRequest(connection, count)
   }
 
-  #install(settings: Settings, identities: { identities: Identities; warnings: readonly string[] } | null): void {
+  async #configure(config: ConfigChanges): Promise<void> {
+    const settings = mergeSettings(this.#service.settings, config)
+    const { ssl } = settings
+    const identities = ssl === null ? null : await lev.run(() => inTurns(this.#loader.steps(ssl, lev.systemTime())))
+    this.#install(settings, identities)
+  }
+
+  #install(settings: Settings, identities: LoadedIdentities | null): void {
     this.#service.settings = settings
     this.#service.identities = identities?.identities ?? null
     this.#service.log.configure(settings)
@@ -227,9 +244,13 @@ function serveClient(service: Service, client: Stream): void {
   service.spawn?.(() => serveConnection(connection))
 }
 
-/** Reads the identities that the settings name; null without TLS. */
-function identitiesOf(settings: Settings): { identities: Identities; warnings: readonly string[] } | null {
-  return settings.ssl === null ? null : loadIdentities(settings.ssl, lev.systemTime())
+/** Takes each step in a turn of its own. */
+function* inTurns<T>(steps: Generator<undefined, T>): Op<T> {
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done === true) return value
+    yield* lev.breathe()
+  }
 }
 
 interface Deferred<T> {

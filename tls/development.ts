@@ -3,7 +3,7 @@ import { chmodSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, statS
 import { join } from 'node:path'
 import { makeAuthority, makeLeaf, type Pair } from './development-certificates.js'
 import { normalHostPattern } from './host-name.js'
-import type { IdentityConfig, TlsConfig } from './identity-config.js'
+import type { IdentityConfig } from './identity-config.js'
 import { errorCode } from './identity-files.js'
 
 /** What `developmentIdentities` made or found. */
@@ -11,7 +11,7 @@ export interface DevelopmentIdentities {
   /** Path of the authority's certificate, for `curl --cacert` or a browser's trusted authorities. */
   readonly ca: string
   /** The setting `ssl`: the first name is the default identity, too. */
-  readonly ssl: TlsConfig
+  readonly ssl: { readonly default: IdentityConfig; readonly hosts: Readonly<Record<string, IdentityConfig>> }
   /** Whether anything had to be made. */
   readonly made: boolean
 }

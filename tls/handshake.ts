@@ -7,11 +7,11 @@ import type { Identities, Identity } from './sni.js'
 /** The bytes on a connection are not TLS. None has been consumed: the stream can still be answered in the clear. */
 export class NotTlsError extends HandshakeError {}
 
-/** The outcome of a handshake: the identity that was shown stays the connection's own when the server gets others. */
+/** The outcome of a handshake. */
 export interface Handshake {
-  /** What it agreed on. */
+  /** What the two peers agreed on. */
   readonly facts: TlsFacts
-  /** Whose certificate the client was shown. */
+  /** The identity that was shown: it stays the connection's own when the server gets others. */
   readonly identity: Identity
 }
 

@@ -14,12 +14,15 @@ export interface IdentityConfig {
   readonly client_certificate?: 'request' | 'require' | null | undefined
 }
 
-/** The certificates of a server, by the name that a client asks for (SNI). */
+/**
+ * The certificates of a server, by the name that a client asks for (SNI). A list has one identity for each kind of key (RSA,
+ * ECDSA, Ed25519): each client gets the one that it can use. `ca` and `client_certificate` stand in the first of a list.
+ */
 export interface TlsConfig {
   /** For clients that ask for no name, or for one that is not listed. */
-  readonly default: IdentityConfig
+  readonly default: IdentityConfig | readonly IdentityConfig[]
   /** By host name: `example.com`, or `*.example.org` for every name one label below. */
-  readonly hosts?: Readonly<Record<string, IdentityConfig>> | null | undefined
+  readonly hosts?: Readonly<Record<string, IdentityConfig | readonly IdentityConfig[]>> | null | undefined
   /** Lets certificates pass that have expired or are not valid yet: for tests. Default: false. */
   readonly allow_expired?: boolean | null | undefined
 }

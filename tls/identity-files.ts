@@ -3,13 +3,23 @@ import { readFileSync, statSync } from 'node:fs'
 import { readPkcs12 } from './pkcs12.js'
 import type { IdentityConfig } from './identity-config.js'
 
+/** A file that was read and not parsed yet. */
+export interface SourceFile {
+  readonly path: string
+  readonly content: Buffer
+}
+
+/** The files of one certificate and its key: one and the same for PKCS#12. */
+export interface SourceFiles {
+  readonly form: 'pem' | 'pkcs12'
+  readonly certificate: SourceFile
+  readonly key: SourceFile
+}
+
 /** A key and the certificates that were found beside it, as the files have them: nothing is compared yet. */
 export interface KeyMaterial {
   readonly key: KeyObject
   readonly certificates: readonly X509Certificate[]
-  /** Paths to name when one of the two is at fault. */
-  readonly keyFile: string
-  readonly certificateFile: string
 }
 
 /** What is wrong with one file; the caller adds which host it was for. */
@@ -34,13 +44,14 @@ const systemReasons: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'the path is too long',
 }
 
-function readFile(path: string): Buffer {
+/** @throws FileFault */
+export function readSource(path: string): SourceFile {
   try {
     const facts = statSync(path)
     if (facts.isDirectory()) throw new FileFault(path, 'it is a directory')
     if (!facts.isFile()) throw new FileFault(path, 'it is no regular file')
     if (facts.size > sizeLimit) throw new FileFault(path, 'it is too large')
-    return readFileSync(path)
+    return { path, content: readFileSync(path) }
   } catch (error) {
     if (error instanceof FileFault) throw error
     const code = errorCode(error)
@@ -53,20 +64,23 @@ export function errorCode(error: unknown): string {
 }
 
 /** @throws FileFault */
-export function readKeyMaterial(config: IdentityConfig): KeyMaterial {
-  const { cert = null, key = null, pfx = null } = config
-  const passphrase = config.passphrase ?? undefined
+export function readSources({ cert = null, key = null, pfx = null }: IdentityConfig): SourceFiles {
   if (pfx !== null) {
     if (cert !== null || key !== null) {
       throw new FileFault(null, 'pfx takes the place of cert and key: give either')
     }
-    const found = attempt(pfx, () => readPkcs12(readFile(pfx), passphrase))
-    return { ...found, keyFile: pfx, certificateFile: pfx }
+    const file = readSource(pfx)
+    return { form: 'pkcs12', certificate: file, key: file }
   }
   if (cert === null) throw new FileFault(null, 'cert is missing: it needs cert and key, or pfx')
   if (key === null) throw new FileFault(null, 'key is missing: it needs cert and key, or pfx')
-  const certificates = readCertificates(cert)
-  return { certificates, key: readKey(key, passphrase), keyFile: key, certificateFile: cert }
+  return { form: 'pem', certificate: readSource(cert), key: readSource(key) }
+}
+
+/** @throws FileFault */
+export function parseKeyMaterial({ form, certificate, key }: SourceFiles, passphrase: string | undefined): KeyMaterial {
+  if (form === 'pkcs12') return attempt(key.path, () => readPkcs12(key.content, passphrase))
+  return { certificates: parseCertificates(certificate), key: parseKey(key, passphrase) }
 }
 
 function attempt<T>(file: string, act: () => T): T {
@@ -81,8 +95,8 @@ function attempt<T>(file: string, act: () => T): T {
 const pemCertificate = /-----BEGIN ((?:X509 |TRUSTED )?CERTIFICATE)-----[^-]*-----END \1-----/g
 
 /** All certificates of a PEM file, in its order. @throws FileFault */
-export function readCertificates(path: string): X509Certificate[] {
-  const text = readFile(path).toString('latin1')
+export function parseCertificates({ path, content }: SourceFile): X509Certificate[] {
+  const text = content.toString('latin1')
   const blocks = text.match(pemCertificate)
   if (blocks === null) throw new FileFault(path, `it holds no certificate in PEM form${whatElse(text)}`)
   return blocks.map((block, index) => {
@@ -98,8 +112,8 @@ export function readCertificates(path: string): X509Certificate[] {
 const pemKey = /-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----/
 const encryptedKey = /-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m
 
-function readKey(path: string, passphrase: string | undefined): KeyObject {
-  const text = readFile(path).toString('latin1')
+function parseKey({ path, content }: SourceFile, passphrase: string | undefined): KeyObject {
+  const text = content.toString('latin1')
   if (!pemKey.test(text)) throw new FileFault(path, `it holds no private key in PEM form${whatElse(text)}`)
   const encrypted = encryptedKey.test(text)
   if (encrypted && passphrase === undefined) {

@@ -1,10 +1,13 @@
-import { constants, createHash, type X509Certificate } from 'node:crypto'
-import type { SecureContext } from 'node:tls'
+import { createHash, type X509Certificate } from 'node:crypto'
 import { orderChain } from './chain.js'
 import { oneLine } from './facts.js'
-import { covers, normalHostPattern } from './host-name.js'
+import { normalHostPattern } from './host-name.js'
+import { checkCoverage, checkDates, checkKeyKind, type Warn } from './identity-checks.js'
 import { IdentityError, identityName, type IdentityConfig, type TlsConfig } from './identity-config.js'
-import { FileFault, readCertificates, readKeyMaterial, type KeyMaterial } from './identity-files.js'
+import {
+  FileFault, parseCertificates, parseKeyMaterial, readSource, readSources, type SourceFile, type SourceFiles,
+} from './identity-files.js'
+import { secureContext, type KeyPair } from './secure-context.js'
 import { Identities, type Identity } from './sni.js'
 
 /** What `loadIdentities` read. */
@@ -22,26 +25,58 @@ export interface LoadedIdentities {
  * @throws IdentityError for the first identity that cannot be used
  */
 export function loadIdentities(config: TlsConfig, now: number): LoadedIdentities {
-  const warnings: string[] = []
-  const load = (host: string, pattern: string | null, from: IdentityConfig): Identity => {
-    const warn = (file: string, text: string): void => {
-      warnings.push(`${identityName(host)}: ${file}: ${text}`)
-    }
-    try {
-      return loadIdentity(pattern, from, config.allow_expired === true ? null : now, warn)
-    } catch (error) {
-      if (error instanceof FileFault) throw new IdentityError(host, error.file, error.message, { cause: error.cause })
-      throw error
+  return new IdentityLoader().load(config, now)
+}
+
+/** Loads one configuration after another. Files whose content has not changed since the last one are not parsed again. */
+export class IdentityLoader {
+  /** Of the last configuration that was good, by `digestOf`. */
+  #parsed: ReadonlyMap<string, ParsedIdentity> = new Map()
+
+  /** As `loadIdentities`. */
+  load(config: TlsConfig, now: number): LoadedIdentities {
+    const steps = this.steps(config, now)
+    for (;;) {
+      const { done, value } = steps.next()
+      if (done === true) return value
     }
   }
-  const fallback = load('default', null, config.default)
-  const hosts = new Map<string, Identity>()
-  for (const [host, from] of Object.entries(config.hosts ?? {})) {
-    const pattern = patternOf(host)
-    if (hosts.has(pattern)) throw new IdentityError(host, null, `it is listed twice: both are ${pattern}`)
-    hosts.set(pattern, load(host, pattern, from))
+
+  /** As `loadIdentities`, one host a step. Of several loads the next may begin when the one before it has ended. */
+  *steps(config: TlsConfig, now: number): Generator<undefined, LoadedIdentities, undefined> {
+    const warnings: string[] = []
+    const parsed = new Map<string, ParsedIdentity>()
+    const date = config.allow_expired === true ? null : now
+    const load = (host: string, pattern: string | null, from: IdentityConfig | readonly IdentityConfig[]): Identity =>
+      naming(host, () => {
+        const sources = readHost(pattern, [from].flat())
+        const digest = digestOf(sources)
+        const found = this.#parsed.get(digest) ?? parseHost(sources)
+        parsed.set(digest, found)
+        checkHost(sources, found, date, (file, text) => warnings.push(`${identityName(host)}: ${file}: ${text}`))
+        return found.identity
+      })
+    const first = load('default', null, config.default)
+    const others = new Map<string, Identity>()
+    for (const [host, from] of Object.entries(config.hosts ?? {})) {
+      yield
+      const pattern = patternOf(host)
+      if (others.has(pattern)) throw new IdentityError(host, null, `it is listed twice: both are ${pattern}`)
+      others.set(pattern, load(host, pattern, from))
+    }
+    this.#parsed = parsed
+    return { identities: new Identities(first, others.values()), warnings }
   }
-  return { identities: new Identities(fallback, hosts.values()), warnings }
+}
+
+/** Adds to an error in a file which host it was for. */
+function naming<T>(host: string, act: () => T): T {
+  try {
+    return act()
+  } catch (error) {
+    if (error instanceof FileFault) throw new IdentityError(host, error.file, error.message, { cause: error.cause })
+    throw error
+  }
 }
 
 function patternOf(host: string): string {
@@ -52,121 +87,98 @@ function patternOf(host: string): string {
   }
 }
 
-type Warn = (file: string, text: string) => void
-
-/** `pattern` is null for the default identity; `now` is null when dates do not count. */
-function loadIdentity(pattern: string | null, config: IdentityConfig, now: number | null, warn: Warn): Identity {
-  const material = readKeyMaterial(config)
-  checkKeyKind(material)
-  const { chain, problems } = orderChain(material.certificates, material.key)
-  const [leaf] = chain
-  if (leaf === undefined) throw new FileFault(material.keyFile, mismatch(material))
-  for (const problem of problems) warn(material.certificateFile, problem)
-  if (now !== null) checkDates(chain, now, material.certificateFile, warn)
-  if (pattern !== null && !covers(leaf, pattern)) {
-    warn(material.certificateFile, `the certificate does not cover ${pattern}${coverage(leaf)}`)
-  }
-  const clientCertificate = config.client_certificate ?? 'none'
-  const authorities = clientAuthorities(config, warn)
-  const context = secureContext(pattern ?? 'default', chain, material, authorities)
-  return { host: pattern ?? 'default', context, certificate: leaf, clientCertificate }
+/** The files of one certificate and its key, and what the key is encrypted with. */
+interface PairSources extends SourceFiles {
+  readonly passphrase: string | undefined
 }
 
-function mismatch({ keyFile, certificateFile }: KeyMaterial): string {
-  const where = keyFile === certificateFile ? 'any certificate in the file' : `the certificate in ${certificateFile}`
+/** All that one identity is made of. */
+interface HostSources {
+  /** Null for the default identity. */
+  readonly pattern: string | null
+  readonly pairs: readonly PairSources[]
+  readonly ca: SourceFile | null
+  readonly clientCertificate: Identity['clientCertificate']
+}
+
+/** An identity, and what its checks look at again each time that it is loaded. */
+interface ParsedIdentity {
+  readonly identity: Identity
+  /** By pair: the chain, and what is odd about the file of the certificates. */
+  readonly chains: readonly { readonly chain: readonly X509Certificate[]; readonly problems: readonly string[] }[]
+  readonly authorities: readonly X509Certificate[]
+}
+
+/** Reads all files of one host. */
+function readHost(pattern: string | null, configs: readonly IdentityConfig[]): HostSources {
+  const [first, ...others] = configs
+  if (first === undefined) throw new FileFault(null, 'its list is empty')
+  if (others.some(({ ca, client_certificate }) => (ca ?? client_certificate ?? null) !== null)) {
+    throw new FileFault(null, 'ca and client_certificate belong in the first identity of a list')
+  }
+  const pairs = configs.map((config) => ({ ...readSources(config), passphrase: config.passphrase ?? undefined }))
+  const ca = first.ca ?? null
+  const clientCertificate = first.client_certificate ?? 'none'
+  if (ca === null && clientCertificate === 'require') {
+    throw new FileFault(null, 'client_certificate "require" needs ca: without it no certificate would do')
+  }
+  return { pattern, pairs, ca: ca === null ? null : readSource(ca), clientCertificate }
+}
+
+/** The same for the same content, wherever it was read from. */
+function digestOf({ pattern, pairs, ca, clientCertificate }: HostSources): string {
+  const hash = createHash('sha256')
+  const add = (part: Buffer): unknown => hash.update(`${part.length}:`).update(part)
+  add(Buffer.from(JSON.stringify([pattern, clientCertificate, ca !== null, pairs.map(({ form, passphrase }) => [form, passphrase ?? null])])))
+  for (const { certificate, key } of pairs) [certificate, key].forEach(({ content }) => add(content))
+  if (ca !== null) add(ca.content)
+  return hash.digest('base64')
+}
+
+/** @throws FileFault */
+function parseHost({ pattern, pairs, ca, clientCertificate }: HostSources): ParsedIdentity {
+  const parsed = pairs.map(parsePair)
+  parsed.forEach(({ key }, index) => {
+    const kind = key.asymmetricKeyType
+    if (parsed.findIndex((one) => one.key.asymmetricKeyType === kind) === index) return
+    throw new FileFault(pairs[index]?.key.path ?? null, `its list has two keys of the kind ${String(kind)}: give one of each kind`)
+  })
+  const authorities = ca === null ? [] : parseCertificates(ca)
+  const host = pattern ?? 'default'
+  const context = secureContext(host, parsed, authorities.map(String))
+  const certificates = parsed.map(({ leaf }) => leaf)
+  return { identity: { host, context, certificates, clientCertificate }, chains: parsed, authorities }
+}
+
+type ParsedPair = KeyPair & ParsedIdentity['chains'][number] & { readonly leaf: X509Certificate }
+
+function parsePair(sources: PairSources): ParsedPair {
+  const { key, certificates } = parseKeyMaterial(sources, sources.passphrase)
+  checkKeyKind(key, sources.key.path)
+  const { chain, problems } = orderChain(certificates, key)
+  const [leaf] = chain
+  if (leaf === undefined) throw new FileFault(sources.key.path, mismatch(sources))
+  return { key, chain, leaf, problems }
+}
+
+function mismatch({ form, certificate }: SourceFiles): string {
+  const where = form === 'pkcs12' ? 'any certificate in the file' : `the certificate in ${certificate.path}`
   return `the key does not belong to ${where}`
 }
 
-/** P-256, P-384 and P-521, as OpenSSL calls them. */
-const curves = ['prime256v1', 'secp384r1', 'secp521r1']
-
-function checkKeyKind({ key, keyFile }: KeyMaterial): void {
-  const kind = key.asymmetricKeyType
-  const details = key.asymmetricKeyDetails
-  if (kind === 'ed25519') return
-  if (kind === 'rsa') {
-    const bits = details?.modulusLength ?? 0
-    if (bits < 2048) throw new FileFault(keyFile, `an RSA key of ${bits} bits is too short: clients want 2048 at least`)
-    return
-  }
-  if (kind === 'ec') {
-    const curve = details?.namedCurve ?? 'unknown'
-    if (curves.includes(curve)) return
-    throw new FileFault(keyFile, `an ECDSA key on the curve ${curve} does not work: P-256 and P-384 do`)
-  }
-  throw new FileFault(keyFile, `a key of the kind ${kind ?? 'unknown'} does not work: RSA, ECDSA and Ed25519 do`)
-}
-
-/** The server's own certificate must be in date; of one above it clients may know another issue. */
-function checkDates(chain: readonly X509Certificate[], now: number, file: string, warn: Warn): void {
-  chain.forEach((certificate, index) => {
-    const problem = dateProblem(certificate, now)
-    if (problem === null) return
-    if (index === 0) throw new FileFault(file, `the certificate ${problem}`)
-    warn(file, `certificate ${index + 1} of the chain ${problem}`)
+/** Checks what may have changed with the time; `now` is null when dates do not count. Warns again of what is odd. */
+function checkHost({ pattern, pairs, ca, clientCertificate }: HostSources, parsed: ParsedIdentity, now: number | null, warn: Warn): void {
+  parsed.chains.forEach(({ chain, problems }, index) => {
+    const file = pairs[index]?.certificate.path ?? ''
+    for (const problem of problems) warn(file, problem)
+    if (now !== null) checkDates(chain, now, file, warn)
+    if (pattern !== null && chain[0] !== undefined) checkCoverage(chain[0], pattern, file, warn)
   })
-}
-
-function dateProblem({ validFrom, validTo }: X509Certificate, now: number): string | null {
-  // Written so that a date that cannot be read counts as a problem.
-  if (!(Date.parse(validFrom) / 1000 <= now)) return `is not valid yet (valid from ${validFrom})`
-  if (!(now < Date.parse(validTo) / 1000)) return `has expired (valid until ${validTo})`
-  return null
-}
-
-function coverage({ subjectAltName }: X509Certificate): string {
-  return subjectAltName === undefined ? ': it names no host at all' : ` (it covers ${subjectAltName})`
-}
-
-function clientAuthorities(config: IdentityConfig, warn: Warn): string[] {
-  const { ca = null, client_certificate = null } = config
-  if (ca === null) {
-    if (client_certificate !== 'require') return []
-    throw new FileFault(null, 'client_certificate "require" needs ca: without it no certificate would do')
+  if (ca === null) return
+  if (clientCertificate === 'none') {
+    warn(ca.path, 'ca has no effect without client_certificate; intermediate certificates belong into cert')
   }
-  const authorities = readCertificates(ca)
-  if (client_certificate === null) {
-    warn(ca, 'ca has no effect without client_certificate; intermediate certificates belong into cert')
-  }
-  for (const { ca: isAuthority, subject } of authorities) {
-    if (!isAuthority) warn(ca, `${oneLine(subject)} is no certificate authority: it vouches for itself alone`)
-  }
-  return authorities.map(String)
-}
-
-/** Forward secrecy and authenticated encryption only (RFC 9325 section 4.2), cheapest first. */
-const ciphers = [
-  'TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256',
-  'ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-RSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-AES256-GCM-SHA384',
-  'ECDHE-RSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-CHACHA20-POLY1305', 'ECDHE-RSA-CHACHA20-POLY1305',
-].join(':')
-
-/**
- * Each identity has a context of its own, so also its own keys for session tickets: a ticket of one host says nothing
- * to another. The session id context holds the two apart once more.
- */
-function secureContext(
-  host: string,
-  chain: readonly X509Certificate[],
-  { key, keyFile }: KeyMaterial,
-  authorities: string[],
-): SecureContext {
-  try {
-    return process.getBuiltinModule('node:tls').createSecureContext({
-      cert: chain.map(String).join(''),
-      key: key.export({ type: 'pkcs8', format: 'pem' }),
-      // A list, if empty, keeps node from trusting the public authorities with clients' certificates.
-      ca: authorities,
-      ciphers,
-      honorCipherOrder: true,
-      minVersion: 'TLSv1.2',
-      maxVersion: 'TLSv1.3',
-      // Clients that put ChaCha20 first have no AES hardware.
-      secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_PRIORITIZE_CHACHA,
-      sessionIdContext: createHash('sha256').update(host).digest('hex').slice(0, 32),
-    })
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new FileFault(keyFile, `the TLS library refuses it: ${reason}`, { cause: error })
+  for (const { ca: mayIssue, subject } of parsed.authorities) {
+    if (!mayIssue) warn(ca.path, `${oneLine(subject)} is no certificate authority: it vouches for itself alone`)
   }
 }

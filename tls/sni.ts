@@ -2,14 +2,14 @@ import type { X509Certificate } from 'node:crypto'
 import type { SecureContext } from 'node:tls'
 import { covers, normalHostName } from './host-name.js'
 
-/** A certificate with its key, ready for handshakes. */
+/** The certificates of one host with their keys, ready for handshakes. */
 export interface Identity {
   /** What it is listed for: a host name, `*.` and a host name, or `default`. */
   readonly host: string
   /** What node:tls is given. */
   readonly context: SecureContext
-  /** The certificate that clients are shown, without its chain. */
-  readonly certificate: X509Certificate
+  /** The certificates that clients are shown, one of each kind of key, without their chains. */
+  readonly certificates: readonly X509Certificate[]
   /** Whether clients are asked for certificates of their own, and refused without a trusted one. */
   readonly clientCertificate: 'none' | 'request' | 'require'
 }
@@ -50,7 +50,7 @@ export class Identities {
     if (wanted.host === shown.host) return true
     if (wanted.clientCertificate !== 'none') return false
     const name = normalHostName(host)
-    return wanted === this.default || (name !== null && covers(shown.certificate, name))
+    return wanted === this.default || (name !== null && shown.certificates.every((certificate) => covers(certificate, name)))
   }
 
   *[Symbol.iterator](): Generator<Identity, void, undefined> {

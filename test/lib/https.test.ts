@@ -111,9 +111,9 @@ t.test('configure swaps all hosts or none', async (t) => {
   }
   t.equal(await identityOf('one.test'), 'default')
   const broken = { default: one, hosts: { 'one.test': { cert: one.cert, key: two.key } } }
-  t.throws(() => server.configure({ ssl: broken }), { code: 'LEVERET_IDENTITY', message: /one\.test/ })
+  await t.rejects(server.configure({ ssl: broken }), { code: 'LEVERET_IDENTITY', message: /one\.test/ })
   t.equal(await identityOf('one.test'), 'default', 'a bad set changes nothing')
-  server.configure({ ssl })
+  await server.configure({ ssl })
   t.equal(await identityOf('one.test'), 'one.test', 'a good one holds for the next connection')
 })
 

@@ -30,7 +30,7 @@ t.test('every kind of key', async (t) => {
     for (const by of [undefined, root, middle]) {
       const issued = certificates.issue({ names: ['kind.test'], kind, ...(by === undefined ? {} : { by }) })
       const { identities, warnings } = loadIdentities({ default: good, hosts: { 'kind.test': issued } }, now)
-      t.equal(identities.choose('kind.test').certificate.subject, 'CN=kind.test', kind)
+      t.equal(identities.choose('kind.test').certificates[0]?.subject, 'CN=kind.test', kind)
       t.same(warnings, [])
     }
   }
@@ -160,7 +160,7 @@ t.test('chains', async (t) => {
   t.same(chained(leaf.cert, middle.cert, root.cert).warnings, [])
   t.match(chained(middle.cert, leaf.cert).warnings, [/chain\.pem: its certificates are not in order/])
   t.match(chained(leaf.cert, root.cert, middle.cert).warnings, [/not in order/])
-  t.equal(chained(root.cert, middle.cert, leaf.cert).identities.default.certificate.subject, 'CN=leaf.test')
+  t.equal(chained(root.cert, middle.cert, leaf.cert).identities.default.certificates[0]?.subject, 'CN=leaf.test')
   t.match(chained(leaf.cert, middle.cert, other.cert).warnings, [/1 of its certificates is no part of the chain/])
   t.match(chained(other.cert, good.cert, leaf.cert).warnings, [/2 of its certificates are no part/])
   const extra = ['authorityInfoAccess=caIssuers;URI:http://ca.test/middle.crt']
@@ -184,7 +184,7 @@ t.test('PKCS#12', async (t) => {
     ] as const) {
       const pfx = certificates.pfx(issued, 'a secret', ...args)
       const { identities, warnings } = load({ pfx, passphrase: 'a secret' })
-      t.equal(identities.default.certificate.subject, 'CN=packed.test', `${kind}, ${form}`)
+      t.equal(identities.default.certificates[0]?.subject, 'CN=packed.test', `${kind}, ${form}`)
       t.same(warnings, [])
       t.match(refused({ pfx, passphrase: 'wrong' }), { file: pfx, reason: /passphrase is wrong/ })
       t.match(refused({ pfx }), { file: pfx, reason: /no passphrase was given/ })
@@ -250,7 +250,7 @@ t.test('hosts', async (t) => {
   t.equal(warnings.length, 2)
   t.equal(identities.choose('good.test').host, 'good.test')
   t.equal(identities.choose('x.good.test').host, '*.good.test')
-  t.equal(identities.choose('unknown.test').certificate.subject, 'CN=other.test')
+  t.equal(identities.choose('unknown.test').certificates[0]?.subject, 'CN=other.test')
 })
 
 t.test('a common name does not cover a host', async (t) => {

@@ -11,7 +11,7 @@ t.teardown(() => certificates.remove())
 const certificate = new X509Certificate(readFileSync(certificates.issue({ names: ['any.test'] }).cert))
 const context = createSecureContext()
 const identity = (host: string, clientCertificate: Identity['clientCertificate'] = 'none'): Identity =>
-  ({ host, context, certificate, clientCertificate })
+  ({ host, context, certificates: [certificate], clientCertificate })
 
 const hosts = ['example.com', '*.example.com', 'deep.sub.example.com', '*.sub.example.com', '*.test', 'localhost']
 const identities = new Identities(identity('default'), hosts.map((host) => identity(host)))
@@ -77,7 +77,7 @@ t.test('a host that wants client certificates is not served on a connection of a
 t.test('a listed host is served on a connection of another if the certificate that was shown covers it', (t) => {
   const pair = new X509Certificate(readFileSync(certificates.issue({ names: ['a.test', '*.wide.test'] }).cert))
   const mixed = new Identities(identity('default'), [
-    { ...identity('a.test'), certificate: pair }, identity('b.wide.test'), identity('c.test'), identity('any.test'),
+    { ...identity('a.test'), certificates: [pair] }, identity('b.wide.test'), identity('c.test'), identity('any.test'),
   ])
   for (const [listed, host, may] of [
     ['a.test', 'b.wide.test', true],
@@ -91,8 +91,10 @@ t.test('a listed host is served on a connection of another if the certificate th
     ['default', '127.0.0.1', true],
   ] as const) t.equal(mixed.mayServe(mixed.choose(listed), host), may, `${host} over ${listed}`)
 
-  const former = { ...identity('a.test'), certificate: pair }
-  const gone = { ...identity('gone.test'), certificate: pair }
+  const both = { ...identity('a.test'), certificates: [pair, certificate] }
+  t.equal(mixed.mayServe(both, 'b.wide.test'), false, 'of two, it may have been the one that does not cover it')
+  const former = { ...identity('a.test'), certificates: [pair] }
+  const gone = { ...identity('gone.test'), certificates: [pair] }
   const later = new Identities(identity('default'), [identity('a.test'), identity('b.wide.test'), identity('c.test')])
   t.equal(later.mayServe(former, 'b.wide.test'), true, 'the certificate that was shown counts, not its successor')
   t.equal(later.mayServe(gone, 'b.wide.test'), true, 'also when its host is listed no more')

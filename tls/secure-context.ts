@@ -1,0 +1,46 @@
+import { constants, createHash, type KeyObject, type X509Certificate } from 'node:crypto'
+import type { SecureContext } from 'node:tls'
+import { FileFault } from './identity-files.js'
+
+/** A private key and its certificate with those that lead to its authority. */
+export interface KeyPair {
+  readonly key: KeyObject
+  readonly chain: readonly X509Certificate[]
+}
+
+/** Forward secrecy and authenticated encryption only (RFC 9325 section 4.2), cheapest first. */
+const ciphers = [
+  'TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256',
+  'ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-RSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-CHACHA20-POLY1305', 'ECDHE-RSA-CHACHA20-POLY1305',
+].join(':')
+
+/**
+ * Makes what handshakes of one host use. Of several pairs, whose keys are of different kinds, the TLS library takes the
+ * first by its own order that the client can use: Ed25519 and ECDSA are cheaper than RSA.
+ *
+ * Each identity has a context of its own, so also its own keys for session tickets: a ticket of one host says nothing
+ * to another. The session id context holds the two apart once more.
+ *
+ * @throws FileFault
+ */
+export function secureContext(host: string, pairs: readonly KeyPair[], authorities: string[]): SecureContext {
+  try {
+    return process.getBuiltinModule('node:tls').createSecureContext({
+      cert: pairs.map(({ chain }) => chain.map(String).join('')),
+      key: pairs.map(({ key }) => key.export({ type: 'pkcs8', format: 'pem' })),
+      // A list, if empty, keeps node from trusting the public authorities with clients' certificates.
+      ca: authorities,
+      ciphers,
+      honorCipherOrder: true,
+      minVersion: 'TLSv1.2',
+      maxVersion: 'TLSv1.3',
+      // Clients that put ChaCha20 first have no AES hardware.
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_PRIORITIZE_CHACHA,
+      sessionIdContext: createHash('sha256').update(host).digest('hex').slice(0, 32),
+    })
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new FileFault(null, `the TLS library refuses it: ${reason}`, { cause: error })
+  }
+}
