@@ -17,13 +17,14 @@ export function* attend<T>(exchange: Exchange, work: Op<T>, drop: (given?: T) =>
   try {
     const value = yield* scopeAfter(exchange, function* (around) {
       client.onGone = (how) => {
-        if (how === 'end' && settings.half_close === 'answer') return
+        // Who waits for the rest of the body is told by that.
+        if (how === 'end' && (settings.half_close === 'answer' || exchange.source?.waiting === true)) return
         exchange.abort('client gone')
         around.cancel('client gone')
       }
       // It may have gone before its request had its turn.
       if (!client.isOpen) client.onGone('close')
-      else if (client.inputEnded) client.onGone('end')
+      else if (client.inputEnded && exchange.source?.incomplete !== true) client.onGone('end')
       given = yield* work
       takeOver(given)
       exchange.context = keepContext()

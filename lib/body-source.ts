@@ -9,8 +9,11 @@ import type { RequestHead } from './http1/request-head.js'
 import { CONTINUE } from './http1/response.js'
 import { refusals, type Refusal } from './http1/refusal.js'
 
-export const bodyTimeout: Refusal = { status: 408, reason: 'request body timeout' }
-export const bodyCutOff: Refusal = { status: 400, reason: 'the client ended within the body' }
+/** Bytes that are set aside for content before it arrives; more is only when it does. */
+const firstRoom = 64 * 1024
+
+const bodyTimeout: Refusal = { status: 408, reason: 'request body timeout' }
+const bodyCutOff: Refusal = { status: 400, reason: 'the client ended within the body' }
 
 /** What sends interim answers. */
 export interface InterimAnswers {
@@ -68,6 +71,7 @@ export class BodySource implements Pieces {
   /** When waiting for more ends in any case. */
   #end = Infinity
   #begun = false
+  #waiting = false
   #done: boolean
   #failure: Error | null = null
 
@@ -78,6 +82,18 @@ export class BodySource implements Pieces {
     this.#head = head
     this.#chunks = head.chunked ? new ChunkedReader(limit, connection.headLimits) : null
     this.#done = !head.chunked && head.contentLength <= 0
+  }
+
+  /** Whether more of it is being waited for. */
+  get waiting(): boolean {
+    return this.#waiting
+  }
+
+  /** Whether some of it has not arrived, as far as that can be seen. */
+  get incomplete(): boolean {
+    const { client } = this.#connection
+    if (this.#chunks !== null) return !this.#done
+    return this.#head.contentLength - this.#received > client.inputEnd - client.inputStart
   }
 
   /** Whether all of it was read. */
@@ -109,9 +125,15 @@ export class BodySource implements Pieces {
         return piece
       }
       if (this.#failure !== null) throw this.#failure
-      if (!this.#done) yield* this.#more(client)
+      if (!this.#done) yield* this.#wait(client.fill())
     }
     return null
+  }
+
+  /** All of it, in one piece. @throws BodyError */
+  *whole(): Op<Buffer> {
+    if (!this.#begun) this.#begin()
+    return yield* (this.#chunks === null ? this.#wholeSized(this.#head.contentLength) : this.#wholeChunked())
   }
 
   /** Reads what is left and throws it away, at most `limit` bytes and for `seconds`. Whether that was all. */
@@ -174,17 +196,42 @@ export class BodySource implements Pieces {
     }
   }
 
-  /** Only waiting counts against the timeouts: a handler may take its time between two pieces. */
-  *#more(client: Stream): Op<void> {
+  *#wholeSized(length: number): Op<Buffer> {
+    const { client } = this.#connection
+    let bytes: Buffer = Buffer.allocUnsafe(Math.min(length, firstRoom))
+    while (this.#received < length) {
+      if (this.#received === bytes.length) bytes = grown(bytes, length)
+      this.#received += yield* this.#wait(client.readInto(bytes, this.#received))
+    }
+    this.#done = true
+    return bytes
+  }
+
+  *#wholeChunked(): Op<Buffer> {
+    const bytes = new BodyBuffer()
+    for (let piece = yield* this.next(); piece !== null; piece = yield* this.next()) bytes.append(piece, 0, piece.length)
+    return bytes.take()
+  }
+
+  /**
+   * Waits for `input`, which gives nothing at the end of all input. Only waiting counts against the timeouts: a handler may take
+   * its time between two pieces.
+   */
+  *#wait<T extends boolean | number>(input: Op<T>): Op<T> {
+    const { client } = this.#connection
     const { request_body_timeout, min_transfer_rate } = this.#connection.settings
     const began = now()
     const earned = min_transfer_rate === 0 ? 0 : this.#received / min_transfer_rate
     client.readDeadline = Math.min(began + request_body_timeout + earned - this.#waited, this.#end)
+    this.#waiting = true
     try {
-      if (!(yield* client.fill())) throw this.#fail(bodyCutOff)
+      const given = yield* input
+      if (given === false || given === 0) throw this.#fail(bodyCutOff)
+      return given
     } catch (error) {
       throw error instanceof TimeoutError && client.isOpen ? this.#fail(bodyTimeout) : error
     } finally {
+      this.#waiting = false
       client.readDeadline = Infinity
       this.#waited += now() - began
     }
@@ -195,4 +242,19 @@ export class BodySource implements Pieces {
     this.#failure = failure
     return failure
   }
+}
+
+/** Room for all of it, or for 16 times as much as has come if that is less. */
+function grown(bytes: Buffer, length: number): Buffer {
+  const larger = Buffer.allocUnsafe(Math.min(length, bytes.length * 16))
+  bytes.copy(larger)
+  return larger
+}
+
+/** The content of a request that has arrived whole; null while it has not, and if it is chunked. It is the stream's memory, not a copy. */
+export function bodyAtHand({ client }: Carrier, { contentLength }: RequestHead): Buffer | null {
+  const start = client.inputStart
+  if (contentLength <= 0 || client.inputEnd - start < contentLength) return null
+  client.consume(contentLength)
+  return client.input.subarray(start, start + contentLength)
 }

@@ -1,6 +1,6 @@
 import { breathe, now, scope, type Op } from '../lev/index.js'
 import { handshake, NotTlsError, type Identities } from '../tls/index.js'
-import type { Connection } from './connection.js'
+import { idleGrace, type Connection } from './connection.js'
 import type { Refusal } from './http1/refusal.js'
 import { idleTimeout, processRequest } from './request.js'
 import { refusalText } from './respond.js'
@@ -70,14 +70,15 @@ function* endLate(connection: Connection): Op<void> {
 /** The TLS handshake. A failed one is the client's affair and costs a debug line; plain HTTP gets a response in plain HTTP. */
 function* shakeHands(connection: Connection, identities: Identities): Op<boolean> {
   const { client, settings, service } = connection
-  client.readDeadline = now() + settings.tls_handshake_timeout
-  // A server that stops does not wait for it.
-  connection.idle = true
+  const deadline = now() + settings.tls_handshake_timeout
   try {
-    // As long as it sends nothing it is idle.
+    // As long as it sends nothing it is idle: a server that stops, or is full, does not wait for it.
+    client.readDeadline = service.draining ? now() + idleGrace : deadline
+    connection.idle = true
     service.idle.add(connection)
     if (client.inputStart === client.inputEnd) yield* client.fill()
-    service.idle.delete(connection)
+    connection.endIdle()
+    client.readDeadline = deadline
     connection.handshake = yield* handshake(client, identities)
     client.readDeadline = Infinity
     return true

@@ -1,6 +1,5 @@
 import { scope, type Op } from '../lev/index.js'
-import { BodySource } from './body-source.js'
-import { bodyAtHand, readBody } from './body.js'
+import { bodyAtHand, BodySource } from './body-source.js'
 import { boolean } from './checks.js'
 import { bodySize, type BufferChoice, type SizeChoice } from './config.js'
 import { bodyCoding, Decoder, decodeWhole, unsupportedCoding } from './decoder.js'
@@ -39,17 +38,16 @@ export function* receive(exchange: Exchange): Op<Buffer | OpenBody | Refusal> {
     return { status: 500, reason: 'the body was not read' }
   }
   const { buffered, limit } = chosen
-  if (buffered && !decode_body) return yield* readBody(exchange, limit)
   if (head.contentLength > limit) return bodyTooLarge(head.contentLength)
   try {
     const coding = decode_body ? bodyCoding(head.fields.get('content-encoding')) : null
     if (coding === undefined) return unsupportedCoding
     exchange.decoded = coding !== null
-    if (buffered) {
-      const body = yield* readBody(exchange, limit)
-      return coding === null || 'status' in body ? body : yield* decodeWhole(body, coding, limit)
-    }
     const source = new BodySource(connection, head, exchange, limit)
+    if (buffered) {
+      const body = bodyAtHand(connection, head) ?? (yield* source.whole())
+      return coding === null ? body : yield* decodeWhole(body, coding, limit)
+    }
     const decoder = coding === null ? null : new Decoder(source, coding, limit)
     const close = (): void => decoder?.close()
     exchange.source = source

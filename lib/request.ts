@@ -21,7 +21,6 @@ export const idleTimeout: Disposition = [null, 'keepalive timeout']
 /** This connection is not good for its host (RFC 9110 section 7.4). */
 const misdirected: Refusal = { status: 421, reason: 'this host wants a connection of its own' }
 const headTimeout: Refusal = { status: 408, reason: 'request header timeout' }
-const bodyTimeout: Refusal = { status: 408, reason: 'request body timeout' }
 
 /**
  * Reads one request, has it answered, and sends the answer. The caller closes the connection unless it is to be kept
@@ -88,8 +87,7 @@ function afterFault(exchange: Exchange, error: unknown): Disposition {
     if (!instanceOf(error, TimeoutError)) throw error
     // The stream was cut, since its client does not read the answers to earlier requests.
     if (!connection.client.isOpen) return exchange.abandon(sendFailed(error))
-    if (phase === 'idle') return idleTimeout
-    return refuse(exchange, phase === 'head' ? headTimeout : bodyTimeout)
+    return phase === 'idle' ? idleTimeout : refuse(exchange, headTimeout)
   }
   if (phase === 'sending' && instanceOf<ClosedError | TimeoutError>(error, ClosedError, TimeoutError)) {
     return exchange.abandon(sendFailed(error))

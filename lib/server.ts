@@ -1,6 +1,7 @@
 import { networkInterfaces } from 'node:os'
 import * as lev from '../lev/index.js'
 import type { Address, Listener, Op, Stream } from '../lev/index.js'
+import { catchUp } from '../lev/time.js'
 import { IdentityLoader, type LoadedIdentities } from '../tls/index.js'
 import { defaults, mergeSettings, type Config, type ConfigChanges, type Settings } from './config.js'
 import { Connection } from './connection.js'
@@ -160,14 +161,14 @@ export class Server {
       listener = bound
       yield* lev.scope(function* (connections) {
         service.spawn = (start) => void connections.spawn(start)
-        const accepting = connections.spawn(() => acceptLoop(service, bound, connections))
+        connections.spawn(() => acceptLoop(service, bound, connections))
         const drain = (yield* stopping.receive()) ?? 0
-        bound.close()
-        unbound.resolve()
-        accepting.cancel('drain')
         service.draining = true
         for (const connection of service.connections) connection.drain()
         connections.spawn(function* () {
+          yield* backlogAccepted(service, settings.backlog)
+          bound.close()
+          unbound.resolve()
           yield* service.emptied()
           stopping.trySend(0)
         })
@@ -221,12 +222,26 @@ function* countDown(seconds: number, limits: lev.Channel<number>): Op<void> {
   } while (lev.now() < end)
 }
 
+/**
+ * Waits until the server has accepted the connections that the system had accepted for it, whose clients have sent requests: to
+ * close the listener would reset them. Others may come meanwhile; there are never more than `backlog` to wait for.
+ */
+function* backlogAccepted(service: Service, backlog: number): Op<void> {
+  const most = service.accepted + backlog
+  let before: number
+  do {
+    before = service.accepted
+    yield* catchUp()
+  } while (service.accepted > before && service.accepted < most)
+}
+
 /** Accepts connections and gives each a task of its own. */
 function* acceptLoop(service: Service, listener: Listener, connections: lev.Scope): Op<void> {
   const doorkeeper = new Doorkeeper(service)
   for (;;) {
     const client = yield* listener.accept()
     if (client === null) return
+    service.accepted++
     if (service.full) connections.spawn(() => acceptMore(service, doorkeeper, client))
     else serveClient(service, client)
   }

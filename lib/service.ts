@@ -29,6 +29,8 @@ export class Service {
   readonly connections = new Roster<Drainable>()
   /** Those of them that wait for a request, or have sent nothing yet. */
   readonly idle = new IdleList<Drainable>()
+  /** Connections that were ever accepted. */
+  accepted = 0
   /** Whether the server is stopping: every answer is then the last of its connection. */
   draining = false
   /** Runs what serves a connection, while the server serves; null: it does not. */

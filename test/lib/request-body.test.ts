@@ -411,3 +411,41 @@ t.test('trailers are there once the body was read to its end', async (t) => {
     t.equal((await send('1\r\na\r\n0\r\nAuthorization: x\r\n\r\n', 'POST /')).status, 400, 'those that have no place there are refused')
   }
 })
+
+t.test('a client that ends its side within its body gets a 400, whoever reads it', async (t) => {
+  const size: Handler = (_method, _query, _args, _headers, body) => String(body?.length)
+  const handlers: Record<string, Handler> = {
+    buffered: size,
+    'buffered, decoded': size,
+    streamed: echo,
+    'streamed, decoded': echo,
+    'streamed, async': async (_method, _query, _args, _headers, _body, ctx) => (await ctx.body.bytes()).toString(),
+    'streamed, async iteration': async (_method, _query, _args, _headers, _body, ctx) => {
+      let sum = 0
+      for await (const piece of ctx.body) sum += piece.length
+      return String(sum)
+    },
+  }
+  for (const [name, handle] of Object.entries(handlers)) {
+    for (const half_close of ['cancel', 'answer'] as const) {
+      for (const framing of ['Content-Length: 10\r\n\r\n1234', 'Transfer-Encoding: chunked\r\n\r\n4\r\n1234\r\n', 'Content-Length: 10\r\n\r\n']) {
+        for (const pause of [0, 1]) {
+          const config = { half_close, buffer_body: name.startsWith('buffered'), decode_body: name.endsWith('decoded') }
+          const what = `${name}, ${half_close}, ${JSON.stringify(framing)}, FIN ${pause} s later`
+          await virtually(config, handle, function* ({ connect, log }: World) {
+            const client = yield* connect(`POST / HTTP/1.1\r\nHost: test\r\n${framing}`)
+            if (pause > 0) yield* lev.sleep(pause)
+            yield* client.stream.end()
+            const { responses, ending } = yield* client.all()
+            t.strictSame(responses.map(({ status, body }) => [status, body.toString()]), [
+              [400, 'Bad Request: the client ended within the body\n'],
+            ], what)
+            t.equal(ending, 'end', what)
+            t.strictSame(log.statuses(), [400], what)
+            t.strictSame(log.of('error'), [], what)
+          })
+        }
+      }
+    }
+  }
+})
