@@ -151,7 +151,7 @@ export interface DrivenLoop {
  */
 export interface Driver {
   /** The environment variables that hold here; absent: there are none. */
-  readonly environment?: Readonly<Record<string, string | undefined>>
+  readonly environment?: Readonly<Record<string, string | undefined>> | null | undefined
   /** Seconds on a clock that only goes forward. */
   now(): number
   /**

@@ -80,8 +80,9 @@ t.test('closed', async (t) => {
   await err(t, 'closed', null, {}, '', true)
   await err(t, 'closed', null, {}, 'GET / HT', true)
   await err(t, 'closed', null, {}, '\r\n', true)
-  await err(t, 'closed', null, {}, 'POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nabc', true)
-  await err(t, 'closed', null, {}, 'POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc', true)
+  const cutOff = 'the client ended within the body'
+  await err(t, cutOff, 400, {}, 'POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nabc', true)
+  await err(t, cutOff, 400, {}, 'POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc', true)
   await scene({}, hello, function* ({ server: served, near, far }) {
     near.reset()
     t.strictSame(yield* served.process_request(far, '', 1), [null, 'closed'], 'reset')
