@@ -1,4 +1,5 @@
 import { getSystemErrorMap } from 'node:util'
+import { messageOf } from '../lev/foreign.js'
 
 /** What every error of Leveret's own is; `code` tells programs apart what `message` tells people. */
 export abstract class LeveretError extends Error {
@@ -101,5 +102,5 @@ function bindReason(cause: unknown): string {
     const found = 'errno' in error && typeof error.errno === 'number' ? words.get(error.errno) : undefined
     if (found !== undefined) return found[1]
   }
-  return last instanceof Error ? last.message : String(last)
+  return messageOf(last)
 }

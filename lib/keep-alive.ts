@@ -1,3 +1,4 @@
+import { messageOf } from '../lev/foreign.js'
 import { breathe, now, scope, type Op } from '../lev/index.js'
 import { handshake, NotTlsError, type Identities } from '../tls/index.js'
 import { idleGrace, type Connection } from './connection.js'
@@ -83,7 +84,7 @@ function* shakeHands(connection: Connection, identities: Identities): Op<boolean
     client.readDeadline = Infinity
     return true
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     connection.logger.debug({ client_ip: connection.client_ip, reason }, 'TLS handshake failed')
     if (error instanceof NotTlsError) yield* refuseInTheClear(connection)
     return false

@@ -92,6 +92,19 @@ function ownLogger(level: LogLevel, sink: LineSink): Logger & { level: string } 
       timestamp,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: readable },
+      hooks: {
+        logMethod(args, method) {
+          const [first] = args as unknown[]
+          try {
+            // pino writes what is neither as if it were text, and a symbol as nothing that JSON has.
+            if (typeof first === 'object' || typeof first === 'string') return method.apply(this, args)
+            method.apply(this, [messageOf(first)])
+          } catch {
+            // A handler may log what cannot be looked at, and must not fail by it.
+            method.apply(this, [{ err: new ReadableError(messageOf(first)) }, ...(typeof args[1] === 'string' ? [args[1]] : [])])
+          }
+        },
+      },
     },
     sink,
   )

@@ -1,3 +1,4 @@
+import { messageOf } from '../lev/foreign.js'
 import type { ClientSecurity } from '../lev/index.js'
 import { IdentityError } from './identity-config.js'
 
@@ -44,7 +45,7 @@ export function clientSecurity(host: string, options: ClientTlsOptions = {}): Cl
     })
     return { side: 'client', context, alpn, serverName, verify }
   } catch (error) {
-    throw new IdentityError(host, null, `the TLS library refuses what it was given: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+    throw new IdentityError(host, null, `the TLS library refuses what it was given: ${messageOf(error)}`, { cause: error })
   }
 }
 

@@ -1,6 +1,7 @@
 import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto'
 import { chmodSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { messageOf } from '../lev/foreign.js'
 import { makeAuthority, makeLeaf, type Pair } from './development-certificates.js'
 import { normalHostPattern } from './host-name.js'
 import type { IdentityConfig } from './identity-config.js'
@@ -55,7 +56,7 @@ function checkedPattern(name: string): string {
   try {
     return normalHostPattern(name)
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     throw new Error(`no development identity for ${JSON.stringify(name)}: ${reason}`, { cause: error })
   }
 }

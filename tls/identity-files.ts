@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
+import { messageOf } from '../lev/foreign.js'
 import { readPkcs12 } from './pkcs12.js'
 import type { IdentityConfig } from './identity-config.js'
 
@@ -88,7 +89,7 @@ function attempt<T>(file: string, act: () => T): T {
     return act()
   } catch (error) {
     if (error instanceof FileFault) throw error
-    throw new FileFault(file, error instanceof Error ? error.message : String(error), { cause: error })
+    throw new FileFault(file, messageOf(error), { cause: error })
   }
 }
 

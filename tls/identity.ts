@@ -1,4 +1,5 @@
 import { createHash, type X509Certificate } from 'node:crypto'
+import { messageOf } from '../lev/foreign.js'
 import { orderChain } from './chain.js'
 import { oneLine } from './facts.js'
 import { normalHostPattern } from './host-name.js'
@@ -83,7 +84,7 @@ function patternOf(host: string): string {
   try {
     return normalHostPattern(host)
   } catch (error) {
-    throw new IdentityError(host, null, error instanceof Error ? error.message : String(error))
+    throw new IdentityError(host, null, messageOf(error))
   }
 }
 

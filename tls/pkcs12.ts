@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import type Forge from 'node-forge'
+import { messageOf } from '../lev/foreign.js'
 import { forge } from './forge.js'
 
 /**
@@ -52,9 +53,6 @@ function unpack(file: Forge.asn1.Asn1, passphrase: string): Forge.pkcs12.Bag[] {
 
 const cannotDecrypt = /wrong password|Failed to decrypt/
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
-}
 
 function faultOf(error: unknown, passphrase: string | undefined): string {
   const message = messageOf(error)

@@ -1,5 +1,6 @@
 import { constants, createHash, type KeyObject, type X509Certificate } from 'node:crypto'
 import type { SecureContext } from 'node:tls'
+import { messageOf } from '../lev/foreign.js'
 import { FileFault } from './identity-files.js'
 
 /** A private key and its certificate with those that lead to its authority. */
@@ -40,7 +41,7 @@ export function secureContext(host: string, pairs: readonly KeyPair[], authoriti
       sessionIdContext: createHash('sha256').update(host).digest('hex').slice(0, 32),
     })
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     throw new FileFault(null, `the TLS library refuses it: ${reason}`, { cause: error })
   }
 }

@@ -1,3 +1,4 @@
+import { messageOf } from '../../lev/foreign.js'
 import { inCoroutine, portal, type Op, type Portal } from '../../lev/index.js'
 import { ArgumentError, StateError } from '../errors.js'
 import type { AnswerParts } from '../handler.js'
@@ -181,6 +182,6 @@ function attempt(argument: string, headers: ResponseHeaders): void {
     responseHead(200, headers, NO_LENGTH, { minorVersion: 1, keepAlive: true, idleTimeout: 0 }, '')
     declaredLength(headers)
   } catch (error) {
-    throw new ArgumentError(argument, `send_header: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+    throw new ArgumentError(argument, `send_header: ${messageOf(error)}`, { cause: error })
   }
 }

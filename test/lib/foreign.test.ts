@@ -171,6 +171,10 @@ t.test('loggers tell of each of them', async (t) => {
     const own = new ServerLog({ log_level: 'debug', logger: null }, { write: (line: string) => void lines.push(line) })
     own.logger.error({ err, query: '/' }, 'the handler failed')
     t.match(JSON.parse(lines[0] ?? ''), { level: 'error', query: '/', msg: 'the handler failed' }, name)
+    own.logger.error(err as object, 'logged by a handler')
+    own.logger.child({ a: 1 }).error(err as object)
+    t.equal(lines.length, 3, `${name}: each has a line, given as it is`)
+    t.match(JSON.parse(lines[1] ?? ''), { level: 'error' }, name)
     const read: unknown[] = []
     const picky = (fields: object | string): void => {
       if (typeof fields === 'object' && 'err' in fields) read.push(`${(fields.err as Error).message} ${(fields.err as Error).stack ?? ''}`)
