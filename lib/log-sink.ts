@@ -161,7 +161,9 @@ class StdoutSink implements LineSink {
   /** What is left of `#rest`, seen from outside of the stream that got its start. */
   #unwritten(): Buffer {
     if (this.#rest === null) return Buffer.alloc(0)
-    return this.#rest.subarray(Math.max(0, this.#handedOver - queuedBytes(process.stdout)))
+    // The stream counts a write until all of it is done; a pipe takes a line as a whole or not at all.
+    const queued = queuedBytes(process.stdout) ?? process.stdout.writableLength
+    return this.#rest.subarray(Math.max(0, this.#handedOver - queued))
   }
 
   /** The process ends: what is left is written now, however long it takes as long as the reader takes something. */

@@ -1,9 +1,9 @@
 import { isOpen } from './gate.js'
 
-/** Bytes that a stream has given to the system and that are not written yet; 0 where that cannot be known. */
-export function queuedBytes(stream: object): number {
+/** Bytes that a stream has given to the system and that are not written yet; null where that cannot be known. */
+export function queuedBytes(stream: object): number | null {
   const handle: unknown = isOpen('writeQueue') ? Reflect.get(stream, '_handle') : null
-  if (typeof handle !== 'object' || handle === null) return 0
+  if (typeof handle !== 'object' || handle === null) return null
   const size: unknown = Reflect.get(handle, 'writeQueueSize')
-  return typeof size === 'number' ? size : 0
+  return typeof size === 'number' ? size : null
 }
