@@ -26,9 +26,10 @@ function printError(error: unknown): void {
  * with DeadlockError when every task waits and nothing can wake one
  */
 export function run<T>(main: () => Op<T>, options: RunOptions = {}): Promise<T> {
-  const around = (options.driver ?? null) === null ? currentTask() : null
+  const given = options.driver ?? null
+  const around = given === null ? currentTask() : null
   if (around !== null) return drive(around.loop, main)
-  const driver = options.driver ?? nodeDriver()
+  const driver = given ?? nodeDriver()
   const loop = new Loop(driver, options.report ?? printError)
   return drive(loop, main).finally(() => driver.stop())
 }
@@ -44,17 +45,8 @@ let shared: Loop | null = null
 
 /** The way into the world of the running task; outside of tasks, into one on node:net that all code there shares. */
 export function portal(): Portal {
-  const loop = currentLoop()
+  const loop = currentTask()?.loop ?? (shared ??= new Loop(nodeDriver(), printError))
   return { run: (main) => drive(loop, main) }
-}
-
-/** What stands for the world that `portal` leads into: it is the same object each time. */
-export function currentWorld(): object {
-  return currentLoop()
-}
-
-function currentLoop(): Loop {
-  return currentTask()?.loop ?? (shared ??= new Loop(nodeDriver(), printError))
 }
 
 function drive<T>(loop: Loop, main: () => Op<T>): Promise<T> {

@@ -156,8 +156,8 @@ export const defaults: Settings = freeze({
 
 /**
  * The settings that follow from `current` when `config` is merged in. `compression` is merged key by key; `ssl` is
- * replaced as a whole if it has a `default`, else merged host by host, and null turns TLS off. Nothing that was given is changed or kept, so later changes to it do
- * nothing (but for `logger`, which is used as it is).
+ * replaced as a whole if it has a `default`, else merged host by host, and null turns TLS off. Nothing that was given is
+ * changed or kept, so later changes to it do nothing (but for `logger`, which is used as it is).
  *
  * @throws ConfigError naming the setting, what was given and what was expected; then nothing of `config` counts
  */

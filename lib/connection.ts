@@ -41,7 +41,7 @@ export class Connection implements Peer, Drainable {
   handshake: Handshake | null
   /** Which request is being waited for, or served, from 1. */
   count: number
-  /** The task that serves it lives here, and what functions spawn that are no handlers; null: somebody else serves it. */
+  /** The task that serves it lives here, and what functions spawn that are no handlers; null: a caller of `process_request` serves it. */
   tasks: Scope | null = null
   /** Until when it waits for a request; 0: one has come. */
   idleUntil = 0
@@ -131,7 +131,7 @@ export class Connection implements Peer, Drainable {
     const patience = count === 1 ? request_header_timeout : keepalive_idle_timeout + toldGrace
     if (!again) this.idleUntil = time + (this.service.draining ? idleGrace : patience)
     this.idle = true
-    // A stream that somebody else serves is none of the server's connections.
+    // A stream that a caller of `process_request` serves is none of the server's connections.
     if (this.place >= 0) this.service.idle.add(this)
     this.client.readDeadline = again || !this.mayRest ? this.idleUntil : Math.min(this.idleUntil, time + restAfter)
   }

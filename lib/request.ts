@@ -147,7 +147,7 @@ function* giving<T>(value: T): Op<T> {
   return value
 }
 
-/** Waits for a promise, which goes on by itself when nobody waits any more: then its content is closed, and its failure logged. */
+/** Waits for a promise. It goes on by itself when the request is over before: then its content is closed, and its failure logged. */
 function arriving<T>(exchange: Exchange, promise: Promise<T>): Op<T> {
   let failed = false
   const arrival = function* (): Op<T> {

@@ -4,7 +4,7 @@ import { attend } from './attend.js'
 import { streamEncoding } from './encode.js'
 import type { Disposition, Exchange } from './exchange.js'
 import {
-  CHUNKED, declaredLength, hasContent, headerOf, NO_LENGTH, opensTunnel, responseHead, TUNNEL, UNTIL_CLOSE, type ResponseHeaders,
+  CHUNKED, declaredLength, hasContent, NO_LENGTH, opensTunnel, responseHead, TUNNEL, UNTIL_CLOSE, withDefaults, type ResponseHeaders,
 } from './http1/response.js'
 import { Outlet, type Plan } from './outlet.js'
 import { Packer } from './packer.js'
@@ -36,7 +36,7 @@ function prepare(exchange: Exchange, producer: Producer, status: number, given: 
   const { method } = exchange.head
   let announced = declaredLength(given)
   if (announced < 0) announced = producer.length
-  const ownHeaders = typed(given, producer.type)
+  const ownHeaders = producer.type === '' ? given : withDefaults(given, 'content-type', { 'Content-Type': producer.type })
   const { encoding, headers } = plain
     ? { encoding: null, headers: ownHeaders }
     : streamEncoding(exchange, status, ownHeaders, announced < 0 ? Infinity : announced)
@@ -105,10 +105,4 @@ function afterFault(exchange: Exchange, outlet: Outlet, status: number, error: u
   logger.error({ err: error, method, query }, 'the content of the answer failed')
   if (exchange.isGone || !client.isOpen) return exchange.abandon([null, 'closed'], outlet.sent)
   return exchange.finish(status, outlet.sent, [null, 'the content of the answer failed'])
-}
-
-/** The headers with the type that the content itself tells of, a Blob's, unless they have one. */
-function typed(headers: ResponseHeaders | undefined, type: string): ResponseHeaders | undefined {
-  if (type === '' || headerOf(headers, 'content-type') !== undefined) return headers
-  return { ...headers, 'Content-Type': type }
 }

@@ -44,8 +44,8 @@ interface Bound {
 
 /**
  * A driver with a virtual network and a virtual clock. What is ready runs; when nothing is, the clock jumps to the next
- * event. Waiting takes no time, and the same seed gives the same run. Work takes
- * next to no time: while something is ready all the time, the clock goes on by small steps.
+ * event. Waiting takes no time, and the same seed gives the same run. Work takes next to no time: while something is ready
+ * all the time, the clock goes on by small steps.
  *
  * Promises from outside are the one thing that is real: while a task waits for one, the clock stands still until the
  * promise had its chance (the event loop turned a few times, and no request to the system is under way); for

@@ -1,5 +1,5 @@
 import { semaphore, wait, type Address, type Op, type Semaphore } from '../../lev/index.js'
-import { currentWorld } from '../../lev/run.js'
+import { perWorld } from '../../lev/world.js'
 import { ArgumentError, StateError } from '../errors.js'
 import { Server as Core } from '../server.js'
 import type { Server } from './nodemcu-types.js'
@@ -19,15 +19,8 @@ interface Ports {
   readonly holders: Map<number, Holder>
 }
 
-const worlds = new WeakMap<object, Ports>()
-
 /** The ports of the running task's world. */
-function portsHere(): Ports {
-  const world = currentWorld()
-  const known = worlds.get(world) ?? { turns: semaphore(1), holders: new Map<number, Holder>() }
-  worlds.set(world, known)
-  return known
-}
+const portsHere = perWorld<Ports>('createServer', () => ({ turns: semaphore(1), holders: new Map<number, Holder>() }))
 
 /** Has a server take a port from the one that held it, and gives the address. @throws BindError */
 function* take(port: number, holder: Holder): Op<{ address: Address; ports: Ports }> {

@@ -17,14 +17,14 @@ export function splitSettings(
 ): { readonly core: Config; readonly webSocket: WebSocketOptions } {
   const { websocket, ...core }: DialectSettings = Object.fromEntries(fieldsOf(settings ?? {}, 'settings', 'an object of settings'))
   const given = fieldsOf(websocket ?? {}, 'websocket', 'an object of WebSocket options')
-  const webSocket: WebSocketOptions = withDefaults(given, defaults)
+  const webSocket: WebSocketOptions = orDefaults(given, defaults)
   // Checks them now: the first WebSocket may come late.
   rulesOf(webSocket, 'websocket.')
   return { core, webSocket }
 }
 
 /** What was given, with `defaults` where that is nothing; null is nothing there, too. */
-function withDefaults<T extends object>(given: ReadonlyMap<string, unknown>, defaults: T): T {
+function orDefaults<T extends object>(given: ReadonlyMap<string, unknown>, defaults: T): T {
   const missing = Object.entries(defaults).filter(([name]) => (given.get(name) ?? null) === null)
   return { ...Object.fromEntries(given), ...Object.fromEntries(missing) } as T
 }
@@ -55,7 +55,7 @@ export function serverFor(
     throw new ConfigError(name, `the setting ${name} cannot be given here${here === undefined ? '' : `: it is what ${here} says`}`)
   }
   try {
-    return new Server({ ...withDefaults(added, { ...commonDefaults, ...defaults }), ...own }, handle)
+    return new Server({ ...orDefaults(added, { ...commonDefaults, ...defaults }), ...own }, handle)
   } catch (error) {
     const name = error instanceof ConfigError ? names[error.key] : undefined
     if (!(error instanceof ConfigError) || name === undefined) throw error

@@ -1,5 +1,5 @@
 import { isAuthority, isPlainHost } from './authority.js'
-import { COMMA, HTAB, SP, isDigit, sameName } from './bytes.js'
+import { COMMA, HTAB, SP, isDigit, sameName, trimmed } from './bytes.js'
 import { Field } from './field-lines.js'
 import { refusals } from './refusal.js'
 import type { Refusal } from './refusal.js'
@@ -29,15 +29,6 @@ function connectionOptions(buf: Uint8Array, from: number, to: number): number {
     else if (stop - start === 7 && sameName(buf, start, 'upgrade')) bits |= UPGRADE
   }
   return bits
-}
-
-/** Text without the space and tabs around it. Not `trim`, which takes U+00A0, too: `chunked\xa0` is not `chunked`. */
-function withoutSpace(text: string): string {
-  let from = 0
-  let to = text.length
-  while (from < to && (text[from] === ' ' || text[from] === '\t')) from++
-  while (to > from && (text[to - 1] === ' ' || text[to - 1] === '\t')) to--
-  return text.slice(from, to)
 }
 
 /**
@@ -185,7 +176,7 @@ export class Framing {
 
   /** A list without its empty members; notes that it had some. */
   #members(list: string): string {
-    const members = list.split(',').map(withoutSpace)
+    const members = list.split(',').map(trimmed)
     const given = members.filter((member) => member !== '')
     this.#odd ||= given.length < members.length
     return given.join(',')

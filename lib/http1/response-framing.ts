@@ -1,3 +1,4 @@
+import { trimmed } from './bytes.js'
 import { refusals, type Refusal } from './refusal.js'
 import { CHUNKED, UNTIL_CLOSE } from './response.js'
 import type { ResponseHead } from './response-head.js'
@@ -59,7 +60,7 @@ function lengthOf(value: string | undefined): number | Refusal | null {
 
 /** The members of a list, in lower case. */
 function members(list: string): string[] {
-  return list.split(',').map((one) => one.replace(/^[ \t]+|[ \t]+$/g, '').toLowerCase()).filter((one) => one !== '')
+  return list.split(',').map((one) => trimmed(one).toLowerCase()).filter((one) => one !== '')
 }
 
 /** Seconds for which a server says that it keeps an idle connection (`Keep-Alive: timeout=5`); null: it does not say. */

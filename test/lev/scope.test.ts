@@ -118,7 +118,7 @@ t.test('waiting by done() is not joining: the error goes to the scope', async (t
     yield* waiter.join()
     return caught
   })
-  t.match([joined.value, joined.error, joined.reported], [error, undefined, []], 'somebody else joins')
+  t.match([joined.value, joined.error, joined.reported], [error, undefined, []], 'another task joins')
 
   const gone = await ran(function* () {
     const task = lev.spawn(() => failAfter(2, error))

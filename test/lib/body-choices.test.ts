@@ -50,7 +50,7 @@ t.test('what such a function gives is checked: one clear error, and a 500', asyn
     t.equal((await ask(request('POST /', {}, 'abc'))).status, 500)
     const [line] = log.of('error')
     t.match(line, { err: { name: 'ConfigError', message: `what ${setting} gives must be ${message}` } })
-    t.equal((await ask(request('GET /'))).status, 200, 'nobody is asked where there is no body')
+    t.equal((await ask(request('GET /'))).status, 200, 'the function is not asked where there is no body')
   }
   for (const setting of ['max_body_size', 'buffer_body']) {
     const { ask, log } = await serve(t, { [setting]: async () => { throw new Error('no choice') } }, size)

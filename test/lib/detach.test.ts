@@ -58,7 +58,7 @@ for (const [kind, handler] of Object.entries(kinds)) {
     })
   })
 
-  t.test(`${kind}: the failure of a detached task is logged, and nobody else's`, async (t) => {
+  t.test(`${kind}: the failure of a detached task is logged, and not that of the request`, async (t) => {
     for (const at of [0, 1]) {
       const start = function* (): Op<void> {
         if (at > 0) yield* lev.sleep(at)

@@ -13,7 +13,7 @@ const urlOf = ({ port }: Scripted, path = '/'): string => `http://127.0.0.1:${po
 
 t.test('responses that are fine', async (t) => {
   const cases: [name: string, wire: string, expected: object][] = [
-    ['interim responses that nobody asked for', `${'HTTP/1.1 100 Continue\r\n\r\n'.repeat(8)}${'HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n'.repeat(8)}${ok('x')}`, { status: 200, body: Buffer.from('x') }],
+    ['interim responses without a request for them', `${'HTTP/1.1 100 Continue\r\n\r\n'.repeat(8)}${'HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n'.repeat(8)}${ok('x')}`, { status: 200, body: Buffer.from('x') }],
     ['values of latin1', ok('', 'X: caf\xe9'), { headers: { x: 'caf\xe9' } }],
     ['a phrase of its own', 'HTTP/1.1 418 Short\r\nContent-Length: 0\r\n\r\n', { status: 418, reason: "I'm a teapot" }],
     ['chunks with extensions and trailers', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;a="b"\r\none\r\n0004\r\n two\r\n0\r\nA: b\r\n\r\n', { body: Buffer.from('one two') }],

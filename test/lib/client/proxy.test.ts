@@ -10,6 +10,7 @@ import { developmentIdentities } from '../../../tls/index.js'
 import { failure, virtual } from '../../lev/virtual.js'
 import { serve } from '../../support/serving.js'
 import { echo } from '../websocket/chat.js'
+import { listening } from './listening.js'
 import { ok, scripted } from './scripted.js'
 
 t.test('the proxy that the environment has', async (t) => {
@@ -91,7 +92,6 @@ t.test('the environment is that of the driver: on a virtual network there is non
 
 /** A proxy that makes tunnels; `heads` has what it was asked for. */
 function* tunnelling<T>(security: lev.Security | null, story: (port: number, heads: string[]) => Op<T>): Op<T> {
-  const listener = yield* lev.listen({ ip: '127.0.0.1', port: 0 })
   const heads: string[] = []
   const pump = function* (from: Stream, to: Stream): Op<void> {
     try {
@@ -118,24 +118,10 @@ function* tunnelling<T>(security: lev.Security | null, story: (port: number, hea
       })
       server.close()
     } catch (error) {
-      if (!(error instanceof lev.ClosedError || error instanceof lev.HandshakeError)) throw error
-    } finally {
-      client.close()
+      if (!(error instanceof lev.HandshakeError)) throw error
     }
   }
-  try {
-    return yield* lev.scope(function* (scope) {
-      scope.background(function* () {
-        for (let client = yield* listener.accept(); client !== null; client = yield* listener.accept()) {
-          const accepted = client
-          scope.background(() => one(accepted))
-        }
-      })
-      return yield* story(listener.address.port, heads)
-    })
-  } finally {
-    listener.close()
-  }
+  return yield* listening(one, (port) => story(port, heads))
 }
 
 t.test('what is encrypted goes through a tunnel, and so does a WebSocket', async (t) => {

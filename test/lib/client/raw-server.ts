@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import * as lev from '../../../lev/index.js'
 import type { Op, Stream } from '../../../lev/index.js'
+import { listening } from './listening.js'
 
 /** A server that says what it is told to, for a test's clients. */
 export interface RawServer {
@@ -13,42 +14,20 @@ export interface RawServer {
 
 /** Runs `serve` for each connection, once it has sent a head, while `story` runs. Connections are read to their end, and closed then. */
 export function* rawServer<T>(serve: (stream: Stream, head: string) => Op<void>, story: (server: RawServer) => Op<T>): Op<T> {
-  const listener = yield* lev.listen({ ip: '127.0.0.1', port: 0 })
   const received: string[] = []
-  let open = 0
   function* one(stream: Stream): Op<void> {
     const at = received.push('') - 1
-    open++
-    try {
-      while (!received[at].includes('\r\n\r\n')) {
-        const bytes = yield* stream.read()
-        if (bytes === null) return
-        received[at] += bytes.toString('latin1')
-      }
-      yield* lev.scope(function* (scope) {
-        scope.background(() => serve(stream, received[at]))
-        for (let bytes = yield* stream.read(); bytes !== null; bytes = yield* stream.read()) received[at] += bytes.toString('latin1')
-      })
-    } catch (error) {
-      if (!(error instanceof lev.ClosedError)) throw error
-    } finally {
-      open--
-      stream.close()
+    while (!received[at].includes('\r\n\r\n')) {
+      const bytes = yield* stream.read()
+      if (bytes === null) return
+      received[at] += bytes.toString('latin1')
     }
-  }
-  try {
-    return yield* lev.scope(function* (scope) {
-      scope.background(function* () {
-        for (let stream = yield* listener.accept(); stream !== null; stream = yield* listener.accept()) {
-          const accepted = stream
-          scope.background(() => one(accepted))
-        }
-      })
-      return yield* story({ port: listener.address.port, received, open: () => open })
+    yield* lev.scope(function* (scope) {
+      scope.background(() => serve(stream, received[at]))
+      for (let bytes = yield* stream.read(); bytes !== null; bytes = yield* stream.read()) received[at] += bytes.toString('latin1')
     })
-  } finally {
-    listener.close()
   }
+  return yield* listening(one, (port, open) => story({ port, received, open }))
 }
 
 /** What a good server answers to the handshake in `head`, with other lines behind it. */

@@ -1,5 +1,5 @@
-import * as lev from '../../../lev/index.js'
 import type { Op, Stream } from '../../../lev/index.js'
+import { listening } from './listening.js'
 
 /** A request as a scripted server has it. */
 export interface Asked {
@@ -20,10 +20,8 @@ export interface Scripted {
 
 /** Runs `respond` for each request of each connection while `story` runs. A connection is read until its client ends it, or the server closes it. */
 export function* scripted<T>(respond: (stream: Stream, asked: Asked) => Op<void>, story: (server: Scripted) => Op<T>): Op<T> {
-  const listener = yield* lev.listen({ ip: '127.0.0.1', port: 0 })
   const asked: Asked[] = []
   let connections = 0
-  let open = 0
   function* one(stream: Stream): Op<void> {
     const connection = connections++
     let unread = ''
@@ -40,43 +38,23 @@ export function* scripted<T>(respond: (stream: Stream, asked: Asked) => Op<void>
         unread += bytes.toString('latin1')
       }
     }
-    open++
-    try {
-      for (let index = 0; stream.isOpen; index++) {
-        const head = yield* until((text) => text.indexOf('\r\n\r\n') + 4 > 3 ? text.indexOf('\r\n\r\n') + 4 : -1)
-        if (head === null) return
-        const length = Number(/^content-length: (\d+)/im.exec(head)?.[1] ?? 0)
-        const chunked = /^transfer-encoding: chunked/im.test(head)
-        const body = yield* until((text) => {
-          if (!chunked) return text.length >= length ? length : -1
-          const end = /(?:^|\r\n)0\r\n(?:[^\r]+\r\n)*\r\n/.exec(text)
-          return end === null ? -1 : end.index + end[0].length
-        })
-        if (body === null) return
-        const one = { head, body, connection, index }
-        asked.push(one)
-        yield* respond(stream, one)
-      }
-    } catch (error) {
-      if (!(error instanceof lev.ClosedError)) throw error
-    } finally {
-      open--
-      stream.close()
+    for (let index = 0; stream.isOpen; index++) {
+      const head = yield* until((text) => text.indexOf('\r\n\r\n') + 4 > 3 ? text.indexOf('\r\n\r\n') + 4 : -1)
+      if (head === null) return
+      const length = Number(/^content-length: (\d+)/im.exec(head)?.[1] ?? 0)
+      const chunked = /^transfer-encoding: chunked/im.test(head)
+      const body = yield* until((text) => {
+        if (!chunked) return text.length >= length ? length : -1
+        const end = /(?:^|\r\n)0\r\n(?:[^\r]+\r\n)*\r\n/.exec(text)
+        return end === null ? -1 : end.index + end[0].length
+      })
+      if (body === null) return
+      const one = { head, body, connection, index }
+      asked.push(one)
+      yield* respond(stream, one)
     }
   }
-  try {
-    return yield* lev.scope(function* (scope) {
-      scope.background(function* () {
-        for (let stream = yield* listener.accept(); stream !== null; stream = yield* listener.accept()) {
-          const accepted = stream
-          scope.background(() => one(accepted))
-        }
-      })
-      return yield* story({ port: listener.address.port, asked, open: () => open })
-    })
-  } finally {
-    listener.close()
-  }
+  return yield* listening(one, (port, open) => story({ port, asked, open }))
 }
 
 /** A response of HTTP/1.1 with a length. */

@@ -95,7 +95,7 @@ t.test('Configuration: tls', async (t) => {
   const guarded = await start(t, { tls: { ...tls, cafilename: ca.cert }, handler: () => 'come in' })
   const url = ['--cacert', ca.cert, `https://localhost:${guarded.server.port}/`]
   t.equal((await curl(url)).text, 'come in', 'a certificate is asked for, not demanded')
-  t.equal((await curl(['--cert', stranger.cert, '--key', stranger.key, ...url])).text, 'come in', 'with one that nobody vouches for')
+  t.equal((await curl(['--cert', stranger.cert, '--key', stranger.key, ...url])).text, 'come in', 'with one that no authority vouches for')
   t.match((await curl(['-v', '--stderr', '-', ...url])).text, /Request CERT/, 'it is asked for')
   t.notMatch((await curl(['-v', '--stderr', '-', '--cacert', ca.cert, `https://localhost:${server.port}/`])).text, /Request CERT/)
   t.equal((await curl(['--cert', visitor.cert, '--key', visitor.key, ...url])).text, 'come in')
