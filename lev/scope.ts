@@ -185,20 +185,33 @@ function spawnedOf(aftermath: Aftermath, loop: Loop): Scope {
 export function callApart<T>(aftermath: Aftermath, call: () => T): T {
   const task = runningTask('this')
   const { scope } = task
-  const plain = !contextsInUse
   task.scope = aftermath
   try {
-    if (plain) return call()
-    return captureContext()(() => {
-      const value = call()
-      aftermath.context = captureContext()
-      return value
-    })
+    return callInContext(task, call, aftermath)
   } finally {
     task.scope = scope
-    if (plain && contextsInUse) {
-      aftermath.context = captureContext()
-      leaveContext(task.loop.context, false)
+  }
+}
+
+/** Calls a function whose result is all that is wanted of it: what it enters into an AsyncLocalStorage ends with it. */
+export function callContained<T>(call: () => T): T {
+  return callInContext(runningTask('this'), call, null)
+}
+
+function callInContext<T>({ loop }: Task<unknown>, call: () => T, aftermath: Aftermath | null): T {
+  if (contextsInUse) {
+    return captureContext()(() => {
+      const value = call()
+      if (aftermath !== null) aftermath.context = captureContext()
+      return value
+    })
+  }
+  try {
+    return call()
+  } finally {
+    if (contextsInUse) {
+      if (aftermath !== null) aftermath.context = captureContext()
+      leaveContext(loop.context, false)
     }
   }
 }

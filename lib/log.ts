@@ -220,7 +220,7 @@ function withFields(target: LoggerLike, bound: object): LoggerLike {
     return (fields: string | object, message?: string) => {
       const inner = target[name] ?? target.info
       if (typeof fields === 'string') pass(target, inner, bound, fields)
-      else if (fields instanceof Error) pass(target, inner, { ...bound, err: fields }, message)
+      else if (instanceOf<Error>(fields, Error)) pass(target, inner, { ...bound, err: fields }, message)
       else pass(target, inner, { ...bound, ...fields }, message)
     }
   }

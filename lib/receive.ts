@@ -1,4 +1,5 @@
 import { scope, type Op } from '../lev/index.js'
+import { callContained } from '../lev/scope.js'
 import { bodyAtHand, BodySource } from './body-source.js'
 import { boolean } from './checks.js'
 import { bodySize, type BufferChoice, type SizeChoice } from './config.js'
@@ -68,7 +69,7 @@ interface Chosen {
 function choose({ connection, head }: Exchange): Chosen {
   const { buffer_body, max_body_size } = connection.settings
   const ask = (choice: BufferChoice | SizeChoice): unknown => {
-    const given: unknown = choice(head.method, head.query, connection.headersOf(head))
+    const given: unknown = callContained(() => choice(head.method, head.query, connection.headersOf(head)))
     // An async function is refused like all that is not a value, and its rejection must not end the process.
     if (given instanceof Promise) given.catch(() => {})
     return given

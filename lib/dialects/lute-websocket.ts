@@ -1,3 +1,4 @@
+import { messageOf } from '../../lev/foreign.js'
 import { ArgumentError } from '../errors.js'
 import { callbackHandler } from '../websocket/callbacks.js'
 import { checkClose } from '../websocket/frames.js'
@@ -42,7 +43,6 @@ function check(argument: string, by: () => void): void {
   try {
     by()
   } catch (error) {
-    const text = error instanceof Error ? error.message.replace('reason', argument) : String(error)
-    throw new ArgumentError(argument, text, { cause: error })
+    throw new ArgumentError(argument, messageOf(error).replace('reason', argument), { cause: error })
   }
 }

@@ -17,6 +17,7 @@ if (names[0]?.startsWith('outside') === true) als.run('elsewhere', () => {})
 
 function* follows(): Op<unknown> {
   const seen: Record<string, string | null> = {}
+  const waiting = lev.event()
   const first = lev.spawn(function* () {
     als.enterWith('one')
     seen.start = store()
@@ -33,10 +34,11 @@ function* follows(): Op<unknown> {
       yield* lev.sleep(0.001)
     }).join()
     seen.joined = store()
-    yield* lev.timeout(1, lev.scope(function* () {
+    yield* lev.timeout(Infinity, lev.scope(function* () {
       yield* lev.sleep(0.001)
       seen.scoped = store()
     }))
+    waiting.set()
     try {
       yield* lev.sleep(Infinity)
     } finally {
@@ -50,7 +52,7 @@ function* follows(): Op<unknown> {
     seen.otherLater = store()
   })
   yield* second.join()
-  yield* lev.sleep(0.05)
+  yield* waiting.wait()
   als.run('of the caller that cancels', () => first.cancel())
   yield* lev.sleep(0.001)
   seen.after = store()
@@ -59,6 +61,8 @@ function* follows(): Op<unknown> {
 
 function* leaks(): Op<unknown> {
   const seen: Record<string, string | null> = {}
+  const entered = lev.event()
+  const gone = lev.event()
   const listener = yield* lev.listen({ ip: '127.0.0.1', port: 0 })
   const accepting = lev.spawn(function* () {
     const stream = yield* listener.accept()
@@ -66,18 +70,21 @@ function* leaks(): Op<unknown> {
     yield* stream.read()
     // The first store of all may be entered here, in a step that a byte from a socket brought about.
     als.enterWith('of the task')
+    entered.set()
     stream.onGone = () => {
       seen.gone = store()
+      gone.set()
       throw new Error('to be reported')
     }
     yield* lev.sleep(Infinity)
   })
   const client = yield* lev.connect(listener.address)
   yield* client.write('x')
-  yield* lev.sleep(0.02)
+  yield* entered.wait()
+  yield* lev.sleep(0.001)
   seen.timer = store()
   yield* client.end()
-  yield* lev.sleep(0.02)
+  yield* gone.wait()
   accepting.cancel()
   listener.close()
   client.close()

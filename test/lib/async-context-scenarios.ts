@@ -53,10 +53,16 @@ const kinds: Readonly<Record<string, (answer: (ctx: Context, path: string) => An
   },
 }
 
+function chooses(_method: string, path: string): boolean {
+  if (path !== '/look') als.enterWith('of a setting')
+  return true
+}
+
 const bodies: Readonly<Record<string, readonly [config: server.Config, send: (path: string) => string]>> = {
   none: [{}, (path) => request(`GET ${path}`)],
   buffered: [{}, (path) => request(`POST ${path}`, {}, 'content')],
   streamed: [{ buffer_body: false }, (path) => request(`POST ${path}`, {}, 'content')],
+  'as a setting that enters a store chooses': [{ buffer_body: chooses }, (path) => request(`POST ${path}`, {}, 'content')],
 }
 
 /** What the next request of the connection finds: nothing, each time. */
