@@ -1,5 +1,6 @@
 import { captureContext, contextsInUse, leaveContext, sameContext } from './async-context.js'
 import { ClosedError, UsageError, type CancelReason } from './errors.js'
+import { together } from './failure.js'
 import type { Loop } from './loop.js'
 import type { Op, Suspension, Waker } from './op.js'
 import { Roster } from './roster.js'
@@ -61,13 +62,9 @@ export class Scope {
   }
 
   /** @internal */
-  settled(task: Task<unknown>): void {
+  settled(task: Task<unknown>, joined: boolean): void {
     this.#tasks.delete(task)
-    const outcome = task.outcome
-    if (outcome?.kind === 'error' && !task.joined) {
-      this.#errors.push(outcome.error)
-      this.cancel('error')
-    }
+    if (task.outcome?.kind === 'error' && !joined) this.#fail(task.outcome.error)
     if (this.#background !== null) {
       this.#background.delete(task)
       this.#endBackground(this.#background)
@@ -91,10 +88,14 @@ export class Scope {
       try {
         end()
       } catch (error) {
-        this.#errors.push(error)
-        this.cancel('error')
+        this.#fail(error)
       }
     }
+  }
+
+  #fail(error: unknown): void {
+    this.#errors.push(error)
+    this.cancel('error')
   }
 
   /**
@@ -105,8 +106,7 @@ export class Scope {
   *finish(): Op<void> {
     while (this.#tasks.size > 0) yield new Emptied((waker) => (this.#waiter = waker))
     this.#ended = true
-    if (this.#errors.length === 1) throw this.#errors[0]
-    if (this.#errors.length > 1) throw new AggregateError(this.#errors, 'several tasks of a scope failed')
+    if (this.#errors.length > 0) throw together(this.#errors)
   }
 }
 

@@ -7,9 +7,13 @@ import type { Loop } from './loop.js'
 import type { Op, Suspension } from './op.js'
 import { Unwinder } from './unwind.js'
 
-/** Who answers for a task: it is told when the task is done. */
+/** Who answers for a task. */
 export interface TaskOwner {
-  settled(task: Task<unknown>): void
+  /**
+   * The task is done. Those that wait for it are ready to run by now: they get what it gave, even if the owner cancels them.
+   * @param joined whether its error, if it has one, goes to a task that waits in `join`
+   */
+  settled(task: Task<unknown>, joined: boolean): void
 }
 
 /** What a function that cannot wait leaves behind for the operation that goes on after it. */
@@ -119,11 +123,6 @@ export class Task<T> {
   /** Why the task was cancelled, or null. It may be unwinding still. */
   get cancelReason(): CancelReason | null {
     return this.cancellation.reason
-  }
-
-  /** @internal Whether its error, if it has one, goes to a task that waits in `join`. */
-  get joined(): boolean {
-    return this.#joiners?.some((joiner) => joiner.takesError) ?? false
   }
 
   /** @internal Puts the task into the ready queue for the first time. */
@@ -318,11 +317,16 @@ export class Task<T> {
     this.cancellation.stop()
     const failed = outcome.kind === 'error' && !instanceOf(outcome.error, CancelledError)
     this.#outcome = unwinding && !failed && reason !== null ? { kind: 'cancelled', reason } : outcome
-    // The owner looks at `joined` to know whether an error has somebody to go to.
-    this.#owner.settled(this)
+    let joined = false
     const joiners = this.#joiners
     this.#joiners = null
-    if (joiners !== null) for (const joiner of joiners) joiner.wake()
+    if (joiners !== null) {
+      for (const joiner of joiners) {
+        joined ||= joiner.takesError
+        joiner.wake()
+      }
+    }
+    this.#owner.settled(this, joined)
   }
 }
 

@@ -325,6 +325,79 @@ t.test('a task in the background: failures and cancelling', (t) => virtual(funct
   t.equal(lev.now(), 1)
 }))
 
+t.test('what a task in the background waits for is not lost when the others are done', async (t) => {
+  const error = new Error('for the background')
+  const waits: Readonly<Record<string, (task: lev.Task<never>) => Op<unknown>>> = {
+    'it joins': (task) => task.join(),
+    'it joins under a timeout': (task) => lev.timeout(60, task.join()),
+    'it joins in a scope': (task) => lev.scope(() => task.join()),
+    'it is done waiting': (task) => task.done(),
+    'it joins and waits on': function* (task) {
+      yield* task.join()
+      yield* lev.sleep(60)
+    },
+  }
+  for (const [name, wait] of Object.entries(waits)) {
+    const outcome = await ran(() => lev.scope(function* (scope) {
+      const task = scope.spawn(() => failAfter(1, error))
+      scope.background(() => wait(task))
+    }))
+    t.equal(outcome.error, error, name)
+    t.same(outcome.reported, [], name)
+  }
+  const seen: unknown[] = []
+  for (const wrapped of [(op: Op<string>) => op, (op: Op<string>) => lev.timeout(60, op)]) {
+    await virtual(() => lev.scope(function* (scope) {
+      const task = scope.spawn(() => after(1, 'value'))
+      scope.background(function* () {
+        seen.push(yield* wrapped(task.join()))
+        yield* lev.sleep(1)
+        seen.push('never')
+      })
+    }))
+  }
+  t.same(seen, ['value', 'value'])
+})
+
+t.test('an error counts once, however many tasks it comes through', async (t) => {
+  const error = new Error('once')
+  const other = new Error('another')
+  const failing = (): Op<never> => failAfter(1, error)
+  const programs: Readonly<Record<string, () => Op<unknown>>> = {
+    'joined by two siblings': () => lev.scope(function* (scope) {
+      const task = scope.spawn(failing)
+      scope.spawn(() => task.join())
+      scope.spawn(() => task.join())
+    }),
+    'joined in a finally block': () => lev.scope(function* (scope) {
+      const task = scope.spawn(failing)
+      try {
+        yield* lev.sleep(60)
+      } finally {
+        yield* task.join()
+      }
+    }),
+    'joined in two scopes, one in the other': () => lev.scope(function* (scope) {
+      const task = scope.spawn(failing)
+      scope.spawn(() => lev.scope(() => task.join()))
+      yield* task.join()
+    }),
+  }
+  for (const [name, program] of Object.entries(programs)) t.equal((await ran(program)).error, error, name)
+
+  const both = await ran(() => lev.scope(function* (scope) {
+    const task = scope.spawn(failing)
+    scope.spawn(() => lev.scope(function* (inner) {
+      inner.spawn(() => task.join())
+      inner.spawn(() => failAfter(1, other))
+    }))
+    yield* task.join()
+  }))
+  t.ok(both.error instanceof AggregateError)
+  t.strictSame(new Set((both.error as AggregateError).errors), new Set([error, other]))
+  t.equal((both.error as AggregateError).errors.length, 2, 'among others')
+})
+
 t.test('random trees of tasks: nothing outlives its scope, no error is lost', async (t) => {
   for (let seed = 1; seed <= 200; seed++) {
     let state = seed
