@@ -80,6 +80,8 @@ export abstract class StreamInput {
   #ended = false
   #paused = false
   readonly #more = new MoreInput()
+  /** Whether a task waits for input, or was woken and has not gone on yet. */
+  #reading = false
   #deadline = Infinity
   readonly #timer = new Timer(() => this.#more.take()?.fail(readTimeout()))
 
@@ -115,24 +117,35 @@ export abstract class StreamInput {
 
   /**
    * Waits until there is more unread input than now. False: the other side has ended its sending.
-   * @throws TimeoutError past `readDeadline`; ClosedError when the stream is closed or lost
+   * @throws TimeoutError past `readDeadline`; ClosedError when the stream is closed or lost; UsageError while another task waits
    */
   *fill(): Op<boolean> {
+    this.refuseSecondReader()
     if (this.#waiting.length > 0 && !this.closed) return this.#take()
     // The end has arrived, also if the connection was closed or lost after it.
     if (this.#ended && !this.closed) return false
     if (this.failure !== null) throw this.failure()
-    if (this.#more.waker !== null) throw new UsageError('two tasks read from one stream at the same time')
     if (this.loop.heardUntil >= this.#deadline) throw readTimeout()
     if (this.#paused) this.#resume()
-    return (yield this.#more) as boolean
+    this.#reading = true
+    try {
+      return (yield this.#more) as boolean
+    } finally {
+      this.#reading = false
+    }
+  }
+
+  /** @internal To be called before anything changes that a reader relies on. @throws UsageError while a task waits for input */
+  refuseSecondReader(): void {
+    if (this.#reading) throw new UsageError('two tasks read from one stream at the same time')
   }
 
   /**
    * The input that is there, at most `max` bytes of it; waits if there is none. Null at its end.
-   * @throws TimeoutError past `readDeadline`; ClosedError when the stream is closed or lost
+   * @throws as `fill`
    */
   *read(max = Infinity): Op<Buffer | null> {
+    this.refuseSecondReader()
     if (this.inputStart === this.inputEnd && !(yield* this.fill())) return null
     const start = this.inputStart
     const size = Math.min(max, this.inputEnd - start)
@@ -144,9 +157,10 @@ export abstract class StreamInput {
   /**
    * Reads into `target`, from `start` on: what is there, else what arrives next, which then is copied nowhere else. Gives the
    * number of bytes; 0: the other side has ended its sending.
-   * @throws TimeoutError past `readDeadline`; ClosedError when the stream is closed or lost
+   * @throws as `fill`
    */
   *readInto(target: Buffer, start: number): Op<number> {
+    this.refuseSecondReader()
     if (this.inputStart === this.inputEnd && this.#waiting.length === 0) {
       this.#sink = target
       this.#sinkEnd = start

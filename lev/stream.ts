@@ -136,6 +136,7 @@ export class Stream extends StreamInput {
    * with a reset, which destroys what the other side has not read yet (RFC 9112 section 9.6).
    */
   *linger(seconds: number, limit: number): Op<void> {
+    this.refuseSecondReader()
     try {
       yield* this.end()
       this.readDeadline = this.loop.now + seconds
@@ -163,10 +164,12 @@ export class Stream extends StreamInput {
 
   /**
    * Makes the stream an encrypted one. Unread input is taken as the beginning of the handshake. `readDeadline` holds.
-   * @throws HandshakeError (the stream is closed then); TimeoutError; ClosedError
+   * @throws HandshakeError (the stream is closed then); TimeoutError; ClosedError; UsageError while another task reads
    */
   *secure(security: Security): Op<SecureFacts> {
+    this.refuseSecondReader()
     yield* this.flush()
+    this.refuseSecondReader()
     this.changeTransport((unread) => this.transport.secure(security, unread))
     this.#output.transport = this.transport
     this.transport.start(this)

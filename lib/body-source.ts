@@ -219,6 +219,7 @@ export class BodySource implements Pieces {
    */
   *#wait<T extends boolean | number>(input: Op<T>): Op<T> {
     const { client } = this.#connection
+    client.refuseSecondReader()
     const { request_body_timeout, min_transfer_rate } = this.#connection.settings
     const began = now()
     const earned = min_transfer_rate === 0 ? 0 : this.#received / min_transfer_rate

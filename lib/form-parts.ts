@@ -1,3 +1,4 @@
+import { Exclusive } from '../lev/exclusive.js'
 import type { Op } from '../lev/index.js'
 import { readAll, type Pieces } from './body-source.js'
 import { decodeText } from './body-text.js'
@@ -94,6 +95,7 @@ export class FormParts implements AsyncIterable<FormPart> {
   readonly #ask: Ask
   readonly #fieldLimit: number
   readonly #reader: MultipartReader
+  readonly #reading = new Exclusive('read one form')
   /** The part that was given last. */
   #current: FormPart | null = null
   /** Whether all of it has come, and how much more of it may. */
@@ -111,9 +113,14 @@ export class FormParts implements AsyncIterable<FormPart> {
 
   /**
    * The next part, null behind the last one. What was not read of the part before is dropped.
-   * @throws BodyError: 400 for a form that is malformed, 413 for one with more than 1000 parts or with a field that is too long
+   * @throws BodyError: 400 for a form that is malformed, 413 for one with more than 1000 parts or with a field that is too long;
+   * UsageError while another task waits for some of it
    */
-  *next(): Op<FormPart | null> {
+  next(): Op<FormPart | null> {
+    return this.#reading.run(this.#next())
+  }
+
+  *#next(): Op<FormPart | null> {
     this.#current = null
     let event = yield* this.#step()
     while (event === CONTENT || event === PART_END) event = yield* this.#step()
@@ -156,7 +163,7 @@ export class FormParts implements AsyncIterable<FormPart> {
     const { fields, data, refusal } = this.#reader
     if (refusal !== null) throw failure(refusal)
     if (event === PART) {
-      this.#current = new FormPart(fields, (part) => this.#read(part), this.#ask)
+      this.#current = new FormPart(fields, (part) => this.#reading.run(this.#read(part)), this.#ask)
       this.#left = this.#current.filename === null ? this.#fieldLimit : Infinity
     } else if (event === CONTENT) {
       this.#left -= data.length

@@ -1,4 +1,5 @@
 import { channel, ClosedError, portal, type Channel, type Op } from '../lev/index.js'
+import { Exclusive } from '../lev/exclusive.js'
 import { readAll, type Pieces, type Recipient } from './body-source.js'
 import { decodeText } from './body-text.js'
 import { BodyError, StateError } from './errors.js'
@@ -31,7 +32,8 @@ export class RequestBody implements AsyncIterable<Buffer> {
 
   /** @internal */
   constructor(pieces: Pieces, contentType: string | undefined, request: Pick<Recipient, 'trailers'> | null) {
-    this.#pieces = pieces
+    const reading = new Exclusive('read one body')
+    this.#pieces = { next: () => reading.run(pieces.next()) }
     this.#contentType = contentType
     this.#request = request
     this.#asked = pieces instanceof BufferedPieces ? null : channel(Infinity)
@@ -45,7 +47,10 @@ export class RequestBody implements AsyncIterable<Buffer> {
     return requestHeaders(this.#request?.trailers ?? NO_FIELDS, {})
   }
 
-  /** The next piece, as large as it arrives; null at the end, and for a request without a body. @throws BodyError */
+  /**
+   * The next piece, as large as it arrives; null at the end, and for a request without a body.
+   * @throws BodyError; UsageError while another task waits for one
+   */
   *read(): Op<Buffer | null> {
     this.#taken = true
     return yield* this.#pieces.next()

@@ -1,3 +1,4 @@
+import { Exclusive } from '../../lev/exclusive.js'
 import { portal, type Op, type Portal } from '../../lev/index.js'
 import { readAll } from '../body-source.js'
 import { RequestError, StateError } from '../errors.js'
@@ -16,6 +17,7 @@ export class ResponseBody implements AsyncIterable<Buffer> {
   readonly #pieces: Pieces
   readonly #tell: (error: unknown) => unknown
   readonly #world: Portal = portal()
+  readonly #reading = new Exclusive('read one response')
   #taken = false
 
   /** @internal @param pieces the content of `exchange`, decoded @param tell gives the error that a reader is told of */
@@ -30,7 +32,7 @@ export class ResponseBody implements AsyncIterable<Buffer> {
     return requestHeaders(this.#exchange.trailers ?? NO_FIELDS, {})
   }
 
-  /** The next piece, as large as it arrives; null at the end. @throws RequestError; TimeoutError */
+  /** The next piece, as large as it arrives; null at the end. @throws RequestError; TimeoutError; UsageError while another task waits for one */
   *read(): Op<Buffer | null> {
     this.#taken = true
     return yield* this.#next()
@@ -104,7 +106,11 @@ export class ResponseBody implements AsyncIterable<Buffer> {
     }
   }
 
-  *#next(): Op<Buffer | null> {
+  #next(): Op<Buffer | null> {
+    return this.#reading.run(this.#told())
+  }
+
+  *#told(): Op<Buffer | null> {
     try {
       return yield* this.#pieces.next()
     } catch (error) {

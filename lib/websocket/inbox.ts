@@ -12,10 +12,6 @@ const overhead = 64
 export class Wakeup implements Suspension {
   #waker: Waker | null = null
 
-  get awaited(): boolean {
-    return this.#waker !== null
-  }
-
   arm(waker: Waker): void {
     this.#waker = waker
   }

@@ -38,6 +38,8 @@ export class WebSocket {
   readonly #inbox = new Inbox()
   /** Who waits for a message, and `pump` when it waits for one to be taken. */
   readonly #arrival = new Wakeup()
+  /** Whether a task is in `next`. */
+  #receiving = false
   readonly #taken = new Wakeup()
   #pumping = false
   /** Whether a message was taken by somebody who has not come for the next one since. */
@@ -86,19 +88,24 @@ export class WebSocket {
    * @throws UsageError if another task waits for a message already
    */
   *next(): Op<Message | null> {
+    if (this.#receiving) throw new UsageError('two tasks wait for the messages of one WebSocket')
+    this.#receiving = true
     this.#busy = false
-    for (;;) {
-      const message = this.#inbox.take()
-      if (message !== null) {
-        this.#busy = true
-        this.#taken.wake()
-        return message
+    try {
+      for (;;) {
+        const message = this.#inbox.take()
+        if (message !== null) {
+          this.#busy = true
+          this.#taken.wake()
+          return message
+        }
+        if (this.#ending !== null) this.#settle()
+        if (this.closeCode !== null) return null
+        if (this.#pumping) yield this.#arrival
+        else yield* this.#read()
       }
-      if (this.#ending !== null) this.#settle()
-      if (this.closeCode !== null) return null
-      if (this.#arrival.awaited) throw new UsageError('two tasks wait for the messages of one WebSocket')
-      if (this.#pumping) yield this.#arrival
-      else yield* this.#read()
+    } finally {
+      this.#receiving = false
     }
   }
 
@@ -199,8 +206,11 @@ export class WebSocket {
   /**
    * Reads until the WebSocket is closed on both sides, or lost, and then ends the output: for a task of its own beside
    * those that use the WebSocket.
+   * @throws UsageError while it is read already
    */
   pump(): Op<void> {
+    if (this.#pumping) throw new UsageError('one WebSocket is pumped by two tasks')
+    this.#stream.refuseSecondReader()
     // From now on, also if its task takes its first step after others.
     this.#pumping = true
     return this.#pump()

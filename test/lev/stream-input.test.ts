@@ -5,6 +5,7 @@ import type { Op, SecureFacts } from '../../lev/index.js'
 import type { Transport, TransportEvents } from '../../lev/drivers/driver.js'
 import { runningTask } from '../../lev/task.js'
 import { failure, virtual } from './virtual.js'
+import { clientSecurity } from './worlds.js'
 
 /** A transport whose input the test brings. */
 class Bringing implements Transport {
@@ -133,6 +134,58 @@ t.test('readInto at the end, past its deadline, and cancelled', (t) => virtual(f
   t.equal(yield* stream.readInto(target, 0), 0)
   stream.close()
   t.match(yield* failure(stream.readInto(target, 0)), { code: 'LEV_CLOSED' })
+}))
+
+/** What reads from a stream, each in its way. */
+const readers: Record<string, (stream: lev.Stream, target: Buffer) => Op<unknown>> = {
+  fill: (stream) => stream.fill(),
+  read: (stream) => stream.read(),
+  readInto: (stream, target) => stream.readInto(target, 0),
+  secure: (stream) => stream.secure(clientSecurity),
+  linger: (stream) => stream.linger(1, 10),
+}
+
+t.test('a second reader is refused, and nothing has changed for the first', (t) => virtual(function* () {
+  for (const [first, begin] of Object.entries(readers).slice(0, 3)) {
+    for (const [second, join] of Object.entries(readers)) {
+      for (const woken of [false, true]) {
+        const [stream, transport] = yield* bringing()
+        const target = Buffer.alloc(10)
+        const other = Buffer.alloc(10)
+        stream.readDeadline = lev.now() + 60
+        const reading = lev.spawn(() => begin(stream, target))
+        yield* lev.breathe()
+        // The first one may have its input, and not have gone on yet.
+        if (woken) bring(transport, Buffer.from('first'), true)
+        const what = `${second} beside ${first}${woken ? ', which is woken' : ''}`
+        t.match(yield* failure(join(stream, other)), { code: 'LEV_USAGE', message: /two tasks/ }, what)
+        if (!woken) bring(transport, Buffer.from('first'), true)
+        const got = yield* reading.join()
+        if (first === 'readInto') t.strictSame([got, target.toString('latin1', 0, 5)], [5, 'first'], what)
+        else if (first === 'read') t.equal(String(got), 'first', what)
+        else t.equal(String(yield* stream.read()), 'first', what)
+        t.ok(stream.isOpen && other.every((byte) => byte === 0), what)
+        t.equal(stream.readDeadline, lev.now() + 60)
+        stream.close()
+      }
+    }
+  }
+}))
+
+t.test('after a reader was cancelled, has failed, or timed out, another one may read', (t) => virtual(function* () {
+  const [stream, transport] = yield* bringing()
+  const reading = lev.spawn(() => stream.read())
+  yield* lev.breathe()
+  reading.cancel()
+  yield* reading.done()
+  stream.readDeadline = lev.now() + 1
+  t.match(yield* failure(stream.read()), { code: 'LEV_TIMEOUT' })
+  stream.readDeadline = Infinity
+  lev.spawn(function* () {
+    bring(transport, Buffer.from('x'), false)
+  })
+  t.equal(String(yield* stream.read()), 'x')
+  stream.close()
 }))
 
 t.test('unread input is bounded, in whatever pieces it comes', (t) => virtual(function* () {

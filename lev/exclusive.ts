@@ -1,0 +1,24 @@
+import { UsageError } from './errors.js'
+import type { Op } from './op.js'
+
+/** Lets one task at a time use something. Another one is refused before anything has changed for the first. */
+export class Exclusive {
+  readonly #use: string
+  #inUse = false
+
+  /** @param use what a task does, for the error: "read one body" */
+  constructor(use: string) {
+    this.#use = use
+  }
+
+  /** Runs `op`, of which nothing has run yet. @throws UsageError while another operation runs here; what `op` throws */
+  *run<T>(op: Op<T>): Op<T> {
+    if (this.#inUse) throw new UsageError(`two tasks ${this.#use} at the same time`)
+    this.#inUse = true
+    try {
+      return yield* op
+    } finally {
+      this.#inUse = false
+    }
+  }
+}
