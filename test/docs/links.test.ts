@@ -16,7 +16,7 @@ function anchors(file: string): string[] {
   return Array.from(withoutBlocks(readPage(file)).matchAll(/^#+ (.*)$/gm), ([, heading = '']) => anchor(heading))
 }
 
-for (const file of pages()) {
+for (const file of [...pages(), 'SECURITY.md']) {
   t.test(file, async (t) => {
     for (const [, link = ''] of withoutBlocks(readPage(file)).matchAll(/\]\(([^)]+)\)/g)) {
       if (/^https?:/.test(link)) continue
