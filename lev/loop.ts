@@ -32,7 +32,10 @@ export type Report = (error: unknown) => void
  */
 export class Loop {
   readonly driver: Driver
-  readonly timers = new Timers()
+  readonly timers = new Timers(() => {
+    // A turn tells the driver at its end.
+    if (!this.#turning && !this.#kicked) this.#wakeForTimers()
+  })
   /** Told when the driver knows that nothing will ever happen again. */
   readonly whenStuck = new Set<() => void>()
   /** The async context that the loop was made in: what tasks run in that have none of their own. */
@@ -139,6 +142,10 @@ export class Loop {
     this.#turning = false
     this.#kicked = false
     if (this.#ready.size > 0 || this.#later.size > 0) this.driver.wakeSoon()
+    this.#wakeForTimers()
+  }
+
+  #wakeForTimers(): void {
     this.driver.wakeAt(this.timers.next, this.timers.keeps)
   }
 

@@ -33,6 +33,12 @@ export class Timers {
   #turns = 0
   /** How many of them keep the process. */
   #keeping = 0
+  readonly #changed: () => void
+
+  /** @param changed called when `next` has become earlier, or `keeps` has changed */
+  constructor(changed: () => void = () => {}) {
+    this.#changed = changed
+  }
 
   /** Whether the process is to live until the next look. */
   get keeps(): boolean {
@@ -52,15 +58,17 @@ export class Timers {
     if (Number.isNaN(deadline)) throw new RangeError('a deadline must be a number, got NaN')
     timer.deadline = deadline
     timer.turn = this.#turns++
+    let keeps = false
     if (timer.index === -1) {
       if (deadline === Infinity) return
       this.#heap.push(timer)
-      if (timer.keeps) this.#keeping++
+      keeps = timer.keeps && this.#keeping++ === 0
       timer.index = this.#heap.length - 1
     } else if (deadline >= timer.at) return
     timer.at = deadline
     timer.atTurn = timer.turn
     this.#up(timer, timer.index)
+    if (keeps || timer.index === 0) this.#changed()
   }
 
   /** Takes a timer out at once, so that nothing refers to it any more. */
@@ -69,11 +77,12 @@ export class Timers {
     const index = timer.index
     if (index === -1) return
     timer.index = -1
-    if (timer.keeps) this.#keeping--
     const last = this.#heap.pop()
-    if (last === undefined || last === timer) return
-    this.#up(last, index)
-    this.#down(last, last.index)
+    if (last !== undefined && last !== timer) {
+      this.#up(last, index)
+      this.#down(last, last.index)
+    }
+    if (timer.keeps && --this.#keeping === 0) this.#changed()
   }
 
   /** Fires every timer that is due at `now`. A timer fires once for each time it was set. */

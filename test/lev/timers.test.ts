@@ -17,9 +17,12 @@ const acts = fc.array(fc.oneof<fc.MaybeWeightedArbitrary<Act>[]>(
 
 t.test('timers behave as a sorted list does', async (t) => {
   fc.assert(fc.property(acts, (acts) => {
-    const timers = new Timers()
+    const told = { at: Infinity, keeps: false }
+    const tell = (): void => void Object.assign(told, { at: timers.next, keeps: timers.keeps })
+    const timers: Timers = new Timers(tell)
     const fired: number[] = []
-    const all = Array.from({ length: 12 }, (_, index) => new Timer(() => fired.push(index)))
+    // Every third keeps no process.
+    const all = Array.from({ length: 12 }, (_, index) => new Timer(() => fired.push(index), index % 3 > 0))
     /** What is set: timer, deadline, and how many were set before. */
     let model: { which: number; at: number; order: number }[] = []
     let now = 0
@@ -27,6 +30,7 @@ t.test('timers behave as a sorted list does', async (t) => {
       if (act.kind === 'fire') {
         now += act.step
         timers.fire(now)
+        tell()
         const due = model.filter(({ at }) => at <= now).sort((a, b) => a.at - b.at || a.order - b.order)
         t.same(fired.splice(0), due.map(({ which }) => which), `at ${now}`)
         model = model.filter(({ at }) => at > now)
@@ -41,6 +45,7 @@ t.test('timers behave as a sorted list does', async (t) => {
       }
       const earliest = Math.min(...model.map(({ at }) => at))
       if (timers.next > earliest) t.fail(`${timers.next} is later than ${earliest}`)
+      if (told.at > timers.next || told.keeps !== timers.keeps) t.fail(`told of ${told.at} where the next is at ${timers.next}`)
       for (const [which, timer] of all.entries()) {
         t.ok(timer.deadline === (model.find((entry) => entry.which === which)?.at ?? Infinity))
       }
