@@ -15,13 +15,14 @@ function declared(file: string): Declaration[] {
   return blocksOf(file).filter(({ words }) => words.includes('declaration')).flatMap(({ text }) => declarationsIn(text))
 }
 
-/** `new` cannot be declared: it is the name that `create` is exported by. */
-const otherNames: Readonly<Record<string, string>> = { create: 'new' }
+/** `new` and `default` cannot be declared: they are the names that these are exported by. */
+const otherNames: Readonly<Record<string, string>> = { create: 'new', plugin: 'default' }
 
 /** Which pages are about an entry point: together they name each of its exports once. */
 const pagesOf = new Map([
   ['lib/index', ['reference/leveret', 'reference/streaming', 'reference/websocket', 'reference/clients']],
   ['lev/index', ['reference/lev']],
+  ['lev/eslint', ['reference/eslint']],
   ['tls/index', ['reference/tls']],
   ['lib/dialects/lune', ['dialects/lune']],
   ['lib/dialects/lute', ['dialects/lute']],
