@@ -7,6 +7,7 @@ import { ArgumentError } from './errors.js'
 import { NO_HEAD, type RequestHead } from './http1/request-head.js'
 import { earlyHintsHead, type ResponseHeaders } from './http1/response.js'
 import type { Logger } from './log.js'
+import { logFailure } from './log-failure.js'
 import { BufferedPieces, RequestBody } from './request-body.js'
 import { asksForWebSocket } from './websocket/handshake.js'
 import type { WebSocketOptions } from './websocket/options.js'
@@ -162,7 +163,7 @@ export class Context {
     try {
       yield* work
     } catch (error) {
-      this.logger.error({ err: error, method: this.#head.method, query: this.#head.query }, 'a detached task failed')
+      logFailure(this.logger, this.#head, error, 'a detached task failed')
     }
   }
 

@@ -88,8 +88,21 @@ class StdoutSink implements LineSink {
     if (this.#rest !== null || this.#broken) return
     const text = this.#take()
     if (text === '') return
-    if (isReplaced(process.stdout)) process.stdout.write(escapeLine(text))
+    if (isReplaced(process.stdout)) this.#handOver(text)
     else this.#send(encode(text))
+  }
+
+  /** Writes to a stdout that is a stream of its own kind, which takes all that it is given, however much it holds already. */
+  #handOver(text: string): void {
+    const { stdout } = process
+    if (stdout.writableLength > backlogLimit) {
+      if (this.#lost === 0) stdout.once('drain', () => this.#handOver(''))
+      this.#lost += countLines(text)
+      return
+    }
+    const lost = this.#lost
+    this.#lost = 0
+    if (lost > 0 || text !== '') stdout.write(escapeLine(lost > 0 ? text + this.#lostLine(lost) : text))
   }
 
   #take(): string {
@@ -195,9 +208,9 @@ function encode(text: string): Buffer {
   return notPlain.test(text) ? Buffer.from(escapeLine(text), 'utf8') : Buffer.from(text, 'latin1')
 }
 
-function countLines(bytes: Buffer): number {
+function countLines(lines: Buffer | string): number {
   let count = 0
-  for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1)) count++
+  for (let at = lines.indexOf('\n'); at >= 0; at = lines.indexOf('\n', at + 1)) count++
   return count
 }
 

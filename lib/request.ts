@@ -9,6 +9,7 @@ import { Exchange, type Disposition } from './exchange.js'
 import { isOp, isThenable, type Answer } from './handler.js'
 import { NEED_MORE, REFUSED } from './http1/head.js'
 import { refusals, type Refusal } from './http1/refusal.js'
+import { logFailure } from './log-failure.js'
 import { discard } from './producers.js'
 import { receive, receivedAlready, withOpenBody } from './receive.js'
 import { RequestBody } from './request-body.js'
@@ -98,7 +99,7 @@ function afterFault(exchange: Exchange, error: unknown): Disposition {
   if (phase === 'answer' && instanceOf(error, BodyError) && exchange.written === 0) {
     return exchange.isGone || !connection.client.isOpen ? exchange.abandon(closed) : refuse(exchange, error)
   }
-  connection.logger.error({ err: error, method: exchange.head.method, query: exchange.head.query }, 'the handler failed')
+  logFailure(connection.logger, exchange.head, error, 'the handler failed')
   // What it has not read of its body must not be taken for the next request.
   exchange.source?.close()
   return exchange.isGone || !connection.client.isOpen ? exchange.abandon(closed) : fail(exchange)
@@ -164,7 +165,7 @@ function arriving<T>(exchange: Exchange, promise: Promise<T>): Op<T> {
 /** Logs what a handler throws after its client has left, unless that is the news of it. */
 function logLate({ connection, head }: Exchange, error: unknown): void {
   if (instanceOf<Error>(error, ClosedError, CancelledError, BodyError) || nameOf(error) === 'AbortError') return
-  connection.logger.error({ err: error, method: head.method, query: head.query }, 'the handler failed after its request was over')
+  logFailure(connection.logger, head, error, 'the handler failed after its request was over')
 }
 
 function conclude(exchange: Exchange, given: Answer): Disposition | Op<Disposition> {

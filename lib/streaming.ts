@@ -6,6 +6,7 @@ import type { Disposition, Exchange } from './exchange.js'
 import {
   CHUNKED, declaredLength, hasContent, NO_LENGTH, opensTunnel, responseHead, TUNNEL, UNTIL_CLOSE, withDefaults, type ResponseHeaders,
 } from './http1/response.js'
+import { logFailure } from './log-failure.js'
 import { Outlet, type Plan } from './outlet.js'
 import { Packer } from './packer.js'
 import type { Producer } from './producers.js'
@@ -96,13 +97,12 @@ function* pourPacked(producer: Producer, outlet: Outlet, packer: Packer): Op<voi
 /** What becomes of an answer when it failed after its head was sent: only the end of the connection tells its client. */
 function afterFault(exchange: Exchange, outlet: Outlet, status: number, error: unknown): Disposition {
   const { client, logger } = exchange.connection
-  const { method, query } = exchange.head
   const lost = !client.isOpen && instanceOf<ClosedError | TimeoutError>(error, ClosedError, TimeoutError)
   if (lost || (exchange.isGone && instanceOf(error, CancelledError))) {
     const reason = lost ? error.message : 'the client went away'
     return exchange.abandon([null, `failed to send response: ${reason}`], outlet.sent)
   }
-  logger.error({ err: error, method, query }, 'the content of the answer failed')
+  logFailure(logger, exchange.head, error, 'the content of the answer failed')
   if (exchange.isGone || !client.isOpen) return exchange.abandon([null, 'closed'], outlet.sent)
   return exchange.finish(status, outlet.sent, [null, 'the content of the answer failed'])
 }

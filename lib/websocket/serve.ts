@@ -4,6 +4,7 @@ import { scopeAfter } from '../../lev/scope.js'
 import type { Disposition, Exchange } from '../exchange.js'
 import { settled } from '../handler.js'
 import { dateLine, ResponseError, upgradeHead } from '../http1/response.js'
+import { logFailure } from '../log-failure.js'
 import { answer } from '../respond.js'
 import { acceptHandshake, type Declined } from './handshake.js'
 import type { Upgrade } from './upgrade.js'
@@ -87,7 +88,7 @@ function* handle(exchange: Exchange, ws: WebSocket, upgrade: Upgrade): Op<number
     // Sending to a client that has gone is nobody's fault.
     if (instanceOf(error, ClosedError) && !ws.isOpen) return 1000
     const { connection, head } = exchange
-    connection.logger.error({ err: error, method: head.method, query: head.query }, 'the handler failed')
+    logFailure(connection.logger, head, error, 'the handler failed')
     return 1011
   }
 }
