@@ -44,7 +44,7 @@ function* guest(ws: server.WebSocket): lev.Op<void> {
 }
 
 const chat = server.new({ port: 8080, connection_limit: 1000, handle_signals: true }, (_method, query, _args, _headers, _body, ctx) => {
-  if (query === '/chat') return ctx.upgrade(guest, { origins: 'same', max_message_size: 4096 })
+  if (query === '/chat') return ctx.upgrade(guest, { max_message_size: 4096 })
   if (query === '/') return [page, 200, { 'Content-Type': 'text/html; charset=utf-8' }]
   return ['Nothing here.\n', 404]
 })

@@ -17,7 +17,7 @@ export function splitSettings(
 ): { readonly core: Config; readonly webSocket: WebSocketOptions } {
   const { websocket, ...core }: DialectSettings = Object.fromEntries(fieldsOf(settings ?? {}, 'settings', 'an object of settings'))
   const given = fieldsOf(websocket ?? {}, 'websocket', 'an object of WebSocket options')
-  const webSocket: WebSocketOptions = orDefaults(given, defaults)
+  const webSocket: WebSocketOptions = orDefaults(given, { ...commonWebSocketDefaults, ...defaults })
   // Checks them now: the first WebSocket may come late.
   rulesOf(webSocket, 'websocket.')
   return { core, webSocket }
@@ -31,6 +31,9 @@ function orDefaults<T extends object>(given: ReadonlyMap<string, unknown>, defau
 
 /** Settings of the core, and options for WebSockets. */
 type DialectSettings = Config & { readonly websocket?: WebSocketOptions | null | undefined }
+
+/** The originals look at no origin. */
+const commonWebSocketDefaults: WebSocketOptions = { origins: '*' }
 
 /** What all dialects start from: Zune has that limit, the other originals have none. */
 const commonDefaults: Config = { connection_limit: 1024 }

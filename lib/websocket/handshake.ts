@@ -15,15 +15,14 @@ export interface UpgradeRequest {
   readonly fields: { get(name: string): string | undefined }
 }
 
-/** Who may connect: pages of the same host, of listed origins ("https://example.com"), or as a function says. */
-export type Origins = 'same' | readonly string[] | ((origin: string | null, host: string) => boolean)
+/** Whose pages may connect: those of the same host, of listed origins ("https://example.com"), of any ("*"), or as a function says. */
+export type Origins = 'same' | '*' | readonly string[] | ((origin: string | null, host: string) => boolean)
 
 /** Which subprotocol is spoken: the first of a list that the client offers too, or what a function chooses. */
 export type Protocols = readonly string[] | ((offered: readonly string[]) => string | null)
 
 export interface HandshakeRules {
-  /** Null: any origin. */
-  readonly origins: Origins | null
+  readonly origins: Origins
   readonly protocols: Protocols
   /** Null: no compression. */
   readonly compression: Agreement | null
@@ -59,8 +58,11 @@ export function asksForWebSocket({ method, upgrade, fields }: UpgradeRequest): b
   return upgrade && method === 'GET' && listOf(fields.get('upgrade')).some((token) => token.toLowerCase() === 'websocket')
 }
 
-/** Checks a handshake (RFC 6455 section 4.2.1) and chooses what is left to the server. */
-export function acceptHandshake(request: UpgradeRequest, rules: HandshakeRules): Accepted | Declined {
+/**
+ * Checks a handshake (RFC 6455 section 4.2.1) and chooses what is left to the server.
+ * @param secure whether the connection is of TLS
+ */
+export function acceptHandshake(request: UpgradeRequest, rules: HandshakeRules, secure: boolean): Accepted | Declined {
   const { fields } = request
   if (!asksForWebSocket(request)) {
     return decline(426, 'this is for WebSockets', { Upgrade: 'websocket', Connection: 'Upgrade' })
@@ -76,7 +78,7 @@ export function acceptHandshake(request: UpgradeRequest, rules: HandshakeRules):
   if (extensions === null) return decline(400, 'malformed Sec-WebSocket-Extensions header')
   const offered = listOf(fields.get('sec-websocket-protocol'))
   if (!offered.every((protocol) => TOKEN.test(protocol))) return decline(400, 'malformed Sec-WebSocket-Protocol header')
-  if (!mayConnect(fields.get('origin') ?? null, request.host, rules.origins)) return decline(403, 'this origin may not connect')
+  if (!mayConnect(fields.get('origin') ?? null, request.host, secure, rules.origins)) return decline(403, 'this origin may not connect')
 
   const headers: Record<string, string> = { Upgrade: 'websocket', 'Sec-WebSocket-Accept': acceptKey(key) }
   const protocol = chooseProtocol(offered, rules.protocols)
@@ -96,13 +98,19 @@ function listOf(value: string | undefined): string[] {
 }
 
 /** A client that is no browser sends no origin, and could send any: a list keeps out pages, not programs. */
-function mayConnect(origin: string | null, host: string, origins: Origins | null): boolean {
-  if (origins === null) return true
+function mayConnect(origin: string | null, host: string, secure: boolean, origins: Origins): boolean {
+  if (origins === '*') return true
   if (typeof origins === 'function') return origins(origin, host)
   if (origin === null) return true
-  const given = origin.toLowerCase()
-  if (origins === 'same') return given === `https://${host.toLowerCase()}` || given === `http://${host.toLowerCase()}`
-  return origins.some((allowed) => allowed.toLowerCase() === given)
+  const given = normalOrigin(origin)
+  if (origins !== 'same') return origins.some((allowed) => normalOrigin(allowed) === given)
+  // A plain connection may come from a proxy that has taken TLS off.
+  return given === normalOrigin(`https://${host}`) || (!secure && given === normalOrigin(`http://${host}`))
+}
+
+/** In lower case, and without the scheme's own port, which browsers leave out. */
+function normalOrigin(origin: string): string {
+  return origin.toLowerCase().replace(/^(?:(https:\/\/.*):443|(http:\/\/.*):80)$/, '$1$2')
 }
 
 /** @throws TypeError if a function chooses what was not offered: the client would have to fail the connection */

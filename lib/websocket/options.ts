@@ -13,7 +13,11 @@ export interface WebSocketOptions {
    * offers, which chooses one of it, or null. Default: none.
    */
   readonly protocols?: Protocols | null | undefined
-  /** Pages of which origins may connect: "same" (as the request's host), a list, a function; null: all. Default: null. */
+  /**
+   * Pages of which origins may connect: "same" (host and port are those of the request, and over TLS the scheme is https), a
+   * list, "*" for all, or a function. Clients that name no origin, as browsers always do, may connect unless a function says
+   * otherwise. Default: "same".
+   */
   readonly origins?: Origins | null | undefined
   /** Largest message that is received, in bytes, decompressed; for a larger one the connection closes with 1009. Default: 1048576 (1 MiB). */
   readonly max_message_size?: number | null | undefined
@@ -34,7 +38,7 @@ export interface WebSocketOptions {
 /** The options of one WebSocket: complete and checked. */
 export interface WebSocketRules {
   readonly protocols: Protocols
-  readonly origins: Origins | null
+  readonly origins: Origins
   readonly max_message_size: number
   /** Null: no compression. */
   readonly compression: (Agreement & Effort) | null
@@ -67,7 +71,7 @@ const compressionChecks: { readonly [K in keyof (Agreement & Effort)]: Check<(Ag
 
 export const defaults: WebSocketRules = {
   protocols: [],
-  origins: null,
+  origins: 'same',
   max_message_size: 1024 * 1024,
   compression: compressionDefaults,
   ping_interval: 30,
@@ -144,10 +148,10 @@ export function protocolList(value: unknown, key: string, expected: string): rea
   })
 }
 
-function originsOf(value: unknown, key: string): Origins | null {
-  if (value === null || value === 'same') return value
+function originsOf(value: unknown, key: string): Origins {
+  if (value === 'same' || value === '*') return value
   if (typeof value === 'function') return value as Origins
-  if (!Array.isArray(value)) return refuse(key, value, '"same", an array of origins, a function, or null')
+  if (!Array.isArray(value)) return refuse(key, value, '"same", "*", an array of origins, or a function')
   return Array.from(value, (one: unknown, index) => {
     if (typeof one === 'string' && (one === 'null' || /^[a-z][a-z0-9+.-]*:\/\/[^/?#\s]+$/i.test(one))) return one
     return refuse(`${key}[${index}]`, one, 'an origin such as "https://example.com"', 'with the scheme, and nothing behind the host and port')

@@ -20,7 +20,7 @@ export function* serveWebSocket(exchange: Exchange, upgrade: Upgrade): Op<Dispos
   const { connection, head, written } = exchange
   const { rules } = upgrade
   if (written > 0) throw new ResponseError(null, 'the handler has written to the connection itself, and upgrades it as well')
-  const accepted = head.chunked || head.contentLength > 0 ? bodied : acceptHandshake(head, rules)
+  const accepted = head.chunked || head.contentLength > 0 ? bodied : acceptHandshake(head, rules, connection.tls !== null)
   if ('status' in accepted) {
     const sent = answer(exchange, refusal(accepted, head.upgrade))
     return 'next' in sent ? yield* sent : sent

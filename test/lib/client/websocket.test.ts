@@ -41,7 +41,7 @@ t.test('a conversation: path, query, headers, subprotocol, messages, closing', a
     return ctx.upgrade(function* (ws) {
       yield* echo(ws)
       seen.push(ws.protocol, ws.closeCode, ws.closeReason)
-    }, { protocols: ['v1'] })
+    }, { protocols: ['v1'], origins: ['https://one.test'] })
   }, function* (world) {
     const url = yield* urlOf(world, '/a%20b?c=d')
     const headers = { 'X-A': ['1', true], Cookie: 'a=b', Origin: 'https://one.test', 'X-None': null }

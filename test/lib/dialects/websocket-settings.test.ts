@@ -66,6 +66,16 @@ for (const [name, serve] of Object.entries(servers)) {
     const socket = await lune.socket(url, { headers: { Origin: 'https://here.test' }, protocols: ['chat'] })
     socket.close()
   })
+
+  t.test(`${name}: any origin, as in the original, unless settings say otherwise`, async (t) => {
+    const headers = { Origin: 'https://there.test' }
+    for (const websocket of [undefined, { origins: null }]) {
+      const socket = await lune.socket(`ws://127.0.0.1:${await serve(t, { logger: keptLog(), websocket })}`, { headers })
+      socket.close()
+    }
+    const closed = await serve(t, { logger: keptLog(), websocket: { origins: 'same' } })
+    await t.rejects(lune.socket(`ws://127.0.0.1:${closed}`, { headers }), { code: 'LEVERET_UPGRADE', status: 403 } as never)
+  })
 }
 
 t.test('what cannot be is named', async (t) => {

@@ -61,7 +61,7 @@ async function visit(t: Test, scheme: string, config: Config, compression: boole
   let tell: (text: string) => void = () => {}
   const told = new Promise<string>((resolve) => (tell = resolve))
   const codes: unknown[] = []
-  const options = { protocols: ['chat'], origins: 'same' as const, max_message_size: 4 << 20, compression }
+  const options = { protocols: ['chat'], max_message_size: 4 << 20, compression }
   const handler: Handler = (_method, query, _args, _headers, body, ctx) => {
     if (query === '/echo') {
       return ctx.upgrade(function* (ws) {

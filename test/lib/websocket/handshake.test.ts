@@ -8,7 +8,7 @@ import {
 import { seed } from '../../support/seed.js'
 import { key } from './wire.js'
 
-const plain: HandshakeRules = { origins: null, protocols: [], compression: null }
+const plain: HandshakeRules = { origins: 'same', protocols: [], compression: null }
 const none: Agreement = { server_no_context_takeover: true, client_no_context_takeover: true, server_max_window_bits: 15, client_max_window_bits: 15 }
 const all: Agreement = { ...none, server_no_context_takeover: false, client_no_context_takeover: false }
 
@@ -43,7 +43,7 @@ t.test('what is a handshake, and what is wrong with others', async (t) => {
     ['unknown extensions', request({ 'sec-websocket-extensions': 'x-webkit-deflate-frame; a=b; c="d", foo' }), null],
   ]
   for (const [what, one, status] of table) {
-    const result = acceptHandshake(one, plain)
+    const result = acceptHandshake(one, plain, false)
     t.equal('status' in result ? result.status : null, status, what)
     if (!('status' in result) || status !== 426) continue
     t.equal(result.headers.Upgrade, 'websocket', 'RFC 9110 section 7.8: a 426 says to what')
@@ -55,7 +55,7 @@ t.test('what is a handshake, and what is wrong with others', async (t) => {
 
 t.test('subprotocols', async (t) => {
   const choose = (offered: string | undefined, protocols: HandshakeRules['protocols']): unknown => {
-    const result = acceptHandshake(request({ 'sec-websocket-protocol': offered }), { ...plain, protocols })
+    const result = acceptHandshake(request({ 'sec-websocket-protocol': offered }), { ...plain, protocols }, false)
     return 'status' in result ? result.status : [result.protocol, result.headers['Sec-WebSocket-Protocol']]
   }
   t.strictSame(choose('chat, superchat', ['superchat', 'chat']), ['superchat', 'superchat'])
@@ -68,18 +68,54 @@ t.test('subprotocols', async (t) => {
 
 t.test('origins', async (t) => {
   const may = (origin: string | undefined, origins: HandshakeRules['origins']): boolean =>
-    !('status' in acceptHandshake(request({ origin }), { ...plain, origins }))
-  t.ok(may('https://evil.test', null))
-  t.ok(may(undefined, 'same'), 'no browser')
-  t.ok(may('https://Example.com', 'same'))
-  t.notOk(may('https://example.com:8443', 'same'))
-  t.notOk(may('https://example.com.evil.test', 'same'))
-  t.notOk(may('null', 'same'))
+    !('status' in acceptHandshake(request({ origin }), { ...plain, origins }, false))
+  t.ok(may('https://evil.test', '*'))
   t.ok(may('https://a.test', ['https://a.test']))
+  t.ok(may('https://A.test', ['https://a.test:443']))
   t.notOk(may('http://a.test', ['https://a.test']))
+  t.notOk(may('http://example.com', ['https://a.test']), 'a list has to name the own pages too')
+  t.ok(may(undefined, []), 'no browser')
   t.ok(may('https://x.a.test', (origin, host) => origin === 'https://x.a.test' && host === 'example.com'))
-  const refused = acceptHandshake(request({ origin: 'https://evil.test' }), { ...plain, origins: 'same' })
+  t.notOk(may(undefined, (origin) => origin !== null))
+  const refused = acceptHandshake(request({ origin: 'https://evil.test' }), plain, false)
   t.equal('status' in refused ? refused.status : 0, 403)
+})
+
+t.test('the same origin', async (t) => {
+  const table: [origin: string | undefined, host: string, plain: boolean, secure: boolean][] = [
+    [undefined, 'example.com', true, true],
+    ['https://example.com', 'example.com', true, true],
+    ['https://Example.com', 'eXample.com', true, true],
+    ['http://example.com', 'example.com', true, false],
+    // The scheme's own port, named or not.
+    ['https://example.com', 'example.com:443', true, true],
+    ['https://example.com:443', 'example.com', true, true],
+    ['http://example.com', 'example.com:80', true, false],
+    ['https://example.com', 'example.com:80', false, false],
+    ['http://example.com', 'example.com:443', false, false],
+    // Any other.
+    ['https://example.com:8443', 'example.com:8443', true, true],
+    ['http://127.0.0.1:8080', '127.0.0.1:8080', true, false],
+    ['http://[::1]:8080', '[::1]:8080', true, false],
+    ['https://example.com:8443', 'example.com', false, false],
+    ['https://example.com', 'example.com:8443', false, false],
+    ['http://127.0.0.1:8080', '127.0.0.1:80', false, false],
+    ['http://127.0.0.1:8080', 'localhost:8080', false, false],
+    // What only resembles it.
+    ['https://example.com.evil.test', 'example.com', false, false],
+    ['https://evil.test/https://example.com', 'example.com', false, false],
+    ['https://example.com/', 'example.com', false, false],
+    ['https://example.com, https://example.com', 'example.com', false, false],
+    ['example.com', 'example.com', false, false],
+    ['wss://example.com', 'example.com', false, false],
+    ['chrome-extension://example.com', 'example.com', false, false],
+    ['null', 'example.com', false, false],
+    ['', 'example.com', false, false],
+  ]
+  for (const [origin, host, ...expected] of table) {
+    const found = [false, true].map((secure) => !('status' in acceptHandshake(request({ origin }, { host }), plain, secure)))
+    t.strictSame(found, expected, `${origin} to ${host}`)
+  }
 })
 
 t.test('offers for permessage-deflate', async (t) => {
@@ -166,8 +202,8 @@ t.test('no fields make it throw', async (t) => {
   fc.assert(fc.property(fc.record({
     upgrade: value, origin: value, 'sec-websocket-key': value, 'sec-websocket-version': value, 'sec-websocket-protocol': value, 'sec-websocket-extensions': value,
   }), (fields) => {
-    acceptHandshake(request(fields), { origins: 'same', protocols: ['a'], compression: none })
-    acceptHandshake(request({ ...fields, upgrade: 'websocket', 'sec-websocket-key': key, 'sec-websocket-version': '13' }), { origins: [], protocols: ['a'], compression: none })
+    acceptHandshake(request(fields), { origins: 'same', protocols: ['a'], compression: none }, false)
+    acceptHandshake(request({ ...fields, upgrade: 'websocket', 'sec-websocket-key': key, 'sec-websocket-version': '13' }), { origins: [], protocols: ['a'], compression: none }, true)
   }), { seed, numRuns: 500 })
   t.pass()
 })

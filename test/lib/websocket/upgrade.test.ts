@@ -1,11 +1,16 @@
+import { mkdtempSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createDeflateRaw, inflateRawSync } from 'node:zlib'
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import * as server from '../../../lib/index.js'
 import { PerMessageDeflate } from '../../../lib/websocket/deflate.js'
 import { WebSocket } from '../../../lib/websocket/websocket.js'
+import { developmentIdentities } from '../../../tls/index.js'
 import { keptLog } from '../../support/kept-log.js'
 import { seed } from '../../support/seed.js'
+import { serve } from '../../support/serving.js'
 import { virtually } from '../../support/virtual.js'
 import { echo, story, upgrading } from './chat.js'
 import { closeFrame, frame, handshake, key, opcodes, Peer } from './wire.js'
@@ -89,7 +94,7 @@ t.test('handlers of every kind', async (t) => {
 t.test('options that cannot be', async (t) => {
   const bad: [options: Record<string, unknown>, key: string][] = [
     [{ protocol: ['a'] }, 'protocol'], [{ protocols: 'a' }, 'protocols'], [{ protocols: ['a b'] }, 'protocols[0]'],
-    [{ origins: 'https://a.test' }, 'origins'], [{ origins: ['a.test'] }, 'origins[0]'], [{ origins: ['https://a.test/'] }, 'origins[0]'],
+    [{ origins: 'https://a.test' }, 'origins'], [{ origins: true }, 'origins'], [{ origins: ['*'] }, 'origins[0]'], [{ origins: ['a.test'] }, 'origins[0]'], [{ origins: ['https://a.test/'] }, 'origins[0]'],
     [{ max_message_size: -1 }, 'max_message_size'], [{ ping_interval: '30' }, 'ping_interval'], [{ pong_timeout: 0 }, 'pong_timeout'],
     [{ close_timeout: 0 }, 'close_timeout'], [{ queue_limit: 0 }, 'queue_limit'], [{ on_full: 'drop' }, 'on_full'],
     [{ compression: 1 }, 'compression'], [{ compression: { level: 10 } }, 'compression.level'], [{ compression: { window: 1 } }, 'compression.window'],
@@ -102,6 +107,37 @@ t.test('options that cannot be', async (t) => {
   }, function* (world) {
     yield* (yield* world.connect('GET / HTTP/1.1\r\nHost: test\r\n\r\n')).responses(1)
   })
+})
+
+t.test('only pages of the same origin may connect, unless options say otherwise', async (t) => {
+  const made = developmentIdentities(mkdtempSync(join(tmpdir(), 'leveret-')), ['localhost'], Date.now() / 1000)
+  const ca = readFileSync(made.ca)
+  const handler: server.Handler = (_m, query, _a, _h, _b, ctx) => ctx.upgrade(echo, query === '/open' ? { origins: '*' } : { origins: null })
+  for (const scheme of ['http', 'https']) {
+    const { port } = await serve(t, scheme === 'https' ? { ssl: made.ssl } : {}, handler)
+    const own = `//localhost:${port}`
+    const statusFor = (origin: string | undefined, path: string, host = `localhost:${port}`) => lev.run(function* () {
+      try {
+        const ws = yield* server.websocket(`${scheme.replace('http', 'ws')}:${own}${path}`, { tls: { ca }, headers: { Host: host, Origin: origin } })
+        yield* ws.send('x')
+        t.equal(yield* ws.next(), 'x')
+        ws.close()
+        return 101
+      } catch (error) {
+        return error instanceof server.UpgradeError ? error.status : error
+      }
+    })
+    t.equal(await statusFor(undefined, '/'), 101, 'no browser')
+    t.equal(await statusFor(`${scheme}:${own}`, '/'), 101)
+    t.equal(await statusFor('https://evil.test', '/'), 403)
+    t.equal(await statusFor('https://localhost', '/'), 403)
+    t.equal(await statusFor('null', '/'), 403)
+    t.equal(await statusFor('https://evil.test', '/open'), 101)
+    // Of a page that came in the clear, to what it could not: any machine on its way may have written it.
+    if (scheme === 'https') t.equal(await statusFor(`http:${own}`, '/'), 403)
+    // Through a proxy that takes TLS off and passes Host on.
+    else t.equal(await statusFor('https://localhost', '/', 'localhost'), 101)
+  }
 })
 
 t.test('origin and protocol functions; one that throws is the handler\'s failure', async (t) => {
