@@ -1,5 +1,5 @@
 import { now, wallClock, type Op, type Scope, type Stream } from '../lev/index.js'
-import type { Handshake, Identities, TlsFacts } from '../tls/index.js'
+import { mayServe, type Handshake, type Identities, type TlsFacts } from '../tls/index.js'
 import type { Settings } from './config.js'
 import { HeadReader, type HeadLimits } from './http1/head.js'
 import { dateLine } from './http1/response.js'
@@ -108,12 +108,16 @@ export class Connection implements Peer, Drainable {
     return this.#dateLine
   }
 
-  /** Whether a request may come over this connection: one for `https:` never in the clear, over TLS the host must fit. */
+  /** Whether a request may come over this connection: one for `https:` never in the clear, and the host must fit the handshake. */
   mayServe({ form, target, host }: RequestHead): boolean {
     const { handshake, service: { identities } } = this
-    if (handshake === null) return form !== 'absolute' || !/^https:/i.test(target)
+    if (handshake === null && form === 'absolute' && /^https:/i.test(target)) return false
     if (identities === null || (host === this.#fittingHost && identities === this.#fittingIdentities)) return true
-    if (!identities.mayServe(handshake.identity, host.replace(/:\d*$/, ''))) return false
+    const name = host.replace(/:\d*$/, '')
+    if (handshake === null) {
+      // Opened before the server had identities, unless the handshake is the affair of a caller of `process_request`.
+      if (this.tasks !== null && identities.choose(name).clientCertificate !== 'none') return false
+    } else if (!mayServe(identities, handshake, name)) return false
     this.#fittingHost = host
     this.#fittingIdentities = identities
     return true

@@ -80,7 +80,7 @@ function* shakeHands(connection: Connection, identities: Identities): Op<boolean
     if (client.inputStart === client.inputEnd) yield* client.fill()
     connection.endIdle()
     client.readDeadline = deadline
-    connection.handshake = yield* handshake(client, identities)
+    connection.handshake = yield* handshake(client, service.identities ?? identities)
     client.readDeadline = Infinity
     return true
   } catch (error) {

@@ -148,7 +148,8 @@ function parseHost({ pattern, pairs, ca, clientCertificate }: HostSources): Pars
   const host = pattern ?? 'default'
   const context = secureContext(host, parsed, authorities.map(String))
   const certificates = parsed.map(({ leaf }) => leaf)
-  return { identity: { host, context, certificates, clientCertificate }, chains: parsed, authorities }
+  const clientAuthorities = new Set(authorities.map(({ fingerprint256 }) => fingerprint256))
+  return { identity: { host, context, certificates, clientCertificate, clientAuthorities }, chains: parsed, authorities }
 }
 
 type ParsedPair = KeyPair & ParsedIdentity['chains'][number] & { readonly leaf: X509Certificate }

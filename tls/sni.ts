@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto'
 import type { SecureContext } from 'node:tls'
-import { covers, normalHostName } from './host-name.js'
+import { normalHostName } from './host-name.js'
 
 /** The certificates of one host with their keys, ready for handshakes. */
 export interface Identity {
@@ -12,6 +12,8 @@ export interface Identity {
   readonly certificates: readonly X509Certificate[]
   /** Whether clients are asked for certificates of their own, and refused without a trusted one. */
   readonly clientCertificate: 'none' | 'request' | 'require'
+  /** SHA-256 fingerprints of the authorities that clients' certificates are checked against. */
+  readonly clientAuthorities: ReadonlySet<string>
 }
 
 /** All identities of a server: one for each host that is listed, and one for everybody else. */
@@ -37,20 +39,6 @@ export class Identities {
     if (exact !== undefined) return exact
     const dot = name.indexOf('.')
     return (dot < 0 ? undefined : this.#hosts.get(`*${name.slice(dot)}`)) ?? this.default
-  }
-
-  /**
-   * Whether a request for `host` (a name, no port) may be served on a connection whose handshake `shown` served (RFC 9110
-   * section 7.4: 421 Misdirected Request). A host that wants client certificates needs a handshake of its own, since the
-   * client was never asked; another that is listed needs one whose certificate covers it. A host that no list knows may be
-   * served.
-   */
-  mayServe(shown: Identity, host: string): boolean {
-    const wanted = this.choose(host)
-    if (wanted.host === shown.host) return true
-    if (wanted.clientCertificate !== 'none') return false
-    const name = normalHostName(host)
-    return wanted === this.default || (name !== null && shown.certificates.every((certificate) => covers(certificate, name)))
   }
 
   *[Symbol.iterator](): Generator<Identity, void, undefined> {

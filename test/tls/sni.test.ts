@@ -10,11 +10,11 @@ const certificates = new Certificates()
 t.teardown(() => certificates.remove())
 const certificate = new X509Certificate(readFileSync(certificates.issue({ names: ['any.test'] }).cert))
 const context = createSecureContext()
-const identity = (host: string, clientCertificate: Identity['clientCertificate'] = 'none'): Identity =>
-  ({ host, context, certificates: [certificate], clientCertificate })
+const identity = (host: string): Identity =>
+  ({ host, context, certificates: [certificate], clientCertificate: 'none', clientAuthorities: new Set() })
 
 const hosts = ['example.com', '*.example.com', 'deep.sub.example.com', '*.sub.example.com', '*.test', 'localhost']
-const identities = new Identities(identity('default'), hosts.map((host) => identity(host)))
+const identities = new Identities(identity('default'), hosts.map(identity))
 
 t.test('names and who serves them', async (t) => {
   for (const [name, host] of [
@@ -55,52 +55,6 @@ t.test('any text gets an identity, and upper case or a trailing dot never anothe
     if (/^[\x00-\x7f]*$/.test(name) && identities.choose(name.toUpperCase()).host !== host) return false
     return name === '' || name.endsWith('.') || name.length > 252 || identities.choose(`${name}.`).host === host
   }), { seed: 1, numRuns: 2000 })
-})
-
-t.test('a host that wants client certificates is not served on a connection of another', async (t) => {
-  const listed = [identity('open.test'), identity('asks.test', 'request'), identity('*.closed.test', 'require')]
-  const mixed = new Identities(identity('default'), listed)
-  for (const [listed, host, may] of [
-    ['default', 'open.test', false],
-    ['open.test', 'unknown.test', true],
-    ['asks.test', 'open.test', false],
-    ['asks.test', 'asks.test', true],
-    ['open.test', 'asks.test', false],
-    ['default', 'a.closed.test', false],
-    ['default', 'A.Closed.Test.', false],
-    ['*.closed.test', 'a.closed.test', true],
-    ['*.closed.test', 'b.closed.test', true],
-    ['*.closed.test', 'asks.test', false],
-  ] as const) t.equal(mixed.mayServe(mixed.choose(listed.replace('*', 'any')), host), may, `${host} over ${listed}`)
-})
-
-t.test('a listed host is served on a connection of another if the certificate that was shown covers it', (t) => {
-  const pair = new X509Certificate(readFileSync(certificates.issue({ names: ['a.test', '*.wide.test'] }).cert))
-  const mixed = new Identities(identity('default'), [
-    { ...identity('a.test'), certificates: [pair] }, identity('b.wide.test'), identity('c.test'), identity('any.test'),
-  ])
-  for (const [listed, host, may] of [
-    ['a.test', 'b.wide.test', true],
-    ['a.test', 'B.Wide.Test.', true],
-    ['a.test', 'c.test', false],
-    ['a.test', 'unknown.test', true],
-    ['b.wide.test', 'a.test', false],
-    ['b.wide.test', 'any.test', true],
-    ['default', 'any.test', true],
-    ['default', 'c.test', false],
-    ['default', '127.0.0.1', true],
-  ] as const) t.equal(mixed.mayServe(mixed.choose(listed), host), may, `${host} over ${listed}`)
-
-  const both = { ...identity('a.test'), certificates: [pair, certificate] }
-  t.equal(mixed.mayServe(both, 'b.wide.test'), false, 'of two, it may have been the one that does not cover it')
-  const former = { ...identity('a.test'), certificates: [pair] }
-  const gone = { ...identity('gone.test'), certificates: [pair] }
-  const later = new Identities(identity('default'), [identity('a.test'), identity('b.wide.test'), identity('c.test')])
-  t.equal(later.mayServe(former, 'b.wide.test'), true, 'the certificate that was shown counts, not its successor')
-  t.equal(later.mayServe(gone, 'b.wide.test'), true, 'also when its host is listed no more')
-  t.equal(later.mayServe(gone, 'gone.test'), true)
-  t.equal(later.mayServe(gone, 'c.test'), false)
-  t.end()
 })
 
 t.test('all identities can be listed', async (t) => {
