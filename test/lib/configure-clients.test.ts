@@ -7,7 +7,7 @@ import type { Config, Handler } from '../../lib/index.js'
 import { Certificates, type Issued } from '../tls/certificates.js'
 import { RawClient } from '../support/raw-client.js'
 import { request, serve } from '../support/serving.js'
-import { VirtualClient, virtually, type World } from '../support/virtual.js'
+import { virtually, type VirtualClient, type World } from '../support/virtual.js'
 
 // Rules for client certificates that change while connections are open, or while clients hold session tickets.
 
