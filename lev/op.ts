@@ -1,3 +1,5 @@
+import { checkPromise } from './arguments.js'
+
 /** What a task that suspends gives to whatever will wake it. Only the first call of a suspension counts. */
 export interface Waker {
   /** Makes the task ready; `yield` gives `value` in it. */
@@ -108,8 +110,10 @@ export function* suspend<T>(arm: Arm<T>): Op<T> {
 /**
  * Waits for a promise (or any thenable): gives its value, throws its rejection. Cancelling ends the waiting, not the
  * promise; if that is rejected later, nobody is told.
+ * @throws what the promise is rejected with; UsageError if it is an operation or a function
  */
 export function* wait<T>(promise: PromiseLike<T>): Op<T> {
+  checkPromise('wait', promise)
   return (yield new PromiseWait(promise, false)) as T
 }
 
@@ -118,6 +122,7 @@ export function* wait<T>(promise: PromiseLike<T>): Op<T> {
  * stands still until it does.
  */
 export function* waitForWork<T>(promise: PromiseLike<T>): Op<T> {
+  checkPromise('waitForWork', promise)
   return (yield new PromiseWait(promise, true)) as T
 }
 

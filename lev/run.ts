@@ -1,6 +1,7 @@
+import { checkStart, isOperation } from './arguments.js'
 import type { Driver } from './drivers/driver.js'
 import { nodeDriver } from './drivers/node.js'
-import { CancelledError, DeadlockError } from './errors.js'
+import { CancelledError, DeadlockError, UsageError } from './errors.js'
 import { Loop, type Report } from './loop.js'
 import type { Op } from './op.js'
 import { scope } from './scope.js'
@@ -51,6 +52,7 @@ export function portal(): Portal {
 
 function drive<T>(loop: Loop, main: () => Op<T>): Promise<T> {
   return new Promise<T>((resolve, reject) => {
+    checkStart('run', main)
     let deadlock: DeadlockError | null = null
     const owner: TaskOwner = {
       settled() {
@@ -72,7 +74,10 @@ function drive<T>(loop: Loop, main: () => Op<T>): Promise<T> {
 }
 
 function settle<T>(outcome: Outcome<T> | null, resolve: (value: T) => void, reject: (error: unknown) => void): void {
-  if (outcome?.kind === 'value') resolve(outcome.value)
-  else if (outcome?.kind === 'error') reject(outcome.error)
+  if (outcome?.kind === 'error') reject(outcome.error)
   else if (outcome?.kind === 'cancelled') reject(new CancelledError(outcome.reason))
+  else if (outcome?.kind === 'value' && isOperation(outcome.value)) reject(new UsageError(neverRun))
+  else if (outcome?.kind === 'value') resolve(outcome.value)
 }
+
+const neverRun = 'run was given an operation for its value, which nothing runs: write return yield*'

@@ -1,3 +1,4 @@
+import { checkOperation, checkStart } from './arguments.js'
 import { captureContext, contextsInUse, leaveContext, sameContext } from './async-context.js'
 import { ClosedError, UsageError, type CancelReason } from './errors.js'
 import { together } from './failure.js'
@@ -35,6 +36,7 @@ export class Scope {
    * @throws ClosedError if the scope has ended
    */
   spawn<T>(start: () => Op<T>): Task<T> {
+    checkStart('spawn', start)
     const task = this.#adopt(start())
     task.start()
     return task
@@ -48,6 +50,7 @@ export class Scope {
    * @throws ClosedError if the scope has ended
    */
   background<T>(start: () => Op<T>, end?: () => void): Task<T> {
+    checkStart('background', start)
     const task = this.#adopt(start());
     (this.#background ??= new Map<Task<unknown>, () => void>()).set(task, end ?? (() => task.cancel()))
     task.run()
@@ -135,6 +138,7 @@ class Emptied implements Suspension {
  * cancelled before the body had a value
  */
 export function scope<T>(body: (scope: Scope) => Op<T>): Op<T> {
+  checkStart('scope', body)
   return scopeAfter({ spawned: null, context: sameContext }, body)
 }
 
@@ -240,6 +244,7 @@ export function* supervise<T>(op: Op<T>, begin: (task: Task<T>) => void, context
  * @throws UsageError if `call` returns without having called what it is given; what `op` throws
  */
 export function* within<T>(call: (run: () => void) => unknown, op: Op<T>): Op<T> {
+  checkOperation('within', op)
   return yield* supervise(op, () => {}, (make) => {
     const made: ReturnType<typeof make>[] = []
     call(() => made.push(make()))

@@ -1,3 +1,4 @@
+import { checkOperation } from './arguments.js'
 import { ClosedError, UsageError } from './errors.js'
 import { Line } from './line.js'
 import { suspend, type Op } from './op.js'
@@ -78,6 +79,7 @@ export function semaphore(permits: number): Semaphore {
       return available
     },
     *with(op) {
+      checkOperation('semaphore.with', op)
       if (available > 0) available--
       else yield* waiters.wait()
       try {

@@ -1,3 +1,4 @@
+import { checkOperation } from './arguments.js'
 import { CancelledError, TimeoutError } from './errors.js'
 import { instanceOf } from './foreign.js'
 import type { Loop, Runnable } from './loop.js'
@@ -56,6 +57,7 @@ function checkSeconds(what: string, seconds: number): void {
  */
 export function* timeout<T>(seconds: number, op: Op<T>): Op<T> {
   checkSeconds('timeout', seconds)
+  checkOperation('timeout', op)
   const { loop } = runningTask('lev.timeout()')
   let task: Task<T> | null = null
   let fired = false
@@ -85,6 +87,7 @@ function cancelled(task: Task<unknown> | null): boolean {
  * @throws TimeoutError; what `op` throws
  */
 export function* shield<T>(op: Op<T>, seconds = shieldSeconds): Op<T> {
+  checkOperation('shield', op)
   return yield* runningTask('lev.shield()').cancellation.shielded(timeout(seconds, op))
 }
 
