@@ -2,7 +2,7 @@ import { ClosedError, now, TimeoutError, type Op, type Stream } from '../lev/ind
 import type { Settings } from './config.js'
 import { BodyError, StateError } from './errors.js'
 import { BodyBuffer } from './http1/body-buffer.js'
-import { ChunkedReader, DATA, DONE, NEED_MORE } from './http1/chunked.js'
+import { ChunkedReader, DONE, REFUSED } from './http1/chunked.js'
 import type { HeadLimits } from './http1/field-lines.js'
 import type { FieldBlock } from './http1/headers.js'
 import type { RequestHead } from './http1/request-head.js'
@@ -55,10 +55,6 @@ interface Carrier {
   readonly settings: Settings
   readonly headLimits: HeadLimits
 }
-
-/** Bytes of a chunk that is copied to be joined with those behind it, and of what is enough. */
-const smallChunk = 4 * 1024
-const enough = 16 * 1024
 
 /** The content of a request as it arrives, piece by piece, within a limit of bytes and the timeouts. */
 export class BodySource implements Pieces {
@@ -170,30 +166,17 @@ export class BodySource implements Pieces {
     return piece
   }
 
-  /** Small chunks that are at hand are joined, so that what reads them pays for bytes, not for chunks. */
   #nextChunked(chunks: ChunkedReader): Buffer | null {
     const { client } = this.#connection
-    let joined: BodyBuffer | null = null
-    for (;;) {
-      const event = chunks.next(client.input, client.inputStart, client.inputEnd)
-      const { dataStart, dataEnd } = chunks
-      const { input } = client
-      client.consume(chunks.position - client.inputStart)
-      if (event === DATA) {
-        if (joined === null && dataEnd - dataStart >= smallChunk) return input.subarray(dataStart, dataEnd)
-        joined ??= new BodyBuffer()
-        joined.append(input, dataStart, dataEnd)
-        if (joined.length >= enough) return joined.take()
-        continue
-      }
-      if (event === DONE) {
-        this.#done = true
-        this.#request.trailers = chunks.trailers
-      } else if (event !== NEED_MORE) {
-        this.#fail(chunks.refusal ?? refusals.chunkSize)
-      }
-      return joined?.take() ?? null
+    const piece = chunks.nextPiece(client.input, client.inputStart, client.inputEnd)
+    client.consume(chunks.position - client.inputStart)
+    if (chunks.event === DONE) {
+      this.#done = true
+      this.#request.trailers = chunks.trailers
+    } else if (chunks.event === REFUSED) {
+      this.#fail(chunks.refusal ?? refusals.chunkSize)
     }
+    return piece
   }
 
   *#wholeSized(length: number): Op<Buffer> {

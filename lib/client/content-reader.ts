@@ -1,6 +1,6 @@
 import { now, type Op, type Stream } from '../../lev/index.js'
 import { RequestError } from '../errors.js'
-import { ChunkedReader, DATA, DONE, NEED_MORE } from '../http1/chunked.js'
+import { ChunkedReader, DONE, REFUSED } from '../http1/chunked.js'
 import type { FieldBlock } from '../http1/headers.js'
 import { CHUNKED, UNTIL_CLOSE } from '../http1/response-framing.js'
 import { headLimits } from './read-head.js'
@@ -82,14 +82,15 @@ export class ContentReader implements Pieces {
 
   #chunked(chunks: ChunkedReader): Buffer | null {
     const stream = this.#stream
-    const event = chunks.next(stream.input, stream.inputStart, stream.inputEnd)
-    const piece = event === DATA ? stream.input.subarray(chunks.dataStart, chunks.dataEnd) : null
+    const piece = chunks.nextPiece(stream.input, stream.inputStart, stream.inputEnd)
     stream.consume(chunks.position - stream.inputStart)
-    if (event === DATA || event === NEED_MORE) return piece
-    if (event !== DONE) throw chunks.refusal?.status === 413 ? tooLarge(this.#options.limit) : new RequestError(`the response cannot be read: ${chunks.refusal?.reason}`)
-    this.trailers = chunks.trailers
-    this.#done = true
-    return null
+    if (chunks.event === DONE) {
+      this.trailers = chunks.trailers
+      this.#done = true
+    } else if (chunks.event === REFUSED && piece === null) {
+      throw chunks.refusal?.status === 413 ? tooLarge(this.#options.limit) : new RequestError(`the response cannot be read: ${chunks.refusal?.reason}`)
+    }
+    return piece
   }
 }
 

@@ -1,5 +1,6 @@
 import { AddressError, ClosedError, HandshakeError, scope, timeout as within, waitForWork, type Op } from '../../lev/index.js'
 import { instanceOf, messageOf } from '../../lev/foreign.js'
+import { readAll } from '../body-source.js'
 import { RequestError } from '../errors.js'
 import { hasContent, reasonOf } from '../http1/status.js'
 import { codingsOf, decoded, decodedPieces } from './content-coding.js'
@@ -69,10 +70,8 @@ function* whole(rules: RequestRules): Op<ClientResponse> {
 function* received(rules: RequestRules): Op<ClientResponse> {
   const exchange = yield* followed(rules)
   try {
-    const parts: Buffer[] = []
-    for (let piece = yield* exchange.next(); piece !== null; piece = yield* exchange.next()) parts.push(piece)
+    const coded = yield* readAll(() => exchange.next())
     const facts = factsOf(exchange)
-    const coded = parts.length === 1 ? parts[0] : Buffer.concat(parts)
     const content = rules.decompress && hasContent(rules.method, facts.status) ? yield* decompressed(facts, coded, rules.maxBodySize) : null
     return content === null ? { ...facts, body: coded } : { ...withoutCoding(facts), body: content }
   } finally {

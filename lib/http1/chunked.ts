@@ -1,3 +1,4 @@
+import { BodyBuffer } from './body-buffer.js'
 import { HEX, TOKEN, VALUE } from './bytes.js'
 import { FieldLines } from './field-lines.js'
 import type { HeadLimits } from './field-lines.js'
@@ -24,6 +25,9 @@ const MAX_EXTENSION = 1024
  */
 const FREE_OVERHEAD = 8192
 const OVERHEAD_PER_BYTE = 16
+/** Bytes of content from which on a chunk is given as it is; smaller ones are copied, to be joined, up to `ENOUGH`. */
+const LARGE_CHUNK = 4 * 1024
+const ENOUGH = 16 * 1024
 
 // Fields that a trailer must not hold (RFC 9110 6.5.1): those for framing, routing, authentication, request control,
 // and for how content is to be read. A proxy that merges trailers into the header would take them for the header's.
@@ -118,6 +122,8 @@ export class ChunkedReader {
   trailers: FieldBlock | null = null
   /** Why `next` answered REFUSED. */
   refusal: Refusal | null = null
+  /** What `nextPiece` stopped at: DATA, NEED_MORE, DONE or REFUSED. */
+  event = NEED_MORE
   /** Bytes of content so far, those of the current chunk's size included. */
   received = 0
 
@@ -176,6 +182,26 @@ export class ChunkedReader {
     if (this.refusal !== null) return REFUSED
     if (this.#state === TRAILERS) return this.#readTrailers(buf, i, end)
     return this.#state === OVER ? DONE : NEED_MORE
+  }
+
+  /**
+   * As `next`, with small chunks joined as far as they are in buf[start, end), so that the reader pays for bytes, not for chunks.
+   * A large chunk is given as a view of `buf`. `event` says what comes after the piece; after DATA more content may be there.
+   *
+   * @returns null when there is no content
+   */
+  nextPiece(buf: Buffer, start: number, end: number): Buffer | null {
+    let joined: BodyBuffer | null = null
+    let at = start
+    while ((this.event = this.next(buf, at, end)) === DATA) {
+      const { dataStart, dataEnd } = this
+      at = this.position
+      if (joined === null && dataEnd - dataStart >= LARGE_CHUNK) return buf.subarray(dataStart, dataEnd)
+      joined ??= new BodyBuffer(Math.min(end - dataStart, LARGE_CHUNK + ENOUGH))
+      joined.append(buf, dataStart, dataEnd)
+      if (joined.length >= ENOUGH) break
+    }
+    return joined?.take() ?? null
   }
 
   #readSizeLine(buf: Buffer, from: number, end: number): number {
