@@ -36,8 +36,10 @@ export class RawClient {
     })
   }
 
-  static async connect(port: number, first: string | Buffer = ''): Promise<RawClient> {
-    const socket = net.connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true })
+  /** @param to a port of 127.0.0.1, or the path of a Unix socket */
+  static async connect(to: number | string, first: string | Buffer = ''): Promise<RawClient> {
+    const address = typeof to === 'number' ? { host: '127.0.0.1', port: to } : { path: to }
+    const socket = net.connect({ ...address, allowHalfOpen: true, noDelay: true })
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve)
       socket.once('error', reject)
