@@ -14,9 +14,9 @@ export function readParameters(text: string, at: number, quoted: QuotedReader = 
     const from = skipSpace(text, i + 1)
     const next = endOfParameter(text, from)
     i = next
-    const equals = text.indexOf('=', from)
     // Nothing between two semicolons (RFC 9110 section 5.6.6).
     if (from === next) continue
+    const equals = text.indexOf('=', from)
     if (equals <= from || equals > next) return null
     const name = text.slice(from, equals).toLowerCase()
     let value = trimmed(text.slice(equals + 1, next))

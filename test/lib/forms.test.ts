@@ -122,9 +122,10 @@ t.test('a form is read up to its limit: what is beyond that is not waited for', 
   })
 })
 
-t.test('a large urlencoded form leaves turns to others', async (t) => {
+t.test('a large form leaves turns to others', async (t) => {
   let turns = 0
   const { ask } = await serve(t, {}, function* (_method, _query, _args, _headers, _body, ctx) {
+    turns = 0
     const other = lev.spawn(function* () {
       for (;;) {
         turns++
@@ -136,5 +137,7 @@ t.test('a large urlencoded form leaves turns to others', async (t) => {
     return String(fields.a.length)
   })
   t.equal((await ask(request('POST /', urlencoded, `a=${'x'.repeat(3_000_000)}`))).body.toString(), '3000000')
-  t.ok(turns > 20, `${turns} turns`)
+  t.ok(turns > 20, `one long field: ${turns} turns`)
+  t.equal((await ask(request('POST /', multipart, form(...Array.from({ length: 1000 }, () => [disposition, '1'] as const))))).body.toString(), '1000')
+  t.ok(turns > 20, `many parts: ${turns} turns`)
 })
