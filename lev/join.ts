@@ -1,9 +1,9 @@
-import type { Suspension, Waker } from './op.js'
+import type { Disarm, Suspension, Waker } from './op.js'
 
 /** What tells of its end: a task. */
 export interface Joinable {
-  addJoiner(join: Join): void
-  removeJoiner(join: Join): void
+  /** Has `join` woken at its end; the function takes that back. */
+  addJoiner(join: Join): Disarm
 }
 
 /** Suspends until a task is done. */
@@ -12,6 +12,7 @@ export class Join implements Suspension {
   readonly takesError: boolean
   readonly #task: Joinable
   #waker: Waker | null = null
+  #leave: Disarm | null = null
 
   constructor(task: Joinable, takesError: boolean) {
     this.#task = task
@@ -20,11 +21,11 @@ export class Join implements Suspension {
 
   arm(waker: Waker): void {
     this.#waker = waker
-    this.#task.addJoiner(this)
+    this.#leave = this.#task.addJoiner(this)
   }
 
   disarm(): void {
-    this.#task.removeJoiner(this)
+    this.#leave?.()
   }
 
   /** The task is done. */

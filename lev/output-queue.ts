@@ -12,12 +12,14 @@ export class OutputQueue {
   /** Bytes in the queue. */
   size = 0
   #parts: (Buffer | string)[] = []
+  /** Where in `#parts` the queue begins: the slots before were taken, and are empty. */
+  #first = 0
 
   push(data: Buffer | string): void {
     if (data.length === 0) return
     this.size += data.length
     const last = this.#parts.length - 1
-    const before = last >= 0 ? this.#parts[last] : null
+    const before = last >= this.#first ? this.#parts[last] : null
     // Long text is cut when it is sent: joined to other text, all of it would be copied for that.
     if (typeof before !== 'string' || data.length > textSize) this.#parts.push(data)
     else if (typeof data === 'string') this.#parts[last] = before + data
@@ -25,44 +27,45 @@ export class OutputQueue {
     else this.#parts.push(data)
   }
 
-  /** Takes the first `limit` bytes out, or all if there are fewer; of text that is long, only some. */
+  /** Takes the first `limit` bytes out, or all if there are fewer; of text, at most `textSize` bytes. */
   take(limit: number): (Buffer | string)[] {
     const parts = this.#parts
-    if (this.size > textSize && parts.some((part) => typeof part === 'string')) limit = Math.min(limit, this.#upToText())
-    if (this.size <= limit) {
+    if (this.size <= Math.min(limit, textSize) && this.#first === 0) {
       this.clear()
       return parts
     }
-    this.size -= limit
-    let whole = 0
+    const taken: (Buffer | string)[] = []
     let room = limit
-    while (parts[whole].length <= room) room -= parts[whole++].length
-    const taken = parts.splice(0, whole)
-    if (room > 0) {
-      const part = parts[0]
-      taken.push(typeof part === 'string' ? part.slice(0, room) : part.subarray(0, room))
-      parts[0] = typeof part === 'string' ? part.slice(room) : part.subarray(room)
+    let textRoom = textSize
+    while (this.size > 0 && room > 0) {
+      const part = parts[this.#first]
+      const isText = typeof part === 'string'
+      const count = Math.min(part.length, room, isText ? textRoom : Infinity)
+      if (count === 0) break
+      const whole = count === part.length
+      taken.push(whole ? part : isText ? part.slice(0, count) : part.subarray(0, count))
+      parts[this.#first] = whole ? '' : isText ? part.slice(count) : part.subarray(count)
+      if (whole) this.#first++
+      if (isText) textRoom -= count
+      this.size -= count
+      room -= count
     }
+    this.#closeUp()
     return taken
   }
 
-  /** Bytes up to where `textSize` bytes of text, all together, are over. */
-  #upToText(): number {
-    let size = 0
-    let text = 0
-    for (const part of this.#parts) {
-      if (typeof part !== 'string') size += part.length
-      else if (text + part.length > textSize) return size + textSize - text
-      else {
-        text += part.length
-        size += part.length
-      }
+  /** Gives up the slots of what was taken: seldom, since the others are moved for that. */
+  #closeUp(): void {
+    if (this.#first === this.#parts.length) this.clear()
+    else if (this.#first >= 64 && this.#first > this.#parts.length / 2) {
+      this.#parts = this.#parts.slice(this.#first)
+      this.#first = 0
     }
-    return size
   }
 
   clear(): void {
     this.#parts = []
+    this.#first = 0
     this.size = 0
   }
 }

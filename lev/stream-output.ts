@@ -28,6 +28,8 @@ export class StreamOutput implements Flushable {
   #gathered = false
   /** Who waits for output to leave, and until how much of it is left. */
   #writers: Map<(value: null) => void, number> | null = null
+  /** With more than this unsent, none of them goes on: nearly always there is more, and they may be many. */
+  #widest = 0
   #deadline = Infinity
   #stallTimeout = Infinity
   /** When output last left, or began to wait, and how much was with the transport then. */
@@ -119,6 +121,7 @@ export class StreamOutput implements Flushable {
       yield* suspend<null>((resume) => {
         const writers = (this.#writers ??= new Map())
         writers.set(resume, bound)
+        this.#widest = Math.max(this.#widest, bound)
         return () => writers.delete(resume)
       })
     }
@@ -161,9 +164,13 @@ export class StreamOutput implements Flushable {
 
   #wakeWriters(): void {
     const writers = this.#writers
-    if (writers === null) return
+    if (writers === null || (this.unsent > this.#widest && this.#failure === null)) return
+    this.#widest = 0
     for (const [resume, bound] of writers) {
-      if (this.unsent > bound && this.#failure === null) continue
+      if (this.unsent > bound && this.#failure === null) {
+        this.#widest = Math.max(this.#widest, bound)
+        continue
+      }
       writers.delete(resume)
       resume(null)
     }

@@ -3,8 +3,9 @@ import { Cancellation } from './cancellation.js'
 import { CancelledError, UsageError, type CancelReason } from './errors.js'
 import { instanceOf } from './foreign.js'
 import { Join } from './join.js'
+import { Line } from './line.js'
 import type { Loop } from './loop.js'
-import type { Op, Suspension } from './op.js'
+import type { Disarm, Op, Suspension } from './op.js'
 import { Unwinder } from './unwind.js'
 
 /** Who answers for a task. */
@@ -99,7 +100,7 @@ export class Task<T> {
   #value: unknown = undefined
   /** Ends the generator once the task is cancelled. */
   #unwinder: Unwinder | null = null
-  #joiners: Join[] | null = null
+  #joiners: Line<Join> | null = null
   #context: Snapshot | null
 
   /** @internal @throws UsageError if `generator` is none */
@@ -187,13 +188,8 @@ export class Task<T> {
   }
 
   /** @internal */
-  addJoiner(join: Join): void {
-    (this.#joiners ??= []).push(join)
-  }
-
-  /** @internal */
-  removeJoiner(join: Join): void {
-    if (this.#joiners !== null) this.#joiners = this.#joiners.filter((joiner) => joiner !== join)
+  addJoiner(join: Join): Disarm {
+    return (this.#joiners ??= new Line<Join>()).join(join)
   }
 
   #step(): void {
@@ -321,7 +317,7 @@ export class Task<T> {
     const joiners = this.#joiners
     this.#joiners = null
     if (joiners !== null) {
-      for (const joiner of joiners) {
+      for (let joiner = joiners.take(); joiner !== null; joiner = joiners.take()) {
         joined ||= joiner.takesError
         joiner.wake()
       }

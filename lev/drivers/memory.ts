@@ -1,8 +1,8 @@
-import { isIP } from 'node:net'
 import type { Address, Completion, ConnectOptions, DrivenLoop, Driver, ListenerTransport, ListenOptions, Transport } from './driver.js'
 import { MemoryTransport, settle, type World } from './memory-transport.js'
 import { SystemWork } from './system-work.js'
 import { Timer, Timers } from '../timers.js'
+import { VirtualListeners } from './virtual-listeners.js'
 
 /** How the virtual world behaves; everything is optional. */
 export interface MemoryOptions {
@@ -35,13 +35,6 @@ const turnsAtOnce = 64
 const firstStep = 0.001
 const stepGrowth = 1.04
 
-/** A listener in the virtual network. */
-interface Bound {
-  readonly ip: string
-  readonly port: number
-  readonly accept: (transport: Transport) => void
-}
-
 /**
  * A driver with a virtual network and a virtual clock. What is ready runs; when nothing is, the clock jumps to the next
  * event. Waiting takes no time, and the same seed gives the same run. Work takes next to no time: while something is ready
@@ -58,7 +51,7 @@ export function memory(options: MemoryOptions = {}): Driver {
   const segment = options.segment ?? Infinity
   const flights = new Timers()
   const system = new SystemWork()
-  const network = new Set<Bound>()
+  const network = new VirtualListeners()
   let now = 0
   /** Up to when all flights have landed. */
   let heard = 0
@@ -168,44 +161,25 @@ export function memory(options: MemoryOptions = {}): Driver {
 }
 
 function listen(
-  network: Set<Bound>,
-  { ip, port: wanted }: ListenOptions,
+  network: VirtualListeners,
+  { ip, port }: ListenOptions,
   accept: (transport: Transport) => void,
   done: Completion<ListenerTransport>,
 ): void {
-  let port = wanted
-  if (port === 0) for (port = 49152; isTaken(network, ip, port); ) port++
-  if (isTaken(network, ip, port)) {
-    return done(systemError('EADDRINUSE', `listen EADDRINUSE: address already in use ${ip}:${port}`), null)
-  }
-  const bound: Bound = { ip, port, accept }
-  network.add(bound)
-  done(null, { address: { ip, port }, close: () => void network.delete(bound) })
-}
-
-function isTaken(network: Set<Bound>, ip: string, port: number): boolean {
-  return [...network].some((bound) => bound.port === port && overlap(bound.ip, ip))
-}
-
-/** Whether two addresses have one in common, as a system sees it. A name may be any: the virtual network has no names. */
-function overlap(one: string, other: string): boolean {
-  return one === other || isIP(one) === 0 || isIP(other) === 0 || includes(one, other) || includes(other, one)
-}
-
-/** The address `::` stands for every one, `0.0.0.0` for those of IPv4. */
-function includes(wildcard: string, ip: string): boolean {
-  return wildcard === '::' || (wildcard === '0.0.0.0' && isIP(ip) === 4)
+  const bound = network.bind(ip, port, accept)
+  if (bound === null) return done(systemError('EADDRINUSE', `listen EADDRINUSE: address already in use ${ip}:${port}`), null)
+  done(null, { address: { ip, port: bound.port }, close: () => network.delete(bound) })
 }
 
 function connect(
-  network: Set<Bound>,
+  network: VirtualListeners,
   world: World,
   where: ConnectOptions,
   random: () => number,
   done: Completion<Transport>,
 ): void {
   if ('path' in where) return done(systemError('ENOENT', `connect ENOENT ${where.path}`), null)
-  const to = [...network].find(({ ip, port }) => port === where.port && overlap(ip, where.ip))
+  const to = network.find(where.ip, where.port)
   if (to === undefined) return done(systemError('ECONNREFUSED', `connect ECONNREFUSED ${where.ip}:${where.port}`), null)
   const client: Address = { ip: '127.0.0.1', port: 32768 + Math.floor(random() * 16384) }
   const [near, far] = MemoryTransport.pair(world, client, { ip: where.ip, port: where.port })

@@ -6,7 +6,8 @@ export class Pings {
   /** The last pong: of which ping, and when it came. A pong may stand for all pings before it (RFC 6455 5.5.3). */
   #ponged = 0
   #pongedAt = 0
-  readonly #waiting = new Map<() => void, number>()
+  /** By the ping that they wait for, which is one of each task. */
+  readonly #waiting = new Map<number, () => void>()
 
   /** How many were sent: the number of the last. */
   get sent(): number {
@@ -25,14 +26,13 @@ export class Pings {
     if (content.length !== 4) return
     const ping = content.readUInt32BE(0)
     if (ping <= this.#ponged || ping > this.#sent) return
-    this.#ponged = ping
     this.#pongedAt = at
-    this.#wake((waited) => waited <= ping)
+    while (this.#ponged < ping) this.#waiting.get(++this.#ponged)?.()
   }
 
   /** No pong comes any more. */
   close(): void {
-    this.#wake(() => true)
+    for (const wake of this.#waiting.values()) wake()
   }
 
   /** When the pong of `ping` came, if it has. */
@@ -42,18 +42,12 @@ export class Pings {
 
   /** Waits for the pong of `ping`, or for `close`. */
   *wait(ping: number): Op<void> {
-    yield* suspend<undefined>((resume) => {
-      const wake = (): void => resume(undefined)
-      this.#waiting.set(wake, ping)
-      return () => this.#waiting.delete(wake)
-    })
-  }
-
-  #wake(which: (ping: number) => boolean): void {
-    for (const [wake, ping] of this.#waiting) {
-      if (!which(ping)) continue
-      this.#waiting.delete(wake)
-      wake()
+    try {
+      yield* suspend<undefined>((resume) => {
+        this.#waiting.set(ping, () => resume(undefined))
+      })
+    } finally {
+      this.#waiting.delete(ping)
     }
   }
 }

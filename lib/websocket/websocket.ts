@@ -1,4 +1,4 @@
-import { breathe, ClosedError, now, TimeoutError, UsageError, type Address, type Op, type Stream } from '../../lev/index.js'
+import { breathe, ClosedError, now, semaphore, TimeoutError, UsageError, type Address, type Op, type Semaphore, type Stream } from '../../lev/index.js'
 import { PerMessageDeflate } from './deflate.js'
 import { checkClose, CLOSE, closeContent, FAILED, FIN, NEED_MORE, PING, PONG } from './frames.js'
 import type { Agreed, Conduct, Ending } from './conduct.js'
@@ -35,6 +35,8 @@ export class WebSocket {
   readonly #sender: Sender
   readonly #reader: MessageReader
   #pings: Pings | null = null
+  /** Lets the tasks that wait in `send` wait for room one after the other, in the order of asking. Null: none ever did. */
+  #sending: Semaphore | null = null
   readonly #inbox = new Inbox()
   /** Who waits for a message, and `pump` when it waits for one to be taken. */
   readonly #arrival = new Wakeup()
@@ -117,19 +119,32 @@ export class WebSocket {
    */
   *send(data: string | Uint8Array): Op<number> {
     const size = sizeOf('send', data)
-    const { queue_limit, on_full } = this.#conduct
-    const room = on_full === 'wait' ? Math.min(queue_limit, sendWindow) : sendWindow
-    while (this.closeCode === null && this.#stream.unsent > 0 && this.#stream.unsent + size > room) {
-      if (on_full === 'wait') yield* this.#sender.relieve(Math.max(0, room - size))
+    if (this.#sending?.available === 0 || !this.#hasSendRoom(size)) {
+      if (this.#conduct.on_full === 'wait') yield* (this.#sending ??= semaphore(1)).with(this.#untilRoom(size))
       else {
         // Output leaves in the turns of the others: only what is left after that counts as too slow.
         yield* breathe()
         if (!this.#sender.hasRoom(size)) this.#overflow()
-        break
       }
     }
     if (this.closeCode !== null || !this.#stream.isOpen) throw new ClosedError('the WebSocket is closed')
     return this.#sender.put(data, size)
+  }
+
+  /** Whether `send` need not wait. */
+  #hasSendRoom(size: number): boolean {
+    const { unsent } = this.#stream
+    return this.closeCode !== null || unsent === 0 || unsent + size <= this.#sendRoom
+  }
+
+  /** Bytes up to which `send` adds to what is unsent. */
+  get #sendRoom(): number {
+    const { queue_limit, on_full } = this.#conduct
+    return on_full === 'wait' ? Math.min(queue_limit, sendWindow) : sendWindow
+  }
+
+  *#untilRoom(size: number): Op<void> {
+    while (!this.#hasSendRoom(size)) yield* this.#sender.relieve(Math.max(0, this.#sendRoom - size))
   }
 
   /**

@@ -50,6 +50,23 @@ t.test('small pieces are joined, so that they leave in few writes', async (t) =>
   t.equal(parts[1], large, 'large pieces are not copied')
 })
 
+t.test('thousands of pieces that leave a few at a time, while others come', async (t) => {
+  const queue = new OutputQueue()
+  const expected: string[] = []
+  const taken: string[] = []
+  for (let round = 0; round < 3000; round++) {
+    for (let count = round < 1500 ? 4 : 1; count > 0; count--) {
+      const piece = `${expected.length}`.padEnd(10, '.')
+      expected.push(piece)
+      queue.push(expected.length % 3 === 0 ? piece : Buffer.from(piece))
+    }
+    taken.push(Buffer.concat(queue.take(25).map(asBytes)).toString())
+  }
+  for (let part = queue.take(1000); part.length > 0; part = queue.take(1000)) taken.push(Buffer.concat(part.map(asBytes)).toString())
+  t.ok(taken.join('') === expected.join(''))
+  t.equal(queue.size, 0)
+})
+
 t.test('clear forgets all', async (t) => {
   const queue = new OutputQueue()
   queue.push('x')
