@@ -32,9 +32,14 @@ export class StreamOutput implements Flushable {
   #widest = 0
   #deadline = Infinity
   #stallTimeout = Infinity
+  #minRate = 0
   /** When output last left, or began to wait, and how much was with the transport then. */
   #progressAt = 0
   #pendingThen = 0
+  /** When output was put in that has waited, some of it, ever since; Infinity: none waits. */
+  #waitsSince = Infinity
+  /** Of `bytesPut`, how many had left when none was waiting last. */
+  #leftBefore = 0
   /** Up to where output was sent when a writer last paused. */
   #pausedAt = 0
   readonly #timer: Timer
@@ -65,6 +70,15 @@ export class StreamOutput implements Flushable {
 
   set stallTimeout(seconds: number) {
     this.#stallTimeout = seconds
+    this.#watch()
+  }
+
+  get minRate(): number {
+    return this.#minRate
+  }
+
+  set minRate(bytesPerSecond: number) {
+    this.#minRate = bytesPerSecond
     this.#watch()
   }
 
@@ -149,17 +163,26 @@ export class StreamOutput implements Flushable {
     else this.#watch()
   }
 
-  /** When it has taken too long. */
+  /** When it has taken too long: no byte has left for `stallTimeout`, or all that waits has taken longer than `minRate` allows. */
   get #end(): number {
-    return Math.min(this.#progressAt + this.#stallTimeout, this.#deadline)
+    const stalled = this.#progressAt + this.#stallTimeout
+    if (this.#minRate === 0) return Math.min(stalled, this.#deadline)
+    const late = this.#waitsSince + this.#stallTimeout + (this.bytesPut - this.#leftBefore) / this.#minRate
+    return Math.min(stalled, late, this.#deadline)
   }
 
   /** Keeps the timer: it runs while output is unsent, from the last progress, with a look at that every now and then. */
   #watch(): void {
     if (this.#failure !== null) return
     const { timers } = this.#loop
-    if (this.unsent > 0) timers.set(this.#timer, Math.min(this.#end, this.#loop.now + this.#stallTimeout / 4))
-    else if (this.#timer.deadline !== Infinity) timers.set(this.#timer, Infinity)
+    if (this.unsent > 0) {
+      if (this.#waitsSince === Infinity) this.#waitsSince = this.#progressAt
+      timers.set(this.#timer, Math.min(this.#end, this.#loop.now + this.#stallTimeout / 4))
+      return
+    }
+    this.#waitsSince = Infinity
+    this.#leftBefore = this.bytesPut
+    if (this.#timer.deadline !== Infinity) timers.set(this.#timer, Infinity)
   }
 
   #wakeWriters(): void {

@@ -96,6 +96,18 @@ export class Stream extends StreamInput {
   }
 
   /**
+   * Bytes a second that output must leave at while some is unsent, from when that began, with `stallTimeout` on top; slower, and
+   * the stream is cut, with TimeoutError. 0: any.
+   */
+  get minSendRate(): number {
+    return this.#output.minRate
+  }
+
+  set minSendRate(bytesPerSecond: number) {
+    this.#output.minRate = bytesPerSecond
+  }
+
+  /**
    * Adds to the output without waiting. A string is taken as latin1: one byte a character. Bytes are not copied and must
    * not be changed afterwards.
    * @throws ClosedError when the stream is closed, lost, or its output was ended

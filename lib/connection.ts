@@ -74,6 +74,7 @@ export class Connection implements Peer, Drainable {
     }
     this.reader = new HeadReader(this.headLimits)
     client.stallTimeout = settings.send_timeout
+    client.minSendRate = settings.min_transfer_rate
     this.#peerHeader = { 'x-client-ip': client_ip }
     this.#peerHeaders = { 'x-client-ip': client_ip, 'x-real-ip': client_ip }
   }

@@ -1,4 +1,4 @@
-import { now, type Op, type Stream } from '../lev/index.js'
+import type { Op, Stream } from '../lev/index.js'
 import { done } from '../lev/op.js'
 import { StateError } from './errors.js'
 import type { Exchange } from './exchange.js'
@@ -48,8 +48,6 @@ export class Outlet implements Inlet {
   #packing = false
   readonly #toPack = new Signal()
   readonly #packed = new Signal()
-  /** Seconds that the client has made the producer wait for. */
-  #waited = 0
 
   constructor(exchange: Exchange, plan: Plan) {
     const { length, announced, packer, revise } = plan
@@ -102,14 +100,14 @@ export class Outlet implements Inlet {
     this.#emitText()
     while (this.#unpackedSize > unpackedLimit) yield* this.#packed.wait()
     // What is packed waits for the client by itself.
-    if (this.#plan.packer === null) yield* this.#paced(this.#client.write(''))
+    if (this.#plan.packer === null) yield* this.#client.write('')
   }
 
   *flush(): Op<void> {
     if (this.#over) throw new StateError('the answer is over: nothing more can be flushed')
     this.#begin()
     while (this.#unpackedSize > 0 || this.#packing) yield* this.#packed.wait()
-    yield* this.#paced(this.#client.flush())
+    yield* this.#client.flush()
   }
 
   trailers(fields: Readonly<Record<string, HeaderValue>>): void {
@@ -133,7 +131,7 @@ export class Outlet implements Inlet {
       this.#packed.tell()
       if (last) return
       const client = this.#client
-      if (client.unsent > unsentLimit) yield* this.#paced(client.write(''))
+      if (client.unsent > unsentLimit) yield* client.write('')
     }
   }
 
@@ -207,24 +205,6 @@ export class Outlet implements Inlet {
       client.put(chunkSize(bytes.length))
       client.put(bytes)
       client.put('\r\n')
-    }
-  }
-
-  /**
-   * Waits for the client to read, under `min_transfer_rate`: all waits of an answer together may take `send_timeout` and
-   * what its bytes take at that rate. Only waiting counts: a producer may take its time.
-   */
-  *#paced(waiting: Op<void>): Op<void> {
-    const { client, settings } = this.#exchange.connection
-    const began = now()
-    if (settings.min_transfer_rate > 0) {
-      client.writeDeadline = began + settings.send_timeout + this.sent / settings.min_transfer_rate - this.#waited
-    }
-    try {
-      yield* waiting
-    } finally {
-      client.writeDeadline = Infinity
-      this.#waited += now() - began
     }
   }
 }

@@ -1,4 +1,4 @@
-import { now, wallClock, type Op } from '../lev/index.js'
+import { wallClock, type Op } from '../lev/index.js'
 import { instanceOf } from '../lev/foreign.js'
 import { encode, isEncodable, variedHeaders, type Encoded } from './encode.js'
 import type { Disposition, Exchange } from './exchange.js'
@@ -142,16 +142,8 @@ function bytesOf(content: unknown): Buffer | string | null {
   return null
 }
 
-/** Waits until a slow reader has taken most of what it was sent; one that is slower than `min_transfer_rate` is cut. */
+/** Waits until a slow reader has taken most of what it was sent. */
 function* relieve(exchange: Exchange, status: number, size: number): Op<Disposition> {
-  const { client, settings } = exchange.connection
-  if (settings.min_transfer_rate > 0) {
-    client.writeDeadline = now() + settings.send_timeout + client.unsent / settings.min_transfer_rate
-  }
-  try {
-    yield* client.write('')
-    return exchange.complete(status, size)
-  } finally {
-    client.writeDeadline = Infinity
-  }
+  yield* exchange.connection.client.write('')
+  return exchange.complete(status, size)
 }

@@ -158,6 +158,39 @@ t.test('each byte that leaves puts the stall off; the deadline stands', (t) => v
   t.match(yield* failure(stream.flush()), { code: 'LEV_TIMEOUT' })
 }))
 
+t.test('all that waits leaves at minSendRate, or the stream is cut, though bytes leave', (t) => virtual(function* () {
+  const [stream, transport] = yield* byHand()
+  stream.stallTimeout = 10
+  stream.minSendRate = 100
+  stream.put('x'.repeat(50_000))
+  yield* lev.breathe()
+  transport.leave()
+  yield* lev.sleep(1000)
+  t.equal(stream.isOpen, true, 'what has left long ago earns nothing, and costs nothing')
+  const began = lev.now()
+  stream.put('x'.repeat(1000))
+  for (let second = 0; second < 12; second++) {
+    if (second === 6) stream.put('x'.repeat(500))
+    yield* lev.sleep(1)
+    transport.leave(1)
+  }
+  // 10 s, and 15 for its bytes.
+  while (stream.isOpen && lev.now() < began + 100) {
+    yield* lev.sleep(1)
+    transport.leave(1)
+  }
+  t.match([stream.isOpen, transport.calls, Math.abs(lev.now() - began - 25) <= 1], [false, ['reset'], true])
+  t.match(yield* failure(stream.flush()), { code: 'LEV_TIMEOUT' })
+}))
+
+t.test('minSendRate alone, without a stallTimeout, cuts nothing', (t) => virtual(function* () {
+  const [stream] = yield* byHand()
+  stream.minSendRate = 100
+  stream.put('x')
+  yield* lev.sleep(1e6)
+  t.equal(stream.isOpen, true)
+}))
+
 t.test('bytes that leave without being told of put the stall off, too', (t) => virtual(function* () {
   const [stream, transport] = yield* byHand()
   stream.stallTimeout = 10

@@ -57,6 +57,35 @@ t.test('min_transfer_rate: an answer read too slowly is cut, though bytes move',
   })
 })
 
+t.test('min_transfer_rate: the end of an answer, for which no handler waits, is under it, too', async (t) => {
+  const readRate = 2400
+  const answers: Record<string, Handler> = {
+    buffered: sized,
+    streamed: (_method, query) => [function* (out) {
+      for (let put = 0; put < Number(query.slice(1)); put += 1024) yield* out.write(Buffer.alloc(1024))
+    }],
+    'put on the connection': (_method, query, _args, _headers, _body, ctx) => {
+      ctx.client.put(`HTTP/1.1 200 OK\r\nContent-Length: ${query.slice(1)}\r\n\r\n${'x'.repeat(Number(query.slice(1)))}`)
+      return undefined
+    },
+  }
+  // What the network does not hold is little enough that the server goes on to the next request.
+  const size = 165_000 + 120_000
+  for (const [how, handle] of Object.entries(answers)) {
+    for (const [rate, cut] of [[500_000, true], [500, false]] as const) {
+      const settings = { send_timeout: 30, min_transfer_rate: rate, keepalive_idle_timeout: 1000 }
+      await virtually(settings, handle, function* ({ connect, log }: World) {
+        const client = yield* connect(request(`GET /${size}`))
+        const began = lev.now()
+        yield* readSlowly(client, readRate)
+        t.equal(client.received.length < size, cut, `${how}, at ${rate} bytes a second: ${client.ending}`)
+        t.equal(lev.now() - began < size / readRate, cut)
+        t.strictSame(log.of('error'), [])
+      }, { segment: 4096 })
+    }
+  }
+})
+
 t.test('a slow reader at a fair rate gets all of its answer', async (t) => {
   await virtually({ send_timeout: 30, min_transfer_rate: 500 }, sized, function* ({ connect, log }: World) {
     for (const size of [60_000, 200_000, 300_000, 1_000_000]) {
