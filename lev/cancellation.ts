@@ -7,7 +7,20 @@ import { Timer } from './timers.js'
 const cleanupSeconds = 5
 
 /** Where a cancelled task ends: it is never armed, since the task unwinds instead. */
-const never: Suspension = { arm() {}, disarm() {} }
+export class Ending implements Suspension {
+  /** Errors that the task ends with. */
+  readonly errors: readonly unknown[]
+
+  constructor(errors: readonly unknown[]) {
+    this.errors = errors
+  }
+
+  arm(): void {}
+
+  disarm(): void {}
+}
+
+const plainEnding = new Ending([])
 
 /** What a cancellation knows of its task. */
 export interface Cancellable {
@@ -71,7 +84,17 @@ export class Cancellation {
 
   /** Ends the task here if it was cancelled and has not begun to unwind; else does nothing. */
   *unwind(): Op<void> {
-    if (this.due) yield never
+    if (this.due) yield plainEnding
+  }
+
+  /**
+   * The error of a cancelled task that this one has waited for: if this one was cancelled, too, ends it here with that error,
+   * which no `catch` is to see.
+   * @throws the error, if this task was not cancelled, or waits in a `finally` block
+   */
+  *unwindWith(error: unknown): Op<never> {
+    if (this.due) yield new Ending([error])
+    throw error
   }
 
   /** Whether an unwinding task may suspend once more. */

@@ -1,14 +1,21 @@
 import type { Disarm, Suspension, Waker } from './op.js'
 
+/** Is told of a task's end. */
+export interface Joiner {
+  /** Whether the task's error goes here, and not to the task's scope. */
+  readonly takesError: boolean
+  /** The task is done. */
+  wake(): void
+}
+
 /** What tells of its end: a task. */
 export interface Joinable {
-  /** Has `join` woken at its end; the function takes that back. */
-  addJoiner(join: Join): Disarm
+  /** Has `joiner` woken at its end; the function takes that back. */
+  addJoiner(joiner: Joiner): Disarm
 }
 
 /** Suspends until a task is done. */
-export class Join implements Suspension {
-  /** Whether the task's error goes to who waits. */
+export class Join implements Suspension, Joiner {
   readonly takesError: boolean
   readonly #task: Joinable
   #waker: Waker | null = null
@@ -28,7 +35,6 @@ export class Join implements Suspension {
     this.#leave?.()
   }
 
-  /** The task is done. */
   wake(): void {
     this.#waker?.resume(undefined)
   }

@@ -16,6 +16,8 @@ export class Scope {
   /** Those of them that do not keep the scope, and how each is told to end; most scopes have none. */
   #background: Map<Task<unknown>, () => void> | null = null
   readonly #errors: unknown[] = []
+  /** Whether one of the errors is of a task that was cancelled before. */
+  #brokenCleanup = false
   #reason: CancelReason | null = null
   #waiter: Waker | null = null
   #ended = false
@@ -67,7 +69,10 @@ export class Scope {
   /** @internal */
   settled(task: Task<unknown>, joined: boolean): void {
     this.#tasks.delete(task)
-    if (task.outcome?.kind === 'error' && !joined) this.#fail(task.outcome.error)
+    if (task.outcome?.kind === 'error' && !joined) {
+      this.#brokenCleanup ||= task.cancellation.unwinding
+      this.#fail(task.outcome.error)
+    }
     if (this.#background !== null) {
       this.#background.delete(task)
       this.#endBackground(this.#background)
@@ -101,15 +106,22 @@ export class Scope {
     this.cancel('error')
   }
 
-  /**
-   * @internal
-   * Waits until every task is done; then the scope has ended.
-   * @throws the error of the task that failed, an AggregateError if several did
-   */
+  /** @internal Waits until every task is done; then the scope has ended. */
   *finish(): Op<void> {
     while (this.#tasks.size > 0) yield new Emptied((waker) => (this.#waiter = waker))
     this.#ended = true
-    if (this.#errors.length > 0) throw together(this.#errors)
+  }
+
+  /** @internal Whether a task failed. */
+  get failed(): boolean {
+    return this.#errors.length > 0
+  }
+
+  /** @internal Tells `caller` of the tasks that failed. @throws the error, an AggregateError if several failed */
+  *tell(caller: Task<unknown>): Op<never> {
+    const error = together(this.#errors)
+    if (this.#brokenCleanup) yield* caller.cancellation.unwindWith(error)
+    throw error
   }
 }
 
@@ -149,6 +161,7 @@ export function* scopeAfter<T>(aftermath: Aftermath, body: (scope: Scope) => Op<
   aftermath.spawned = null
   const main = aftermath.context(() => inner.spawn(() => body(inner)))
   yield* caller.cancellation.handingOn((reason) => inner.cancel(reason), inner.finish())
+  if (inner.failed) yield* inner.tell(caller)
   return yield* main.join()
 }
 
@@ -236,6 +249,7 @@ export function* supervise<T>(op: Op<T>, begin: (task: Task<T>) => void, context
   task.run()
   if (task.outcome === null) yield* caller.cancellation.handingOn((reason) => task.cancel(reason), task.done())
   if (task.outcome?.kind === 'cancelled') yield* caller.cancellation.unwind()
+  if (task.outcome?.kind === 'error' && task.cancellation.unwinding) yield* caller.cancellation.unwindWith(task.outcome.error)
   return task.result()
 }
 

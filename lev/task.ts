@@ -1,8 +1,8 @@
 import { captureContext, contextsInUse, copyContext, leaveContext, watchContexts, type Snapshot } from './async-context.js'
-import { Cancellation } from './cancellation.js'
+import { Cancellation, Ending } from './cancellation.js'
 import { CancelledError, UsageError, type CancelReason } from './errors.js'
 import { instanceOf } from './foreign.js'
-import { Join } from './join.js'
+import { Join, type Joiner } from './join.js'
 import { Line } from './line.js'
 import type { Loop } from './loop.js'
 import type { Disarm, Op, Suspension } from './op.js'
@@ -100,7 +100,7 @@ export class Task<T> {
   #value: unknown = undefined
   /** Ends the generator once the task is cancelled. */
   #unwinder: Unwinder | null = null
-  #joiners: Line<Join> | null = null
+  #joiners: Line<Joiner> | null = null
   #context: Snapshot | null
 
   /** @internal @throws UsageError if `generator` is none */
@@ -188,8 +188,17 @@ export class Task<T> {
   }
 
   /** @internal */
-  addJoiner(join: Join): Disarm {
-    return (this.#joiners ??= new Line<Join>()).join(join)
+  addJoiner(joiner: Joiner): Disarm {
+    return (this.#joiners ??= new Line<Joiner>()).join(joiner)
+  }
+
+  /**
+   * @internal
+   * Gives the error of the task, if it will have one, to `take` and not to its scope. A `catch` in the task does not see what a
+   * `finally` block throws once the task is cancelled; this is told of that, too.
+   */
+  takeError(take: (error: unknown) => void): void {
+    this.addJoiner({ takesError: true, wake: () => this.#outcome?.kind === 'error' && take(this.#outcome.error) })
   }
 
   #step(): void {
@@ -215,6 +224,7 @@ export class Task<T> {
           if (!cancellation.unwinding) {
             cancellation.unwinding = true
             entry = 'return'
+            value = step.value
             continue
           }
           if (!cancellation.mayCleanUp()) return this.#refuse(cancellation.reason)
@@ -237,10 +247,11 @@ export class Task<T> {
   }
 
   #enter(entry: Entry, value: unknown): IteratorResult<Suspension, unknown> {
-    if (this.#unwinder !== null && entry !== 'return') return this.#unwinder.resume(entry, value)
+    if (this.#unwinder !== null) return entry === 'return' ? this.#unwinder.force() : this.#unwinder.resume(entry, value)
     if (entry === 'next') return this.#generator.next(value)
     if (entry === 'throw') return this.#generator.throw(value)
     this.#unwinder = new Unwinder()
+    if (value instanceof Ending) value.errors.forEach((error) => this.#unwinder?.keep(error))
     return this.#unwinder.begin(this.#generator)
   }
 
@@ -301,9 +312,9 @@ export class Task<T> {
     this.#ready('throw', new CancelledError(this.cancellation.reason ?? 'cancelled'))
   }
 
-  /** Has the next step throw; in a later turn, so that a task which catches that for ever starves nobody. */
+  /** Has the next step throw, or end by force; in a later turn, so that a task which catches that often starves nobody. */
   #refuse(reason: CancelReason): void {
-    this.#entry = 'throw'
+    this.#entry = this.#unwinder?.refuse() === true ? 'throw' : 'return'
     this.#value = new CancelledError(reason)
     this.loop.enqueueLater(this)
   }

@@ -1,6 +1,5 @@
 import { checkOperation } from './arguments.js'
-import { CancelledError, TimeoutError } from './errors.js'
-import { instanceOf } from './foreign.js'
+import { TimeoutError } from './errors.js'
 import type { Loop, Runnable } from './loop.js'
 import type { Op, Suspension, Waker } from './op.js'
 import { supervise } from './scope.js'
@@ -53,7 +52,7 @@ function checkSeconds(what: string, seconds: number): void {
 
 /**
  * Runs `op` for at most `seconds`; when they are over, cancels it, waits for its `finally` blocks, and throws.
- * @throws TimeoutError; what `op` throws
+ * @throws TimeoutError, whose `cause` is what `op` threw after that time, if it did; what `op` throws
  */
 export function* timeout<T>(seconds: number, op: Op<T>): Op<T> {
   checkSeconds('timeout', seconds)
@@ -69,8 +68,9 @@ export function* timeout<T>(seconds: number, op: Op<T>): Op<T> {
   try {
     return yield* supervise(op, (started) => (task = started))
   } catch (error) {
-    if (fired && instanceOf(error, CancelledError) && cancelled(task)) throw new TimeoutError(`not done within ${seconds} s`)
-    throw error
+    if (!fired) throw error
+    const message = `not done within ${seconds} s`
+    throw cancelled(task) ? new TimeoutError(message) : new TimeoutError(message, { cause: error })
   } finally {
     loop.timers.remove(timer)
   }

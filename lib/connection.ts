@@ -166,8 +166,8 @@ export class Connection implements Peer, Drainable {
     client.readDeadline = Math.min(client.readDeadline, now() + idleGrace)
   }
 
-  detach(work: Op<void>): void {
-    this.service.detach(work)
+  detach(work: Op<unknown>, failed: (error: unknown) => void): void {
+    this.service.detach(work, failed)
   }
 
   /** The connection is over. Harmless when repeated. */

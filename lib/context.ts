@@ -26,7 +26,7 @@ export interface Peer {
   /** Called when the server begins to stop, while a request is at work. */
   onDrain: (() => void) | null
   /** Runs `work`, whatever becomes of the request and the connection. */
-  detach(work: Op<void>): void
+  detach(work: Op<unknown>, failed: (error: unknown) => void): void
 }
 
 /** What a handler is given besides the request: its last argument. */
@@ -156,15 +156,7 @@ export class Context {
     if (typeof (work as Partial<Op<unknown>> | undefined)?.next !== 'function') {
       throw new ArgumentError('start', `detach: start must be a generator function; it gave ${show(work)}`)
     }
-    this.#peer.detach(this.#logged(work))
-  }
-
-  *#logged(work: Op<unknown>): Op<void> {
-    try {
-      yield* work
-    } catch (error) {
-      logFailure(this.logger, this.#head, error, 'a detached task failed')
-    }
+    this.#peer.detach(work, (error) => logFailure(this.logger, this.#head, error, 'a detached task failed'))
   }
 
   /** @internal Aborts `context.draining`. */

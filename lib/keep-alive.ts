@@ -1,5 +1,5 @@
-import { messageOf } from '../lev/foreign.js'
-import { breathe, now, scope, type Op } from '../lev/index.js'
+import { instanceOf, messageOf } from '../lev/foreign.js'
+import { breathe, ClosedError, now, scope, type Op } from '../lev/index.js'
 import { handshake, NotTlsError, type Identities } from '../tls/index.js'
 import { idleGrace, type Connection } from './connection.js'
 import type { Refusal } from './http1/refusal.js'
@@ -28,10 +28,21 @@ export function* serveConnection(connection: Connection): Op<void> {
       return serveRequests(connection)
     })
   } catch (error) {
-    connection.logger.error({ err: error, client_ip: connection.client_ip }, 'a connection failed')
+    logFault(connection, error)
   } finally {
     connection.close()
   }
+}
+
+/** Serves a connection in a task of its own. What cleaning up throws when the server stops, no `catch` in it sees. */
+export function startServing(connection: Connection): void {
+  connection.service.spawn?.(() => serveConnection(connection)).takeError((error) => {
+    if (!instanceOf(error, ClosedError)) logFault(connection, error)
+  })
+}
+
+function logFault({ logger, client_ip }: Connection, error: unknown): void {
+  logger.error({ err: error, client_ip }, 'a connection failed')
 }
 
 function* serveRequests(connection: Connection): Op<void> {
@@ -56,7 +67,8 @@ function* serveRequests(connection: Connection): Op<void> {
 
 /** Goes on with a connection that was at rest. */
 function wake(connection: Connection, late: boolean): void {
-  connection.service.spawn?.(() => (late ? endLate(connection) : serveConnection(connection)))
+  if (late) connection.service.spawn?.(() => endLate(connection))
+  else startServing(connection)
 }
 
 /** No request came in time. */

@@ -8,7 +8,7 @@ import { Connection } from './connection.js'
 import { BindError, ConfigError, StateError } from './errors.js'
 import type { Disposition } from './exchange.js'
 import type { Handler } from './handler.js'
-import { serveConnection } from './keep-alive.js'
+import { startServing } from './keep-alive.js'
 import { ServerLog } from './log.js'
 import { Doorkeeper } from './overload.js'
 import { processRequest } from './request.js'
@@ -160,7 +160,7 @@ export class Server {
       const bound = yield* this.#bind(settings)
       listener = bound
       yield* lev.scope(function* (connections) {
-        service.spawn = (start) => void connections.spawn(start)
+        service.spawn = (start) => connections.spawn(start)
         connections.spawn(() => acceptLoop(service, bound, connections))
         const drain = (yield* stopping.receive()) ?? 0
         service.draining = true
@@ -256,7 +256,7 @@ function* acceptMore(service: Service, doorkeeper: Doorkeeper, client: Stream): 
 function serveClient(service: Service, client: Stream): void {
   const connection = new Connection(service, client, client.remote.ip, null)
   service.connections.add(connection)
-  service.spawn?.(() => serveConnection(connection))
+  startServing(connection)
 }
 
 /** Takes each step in a turn of its own. */

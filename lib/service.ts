@@ -1,4 +1,5 @@
-import { portal, type Op } from '../lev/index.js'
+import { instanceOf } from '../lev/foreign.js'
+import { CancelledError, portal, type Op, type Task } from '../lev/index.js'
 import { Roster, type Member } from '../lev/roster.js'
 import type { Identities } from '../tls/index.js'
 import type { Settings } from './config.js'
@@ -34,7 +35,7 @@ export class Service {
   /** Whether the server is stopping: every answer is then the last of its connection. */
   draining = false
   /** Runs what serves a connection, while the server serves; null: it does not. */
-  spawn: ((start: () => Op<void>) => void) | null = null
+  spawn: ((start: () => Op<void>) => Task<void>) | null = null
   /** Tasks that have outlived their requests, or may. */
   #detached = 0
   readonly #left = new Signal()
@@ -65,14 +66,17 @@ export class Service {
     this.#left.tell()
   }
 
-  /** Runs `work` until it is done, or the server has waited long enough for it; elsewhere than under `serve`, until it is done. */
-  detach(work: Op<void>): void {
+  /**
+   * Runs `work` until it is done, or the server has waited long enough for it; elsewhere than under `serve`, until it is done.
+   * @param failed is told what it throws
+   */
+  detach(work: Op<unknown>, failed: (error: unknown) => void): void {
     const counted = this.#counted(work)
-    if (this.spawn === null) portal().run(() => counted).catch(() => {})
-    else this.spawn(() => counted)
+    if (this.spawn === null) portal().run(() => counted).catch((error: unknown) => instanceOf(error, CancelledError) || failed(error))
+    else this.spawn(() => counted).takeError(failed)
   }
 
-  *#counted(work: Op<void>): Op<void> {
+  *#counted(work: Op<unknown>): Op<void> {
     this.#detached++
     try {
       yield* work

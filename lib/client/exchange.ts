@@ -120,7 +120,7 @@ export class Exchange implements Pieces {
     try {
       if (producer === null) return yield* this.#over.wait()
       yield* scope((inner) => {
-        inner.background(() => this.#write(producer, announced))
+        inner.background(() => this.#write(producer, announced)).takeError((error) => this.#failWriting(error))
         return this.#over.wait()
       })
     } finally {
@@ -135,11 +135,15 @@ export class Exchange implements Pieces {
       writer.end()
       this.#sent = true
     } catch (error) {
-      // What happens to the connection shows when the response is read: it may have come all the same.
-      if (!this.#stream.isOpen) return
-      this.#failure = { error }
-      this.#stream.reset()
+      this.#failWriting(error)
     }
+  }
+
+  #failWriting(error: unknown): void {
+    // What happens to the connection shows when the response is read: it may have come all the same.
+    if (!this.#stream.isOpen) return
+    this.#failure = { error }
+    this.#stream.reset()
   }
 
   #take(head: ResponseHead): void {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import * as lev from '../../lev/index.js'
 import type { Op } from '../../lev/index.js'
-import { failure, ran, virtual } from './virtual.js'
+import { failAfter, failure, ran, virtual } from './virtual.js'
 
 /** What one frame of a coroutine does; the innermost suspends for ever. */
 interface Shape {
@@ -63,8 +63,17 @@ function* nested(seconds: number): Op<void> {
   }
 }
 
-function fail(message: string): never {
-  throw new Error(message)
+function fail(error: Error): never {
+  throw error
+}
+
+/** Runs `op`, and catches what it throws. */
+function* tried(op: Op<void>): Op<void> {
+  try {
+    yield* op
+  } catch {
+    // Goes on.
+  }
 }
 
 function* counting(): Generator<number> {
@@ -86,37 +95,186 @@ t.test('however cleanup suspends, frames end innermost first and none goes on', 
   }), { numRuns: 300 })
 })
 
-t.test('an error of a finally block goes outwards as any other', (t) => virtual(function* () {
-  const log: unknown[] = []
-  function* inner(): Op<void> {
-    try {
-      yield* lev.sleep(Infinity)
-    } finally {
-      yield* lev.sleep(1)
-      fail('of the cleanup')
+/** Ways in which one frame waits for another. */
+const waits: Readonly<Record<string, (op: Op<void>) => Op<void>>> = {
+  'yield*': (op) => op,
+  'a timeout': (op) => lev.timeout(60, op),
+  'a scope': (op) => lev.scope(() => op),
+  'timeouts in scopes': (op) => lev.scope(() => lev.timeout(60, lev.scope(() => lev.timeout(60, op)))),
+  'a task': (op) => lev.scope(function* () {
+    lev.spawn(() => op)
+    yield* lev.sleep(Infinity)
+  }),
+}
+
+t.test('what a finally block throws is told at the end: no catch around sees it, and no frame goes on', async (t) => {
+  for (const [name, wait] of Object.entries(waits)) {
+    for (const pause of [0, 1]) {
+      const log: unknown[] = []
+      const inner = new Error('of the inner cleanup')
+      const outer = new Error('of the outer cleanup')
+      const program = function* (): Op<void> {
+        for (;;) {
+          try {
+            yield* wait((function* () {
+              try {
+                yield* lev.sleep(Infinity)
+              } finally {
+                if (pause > 0) yield* lev.sleep(pause)
+                fail(inner)
+              }
+            })())
+            log.push('went on')
+          } catch (error) {
+            log.push(error)
+          } finally {
+            if (pause > 0) yield* lev.sleep(pause)
+            log.push('finally')
+          }
+        }
+      }
+      const single = await ran(function* () {
+        const task = lev.spawn(program)
+        yield* lev.sleep(1)
+        task.cancel()
+        t.equal(yield* failure(task.join()), inner, `${name}, ${pause} s: an error is given as it is`)
+        t.same(task.outcome, { kind: 'error', error: inner })
+        t.equal(task.cancelReason, 'cancelled')
+        t.equal(lev.now(), 1 + 2 * pause)
+      })
+      t.same([single.error, single.reported, log], [undefined, [], ['finally']], name)
+      const both = await ran(function* () {
+        const task = lev.spawn(function* () {
+          try {
+            yield* program()
+          } finally {
+            fail(outer)
+          }
+        })
+        yield* lev.sleep(1)
+        task.cancel()
+      })
+      t.ok(both.error instanceof AggregateError)
+      t.strictSame((both.error as AggregateError).errors, [inner, outer], `${name}, ${pause} s: several are told together`)
     }
   }
-  function* outer(): Op<void> {
-    try {
-      yield* inner()
-      log.push('went on')
-    } catch (error) {
-      log.push(error)
-    } finally {
-      yield* lev.sleep(1)
-      log.push('finally')
-    }
-    log.push('after it was caught')
-    yield* lev.sleep(60)
-    log.push('never')
+})
+
+t.test('an error of an operation is caught as ever while its caller is cancelled', (t) => virtual(function* () {
+  for (const [name, wait] of Object.entries(waits)) {
+    const seen: unknown[] = []
+    const task: lev.Task<void> = lev.spawn(function* () {
+      try {
+        yield* wait((function* () {
+          yield* lev.sleep(1)
+          task.cancel()
+          fail(new Error('its own'))
+        })())
+      } catch (error) {
+        seen.push(error)
+        yield* lev.sleep(1)
+        seen.push('went on')
+      }
+    })
+    t.match(yield* failure(task.join()), { code: 'LEV_CANCELLED' }, name)
+    t.match(seen, name === 'a task' ? [] : [/its own/], name)
   }
-  const task = lev.spawn(outer)
-  yield* lev.breathe()
-  task.cancel()
-  t.match(yield* failure(task.join()), { code: 'LEV_CANCELLED' })
-  t.match(log, [/of the cleanup/, 'finally', 'after it was caught'])
-  t.equal(lev.now(), 5, 'the time for cleaning up holds')
 }))
+
+t.test('a function that catches its own cleanup for ever ends all the same, and those around it do', async (t) => {
+  const loops: Readonly<Record<string, () => Op<void>>> = {
+    *'an error in finally'() {
+      for (;;) {
+        try {
+          try {
+            yield* lev.sleep(1)
+          } finally {
+            fail(new Error('rolled back'))
+          }
+        } catch {
+          // Goes on.
+        }
+      }
+    },
+    *'an error after a pause'() {
+      for (;;) {
+        try {
+          try {
+            yield* lev.sleep(1)
+          } finally {
+            yield* failAfter(1, new Error('rolled back'))
+          }
+        } catch {
+          // Goes on.
+        }
+      }
+    },
+    *'continue in finally'() {
+      for (;;) {
+        try {
+          yield* lev.sleep(1)
+        } finally {
+          // eslint-disable-next-line no-unsafe-finally
+          continue
+        }
+      }
+    },
+    *'cleanup that tries for ever'() {
+      try {
+        yield* lev.sleep(Infinity)
+      } finally {
+        for (;;) yield* tried(lev.sleep(1))
+      }
+    },
+    *'cleanup in a function that tries for ever'() {
+      try {
+        yield* lev.sleep(Infinity)
+      } finally {
+        yield* (function* (): Op<void> {
+          for (;;) yield* tried(lev.sleep(1))
+        })()
+      }
+    },
+    *'frames that come again'() {
+      for (;;) {
+        try {
+          yield* (function* () {
+            try {
+              yield* lev.sleep(1)
+            } finally {
+              for (;;) yield* tried(lev.sleep(1))
+            }
+          })()
+        } finally {
+          // eslint-disable-next-line no-unsafe-finally
+          continue
+        }
+      }
+    },
+  }
+  for (const [name, loop] of Object.entries(loops)) {
+    for (const [around, wait] of Object.entries(waits)) {
+      await virtual(function* () {
+        const log: string[] = []
+        const task = lev.spawn(function* () {
+          try {
+            yield* wait(loop())
+            log.push('went on')
+          } catch {
+            log.push('caught')
+          } finally {
+            log.push('finally')
+          }
+        })
+        yield* lev.sleep(10)
+        task.cancel()
+        t.match(yield* failure(task.join()), { code: 'LEV_CANCELLED' }, `${name}, ${around}`)
+        t.same(log, ['finally'], `${name}, ${around}`)
+        t.ok(lev.now() < 17, `${name}, ${around}: ${lev.now() - 10} s`)
+      })
+    }
+  }
+})
 
 t.test('a cleanup that takes too long is ended, and nobody outside of it catches that', (t) => virtual(function* () {
   const log: unknown[] = []
@@ -156,7 +314,7 @@ t.test('the language is left as it was found', async (t) => {
         yield* lev.sleep(Infinity)
       } finally {
         t.not(prototype.return, before?.value, 'while it unwinds only')
-        fail('broken')
+        fail(new Error('broken'))
       }
     })
     yield* lev.breathe()

@@ -284,3 +284,38 @@ t.test('the stricter call counts also if both come in one turn', async (t) => {
     client.stream.close()
   })
 })
+
+t.test('a cleanup that fails when the time for draining is over is logged, and the server ends well', async (t) => {
+  function* work(name: string): lev.Op<string> {
+    try {
+      yield* lev.sleep(Infinity)
+    } finally {
+      yield* lev.sleep(0.1)
+      // eslint-disable-next-line no-unsafe-finally
+      throw new Error(`the cleanup of ${name}`)
+    }
+  }
+  const handlers: Readonly<Record<string, Handler>> = {
+    'a generator': () => work('it'),
+    'a task': () => {
+      lev.spawn(() => work('it'))
+      return 'never sent'
+    },
+    'a writer': () => [function* () {
+      yield* work('it')
+    }],
+    'a detached task': (_method, _query, _args, _headers, _body, ctx) => {
+      ctx.detach(() => work('it'))
+      return 'sent'
+    },
+  }
+  for (const [kind, handler] of Object.entries(handlers)) {
+    await virtually({}, handler, function* ({ server, connect, log }: World) {
+      const client = yield* connect(request('GET /'))
+      yield* lev.sleep(1)
+      yield* lev.wait(server.stop({ drain: 1 }))
+      t.match(log.of('error'), [{ err: { message: 'the cleanup of it' } }], kind)
+      client.stream.close()
+    })
+  }
+})
