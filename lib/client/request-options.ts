@@ -153,7 +153,7 @@ function secondsOf(value: unknown, key: string): number {
 }
 
 function headersOf(value: unknown, key: string): Record<string, string | string[]> {
-  const headers: Record<string, string | string[]> = {}
+  const headers = Object.create(null) as Record<string, string | string[]>
   for (const [name, given] of Object.entries(headersCheck(value, key))) {
     const values = given === null || given === undefined ? [] : [given].flat().map(String)
     if (values.length > 0) headers[name.toLowerCase()] = values.length === 1 ? values[0] : values
