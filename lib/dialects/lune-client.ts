@@ -54,7 +54,7 @@ const patience = 300
  * @throws ArgumentError at once; RequestError when there is no response; TimeoutError
  */
 export function request(
-  config: string | FetchParams, settings?: Pick<RequestOptions, 'redirects' | 'timeout' | 'maxBodySize' | 'tls'> | null,
+  config: string | FetchParams, settings?: Pick<RequestOptions, 'redirects' | 'insecureRedirects' | 'timeout' | 'maxBodySize' | 'tls'> | null,
 ): Waiting<FetchResponse> {
   const params = typeof config === 'string' ? { url: config } : config
   if (typeof params !== 'object' || params === null) throw new ArgumentError('config', 'config must be a URL, or a table with one')

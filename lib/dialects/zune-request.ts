@@ -56,7 +56,7 @@ const patience = 300
  * @param settings of the core, for which there is no name here
  */
 export function request(
-  host: string, options?: RequestOptions | null, settings?: Pick<CoreOptions, 'decompress' | 'timeout' | 'maxBodySize' | 'tls'> | null,
+  host: string, options?: RequestOptions | null, settings?: Pick<CoreOptions, 'insecureRedirects' | 'decompress' | 'timeout' | 'maxBodySize' | 'tls'> | null,
 ): Waiting<Attempt<Response>> {
   return attempt(function* () {
     const given = options ?? {}
