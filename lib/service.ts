@@ -7,6 +7,7 @@ import type { Handler } from './handler.js'
 import { IdleList, type IdleMember } from './idle-list.js'
 import type { ServerLog } from './log.js'
 import { Signal } from './signal.js'
+import { InflateBudget } from './websocket/inflate-budget.js'
 
 /** What the server may tell a connection when it stops. */
 export interface Drainable extends Member, IdleMember<Drainable> {
@@ -30,6 +31,8 @@ export class Service {
   readonly connections = new Roster<Drainable>()
   /** Those of them that wait for a request, or have sent nothing yet. */
   readonly idle = new IdleList<Drainable>()
+  /** Of its WebSockets. */
+  readonly inflateBudget = new InflateBudget()
   /** Connections that were ever accepted. */
   accepted = 0
   /** Whether the server is stopping: every answer is then the last of its connection. */

@@ -1,5 +1,6 @@
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
 import { tooBig, type Failure } from './frames.js'
+import type { InflateBudget } from './inflate-budget.js'
 import { ending, type Decompressor } from './messages.js'
 
 /** What both sides agreed on for permessage-deflate (RFC 7692 section 7.1), and how this side goes about it. */
@@ -24,12 +25,28 @@ export interface Effort {
 
 const badData: Failure = { code: 1007, reason: 'the compressed data is damaged' }
 const manyStreams: Failure = { code: 1008, reason: 'too many final blocks in one message' }
+const overBudget: Failure = { code: 1008, reason: 'the data is compressed too well' }
 
 /**
  * Most streams of compressed data, each ended by a final block, in one message. They may be as short as two bytes, and each takes some 8
  * microseconds: 1 MiB of them would hold up everything else for 4 s.
  */
 const streamLimit = 1024
+
+/** As many inflated bytes as take as long as one more stream. */
+const streamCost = 4096
+
+/**
+ * Inflated bytes that each received byte earns. JSON is compressed 5 to 40 times, and deflate can do 1032. At 100 a byte takes 400 ns at
+ * most, as it does in the shortest compressed messages, which are all head.
+ */
+const earnedRatio = 100
+
+/** Most inflated bytes that a peer earns for later. */
+const savingsLimit = 1024 * 1024
+
+/** The most that a byte of deflate can become. */
+const deflateRatio = 1032
 
 const nothing = Buffer.alloc(0)
 
@@ -45,6 +62,9 @@ const smallChunk = 4096
  * hands them to zlib as a preset dictionary: the same stream of bytes comes out as of a compressor that lived on.
  *
  * Measured (200 bytes of JSON / 1 KiB): inflating 4 / 4.3 microseconds, deflating 8 / 11.
+ *
+ * What the peer sends earns what it may become; beyond that its messages draw on `budget`, and when that is spent, one that does not
+ * come out with what was earned is refused.
  */
 export class PerMessageDeflate implements Decompressor {
   readonly min_size: number
@@ -53,11 +73,20 @@ export class PerMessageDeflate implements Decompressor {
   /** What the other side has been sent, and what it has sent; null: no context is taken over. */
   readonly #sent: History | null
   readonly #received: History | null
+  readonly #budget: InflateBudget
+  readonly #clock: { readonly now: number }
+  /** Inflated bytes that were earned and not used. */
+  #saved = 0
 
-  /** @param client whether this side is the client */
-  constructor(agreement: Agreement, effort: Effort, client: boolean) {
+  /**
+   * @param client whether this side is the client
+   * @param clock of `budget`, in seconds
+   */
+  constructor(agreement: Agreement, effort: Effort, client: boolean, budget: InflateBudget, clock: { readonly now: number }) {
     const { server_no_context_takeover, client_no_context_takeover, server_max_window_bits, client_max_window_bits } = agreement
     this.min_size = effort.min_size
+    this.#budget = budget
+    this.#clock = clock
     this.#level = effort.level
     this.#outBits = client ? client_max_window_bits : server_max_window_bits
     const inBits = client ? server_max_window_bits : client_max_window_bits
@@ -83,28 +112,45 @@ export class PerMessageDeflate implements Decompressor {
     return packed.subarray(0, packed.length - tailSize)
   }
 
-  /** What stands behind a block that is marked as final belongs to the message (RFC 7692 section 7.2.1), in a stream of its own. */
   decompress(content: Buffer, limit: number): Buffer | Failure {
-    const history = this.#received
-    let past = history?.bytes ?? nothing
+    const earned = this.#saved + earnedRatio * content.length
+    const allowed = this.#budget.isSpent(this.#clock.now) ? earned : Infinity
+    const parts: Buffer[] = []
+    const failure = this.#inflate(content, limit, allowed, parts)
+    const message = failure !== null ? nothing : parts.length === 1 ? parts[0] : Buffer.concat(parts)
+    // How much was inflated before a failure is not known.
+    const size = failure === null ? message.length : Math.min(limit, allowed, deflateRatio * content.length)
+    const left = earned - size - streamCost * Math.max(0, parts.length - 1)
+    this.#saved = Math.min(Math.max(left, 0), savingsLimit)
+    if (left < 0) this.#budget.spend(-left)
+    if (failure !== null) return failure
+    this.#received?.add(message)
+    return message
+  }
+
+  /**
+   * What stands behind a block that is marked as final belongs to the message (RFC 7692 section 7.2.1), in a stream of its own.
+   * @param allowed most inflated bytes, what streams cost among them
+   * @param parts takes what each stream becomes
+   */
+  #inflate(content: Buffer, limit: number, allowed: number, parts: Buffer[]): Failure | null {
+    let past = this.#received?.bytes ?? nothing
     let rest = content
     let size = 0
-    const parts: Buffer[] = []
     for (;;) {
-      const stream = inflate(rest, past, limit - size)
-      if ('code' in stream) return stream
+      const most = Math.min(limit, allowed - streamCost * parts.length)
+      if (most < size) return overBudget
+      const stream = inflate(rest, past, most - size)
+      if ('code' in stream) return stream === tooBig && most < limit ? overBudget : stream
       parts.push(stream.bytes)
       rest = rest.subarray(stream.taken)
       // The sender's last block is the final one in `ending`, or one of its own just before.
-      if (rest.length === 0 || rest.length === ending.length) break
+      if (rest.length === 0 || rest.length === ending.length) return null
       if (rest.length < ending.length) return badData
       if (parts.length === streamLimit) return manyStreams
       size += stream.bytes.length
       past = lastOf(past, stream.bytes, 32 * 1024)
     }
-    const message = parts.length === 1 ? parts[0] : Buffer.concat(parts)
-    history?.add(message)
-    return message
   }
 }
 

@@ -30,7 +30,7 @@ export function* serveWebSocket(exchange: Exchange, upgrade: Upgrade): Op<Dispos
   exchange.finish(101, 0, closing)
   const agreed = accepted.compression !== null && rules.compression !== null
   const compression = agreed ? { ...rules.compression, ...accepted.compression } : null
-  const ws = new WebSocket(connection.client, { client: false, protocol: accepted.protocol, compression }, rules)
+  const ws = new WebSocket(connection.client, { client: false, protocol: accepted.protocol, compression }, rules, connection.service.inflateBudget)
   connection.onDrain = () => {
     exchange.drain()
     ws.close(1001, 'the server stops')

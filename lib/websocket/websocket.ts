@@ -3,6 +3,7 @@ import { PerMessageDeflate } from './deflate.js'
 import { checkClose, CLOSE, closeContent, FAILED, FIN, NEED_MORE, PING, PONG } from './frames.js'
 import type { Agreed, Conduct, Ending } from './conduct.js'
 import { Inbox, Wakeup } from './inbox.js'
+import { InflateBudget } from './inflate-budget.js'
 import { CLOSED, MESSAGE, MessageReader, PINGED, PONGED, type Message } from './messages.js'
 import { Pings } from './pings.js'
 import { Sender, sendWindow, sizeOf } from './sender.js'
@@ -52,13 +53,13 @@ export class WebSocket {
   #over = false
   readonly #vigil: Vigil
 
-  /** @internal */
-  constructor(stream: Stream, agreed: Agreed, conduct: Conduct) {
+  /** @internal @param budget what inflating may cost beyond what the peer's bytes earn */
+  constructor(stream: Stream, agreed: Agreed, conduct: Conduct, budget = new InflateBudget()) {
     const { client, protocol, compression } = agreed
     this.#stream = stream
     this.#conduct = conduct
     this.protocol = protocol
-    const deflate = compression === null ? null : new PerMessageDeflate(compression, compression, client)
+    const deflate = compression === null ? null : new PerMessageDeflate(compression, compression, client, budget, stream)
     this.#sender = new Sender(stream, client, deflate, conduct.queue_limit)
     this.#reader = new MessageReader({ masked: !client, limit: conduct.max_message_size }, deflate)
     this.#vigil = new Vigil(conduct)

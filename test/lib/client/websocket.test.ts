@@ -6,6 +6,8 @@ import * as lev from '../../../lev/index.js'
 import type { Op } from '../../../lev/index.js'
 import { UpgradeError, websocket, type Message, type WebSocket, type WebSocketClientOptions, type WebSocketOptions } from '../../../lib/index.js'
 import { developmentIdentities } from '../../../tls/index.js'
+import { InflateBudget } from '../../../lib/websocket/inflate-budget.js'
+import { PerMessageDeflate } from '../../../lib/websocket/deflate.js'
 import { failure } from '../../lev/virtual.js'
 import { seed } from '../../support/seed.js'
 import { eventually, serve } from '../../support/serving.js'
@@ -188,6 +190,25 @@ t.test('a server that does not answer a close is left after close_timeout', (t) 
   t.same(sent(server), ['close 1001'])
   t.equal(server.open(), 0)
 }))
+
+t.test('a server that sends bombs', async (t) => {
+  const agreement = { server_no_context_takeover: true, client_no_context_takeover: true, server_max_window_bits: 15, client_max_window_bits: 15 }
+  const size = 1024 * 1024
+  const packed = new PerMessageDeflate(agreement, { level: 9, min_size: 0 }, false, new InflateBudget(), { now: 0 }).compress(Buffer.alloc(size))
+  const bomb = frame(opcodes.binary, packed, { mask: null, rsv: 4 })
+  await rawServerStory(function* (stream, head) {
+    yield* stream.write(accepted(head, 'Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n'))
+    yield* stream.write(Buffer.concat(Array.from({ length: 100 }, () => bomb)))
+  }, function* (server) {
+    const ws = yield* websocket(`ws://127.0.0.1:${server.port}`)
+    let inflated = 0
+    for (let message = yield* ws.next(); message !== null; message = yield* ws.next()) inflated += message.length
+    t.ok(inflated >= size && inflated < 20 * size + 100 * 100 * bomb.length, `${inflated / size} MiB of ${100 * bomb.length} bytes`)
+    t.match([ws.closeCode, ws.closeReason], [1008, /compressed too well/])
+    yield* lev.sleep(0.1)
+    t.match(sent(server).at(-1), /^close 1008/)
+  })
+})
 
 t.test('cancelling says goodbye and waits for nothing', (t) => rawServerStory(function* (stream, head) {
   yield* stream.write(accepted(head))

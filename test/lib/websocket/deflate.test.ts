@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { PerMessageDeflate, type Agreement } from '../../../lib/websocket/deflate.js'
 import { FAILED, FIN, maskedFrame, NEED_MORE, RSV1 } from '../../../lib/websocket/frames.js'
+import { InflateBudget } from '../../../lib/websocket/inflate-budget.js'
 import { ending, MESSAGE, MessageReader } from '../../../lib/websocket/messages.js'
 import { randomFrom, seed, type Random } from '../../support/seed.js'
 
@@ -10,6 +11,10 @@ const effort = { level: 4, min_size: 0 }
 const tail = Buffer.from([0, 0, 255, 255])
 const lean: Agreement = {
   server_no_context_takeover: true, client_no_context_takeover: true, server_max_window_bits: 15, client_max_window_bits: 15,
+}
+
+function sideOf(agreement: Agreement, client: boolean, budget = new InflateBudget(), clock = { now: 0 }): PerMessageDeflate {
+  return new PerMessageDeflate(agreement, effort, client, budget, clock)
 }
 
 function unpack(side: PerMessageDeflate, packed: Buffer, limit = 1 << 24): Buffer {
@@ -40,8 +45,8 @@ for (const takeover of [true, false]) {
 t.test('what one side packs the other unpacks, whatever was agreed on', async (t) => {
   for (const agreement of agreements) {
     const random = randomFrom(seed)
-    const server = new PerMessageDeflate(agreement, effort, false)
-    const client = new PerMessageDeflate(agreement, effort, true)
+    const server = sideOf(agreement, false)
+    const client = sideOf(agreement, true)
     let good = true
     for (let round = 0; round < 25; round++) {
       const [down, up] = [someBytes(random), someBytes(random)]
@@ -71,7 +76,7 @@ function peerInflate(bits: number): (packed: Buffer) => Promise<Buffer> {
 t.test('another\'s decompressor, of no more window than was agreed on, unpacks it', async (t) => {
   for (const bits of [8, 9, 10, 11, 12, 13, 14, 15]) {
     const random = randomFrom(seed + bits)
-    const side = new PerMessageDeflate({ ...lean, server_no_context_takeover: false, server_max_window_bits: bits }, effort, false)
+    const side = sideOf({ ...lean, server_no_context_takeover: false, server_max_window_bits: bits }, false)
     const inflate = peerInflate(bits)
     let good = true
     for (let round = 0; round < 20; round++) {
@@ -85,7 +90,7 @@ t.test('another\'s decompressor, of no more window than was agreed on, unpacks i
 t.test('another\'s compressor that takes its context over is understood', async (t) => {
   for (const bits of [9, 10, 11, 12, 13, 14, 15]) {
     const random = randomFrom(seed + bits)
-    const side = new PerMessageDeflate({ ...lean, client_no_context_takeover: false, client_max_window_bits: bits }, effort, false)
+    const side = sideOf({ ...lean, client_no_context_takeover: false, client_max_window_bits: bits }, false)
     const deflate = createDeflateRaw({ windowBits: bits })
     let good = true
     for (let round = 0; round < 20; round++) {
@@ -108,10 +113,10 @@ t.test('another\'s compressor that takes its context over is understood', async 
 
 t.test('context that is taken over makes repeats small', async (t) => {
   const text = Buffer.from(JSON.stringify(Array.from({ length: 30 }, (_, i) => ({ id: i * 7919, name: `user ${i}` }))))
-  const keeping = new PerMessageDeflate({ ...lean, server_no_context_takeover: false }, effort, false)
+  const keeping = sideOf({ ...lean, server_no_context_takeover: false }, false)
   const first = keeping.compress(text).length
   t.ok(keeping.compress(text).length < first / 4)
-  const forgetting = new PerMessageDeflate(lean, effort, false)
+  const forgetting = sideOf(lean, false)
   t.equal(forgetting.compress(text).length, forgetting.compress(text).length)
 })
 
@@ -119,13 +124,13 @@ t.test('no message can refer to another one\'s bytes without context takeover', 
   const secret = Buffer.from('the secret of somebody else, told before')
   const packed = deflateRawSync(secret, { dictionary: secret, finishFlush: constants.Z_SYNC_FLUSH })
   t.ok(packed.length < 20, 'it is nothing but references')
-  const side = new PerMessageDeflate(lean, effort, false)
+  const side = sideOf(lean, false)
   unpack(side, side.compress(secret))
   t.match(side.decompress(Buffer.concat([packed.subarray(0, -4), ending]), 1000), { code: 1007 })
 })
 
 t.test('the examples of RFC 7692 section 7.2.3', async (t) => {
-  const side = (): PerMessageDeflate => new PerMessageDeflate({ ...lean, client_no_context_takeover: false }, effort, false)
+  const side = (): PerMessageDeflate => sideOf({ ...lean, client_no_context_takeover: false }, false)
   const hello = (hex: string, by = side()): string => unpack(by, Buffer.from(hex.replaceAll(' ', ''), 'hex')).toString()
   t.equal(hello('f2 48 cd c9 c9 07 00'), 'Hello')
   const taking = side()
@@ -153,19 +158,19 @@ t.test('blocks behind a final block belong to the message (RFC 7692 section 7.2.
   ]
   for (const agreement of [lean, { ...lean, client_no_context_takeover: false }]) {
     for (const [name, packed, text] of rows) {
-      const side = new PerMessageDeflate(agreement, effort, false)
+      const side = sideOf(agreement, false)
       t.ok(unpack(side, packed).toString() === text, name)
       t.ok(unpack(side, packed, text.length).toString() === text, `${name}, as long as may be`)
       if (text.length > 1) t.match(side.decompress(Buffer.concat([packed, ending]), text.length - 1), { code: 1009 }, `${name}, too long`)
     }
   }
-  const taking = new PerMessageDeflate({ ...lean, client_no_context_takeover: false }, effort, false)
+  const taking = sideOf({ ...lean, client_no_context_takeover: false }, false)
   const past = Buffer.from('what was said before')
   unpack(taking, Buffer.concat([final('what was said '), final('before')]))
   const referring = deflateRawSync(past, { dictionary: past, finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, -4)
   t.ok(referring.length < 10)
   t.equal(unpack(taking, referring).toString(), String(past), 'the context goes on over final blocks')
-  const bad = (packed: Buffer): unknown => new PerMessageDeflate(lean, effort, false).decompress(Buffer.concat([packed, ending]), 1 << 20)
+  const bad = (packed: Buffer): unknown => sideOf(lean, false).decompress(Buffer.concat([packed, ending]), 1 << 20)
   t.match(bad(Buffer.concat([final('a'), Buffer.from('garbage')])), { code: 1007 })
   t.match(bad(Buffer.concat([final('a'), open('some text that is cut').subarray(0, 8)])), { code: 1007 })
   t.match(bad(Buffer.from('010200fdff', 'hex')), { code: 1007 }, 'a final block that takes the end for its own')
@@ -173,7 +178,7 @@ t.test('blocks behind a final block belong to the message (RFC 7692 section 7.2.
 })
 
 t.test('bombs, and other bad data', async (t) => {
-  const side = new PerMessageDeflate(lean, effort, false)
+  const side = sideOf(lean, false)
   const bomb = side.compress(Buffer.alloc(50 * 1024 * 1024))
   t.ok(bomb.length < 64 * 1024)
   const before = process.memoryUsage().arrayBuffers
@@ -188,10 +193,94 @@ t.test('bombs, and other bad data', async (t) => {
   t.match(side.decompress(Buffer.concat([Buffer.from('ffffffff', 'hex'), ending]), 1000), { code: 1007 })
 })
 
+const MiB = 1024 * 1024
+
+/** Compressed messages that cost much more than their bytes, and what they end in while nobody minds. */
+const costly: Record<string, [packed: Buffer, code: number | null]> = (() => {
+  const side = sideOf(lean, true)
+  const bomb = side.compress(Buffer.alloc(MiB))
+  const final = deflateRawSync('')
+  return {
+    'a bomb': [bomb, null],
+    'a bomb that is damaged at its end': [Buffer.concat([side.compress(Buffer.alloc(MiB - 1000)), Buffer.from('ffffffff', 'hex')]), 1007],
+    'a bomb that is too big': [side.compress(Buffer.alloc(MiB + 1)), 1009],
+    'final blocks': [Buffer.concat([...Array.from({ length: 1000 }, () => final), Buffer.alloc(1)]), null],
+    'final blocks and garbage': [Buffer.concat([...Array.from({ length: 1000 }, () => final), Buffer.alloc(9, 0xff)]), 1007],
+    'too many final blocks': [Buffer.concat(Array.from({ length: 2000 }, () => final)), 1008],
+  }
+})()
+
+function outcome(side: PerMessageDeflate, packed: Buffer): number | null {
+  const result = side.decompress(Buffer.concat([packed, ending]), MiB)
+  return 'code' in result ? result.code : null
+}
+
+t.test('what inflating costs is bounded by what was sent, whatever ends it, however many connections there are', async (t) => {
+  for (const [name, [packed, code]] of Object.entries(costly)) {
+    for (const reconnecting of [false, true]) {
+      const budget = new InflateBudget()
+      const clock = { now: 1000 }
+      let side = sideOf(lean, false, budget, clock)
+      /** How many are inflated until the budget is spent; then none is. */
+      const attack = (): number => {
+        let count = 0
+        for (; !budget.isSpent(clock.now) && count < 1000; count++) {
+          if (reconnecting) side = sideOf(lean, false, budget, clock)
+          if (outcome(side, packed) !== code) t.fail(`${name}, ${count}`)
+        }
+        t.equal(outcome(side, packed), 1008, name)
+        t.equal(outcome(sideOf(lean, false, budget, clock), packed), 1008, 'on a new connection, too')
+        return count
+      }
+      const first = attack()
+      t.ok(first < 25, `${name}: ${first} times at first`)
+      clock.now += 0.5
+      const later = attack()
+      t.ok(later > 0 && later <= first / 2 + 1, `${name}: ${later} times after half a second`)
+      clock.now += 3600
+      t.ok(attack() <= first, `${name}: nothing is saved up`)
+    }
+  }
+})
+
+t.test('what compresses well, as data does, is never refused, whoever else has spent the budget', async (t) => {
+  const spent = new InflateBudget()
+  spent.spend(1024 * MiB)
+  const random = randomFrom(seed)
+  const chat = (count: number): string => JSON.stringify(Array.from({ length: count }, (_, i) => ({
+    id: i, from: random.pick(['anna', 'bert', 'carla']), room: 'general', text: random.pick(['hello', 'how are you?', 'fine, thanks']), read: false,
+  })))
+  const table = `<table>${'<tr><td class="number">1</td><td class="number">2</td></tr>'.repeat(20)}</table>`
+  for (const agreement of [lean, { ...lean, client_no_context_takeover: false }]) {
+    const sender = sideOf(agreement, true)
+    const side = sideOf(agreement, false, spent)
+    let [sent, inflated] = [0, 0]
+    for (let round = 0; round < 300; round++) {
+      const text = random.pick([table, '', 'ok', chat(1), chat(10), chat(200), chat(1000), 'a'.repeat(500)])
+      const packed = sender.compress(Buffer.from(text))
+      if (unpack(side, packed).toString() !== text) t.fail(`round ${round}`)
+      sent += packed.length
+      inflated += text.length
+    }
+    t.ok(inflated / sent > 15, `${Math.round(inflated / sent)} times`)
+  }
+  const side = sideOf(lean, false, spent)
+  const bomb = side.compress(Buffer.alloc(MiB))
+  const noise = side.compress(Buffer.from(Array.from({ length: 12_000 }, () => random.below(256))))
+  t.equal(outcome(sideOf(lean, false, spent), bomb), 1008)
+  for (let round = 0; round < 3; round++) {
+    unpack(side, noise)
+    unpack(side, bomb)
+  }
+  t.equal(outcome(side, bomb), 1008, 'on average it counts, up to a bound')
+  for (let round = 0; round < 20; round++) unpack(side, noise)
+  t.strictSame([outcome(side, bomb), outcome(side, bomb)], [null, 1008])
+})
+
 t.test('no bytes make it throw', async (t) => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
     for (const agreement of [lean, { ...lean, client_no_context_takeover: false }]) {
-      const side = new PerMessageDeflate(agreement, effort, false)
+      const side = sideOf(agreement, false)
       const result = side.decompress(Buffer.concat([bytes, ending]), 4096)
       if ('code' in result ? result.code !== 1007 && result.code !== 1009 : result.length > 4096) throw new Error('neither')
     }
@@ -200,7 +289,7 @@ t.test('no bytes make it throw', async (t) => {
   const random = randomFrom(seed)
   let broken = 0
   for (let round = 0; round < 500; round++) {
-    const side = new PerMessageDeflate(lean, effort, false)
+    const side = sideOf(lean, false)
     const packed = side.compress(someBytes(random))
     for (let i = 0; i < 3; i++) packed[random.below(packed.length)] = random.below(256)
     const result = side.decompress(Buffer.concat([packed, tail]), 1 << 20)
@@ -212,9 +301,9 @@ t.test('no bytes make it throw', async (t) => {
 })
 
 t.test('compressed messages, in frames', async (t) => {
-  const side = new PerMessageDeflate(lean, effort, true)
+  const side = sideOf(lean, true)
   const read = (bytes: Buffer, limit = 1 << 20): unknown => {
-    const reader = new MessageReader({ masked: true, limit }, new PerMessageDeflate(lean, effort, false))
+    const reader = new MessageReader({ masked: true, limit }, sideOf(lean, false))
     for (let at = 0; ;) {
       const event = reader.next(bytes, at, bytes.length)
       at = reader.position

@@ -6,6 +6,7 @@ import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import * as server from '../../../lib/index.js'
 import { PerMessageDeflate } from '../../../lib/websocket/deflate.js'
+import { InflateBudget } from '../../../lib/websocket/inflate-budget.js'
 import { WebSocket } from '../../../lib/websocket/websocket.js'
 import { developmentIdentities } from '../../../tls/index.js'
 import { keptLog } from '../../support/kept-log.js'
@@ -159,7 +160,7 @@ t.test('compression is agreed on and used', async (t) => {
     const peer = yield* Peer.open(world, offer)
     t.match(peer.client.text, '\r\nSec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n')
     const agreement = { server_no_context_takeover: true, client_no_context_takeover: true, server_max_window_bits: 15, client_max_window_bits: 15 }
-    const packed = new PerMessageDeflate(agreement, { level: 6, min_size: 0 }, true).compress(Buffer.from(long))
+    const packed = new PerMessageDeflate(agreement, { level: 6, min_size: 0 }, true, new InflateBudget(), { now: 0 }).compress(Buffer.from(long))
     peer.send(frame(text, packed, { rsv: 4 }), frame(text, 'short'), frame(text, 'not packed '.repeat(100)))
     yield* peer.take(3)
     const [first, second, third] = peer.frames
@@ -190,6 +191,46 @@ t.test('a bomb of compressed data', async (t) => {
     peer.send(frame(binary, bomb, { rsv: 4 }))
     t.strictSame(yield* peer.all(), ['close 1009 the message is too big'])
   })
+})
+
+t.test('compressed data is bounded by what was sent: on one connection, on many, and nobody else notices', async (t) => {
+  const MiB = 1024 * 1024
+  const plain = { server_no_context_takeover: true, client_no_context_takeover: true, server_max_window_bits: 15, client_max_window_bits: 15 }
+  const packer = new PerMessageDeflate(plain, { level: 9, min_size: 0 }, true, new InflateBudget(), { now: 0 })
+  const bomb = frame(binary, packer.compress(Buffer.alloc(MiB)), { rsv: 4 })
+  const data = JSON.stringify(Array.from({ length: 500 }, (_, id) => ({ id, name: 'somebody', room: 'general', text: 'hello', read: false })))
+  const honest = frame(text, packer.compress(Buffer.from(data)), { rsv: 4 })
+  t.ok(data.length / honest.length > 15)
+  const offer = { 'Sec-WebSocket-Extensions': 'permessage-deflate' }
+  let inflated = 0
+  function* count(ws: server.WebSocket): lev.Op<void> {
+    for (let message = yield* ws.next(); message !== null; message = yield* ws.next()) {
+      if (message.length === MiB) inflated += message.length
+      else yield* ws.send(String(message.length))
+    }
+  }
+  for (const perConnection of [100, 1]) {
+    inflated = 0
+    await story(count, function* (world) {
+      const friend = yield* Peer.open(world, offer)
+      let sent = 0
+      for (let round = 0; sent < 100 * bomb.length; round++) {
+        const peer = yield* Peer.open(world, offer, Buffer.concat(Array.from({ length: perConnection }, () => bomb)))
+        sent += perConnection * bomb.length
+        friend.send(honest)
+        t.equal((yield* friend.take(round + 1)).at(-1), `text ${data.length}`)
+        if (perConnection > 1) t.strictSame(yield* peer.all(), ['close 1008 the data is compressed too well'])
+        else peer.client.stream.reset()
+      }
+      t.ok(inflated >= MiB, 'one that is that large is taken')
+      t.ok(inflated < 20 * MiB + 100 * sent, `${inflated / MiB} MiB of ${sent} bytes`)
+      yield* lev.sleep(1)
+      const later = yield* Peer.open(world, offer, bomb)
+      yield* lev.sleep(0.1)
+      later.send(closeFrame(1000))
+      t.strictSame(yield* later.all(), ['close 1000'], 'it is over when that is')
+    })
+  }
 })
 
 t.test('process_request on a pipe', async (t) => {
