@@ -1,4 +1,5 @@
 import { UsageError } from './errors.js'
+import { taken } from './forgotten.js'
 
 // TypeScript finds most of these mistakes, for programs that are written in it.
 
@@ -9,10 +10,10 @@ export function checkStart(what: string, start: unknown): void {
   throw new UsageError(`${what} takes a function that gives an operation, such as a function*; got ${rest}`)
 }
 
-/** @throws UsageError unless `op` is an operation */
-export function checkOperation(what: string, op: unknown): void {
-  if (has(op, 'next')) return
-  throw new UsageError(`${what} takes an operation, got ${advice(op)}`)
+/** Takes an operation that is to be run. @throws UsageError if `op` is none */
+export function takeOperation(what: string, op: unknown): void {
+  if (!has(op, 'next')) throw new UsageError(`${what} takes an operation, got ${advice(op)}`)
+  taken(op)
 }
 
 /** @throws UsageError if what is to be waited for is an operation or a function; any other value may be there already */

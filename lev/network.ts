@@ -1,6 +1,7 @@
 import { AddressError } from './errors.js'
 import type { Address, ConnectOptions, ListenerTransport, ListenOptions, Transport } from './drivers/driver.js'
 import { MemoryTransport, settle, type World } from './drivers/memory-transport.js'
+import { made } from './forgotten.js'
 import type { Loop } from './loop.js'
 import { suspend, type Op } from './op.js'
 import { Stream } from './stream.js'
@@ -21,7 +22,11 @@ export interface Listener {
  * Binds an address.
  * @throws AddressError, whose cause is the system's error
  */
-export function* listen(options: ListenOptions): Op<Listener> {
+export function listen(options: ListenOptions): Op<Listener> {
+  return made(listening(options))
+}
+
+function* listening(options: ListenOptions): Op<Listener> {
   const { loop } = runningTask('lev.listen()')
   checkPort('listen on', options, 0)
   const arrivals = channel<Stream>(Infinity)
@@ -56,7 +61,11 @@ export function* listen(options: ListenOptions): Op<Listener> {
  * Opens a connection. Cancelling abandons the attempt.
  * @throws AddressError, whose cause is the system's error
  */
-export function* connect(options: ConnectOptions): Op<Stream> {
+export function connect(options: ConnectOptions): Op<Stream> {
+  return made(connecting(options))
+}
+
+function* connecting(options: ConnectOptions): Op<Stream> {
   const { loop } = runningTask('lev.connect()')
   if ('ip' in options) checkPort('connect to', options, 1)
   const where = 'ip' in options ? `${options.ip}:${options.port}` : options.path

@@ -1,4 +1,5 @@
 import { checkPromise } from './arguments.js'
+import { made } from './forgotten.js'
 
 /** What a task that suspends gives to whatever will wake it. Only the first call of a suspension counts. */
 export interface Waker {
@@ -103,7 +104,11 @@ class PromiseWait implements Suspension {
  *
  * @throws what `fail` was given
  */
-export function* suspend<T>(arm: Arm<T>): Op<T> {
+export function suspend<T>(arm: Arm<T>): Op<T> {
+  return made(suspending(arm))
+}
+
+function* suspending<T>(arm: Arm<T>): Op<T> {
   return (yield new Suspended<T>(arm)) as T
 }
 
@@ -112,18 +117,21 @@ export function* suspend<T>(arm: Arm<T>): Op<T> {
  * promise; if that is rejected later, nobody is told.
  * @throws what the promise is rejected with; UsageError if it is an operation or a function
  */
-export function* wait<T>(promise: PromiseLike<T>): Op<T> {
-  checkPromise('wait', promise)
-  return (yield new PromiseWait(promise, false)) as T
+export function wait<T>(promise: PromiseLike<T>): Op<T> {
+  return made(waiting('wait', promise, false))
 }
 
 /**
  * Like `wait`, for work that is sure to end by itself, such as compression in the thread pool: the memory driver's clock
  * stands still until it does.
  */
-export function* waitForWork<T>(promise: PromiseLike<T>): Op<T> {
-  checkPromise('waitForWork', promise)
-  return (yield new PromiseWait(promise, true)) as T
+export function waitForWork<T>(promise: PromiseLike<T>): Op<T> {
+  return made(waiting('waitForWork', promise, true))
+}
+
+function* waiting<T>(what: string, promise: PromiseLike<T>, sure: boolean): Op<T> {
+  checkPromise(what, promise)
+  return (yield new PromiseWait(promise, sure)) as T
 }
 
 /** An operation that is done already: for functions that seldom have to wait. Can be used any number of times. */

@@ -1,7 +1,8 @@
-import { checkOperation, checkStart } from './arguments.js'
+import { checkStart, takeOperation } from './arguments.js'
 import { captureContext, contextsInUse, leaveContext, sameContext } from './async-context.js'
 import { ClosedError, UsageError, type CancelReason } from './errors.js'
 import { together } from './failure.js'
+import { made } from './forgotten.js'
 import type { Loop } from './loop.js'
 import type { Op, Suspension, Waker } from './op.js'
 import { Roster } from './roster.js'
@@ -151,7 +152,7 @@ class Emptied implements Suspension {
  */
 export function scope<T>(body: (scope: Scope) => Op<T>): Op<T> {
   checkStart('scope', body)
-  return scopeAfter({ spawned: null, context: sameContext }, body)
+  return made(scopeAfter({ spawned: null, context: sameContext }, body))
 }
 
 /** As `scope`, together with the tasks of `aftermath`, and in its async context. */
@@ -257,8 +258,12 @@ export function* supervise<T>(op: Op<T>, begin: (task: Task<T>) => void, context
  * Runs `op` in the async context that `call` makes for what it calls: `yield* lev.within((run) => storage.run(store, run), op)`.
  * @throws UsageError if `call` returns without having called what it is given; what `op` throws
  */
-export function* within<T>(call: (run: () => void) => unknown, op: Op<T>): Op<T> {
-  checkOperation('within', op)
+export function within<T>(call: (run: () => void) => unknown, op: Op<T>): Op<T> {
+  return made(runningWithin(call, op))
+}
+
+function* runningWithin<T>(call: (run: () => void) => unknown, op: Op<T>): Op<T> {
+  takeOperation('within', op)
   return yield* supervise(op, () => {}, (make) => {
     const made: ReturnType<typeof make>[] = []
     call(() => made.push(make()))

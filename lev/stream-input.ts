@@ -1,6 +1,7 @@
 import type { Transport } from './drivers/driver.js'
 import { TimeoutError, UsageError } from './errors.js'
 import type { Failure } from './failure.js'
+import { watchMethods } from './forgotten.js'
 import type { Loop } from './loop.js'
 import type { Op, Suspension, Waker } from './op.js'
 import { roomFor } from './room.js'
@@ -305,6 +306,8 @@ export abstract class StreamInput {
     this.transport.resume()
   }
 }
+
+watchMethods(StreamInput.prototype, 'read', 'readInto')
 
 function readTimeout(): TimeoutError {
   return new TimeoutError('nothing arrived in time')

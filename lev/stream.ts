@@ -1,6 +1,7 @@
 import type { Address, SecureFacts, Security, Transport } from './drivers/driver.js'
 import { ClosedError, HandshakeError, TimeoutError } from './errors.js'
 import type { Failure } from './failure.js'
+import { watchMethods } from './forgotten.js'
 import type { Loop } from './loop.js'
 import type { Op } from './op.js'
 import { StreamInput } from './stream-input.js'
@@ -271,6 +272,8 @@ export class Stream extends StreamInput {
     this.#output.fail(failure)
   }
 }
+
+watchMethods(Stream.prototype, 'write', 'flush', 'end', 'secure')
 
 function handshakeFault(error: ClosedError): string {
   return error.cause instanceof Error ? `the TLS handshake failed: ${error.cause.message}` : 'the other side left during the handshake'

@@ -1,6 +1,7 @@
-import { checkOperation } from './arguments.js'
+import { takeOperation } from './arguments.js'
 import { ClosedError, UsageError } from './errors.js'
 import { Line } from './line.js'
+import { watchMethods } from './forgotten.js'
 import { suspend, type Op } from './op.js'
 import { Ring } from './ring.js'
 
@@ -38,7 +39,7 @@ export interface Event {
 export function event(): Event {
   const waiters = new Waiters<void>()
   let isSet = false
-  return {
+  return watchMethods({
     get isSet() {
       return isSet
     },
@@ -49,7 +50,7 @@ export function event(): Event {
     *wait() {
       if (!isSet) yield* waiters.wait()
     },
-  }
+  }, 'wait')
 }
 
 /** At most so many at once. */
@@ -74,12 +75,12 @@ export function semaphore(permits: number): Semaphore {
   const release = (): void => {
     if (!waiters.wake()) available++
   }
-  return {
+  return watchMethods({
     get available() {
       return available
     },
     *with(op) {
-      checkOperation('semaphore.with', op)
+      takeOperation('semaphore.with', op)
       if (available > 0) available--
       else yield* waiters.wait()
       try {
@@ -88,7 +89,7 @@ export function semaphore(permits: number): Semaphore {
         release()
       }
     },
-  }
+  }, 'with')
 }
 
 /** A queue between tasks, with an end. */
@@ -144,7 +145,7 @@ export function channel<T>(capacity = 0): Channel<T> {
     return value
   }
 
-  return {
+  return watchMethods({
     get size() {
       return queue.size
     },
@@ -166,5 +167,5 @@ export function channel<T>(capacity = 0): Channel<T> {
       receivers.wakeAll(null)
       for (let sender = senders.take(); sender !== null; sender = senders.take()) sender.taken(false)
     },
-  }
+  }, 'send', 'receive')
 }

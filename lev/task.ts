@@ -2,6 +2,7 @@ import { captureContext, contextsInUse, copyContext, leaveContext, watchContexts
 import { Cancellation, Ending } from './cancellation.js'
 import { CancelledError, UsageError, type CancelReason } from './errors.js'
 import { instanceOf } from './foreign.js'
+import { taken, watchMethods } from './forgotten.js'
 import { Join, type Joiner } from './join.js'
 import { Line } from './line.js'
 import type { Loop } from './loop.js'
@@ -108,6 +109,7 @@ export class Task<T> {
     if (typeof (generator as Partial<Op<T>> | undefined)?.next !== 'function') {
       throw new UsageError('a task is made of a generator: give a function*, and use `yield* lev.wait(promise)` for a promise')
     }
+    taken(generator)
     this.loop = loop
     this.#generator = generator
     this.#owner = owner
@@ -336,6 +338,8 @@ export class Task<T> {
     this.#owner.settled(this, joined)
   }
 }
+
+watchMethods(Task.prototype, 'done', 'join')
 
 function isSuspension(value: unknown): boolean {
   try {

@@ -1,5 +1,6 @@
-import { checkOperation } from './arguments.js'
+import { takeOperation } from './arguments.js'
 import { TimeoutError } from './errors.js'
+import { made } from './forgotten.js'
 import type { Loop, Runnable } from './loop.js'
 import type { Op, Suspension, Waker } from './op.js'
 import { supervise } from './scope.js'
@@ -30,7 +31,11 @@ class Sleep implements Suspension {
 }
 
 /** Suspends for `seconds`; 0 or less lets the others run and goes on. Infinity sleeps until cancelled. */
-export function* sleep(seconds: number): Op<void> {
+export function sleep(seconds: number): Op<void> {
+  return made(sleeping(seconds))
+}
+
+function* sleeping(seconds: number): Op<void> {
   checkSeconds('sleep', seconds)
   if (seconds <= 0) return yield* breathe()
   const { loop } = runningTask('lev.sleep()')
@@ -54,9 +59,13 @@ function checkSeconds(what: string, seconds: number): void {
  * Runs `op` for at most `seconds`; when they are over, cancels it, waits for its `finally` blocks, and throws.
  * @throws TimeoutError, whose `cause` is what `op` threw after that time, if it did; what `op` throws
  */
-export function* timeout<T>(seconds: number, op: Op<T>): Op<T> {
+export function timeout<T>(seconds: number, op: Op<T>): Op<T> {
+  return made(timing(seconds, op))
+}
+
+function* timing<T>(seconds: number, op: Op<T>): Op<T> {
   checkSeconds('timeout', seconds)
-  checkOperation('timeout', op)
+  takeOperation('timeout', op)
   const { loop } = runningTask('lev.timeout()')
   let task: Task<T> | null = null
   let fired = false
@@ -86,8 +95,12 @@ function cancelled(task: Task<unknown> | null): boolean {
  * @param seconds the deadline
  * @throws TimeoutError; what `op` throws
  */
-export function* shield<T>(op: Op<T>, seconds = shieldSeconds): Op<T> {
-  checkOperation('shield', op)
+export function shield<T>(op: Op<T>, seconds = shieldSeconds): Op<T> {
+  return made(shielding(op, seconds))
+}
+
+function* shielding<T>(op: Op<T>, seconds: number): Op<T> {
+  takeOperation('shield', op)
   return yield* runningTask('lev.shield()').cancellation.shielded(timeout(seconds, op))
 }
 
@@ -102,7 +115,11 @@ export function wallClock(): number {
 }
 
 /** Lets every other ready task, and events from outside, have their turn. */
-export function* breathe(): Op<void> {
+export function breathe(): Op<void> {
+  return made(breathing())
+}
+
+function* breathing(): Op<void> {
   yield new Breath(runningTask('lev.breathe()').loop)
 }
 

@@ -1,4 +1,5 @@
 import { keepContext } from '../lev/async-context.js'
+import { watchMethods } from '../lev/forgotten.js'
 import { now, scope, sleep, type Op, type Task } from '../lev/index.js'
 import { messageOf } from '../lev/foreign.js'
 import { asArguments, optionsOf } from './arguments.js'
@@ -137,6 +138,8 @@ class Sender implements EventSender {
     yield* this.#out.write(text)
   }
 }
+
+watchMethods(Sender.prototype, 'send', 'comment')
 
 /** Each line of a text behind `prefix`: CR, LF and CRLF all end lines in this format. */
 function lines(prefix: string, text: string): string {

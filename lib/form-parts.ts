@@ -1,4 +1,5 @@
 import { Exclusive } from '../lev/exclusive.js'
+import { watchMethods } from '../lev/forgotten.js'
 import { breathe, type Op } from '../lev/index.js'
 import { readAll, type Pieces } from './body-source.js'
 import { decodeText } from './body-text.js'
@@ -95,6 +96,8 @@ export class FormPart implements AsyncIterable<Buffer> {
   }
 }
 
+watchMethods(FormPart.prototype, 'read', 'bytes', 'text')
+
 /** The parts of a multipart form as they arrive, one after the other: files of any size pass through a few KiB of memory. */
 export class FormParts implements AsyncIterable<FormPart> {
   readonly #pieces: Pieces
@@ -185,6 +188,8 @@ export class FormParts implements AsyncIterable<FormPart> {
     while ((yield* this.#pieces.next()) !== null);
   }
 }
+
+watchMethods(FormParts.prototype, 'next')
 
 function isText({ type }: MediaType): boolean {
   return type.startsWith('text/') || type === 'application/json' || type.endsWith('+json')

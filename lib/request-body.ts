@@ -1,3 +1,4 @@
+import { watchMethods } from '../lev/forgotten.js'
 import { channel, ClosedError, portal, type Channel, type Op } from '../lev/index.js'
 import { Exclusive } from '../lev/exclusive.js'
 import { readAll, type Pieces, type Recipient } from './body-source.js'
@@ -142,6 +143,8 @@ export class RequestBody implements AsyncIterable<Buffer> {
     this.#taken = true
   }
 }
+
+watchMethods(RequestBody.prototype, 'read', 'bytes', 'text', 'json', 'form')
 
 /** A body that was read as a whole before. */
 export class BufferedPieces implements Pieces {

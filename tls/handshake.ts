@@ -1,3 +1,4 @@
+import { made } from '../lev/forgotten.js'
 import { HandshakeError, type Op, type SecureFacts, type Stream } from '../lev/index.js'
 import { readClientHello } from './client-hello.js'
 import { tlsFacts, type TlsFacts } from './facts.js'
@@ -22,11 +23,11 @@ export interface Handshake {
  *
  * @throws NotTlsError; HandshakeError; TimeoutError past the deadline; ClosedError
  */
-export function* handshake(
-  stream: Stream,
-  identities: Identities,
-  alpn: readonly string[] = ['http/1.1'],
-): Op<Handshake> {
+export function handshake(stream: Stream, identities: Identities, alpn: readonly string[] = ['http/1.1']): Op<Handshake> {
+  return made(shakingHands(stream, identities, alpn))
+}
+
+function* shakingHands(stream: Stream, identities: Identities, alpn: readonly string[]): Op<Handshake> {
   const serverName = yield* readServerName(stream)
   const identity = identities.choose(serverName)
   const { context, clientCertificate } = identity

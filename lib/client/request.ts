@@ -1,5 +1,6 @@
 import { AddressError, ClosedError, HandshakeError, scope, timeout as within, waitForWork, type Op } from '../../lev/index.js'
 import { instanceOf, messageOf } from '../../lev/foreign.js'
+import { made } from '../../lev/forgotten.js'
 import { readAll } from '../body-source.js'
 import { RequestError } from '../errors.js'
 import { hasContent, reasonOf } from '../http1/status.js'
@@ -46,7 +47,11 @@ export interface StreamedResponse extends ResponseFacts {
  */
 export function request(options: StreamRequestOptions): Op<StreamedResponse>
 export function request(options: string | URL | RequestOptions): Op<ClientResponse>
-export function* request(options: string | URL | RequestOptions | StreamRequestOptions): Op<ClientResponse | StreamedResponse> {
+export function request(options: string | URL | RequestOptions | StreamRequestOptions): Op<ClientResponse | StreamedResponse> {
+  return made(requesting(options))
+}
+
+function* requesting(options: string | URL | RequestOptions | StreamRequestOptions): Op<ClientResponse | StreamedResponse> {
   const rules = requestRulesOf(options)
   let done = false
   try {

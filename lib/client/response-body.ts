@@ -1,4 +1,5 @@
 import { Exclusive } from '../../lev/exclusive.js'
+import { watchMethods } from '../../lev/forgotten.js'
 import { portal, type Op, type Portal } from '../../lev/index.js'
 import { readAll } from '../body-source.js'
 import { RequestError, StateError } from '../errors.js'
@@ -118,3 +119,5 @@ export class ResponseBody implements AsyncIterable<Buffer> {
     }
   }
 }
+
+watchMethods(ResponseBody.prototype, 'read', 'bytes', 'text', 'json')

@@ -1,3 +1,4 @@
+import { watchMethods } from '../../lev/forgotten.js'
 import * as lev from '../../lev/index.js'
 import type { Op, Stream } from '../../lev/index.js'
 import { clientSecurity, type ClientTlsOptions } from '../../tls/index.js'
@@ -48,4 +49,4 @@ function tlsOf(options: TcpOptions): boolean | ClientTlsOptions {
 }
 
 /** Connections of TCP, with TLS or without: `tcp.connect(host, port, options)`. */
-export const tcp = { connect } as const
+export const tcp = watchMethods({ connect } as const, 'connect')

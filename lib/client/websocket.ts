@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { AddressError, background, ClosedError, HandshakeError, timeout, TimeoutError, type Op, type Stream } from '../../lev/index.js'
 import { instanceOf } from '../../lev/foreign.js'
+import { made } from '../../lev/forgotten.js'
 import { RequestError, UpgradeError } from '../errors.js'
 import type { HeadLimits } from '../http1/field-lines.js'
 import { responseFraming } from '../http1/response-framing.js'
@@ -32,7 +33,11 @@ const stallTimeout = 30
  * (nobody listens, a certificate that is not trusted, a broken connection, an answer that is no HTTP); UpgradeError for an answer
  * that makes no WebSocket, with its `status`; TimeoutError
  */
-export function* websocket(url: string | URL, options?: WebSocketClientOptions): Op<WebSocket> {
+export function websocket(url: string | URL, options?: WebSocketClientOptions): Op<WebSocket> {
+  return made(opening(url, options))
+}
+
+function* opening(url: string | URL, options?: WebSocketClientOptions): Op<WebSocket> {
   const { ws, tend, release } = yield* dial(url, options)
   let tended = false
   try {

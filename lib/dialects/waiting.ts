@@ -24,12 +24,13 @@ function asOperation<T>(operation: Op<T>, world: Portal): Waiting<T> {
 }
 
 function asPromise<T>(promise: Promise<T>): Waiting<T> {
-  const operation = wait(promise)
+  let waited: Op<T> | null = null
+  const operation = (): Op<T> => (waited ??= wait(promise))
   return Object.assign(promise as Waiting<T>, {
-    next: (value: unknown) => operation.next(value),
-    return: (value: T) => operation.return(value),
-    throw: (error: unknown) => operation.throw(error),
-    [Symbol.iterator]: () => operation,
+    next: (value: unknown) => operation().next(value),
+    return: (value: T) => operation().return(value),
+    throw: (error: unknown) => operation().throw(error),
+    [Symbol.iterator]: operation,
   })
 }
 

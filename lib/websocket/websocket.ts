@@ -1,3 +1,4 @@
+import { watchMethods } from '../../lev/forgotten.js'
 import { breathe, ClosedError, now, semaphore, TimeoutError, UsageError, type Address, type Op, type Semaphore, type Stream } from '../../lev/index.js'
 import { PerMessageDeflate } from './deflate.js'
 import { checkClose, CLOSE, closeContent, FAILED, FIN, NEED_MORE, PING, PONG } from './frames.js'
@@ -375,3 +376,5 @@ export class WebSocket {
     this.close(1008, 'too slow')
   }
 }
+
+watchMethods(WebSocket.prototype, 'next', 'send', 'drained')
