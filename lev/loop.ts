@@ -115,6 +115,7 @@ export class Loop {
     if (this.#turning) return
     this.#turning = true
     this.#now = this.driver.now()
+    const half = this.#now + secondsPerTurn / 2
     const end = this.#now + secondsPerTurn
     let flushAt = this.#now + secondsGathering
     this.#fireTimers()
@@ -123,7 +124,9 @@ export class Loop {
     let later = this.#later.size
     const waited = later
     for (let steps = stepsPerTurn; steps > 0; steps--) {
-      const runnable = this.#ready.take() ?? (later-- > 0 ? this.#later.take() : null)
+      // What is ready goes first, but in the second half of a turn they take turns: tasks that never rest must not keep it all.
+      const first = later === 0 || (steps & 1) !== 0 || (steps > stepsPerTurn / 2 && this.#now < half)
+      const runnable = (first ? this.#ready.take() : null) ?? (later-- > 0 ? this.#later.take() : null)
       if (runnable === null) break
       this.#step(runnable)
       const someSteps = (steps & 7) === 0

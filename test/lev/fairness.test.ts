@@ -1,6 +1,7 @@
 import t from 'tap'
 import * as lev from '../../lev/index.js'
 import type { Op } from '../../lev/index.js'
+import { nodeDriver } from '../../lev/drivers/node.js'
 import { networks, network, runIn } from './worlds.js'
 
 /** What never rests, each in its own way; `stop()` tells when to end. */
@@ -115,3 +116,73 @@ t.test('tasks that compute for long do not hold up the others together', async (
     stop = true
   }, { driver })
 })
+
+/** `driver`, with its turns counted, and with a clock that what is computed moves on. */
+function counted(driver: lev.Driver): { readonly driver: lev.Driver; readonly turns: () => number; compute(seconds: number): void } {
+  let turns = 0
+  let computed = 0
+  return {
+    turns: () => turns,
+    compute: (seconds) => void (computed += seconds),
+    driver: {
+      ...driver,
+      now: () => driver.now() + computed,
+      heardUntil: () => driver.heardUntil() + computed,
+      wakeAt: (time, keeps) => driver.wakeAt(time - computed, keeps),
+      start: (loop) => driver.start({
+        ...loop,
+        turn() {
+          turns++
+          loop.turn()
+        },
+      }),
+    },
+  }
+}
+
+/** By how much `count` grows at most while any of a hundred tasks which yield waits for its next step, beside `run`. */
+async function longestWait(run: (stop: () => boolean) => Op<void>, count: () => number, driver: lev.Driver): Promise<number> {
+  let longest = 0
+  let stop = false
+  await lev.run(function* () {
+    lev.spawn(() => run(() => stop))
+    yield* lev.scope(function* (scope) {
+      for (let number = 0; number < 100; number++) scope.spawn(function* () {
+        for (let step = 0; step < 20; step++) {
+          const before = count()
+          yield* lev.breathe()
+          longest = Math.max(longest, count() - before)
+        }
+      })
+    })
+    stop = true
+  }, { driver })
+  return longest
+}
+
+for (const [name, make] of [['node', nodeDriver], ['memory', () => lev.memory()]] as const) {
+  // The catching task is refused only after its time for cleaning up.
+  for (const [what, run] of busy.slice(2, -1)) {
+    t.test(`${name}: ${what}, beside a hundred that yield: each has its step in a turn or two`, async (t) => {
+      const { driver, turns } = counted(make())
+      const longest = await longestWait(run, turns, driver)
+      t.ok(longest <= 3, `${longest} turns`)
+    })
+  }
+  for (const seconds of [0.001, 0.004, 0.05]) {
+    t.test(`${name}: two tasks that compute for ${seconds} s, beside a hundred that yield: each has its step`, async (t) => {
+      const { driver, compute } = counted(make())
+      let computed = 0
+      const longest = await longestWait(function* (stop) {
+        const ball = lev.channel<string>()
+        const other = lev.spawn(function* () {
+          for (; (yield* ball.receive()) !== null; computed++) compute(seconds)
+        })
+        while (!stop()) yield* ball.send('ball')
+        ball.close()
+        yield* other.join()
+      }, () => computed, driver)
+      t.ok(longest <= 1200, `${longest} steps of theirs`)
+    })
+  }
+}
