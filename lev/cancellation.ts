@@ -3,8 +3,27 @@ import type { Loop } from './loop.js'
 import type { Op, Suspension } from './op.js'
 import { Timer } from './timers.js'
 
-/** Seconds that a cancelled task may go on suspending, all its `finally` blocks together, outside of `shield`. */
+/** Seconds for which cancelled tasks may go on suspending, outside of `shield`: all `finally` blocks of one unwinding together. */
 const cleanupSeconds = 5
+
+/** The time for cleaning up, which a cancelled task shares with the tasks that it waits for and that are cancelled with it. */
+export class CleanupTime {
+  /** When it is over, in the loop's seconds; Infinity: it has not begun, as it does with the first suspension. */
+  end = Infinity
+
+  begin(now: number): void {
+    if (this.end === Infinity) this.end = now + cleanupSeconds
+  }
+
+  /** The one of the two that counts for a task that has `own` and is cancelled once more, with one that waits for it: the shorter. */
+  static shorter(own: CleanupTime | null, given: CleanupTime, now: number): CleanupTime {
+    if (own !== null && own.end !== Infinity) given.begin(now)
+    return own === null || given.end <= own.end ? given : own
+  }
+}
+
+/** Cancels what a task waits for. */
+type Hand = (reason: CancelReason, time: CleanupTime) => void
 
 /** Where a cancelled task ends: it is never armed, since the task unwinds instead. */
 export class Ending implements Suspension {
@@ -38,8 +57,9 @@ export class Cancellation {
   /** How many operations hold the cancellation off. */
   shields = 0
   /** Told of a cancellation in place of the task, which waits for tasks of its own. It holds one shield. */
-  hand: ((reason: CancelReason) => void) | null = null
+  hand: Hand | null = null
   readonly #task: Cancellable
+  #time: CleanupTime | null = null
   #timer: Timer | null = null
 
   constructor(task: Cancellable) {
@@ -70,7 +90,7 @@ export class Cancellation {
    * Runs `what`, which waits for tasks of the task's own. A cancellation goes to `hand`, which cancels them, and the
    * waiting goes on until they are done: so nothing that they give, a value or an error, is lost.
    */
-  *handingOn<R>(hand: (reason: CancelReason) => void, what: Op<R>): Op<R> {
+  *handingOn<R>(hand: Hand, what: Op<R>): Op<R> {
     this.hand = hand
     this.shields++
     try {
@@ -97,19 +117,29 @@ export class Cancellation {
     throw error
   }
 
+  /** The task is cancelled together with one that waits for it, and cleans up in the same time. */
+  share(time: CleanupTime): void {
+    const { loop } = this.#task
+    this.#time = CleanupTime.shorter(this.#time, time, loop.now)
+    if (this.#timer !== null) loop.timers.set(this.#timer, this.#time.end)
+  }
+
   /** Whether an unwinding task may suspend once more. */
   mayCleanUp(): boolean {
+    const task = this.#task
+    const time = (this.#time ??= new CleanupTime())
+    time.begin(task.loop.now)
+    if (time.end <= task.loop.heardUntil) return false
     if (this.#timer === null) {
-      const task = this.#task
       this.#timer = new Timer(() => task.endCleanup())
-      task.loop.timers.set(this.#timer, task.loop.now + cleanupSeconds)
+      task.loop.timers.set(this.#timer, time.end)
     }
-    return this.#timer.deadline !== Infinity
+    return true
   }
 
   /** Whether the task is not to be interrupted now; if it waits for tasks of its own, they are told. */
   heldOff(): boolean {
-    if (this.shields === 1 && this.reason !== null) this.hand?.(this.reason)
+    if (this.shields === 1 && this.reason !== null) this.hand?.(this.reason, (this.#time ??= new CleanupTime()))
     return this.shields > 0
   }
 

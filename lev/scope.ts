@@ -1,5 +1,6 @@
 import { checkStart, takeOperation } from './arguments.js'
 import { captureContext, contextsInUse, leaveContext, sameContext } from './async-context.js'
+import { CleanupTime } from './cancellation.js'
 import { ClosedError, UsageError, type CancelReason } from './errors.js'
 import { together } from './failure.js'
 import { made } from './forgotten.js'
@@ -20,6 +21,7 @@ export class Scope {
   /** Whether one of the errors is of a task that was cancelled before. */
   #brokenCleanup = false
   #reason: CancelReason | null = null
+  #cleanupTime: CleanupTime | null = null
   #waiter: Waker | null = null
   #ended = false
 
@@ -67,6 +69,13 @@ export class Scope {
     for (const task of this.#tasks) task.cancel(reason)
   }
 
+  /** @internal Cancels the scope together with the task that waits for it: all clean up in `time`. */
+  cancelWithin(time: CleanupTime, reason: CancelReason): void {
+    this.#reason ??= reason
+    this.#cleanupTime = CleanupTime.shorter(this.#cleanupTime, time, this.#loop.now)
+    for (const task of this.#tasks) task.cancelWithin(time, this.#reason)
+  }
+
   /** @internal */
   settled(task: Task<unknown>, joined: boolean): void {
     this.#tasks.delete(task)
@@ -85,7 +94,10 @@ export class Scope {
     if (this.#ended) throw new ClosedError('the scope has ended: a task can be spawned only while it runs')
     const task = new Task(this.#loop, generator, this, this)
     this.#tasks.add(task)
-    if (this.#reason !== null) task.cancel(this.#reason)
+    if (this.#reason !== null) {
+      if (this.#cleanupTime === null) task.cancel(this.#reason)
+      else task.cancelWithin(this.#cleanupTime, this.#reason)
+    }
     return task
   }
 
@@ -161,7 +173,7 @@ export function* scopeAfter<T>(aftermath: Aftermath, body: (scope: Scope) => Op<
   const inner = spawnedOf(aftermath, caller.loop)
   aftermath.spawned = null
   const main = aftermath.context(() => inner.spawn(() => body(inner)))
-  yield* caller.cancellation.handingOn((reason) => inner.cancel(reason), inner.finish())
+  yield* caller.cancellation.handingOn((reason, time) => inner.cancelWithin(time, reason), inner.finish())
   if (inner.failed) yield* inner.tell(caller)
   return yield* main.join()
 }
@@ -248,7 +260,7 @@ export function* supervise<T>(op: Op<T>, begin: (task: Task<T>) => void, context
   begin(task)
   // Its first step is taken here and now: an operation that need not wait costs no turn.
   task.run()
-  if (task.outcome === null) yield* caller.cancellation.handingOn((reason) => task.cancel(reason), task.done())
+  if (task.outcome === null) yield* caller.cancellation.handingOn((reason, time) => task.cancelWithin(time, reason), task.done())
   if (task.outcome?.kind === 'cancelled') yield* caller.cancellation.unwind()
   if (task.outcome?.kind === 'error' && task.cancellation.unwinding) yield* caller.cancellation.unwindWith(task.outcome.error)
   return task.result()

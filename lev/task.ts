@@ -1,5 +1,5 @@
 import { captureContext, contextsInUse, copyContext, leaveContext, watchContexts, type Snapshot } from './async-context.js'
-import { Cancellation, Ending } from './cancellation.js'
+import { Cancellation, Ending, type CleanupTime } from './cancellation.js'
 import { CancelledError, UsageError, type CancelReason } from './errors.js'
 import { instanceOf } from './foreign.js'
 import { taken, watchMethods } from './forgotten.js'
@@ -166,6 +166,14 @@ export class Task<T> {
     if (this.#outcome !== null || this.cancellation.reason !== null) return
     this.cancellation.reason = reason
     this.#interrupt()
+  }
+
+  /** @internal Cancels the task together with one that waits for it: both clean up in `time`, also if it was cancelled before. */
+  cancelWithin(time: CleanupTime, reason: CancelReason): void {
+    if (this.#outcome !== null) return
+    this.cancellation.share(time)
+    if (this.cancellation.reason === null) this.cancel(reason)
+    else this.cancellation.heldOff()
   }
 
   /** @internal */

@@ -359,3 +359,106 @@ t.test('a cancelled task that catches often starves nobody', (t) => virtual(func
   t.equal(refused, 500)
   t.ok(others >= 500, `${others} turns`)
 }))
+
+t.test('one time for cleaning up holds for a whole unwinding, however many tasks it goes through', async (t) => {
+  const slow: (op: Op<void>) => Op<void> = function* (op) {
+    try {
+      yield* op
+    } finally {
+      yield* lev.sleep(60)
+    }
+  }
+  const layers: Readonly<Record<string, (op: Op<void>) => Op<void>>> = {
+    function: (op) => slow(op),
+    timeout: (op) => lev.timeout(1000, slow(op)),
+    'timeout in cleanup': function* (op) {
+      try {
+        yield* op
+      } finally {
+        yield* lev.timeout(1000, slow(lev.sleep(60)))
+      }
+    },
+    'timeout that fires in cleanup': function* (op) {
+      try {
+        yield* op
+      } finally {
+        try {
+          yield* lev.timeout(1, slow(lev.sleep(60)))
+        } catch {
+          // It was to fail.
+        }
+      }
+    },
+    scope: (op) => lev.scope(function* () {
+      lev.spawn(() => slow(lev.sleep(1000)))
+      yield* slow(op)
+    }),
+    'scope in cleanup': function* (op) {
+      try {
+        yield* op
+      } finally {
+        yield* lev.scope(function* (scope) {
+          scope.spawn(() => slow(lev.sleep(60)))
+          yield* lev.sleep(60)
+        })
+      }
+    },
+    'cancelled scope': (op) => lev.scope(function* (scope) {
+      scope.spawn(function* () {
+        yield* lev.sleep(9)
+        scope.cancel()
+      })
+      yield* slow(op)
+    }),
+  }
+  for (const [first, one] of Object.entries(layers)) {
+    for (const [second, other] of Object.entries(layers)) {
+      await virtual(function* () {
+        const task = lev.spawn(() => one(other(one(other(lev.sleep(Infinity))))))
+        yield* lev.sleep(10)
+        task.cancel()
+        yield* task.done()
+        t.ok(lev.now() < 15.1, `${first}, ${second}: ${lev.now() - 10} s`)
+        if (first !== 'cancelled scope' && second !== 'cancelled scope') t.ok(lev.now() >= 15, `${first}, ${second}: ${lev.now() - 10} s`)
+      })
+    }
+  }
+})
+
+t.test('timeouts that are over one after another while the innermost cleans up: each has its own 5 s at most', (t) => virtual(function* () {
+  const ends: number[] = []
+  let op: Op<void> = lev.sleep(Infinity)
+  for (let seconds = 1; seconds <= 4; seconds++) {
+    const inner = op
+    op = lev.timeout(seconds, (function* () {
+      try {
+        yield* inner
+      } finally {
+        try {
+          yield* lev.sleep(60)
+        } finally {
+          ends.push(lev.now())
+        }
+      }
+    })())
+  }
+  t.match(yield* failure(op), { code: 'LEV_TIMEOUT', message: 'not done within 4 s' })
+  t.same(ends, [6, 7, 8, 9])
+}))
+
+t.test('time under a shield before the first unshielded wait is no time for cleaning up', (t) => virtual(function* () {
+  const seen: number[] = []
+  const task = lev.spawn(() => lev.timeout(1000, (function* () {
+    try {
+      yield* lev.shield(lev.sleep(8), 10)
+      yield* lev.sleep(1000)
+    } finally {
+      yield* lev.sleep(4)
+      seen.push(lev.now())
+    }
+  })()))
+  yield* lev.breathe()
+  task.cancel()
+  yield* task.done()
+  t.same(seen, [12])
+}))
