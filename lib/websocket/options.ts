@@ -21,7 +21,7 @@ export interface WebSocketOptions {
   readonly origins?: Origins | null | undefined
   /** Largest message that is received, in bytes, decompressed; for a larger one the connection closes with 1009. Default: 1048576 (1 MiB). */
   readonly max_message_size?: number | null | undefined
-  /** permessage-deflate (RFC 7692), for clients that offer it; false: none. Default: true. */
+  /** permessage-deflate (RFC 7692), where the other side does that too; an object: with these options. Default: false. */
   readonly compression?: boolean | CompressionOptions | null | undefined
   /** Seconds without a byte of the other side after which it is sent a ping; 0: never. Default: 30. */
   readonly ping_interval?: number | null | undefined
@@ -73,7 +73,7 @@ export const defaults: WebSocketRules = {
   protocols: [],
   origins: 'same',
   max_message_size: 1024 * 1024,
-  compression: compressionDefaults,
+  compression: null,
   ping_interval: 30,
   pong_timeout: 15,
   close_timeout: 10,
@@ -126,7 +126,8 @@ export function merged<T extends object>(
 }
 
 function compressionOf(value: unknown, key: string): (Agreement & Effort) | null {
-  if (typeof value === 'boolean') return value ? compressionDefaults : null
+  if (value === true) return compressionDefaults
+  if (value === false || value === null) return null
   const fields = fieldsOf(value, key, 'true, false or an object of options for permessage-deflate')
   for (const name of fields.keys()) {
     if (!Object.hasOwn(compressionChecks, name)) refuseUnknown(name, Object.keys(compressionChecks), `${key}.`)

@@ -134,7 +134,7 @@ const asyncReadings: Record<string, (body: RequestBody) => Promise<unknown>> = {
 }
 
 const sockets: Record<string, (course: Course, ctx: Context) => Answer> = {
-  'a WebSocket': (course, ctx) => ctx.upgrade((ws) => converse(course, ws), { ping_interval: 0.01 }),
+  'a WebSocket': (course, ctx) => ctx.upgrade((ws) => converse(course, ws), { compression: true, ping_interval: 0.01 }),
   'a WebSocket with callbacks': (course, ctx) => ctx.upgrade(webSocketCallbacks({
     open: () => void open++,
     async message(ws, message) {
@@ -145,7 +145,7 @@ const sockets: Record<string, (course: Course, ctx: Context) => Answer> = {
     },
     drain: () => {},
     close: () => void open--,
-  })),
+  }), { compression: true }),
 }
 
 function* converse(course: Course, ws: WebSocket): Op<void> {

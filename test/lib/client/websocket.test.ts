@@ -94,7 +94,11 @@ function sent({ received }: RawServer): string[] {
 t.test('compression, both ways, whatever was agreed on', async (t) => {
   const text = JSON.stringify(Array.from({ length: 500 }, (_, at) => ({ at, name: `name ${at % 7}` })))
   const cases: [string, WebSocketClientOptions['compression'], WebSocketOptions['compression'], boolean][] = [
-    ['defaults', undefined, undefined, true],
+    ['defaults', undefined, undefined, false],
+    ['null', null, null, false],
+    ['default options', true, {}, true],
+    ['not offered by default', undefined, true, false],
+    ['not taken by default', true, undefined, false],
     ['contexts', { server_no_context_takeover: false, client_no_context_takeover: false }, { server_no_context_takeover: false, client_no_context_takeover: false }, true],
     ['only the client would', { server_no_context_takeover: false, client_no_context_takeover: false }, true, true],
     ['small windows', { server_max_window_bits: 9, client_max_window_bits: 10, server_no_context_takeover: false }, { server_no_context_takeover: false }, true],
@@ -200,7 +204,7 @@ t.test('a server that sends bombs', async (t) => {
     yield* stream.write(accepted(head, 'Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n'))
     yield* stream.write(Buffer.concat(Array.from({ length: 100 }, () => bomb)))
   }, function* (server) {
-    const ws = yield* websocket(`ws://127.0.0.1:${server.port}`)
+    const ws = yield* websocket(`ws://127.0.0.1:${server.port}`, { compression: true })
     let inflated = 0
     for (let message = yield* ws.next(); message !== null; message = yield* ws.next()) inflated += message.length
     t.ok(inflated >= size && inflated < 20 * size + 100 * 100 * bomb.length, `${inflated / size} MiB of ${100 * bomb.length} bytes`)
@@ -397,12 +401,12 @@ t.test('bad arguments name themselves, and nothing is sent', (t) => rawServerSto
 t.test('on the wire', (t) => rawServerStory(function* (stream, head) {
   yield* stream.write(accepted(head))
 }, function* ({ port, received }) {
-  yield* websocket(`ws://127.0.0.1:${port}/ü?a b`, { protocols: ['a', 'b'], headers: { host: 'other.test', 'X-A': 1 }, close_timeout: 0.01 })
+  yield* websocket(`ws://127.0.0.1:${port}/ü?a b`, { compression: true, protocols: ['a', 'b'], headers: { host: 'other.test', 'X-A': 1 }, close_timeout: 0.01 })
   const head = received[0].replace(/(?<=Key: ).*(?=\r\n)/, '?')
   t.equal(head, 'GET /%C3%BC?a%20b HTTP/1.1\r\nhost: other.test\r\nX-A: 1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
     'Sec-WebSocket-Key: ?\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: a, b\r\n' +
     'Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits\r\n\r\n')
-  yield* websocket(`ws://127.0.0.1:${port}`, { compression: false, close_timeout: 0.01 })
+  yield* websocket(`ws://127.0.0.1:${port}`, { close_timeout: 0.01 })
   t.match(received[1], `GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade`)
   t.notMatch(received[1], 'Extensions')
 }))

@@ -30,7 +30,7 @@ t.test('whatever a client sends, the server closes in order and logs no error', 
       yield* peer.all()
       yield* lev.sleep(60)
       if (world.log.of('error').length > 0) t.fail(`seed ${seed}, round ${round}: ${JSON.stringify(world.log.of('error'))}`)
-    }, {}, {}, { seed: seed + round, segment: random.pick([3, 50, 65536]) })
+    }, { compression: true }, {}, { seed: seed + round, segment: random.pick([3, 50, 65536]) })
   }
   t.pass()
 })
@@ -47,7 +47,7 @@ t.test('nothing is left behind, however connections end', async (t) => {
       running--
       cleaned++
     }
-  }, { close_timeout: 0.2, ping_interval: 0.2, pong_timeout: 0.2 }))
+  }, { compression: true, close_timeout: 0.2, ping_interval: 0.2, pong_timeout: 0.2 }))
   const before = sockets()
   const endings: ((client: Awaited<ReturnType<typeof connect>>) => void)[] = [
     (client) => client.send(closeFrame(1000)),
@@ -102,7 +102,7 @@ t.test('an idle compressed connection costs next to nothing', async (t) => {
       const after = inUse()
       for (const peer of peers) peer.client.stream.reset()
       return (after - before) / count
-    }, { ping_interval: 0 }, { connection_limit: 1000 })
+    }, { compression: true, ping_interval: 0 }, { connection_limit: 1000 })
   }
   const plain = await cost(null)
   const compressed = await cost('permessage-deflate')
