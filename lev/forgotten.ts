@@ -1,16 +1,19 @@
 // In development (NODE_ENV=development), operations that are made and never run are told of: a `yield*` was forgotten.
 
 type Operation = Generator<unknown, unknown, unknown>
+type Maker = (...args: never[]) => Operation
 
 /** Of an operation that nothing has run so far. It holds the operation by nothing, so that this can be collected. */
 class Unrun {
-  /** Where it was made, as a stack. */
-  readonly made = new Error()
+  /** Where it was made: its stack begins with who called `maker`. */
+  readonly #made = new Error('an operation was made and never run: was a yield* forgotten?')
+
+  constructor(maker: Maker) {
+    Error.captureStackTrace(this.#made, maker)
+  }
 
   tell(): void {
-    if (!unrun.delete(this)) return
-    const frames = String(this.made.stack).split('\n').slice(1).filter((frame) => !frame.includes(import.meta.url))
-    console.error(['lev: an operation was made and never run: was a yield* forgotten?', ...frames].join('\n'))
+    if (unrun.delete(this)) console.error('lev:', this.#made.stack)
   }
 }
 
@@ -27,7 +30,7 @@ if (watching) {
 
 /** Gives `op`. In development it is told of unless something runs it, or it is given to `taken`. */
 export function made<T extends Operation>(op: T): T {
-  if (watching) watch(op)
+  if (watching) watch(op, made)
   return op
 }
 
@@ -42,7 +45,9 @@ export function watchMethods<T extends object>(object: T, ...names: readonly (ke
   for (const name of names) {
     const method = object[name] as (...args: unknown[]) => Operation
     const value = function (this: unknown, ...args: unknown[]): Operation {
-      return made(method.apply(this, args))
+      const op = method.apply(this, args)
+      watch(op, value)
+      return op
     }
     Object.defineProperty(object, name, { value, configurable: true, writable: true })
   }
@@ -51,10 +56,10 @@ export function watchMethods<T extends object>(object: T, ...names: readonly (ke
 
 const watched = new WeakMap<Operation, Unrun>()
 
-function watch(op: Operation): void {
+function watch(op: Operation, maker: Maker): void {
   // A function may give what another one has made.
   if (watched.has(op)) return
-  const one = new Unrun()
+  const one = new Unrun(maker)
   unrun.add(one)
   watched.set(op, one)
   collected.register(op, one, one)
