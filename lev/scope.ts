@@ -41,8 +41,7 @@ export class Scope {
    * @throws ClosedError if the scope has ended
    */
   spawn<T>(start: () => Op<T>): Task<T> {
-    checkStart('spawn', start)
-    const task = this.#adopt(start())
+    const task = this.#adopt('spawn', start)
     task.start()
     return task
   }
@@ -55,8 +54,7 @@ export class Scope {
    * @throws ClosedError if the scope has ended
    */
   background<T>(start: () => Op<T>, end?: () => void): Task<T> {
-    checkStart('background', start)
-    const task = this.#adopt(start());
+    const task = this.#adopt('background', start);
     (this.#background ??= new Map<Task<unknown>, () => void>()).set(task, end ?? (() => task.cancel()))
     task.run()
     return task
@@ -90,9 +88,10 @@ export class Scope {
     if (this.#tasks.size === 0) this.#waiter?.resume(undefined)
   }
 
-  #adopt<T>(generator: Op<T>): Task<T> {
+  #adopt<T>(what: string, start: () => Op<T>): Task<T> {
+    checkStart(what, start)
     if (this.#ended) throw new ClosedError('the scope has ended: a task can be spawned only while it runs')
-    const task = new Task(this.#loop, generator, this, this)
+    const task = new Task(this.#loop, start(), this, this)
     this.#tasks.add(task)
     if (this.#reason !== null) {
       if (this.#cleanupTime === null) task.cancel(this.#reason)
