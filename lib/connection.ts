@@ -23,6 +23,8 @@ export interface Before {
   readonly settings: Settings
   readonly handshake: Handshake | null
   readonly count: number
+  /** As in Connection. */
+  readonly idleUntil: number
 }
 
 /** One client's connection, and what it keeps from request to request. */
@@ -44,7 +46,7 @@ export class Connection implements Peer, Drainable {
   /** The task that serves it lives here, and what functions spawn that are no handlers; null: a caller of `process_request` serves it. */
   tasks: Scope | null = null
   /** Until when it waits for a request; 0: one has come. */
-  idleUntil = 0
+  idleUntil: number
   /** Whether it waits for the first byte of a request, or for its handshake. */
   idle = false
   onDrain: (() => void) | null = null
@@ -62,6 +64,7 @@ export class Connection implements Peer, Drainable {
     const settings = before?.settings ?? service.settings
     this.handshake = before?.handshake ?? null
     this.count = before?.count ?? 1
+    this.idleUntil = before?.idleUntil ?? 0
     this.service = service
     this.settings = settings
     this.client = client
@@ -130,11 +133,12 @@ export class Connection implements Peer, Drainable {
    */
   beginIdle(count: number): void {
     const time = now()
-    // It goes on waiting if it could not be put to rest.
+    // It was woken by what is no request, or could not be put to rest.
     const again = this.idleUntil > time
     const { request_header_timeout, keepalive_idle_timeout } = this.settings
     const patience = count === 1 ? request_header_timeout : keepalive_idle_timeout + toldGrace
-    if (!again) this.idleUntil = time + (this.service.draining ? idleGrace : patience)
+    const until = time + (this.service.draining ? idleGrace : patience)
+    this.idleUntil = again ? Math.min(this.idleUntil, until) : until
     this.idle = true
     // A stream that a caller of `process_request` serves is none of the server's connections.
     if (this.place >= 0) this.service.idle.add(this)

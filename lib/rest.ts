@@ -14,7 +14,7 @@ export function putToRest(connection: Connection, wake: (connection: Connection,
   const { service, client, client_ip, settings, handshake, count, idleUntil } = connection
   const sleeper = new Sleeper(service)
   const resting = rest(client, idleUntil, (stream, late) => {
-    const awake = new Connection(service, stream, client_ip, null, { settings, handshake, count })
+    const awake = new Connection(service, stream, client_ip, null, { settings, handshake, count, idleUntil })
     service.connections.add(awake)
     service.connections.delete(sleeper)
     // Until it is seen what has come.

@@ -139,3 +139,34 @@ t.test('a connection at rest ends in its time, when its client leaves, and with 
     }, options)
   }
 })
+
+t.test('blank lines wake a connection, and do not make its time longer', async (t) => {
+  for (const options of worlds) {
+    await virtually({ keepalive_idle_timeout: 20 }, () => 'ok', function* ({ server, connect }: World) {
+      const client = yield* connect(request('GET /'))
+      yield* client.responses(1)
+      const began = lev.now()
+      const sending = lev.spawn(function* () {
+        for (;;) {
+          yield* lev.sleep(5)
+          client.send('\r\n')
+        }
+      })
+      const { at, ending } = yield* client.all()
+      sending.cancel()
+      t.equal(ending, 'end')
+      t.ok(Math.abs(at - began - 21) < 0.1, `after ${at - began} s`)
+
+      const other = yield* connect(request('GET /'))
+      yield* other.responses(1)
+      yield* lev.sleep(5)
+      const time = lev.now()
+      const stopping = server.stop({ drain: 30 })
+      yield* lev.sleep(0.1)
+      other.send('\r\n')
+      t.ok((yield* other.all()).at - time < 1, 'a server that stops does not wait for it')
+      for (const { stream } of [client, other]) stream.close()
+      yield* lev.wait(stopping)
+    }, options)
+  }
+})
