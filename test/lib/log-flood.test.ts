@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { pino } from 'pino'
 import t from 'tap'
-import type { Handler } from '../../lib/index.js'
+import * as lev from '../../lev/index.js'
+import { webSocketCallbacks, type Handler, type WebSocketHandler } from '../../lib/index.js'
 import { RawClient } from '../support/raw-client.js'
 import { eventually, gate, request, serve } from '../support/serving.js'
 import { frame, handshake, opcodes } from './websocket/wire.js'
@@ -74,23 +75,37 @@ const sockets: Record<string, Buffer> = {
   'text that is not UTF-8': frame(opcodes.text, Buffer.from([0xff])),
   'a message over the limit': frame(opcodes.text, 'x'.repeat(2000)),
   'a long ping': frame(opcodes.ping, 'x'.repeat(200)),
+  'deflated text that is none': frame(opcodes.text, 'hello', { rsv: 4 }),
   'an end within a frame': frame(opcodes.text, 'x'.repeat(100)).subarray(0, 50),
 }
 
-t.test('a WebSocket that is failed for what its client sends: likewise', async (t) => {
-  const { connect, log, server } = await serve(t, {}, (_m, _q, _a, _h, _b, ctx) => ctx.upgrade(function* (ws) {
+const conversations: Record<string, WebSocketHandler> = {
+  *'a coroutine'(ws) {
     for (let message = yield* ws.next(); message !== null; message = yield* ws.next()) yield* ws.send(message)
-  }, { max_message_size: 1000 }))
-  for (const bytes of Object.values(sockets)) {
-    const client = await connect(Buffer.concat([Buffer.from(handshake()), bytes]))
-    client.end()
-    await client.over
-    client.close()
-  }
-  await server.stop()
-  const lines = log.entries.filter(({ level }) => level !== 'debug' && level !== 'info').map(({ level }) => level)
-  t.strictSame(lines, Object.keys(sockets).map(() => 'access'))
-})
+  },
+  callbacks: webSocketCallbacks({ message: (ws, message) => void ws.trySend(message) }),
+  *'a coroutine that only sends'(ws) {
+    for (;;) {
+      yield* ws.send('x'.repeat(1000))
+      yield* lev.sleep(0.001)
+    }
+  },
+}
+
+for (const [name, converse] of Object.entries(conversations)) {
+  t.test(`a WebSocket that is failed for what its client sends: likewise; ${name}`, async (t) => {
+    const { connect, log, server } = await serve(t, {}, (_m, _q, _a, _h, _b, ctx) => ctx.upgrade(converse, { max_message_size: 1000, close_timeout: 0.1 }))
+    for (const bytes of Object.values(sockets)) {
+      const client = await connect(Buffer.concat([Buffer.from(handshake({ 'Sec-WebSocket-Extensions': 'permessage-deflate' })), bytes]))
+      client.end()
+      await client.over
+      client.close()
+    }
+    await server.stop()
+    const lines = log.entries.filter(({ level }) => level !== 'debug' && level !== 'info')
+    t.strictSame(lines.map(({ level, message }) => `${level} ${message}`), Object.keys(sockets).map(() => 'access '))
+  })
+}
 
 t.test('bytes of the log stay within a small multiple of the bytes received', async (t) => {
   let written = 0

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import t from 'tap'
 import * as lev from '../../lev/index.js'
 import type { Context, Handler } from '../../lib/index.js'
-import { bytesInUse } from '../support/memory.js'
+import { bytesInUse, openResources } from '../support/memory.js'
 import { eventually, request, serve } from '../support/serving.js'
 import { virtually, type VirtualClient, type World } from '../support/virtual.js'
 import { Certificates } from '../tls/certificates.js'
@@ -63,11 +63,11 @@ async function open(port: number, secure: boolean): Promise<Client> {
 for (const secure of [false, true]) {
   t.test(`${secure ? 'over TLS' : 'over TCP'}: all are served at once, again and again, and the memory of their rest does not grow`, async (t) => {
     const count = secure ? 100 : 500
+    const sockets = openResources('TCPSocketWrap')
     const { handle, last } = keeping()
     const settings = { ssl: secure ? ssl : null, connection_limit: count, keepalive_idle_timeout: 600, request_header_timeout: 600, logger: null, log_level: 'error' } as const
     const { port } = await serve(t, settings, handle)
     const clients = await Promise.all(Array.from({ length: count }, () => open(port, secure)))
-    t.teardown(() => clients.forEach((client) => client.close()))
     clients[0].send(get)
     const size = await clients[0].first
     /** All ask, and are answered; then they rest. */
@@ -84,6 +84,8 @@ for (const secure of [false, true]) {
     const awake = Math.max(...storms.map((one) => one.awake))
     const numbers = `awake ${awake}, at rest ${resting}, after two storms more ${later}`
     t.ok(later - resting < (awake - resting) / 2, numbers)
+    for (const client of clients) client.close()
+    await eventually(() => openResources('TCPSocketWrap') === sockets, 'all sockets are closed')
   })
 }
 
