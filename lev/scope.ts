@@ -18,8 +18,11 @@ export class Scope {
   /** Those of them that do not keep the scope, and how each is told to end; most scopes have none. */
   #background: Map<Task<unknown>, () => void> | null = null
   readonly #errors: unknown[] = []
-  /** Whether one of the errors is of a task that was cancelled before. */
-  #brokenCleanup = false
+  /**
+   * Whether no `catch` of a cancelled task around is to see the errors: a task threw one that was cancelled before, or there was one
+   * already when the task around was cancelled.
+   */
+  #past = false
   #reason: CancelReason | null = null
   #cleanupTime: CleanupTime | null = null
   #waiter: Waker | null = null
@@ -70,6 +73,7 @@ export class Scope {
   /** @internal Cancels the scope together with the task that waits for it: all clean up in `time`. */
   cancelWithin(time: CleanupTime, reason: CancelReason): void {
     this.#reason ??= reason
+    this.#past ||= this.failed
     this.#cleanupTime = CleanupTime.shorter(this.#cleanupTime, time, this.#loop.now)
     for (const task of this.#tasks) task.cancelWithin(time, this.#reason)
   }
@@ -78,7 +82,7 @@ export class Scope {
   settled(task: Task<unknown>, joined: boolean): void {
     this.#tasks.delete(task)
     if (task.outcome?.kind === 'error' && !joined) {
-      this.#brokenCleanup ||= task.cancellation.unwinding
+      this.#past ||= task.cancellation.unwinding
       this.#fail(task.outcome.error)
     }
     if (this.#background !== null) {
@@ -132,7 +136,7 @@ export class Scope {
   /** @internal Tells `caller` of the tasks that failed. @throws the error, an AggregateError if several failed */
   *tell(caller: Task<unknown>): Op<never> {
     const error = together(this.#errors)
-    if (this.#brokenCleanup) yield* caller.cancellation.unwindWith(error)
+    if (this.#past) yield* caller.cancellation.unwindWith(error)
     throw error
   }
 }
@@ -249,17 +253,22 @@ function callInContext<T>({ loop }: Task<unknown>, call: () => T, aftermath: Aft
 const creator: TaskOwner = { settled() {} }
 
 /**
- * Runs `op` as a task of its own, so that it can be cancelled alone, and waits for it. `begin` is given that task.
- * Cancelling the caller cancels it too, and waits for it to unwind.
- * @throws what `op` throws; CancelledError if the task was cancelled
+ * Runs `op` as a task of its own, so that it can be cancelled alone, and waits until that is done. `begin` is given the task.
+ * Cancelling the caller cancels it too, and waits for it to unwind. What it gave is for `given`.
  */
-export function* supervise<T>(op: Op<T>, begin: (task: Task<T>) => void, context = sameContext): Op<T> {
-  const caller = runningTask('this')
+export function* supervise<T>(
+  caller: Task<unknown>, op: Op<T>, begin: (task: Task<T>) => void, context = sameContext,
+): Op<Task<T>> {
   const task = context(() => new Task(caller.loop, op, creator, caller.scope))
   begin(task)
   // Its first step is taken here and now: an operation that need not wait costs no turn.
   task.run()
   if (task.outcome === null) yield* caller.cancellation.handingOn((reason, time) => task.cancelWithin(time, reason), task.done())
+  return task
+}
+
+/** What a supervised task gave. @throws what it threw; CancelledError if it was cancelled, and `caller` was not */
+export function* given<T>(caller: Task<unknown>, task: Task<T>): Op<T> {
   if (task.outcome?.kind === 'cancelled') yield* caller.cancellation.unwind()
   if (task.outcome?.kind === 'error' && task.cancellation.unwinding) yield* caller.cancellation.unwindWith(task.outcome.error)
   return task.result()
@@ -275,10 +284,12 @@ export function within<T>(call: (run: () => void) => unknown, op: Op<T>): Op<T> 
 
 function* runningWithin<T>(call: (run: () => void) => unknown, op: Op<T>): Op<T> {
   takeOperation('within', op)
-  return yield* supervise(op, () => {}, (make) => {
+  const caller = runningTask('lev.within()')
+  const task = yield* supervise(caller, op, () => {}, (make) => {
     const made: ReturnType<typeof make>[] = []
     call(() => made.push(make()))
     if (made.length === 0) throw new UsageError('within: call must call what it is given, before it returns')
     return made[0]
   })
+  return yield* given(caller, task)
 }

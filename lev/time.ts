@@ -3,7 +3,7 @@ import { TimeoutError } from './errors.js'
 import { made } from './forgotten.js'
 import type { Loop, Runnable } from './loop.js'
 import type { Op, Suspension, Waker } from './op.js'
-import { supervise } from './scope.js'
+import { given, supervise } from './scope.js'
 import { runningTask, type Task } from './task.js'
 import { Timer, type Timers } from './timers.js'
 
@@ -66,27 +66,27 @@ export function timeout<T>(seconds: number, op: Op<T>): Op<T> {
 function* timing<T>(seconds: number, op: Op<T>): Op<T> {
   checkSeconds('timeout', seconds)
   takeOperation('timeout', op)
-  const { loop } = runningTask('lev.timeout()')
-  let task: Task<T> | null = null
-  let fired = false
+  const caller = runningTask('lev.timeout()')
+  const { timers, driver } = caller.loop
+  let started: Task<T> | null = null
+  let isOver = false
   const timer = new Timer(() => {
-    fired = true
-    task?.cancel('timeout')
+    if (started === null || started.cancelReason !== null) return
+    isOver = true
+    started.cancel('timeout')
   })
-  loop.timers.set(timer, loop.driver.now() + seconds)
+  timers.set(timer, driver.now() + seconds)
+  let task: Task<T>
   try {
-    return yield* supervise(op, (started) => (task = started))
-  } catch (error) {
-    if (!fired) throw error
-    const message = `not done within ${seconds} s`
-    throw cancelled(task) ? new TimeoutError(message) : new TimeoutError(message, { cause: error })
+    task = yield* supervise(caller, op, (begun) => (started = begun))
   } finally {
-    loop.timers.remove(timer)
+    timers.remove(timer)
   }
-}
-
-function cancelled(task: Task<unknown> | null): boolean {
-  return task?.outcome?.kind === 'cancelled'
+  const { outcome } = task
+  if (outcome?.kind === 'value') return outcome.value
+  if (!isOver) return yield* given(caller, task)
+  const cause = outcome?.kind === 'error' ? { cause: outcome.error } : {}
+  return yield* caller.cancellation.unwindWith(new TimeoutError(`not done within ${seconds} s`, cause))
 }
 
 /**

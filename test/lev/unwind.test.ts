@@ -358,3 +358,111 @@ t.test('a generator that a finally block ends by hand is not taken for a frame',
   yield* failure(task.join())
   t.same(log, ['inner', 'outer'])
 }))
+
+t.test('an error that is on its way while its cleanup goes on under a shield is told together with what comes meanwhile', async (t) => {
+  const first = new Error('first')
+  const second = new Error('second')
+  function* failing(): Op<void> {
+    try {
+      fail(first)
+    } finally {
+      yield* lev.shield(lev.sleep(2))
+    }
+  }
+  const programs: Readonly<Record<string, () => Op<unknown>>> = {
+    'one function': failing,
+    'functions in functions': function* () {
+      try {
+        yield* failing()
+      } finally {
+        yield* lev.shield(lev.sleep(2))
+      }
+    },
+    'a scope': () => lev.scope(failing),
+    'a task that is joined': () => lev.scope(function* (scope) {
+      yield* scope.spawn(failing).join()
+    }),
+    'a scope that waits for others': () => lev.scope(function* (scope) {
+      scope.spawn(function* () {
+        try {
+          yield* lev.sleep(Infinity)
+        } finally {
+          yield* lev.sleep(2)
+        }
+      })
+      yield* lev.sleep(0.1)
+      fail(first)
+    }),
+    'a scope that waits for others, in a function that cleans up': function* () {
+      try {
+        yield* lev.scope(function* (scope) {
+          scope.spawn(function* () {
+            try {
+              yield* lev.sleep(Infinity)
+            } finally {
+              yield* lev.sleep(2)
+            }
+          })
+          yield* lev.sleep(0.1)
+          fail(first)
+        })
+      } finally {
+        yield* lev.sleep(1)
+      }
+    },
+  }
+  for (const [name, program] of Object.entries(programs)) {
+    const siblings = await ran(() => lev.scope(function* (scope) {
+      scope.spawn(program)
+      yield* failAfter(1, second)
+    }))
+    t.ok(siblings.error instanceof AggregateError, name)
+    t.strictSame((siblings.error as AggregateError).errors, [second, first], name)
+    const late = await ran(() => lev.timeout(1, program()))
+    t.match(late.error, { code: 'LEV_TIMEOUT' }, name)
+    t.equal((late.error as Error).cause, first, name)
+    const cancelled = await ran(function* () {
+      const task = lev.spawn(program)
+      yield* lev.sleep(1)
+      task.cancel()
+    })
+    t.equal(cancelled.error, first, name)
+  }
+})
+
+t.test('an error of a cleanup is not lost when the time for cleaning up is over', (t) => virtual(function* () {
+  const error = new Error('of the inner cleanup')
+  const task = lev.spawn(function* () {
+    try {
+      yield* (function* () {
+        try {
+          yield* lev.sleep(Infinity)
+        } finally {
+          fail(error)
+        }
+      })()
+    } finally {
+      yield* lev.sleep(60)
+    }
+  })
+  yield* lev.breathe()
+  task.cancel()
+  t.equal(yield* failure(task.join()), error)
+  t.equal(lev.now(), 5)
+}))
+
+t.test('a timeout that is over while an inner one cleans up tells of both; one that is cancelled before tells of none', (t) => virtual(function* () {
+  function* slow(): Op<void> {
+    try {
+      yield* lev.sleep(Infinity)
+    } finally {
+      yield* lev.sleep(4)
+    }
+  }
+  const error = yield* failure(lev.timeout(2, lev.timeout(1, slow())))
+  t.match(error, { message: 'not done within 2 s', cause: { message: 'not done within 1 s' } })
+  const task = lev.spawn(() => lev.timeout(2, slow()))
+  yield* lev.sleep(1)
+  task.cancel()
+  t.match(yield* failure(task.join()), { code: 'LEV_CANCELLED' })
+}))
