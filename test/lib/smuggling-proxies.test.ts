@@ -1,9 +1,11 @@
 import t from 'tap'
 import { Context } from '../../lib/context.js'
 import type { Config, Handler } from '../../lib/index.js'
+import { h2Exchange, h2Request } from '../support/h2-wire.js'
 import { isInstalled, proxies, startProxy } from '../support/proxies.js'
 import { RawClient } from '../support/raw-client.js'
 import { serve } from '../support/serving.js'
+import { h2Probes } from './smuggling-probes-h2.js'
 import { hidden, post, probes, sound, TE } from './smuggling-probes.js'
 
 // Each probe goes through a real proxy, with a second request behind it on its connection, and the requests of another client
@@ -34,6 +36,8 @@ const more: Record<string, string> = {
 
 const next = 'GET /second HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n'
 
+const h2Second = h2Request(3, [[':method', 'GET'], [':scheme', 'http'], [':path', '/second'], [':authority', 't']], null)
+
 interface Call {
   readonly id: string
   readonly target: string
@@ -53,6 +57,18 @@ function heads(text: string): Record<string, string>[] {
 const endless = new Set(['CL: 2^53', 'chunk size 2^32'])
 const table = Object.entries({ ...probes, ...sound, ...more }).filter(([what]) => !endless.has(what))
 
+/** Sends a probe, and a request behind it, through the proxy that listens on `path`, and gives what came back. */
+async function exchange(path: string, probe: string, inPieces: boolean): Promise<string> {
+  const client = await RawClient.connect(path)
+  const last = probe.length - (inPieces ? 5 : 0)
+  await client.sendAll(probe.slice(0, last))
+  if (inPieces) await new Promise((resolve) => setTimeout(resolve, 2))
+  await client.sendAll(probe.slice(last) + next)
+  await client.over
+  client.close()
+  return client.text
+}
+
 /** How the server takes bodies: whole, or not at all. */
 const ways: Record<string, Config> = { 'bodies are buffered': {}, 'bodies are left unread, and end after their response': { buffer_body: false } }
 
@@ -69,26 +85,24 @@ for (const proxy of proxies) {
       const { port } = await serve(t, { connection_limit: 1000, ...config }, handle)
       const path = await startProxy(t, proxy, port)
       let reused = 0
-      for (const [what, text] of table) {
+      /** Has a probe sent, and another client's requests behind it. `send` gives the responses, where they can be read. */
+      const check = async (what: string, send: () => Promise<string>): Promise<void> => {
         calls.length = 0
-        const client = await RawClient.connect(path)
-        const last = config.buffer_body === false ? 5 : 0
-        await client.sendAll(text.slice(0, text.length - last))
-        if (last > 0) await new Promise((resolve) => setTimeout(resolve, 2))
-        await client.sendAll(text.slice(text.length - last) + next)
-        await client.over
-        client.close()
-        const other = await RawClient.connect(path, 'GET /a HTTP/1.1\r\nHost: t\r\n\r\nGET /b HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n')
-        await other.over
-        other.close()
-        const responses = heads(client.text)
-        const others = heads(other.text)
+        const responses = heads(await send())
+        const others = heads(await exchange(path, 'GET /other HTTP/1.1\r\nHost: t\r\n\r\n', false))
         const wrong = [...responses, ...others].filter((head) => head['x-served'] !== undefined && head['x-served'] !== head['x-proxied'])
         t.strictSame(wrong, [], `${what}: each response is that of its request`)
-        t.strictSame(others.map((head) => [head.status, head['x-target']]), [['200', '/a'], ['200', '/b']], `${what}: another client's requests`)
+        t.strictSame(others.map((head) => [head.status, head['x-target']]), [['200', '/other'], ['200', '/second']], `${what}: another client's requests`)
         const ids = calls.map(({ id }) => id)
         t.ok(ids.every((id) => id !== '') && new Set(ids).size === ids.length, `${what}: all requests are the proxy's: ${JSON.stringify(calls)}`)
         reused += calls.length - new Set(calls.map(({ from }) => from)).size
+      }
+      for (const [what, probe] of table) await check(what, () => exchange(path, probe, config.buffer_body === false))
+      for (const [what, probe] of Object.entries(h2Probes)) {
+        await check(`HTTP/2, ${what}`, async () => {
+          await h2Exchange(`${path}.h2`, [probe, h2Second])
+          return ''
+        })
       }
       t.ok(reused > 100, `connections to the server were shared, ${reused} times`)
     })

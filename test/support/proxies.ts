@@ -13,7 +13,7 @@ import type { Test } from 'tap'
 export interface Proxy {
   readonly name: string
   readonly program: 'nginx' | 'haproxy'
-  /** Its configuration: it listens on the Unix socket `path`, has `folder` for its files, and sends all to `port`. */
+  /** Its configuration: it listens on the Unix socket `path`, and for HTTP/2 on `path`.h2, has `folder` for its files, and sends all to `port`. */
   configuration(path: string, folder: string, port: number): string
 }
 
@@ -33,7 +33,7 @@ function nginx(name: string, server: string): Proxy {
         client_header_timeout ${patience}; client_body_timeout ${patience}; keepalive_timeout ${patience}; lingering_timeout ${patience};
         upstream backend { server 127.0.0.1:${port}; keepalive 1; }
         server {
-          listen unix:${path};
+          listen unix:${path}; listen unix:${path}.h2 http2;
           ${server}
           location / {
             proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection "";
@@ -58,6 +58,7 @@ defaults
   timeout http-keep-alive ${patience}
 frontend front
   bind unix@${path}
+  bind unix@${path}.h2 proto h2
   ${frontend}
   unique-id-format %[uuid()]
   http-request set-header X-Request-Id %[unique-id]
