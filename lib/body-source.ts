@@ -1,6 +1,6 @@
 import { ClosedError, now, TimeoutError, type Op, type Stream } from '../lev/index.js'
 import type { Settings } from './config.js'
-import { BodyError, StateError } from './errors.js'
+import { bodyError, BodyError, StateError } from './errors.js'
 import { BodyBuffer } from './http1/body-buffer.js'
 import { ChunkedReader, DONE, REFUSED } from './http1/chunked.js'
 import type { HeadLimits } from './http1/field-lines.js'
@@ -11,9 +11,6 @@ import { refusals, type Refusal } from './http1/refusal.js'
 
 /** Bytes that are set aside for content before it arrives; more is only when it does. */
 const firstRoom = 64 * 1024
-
-const bodyTimeout: Refusal = { status: 408, reason: 'request body timeout' }
-const bodyCutOff: Refusal = { status: 400, reason: 'the client ended within the body' }
 
 /** What sends interim answers. */
 export interface InterimAnswers {
@@ -210,10 +207,10 @@ export class BodySource implements Pieces {
     this.#waiting = true
     try {
       const given = yield* input
-      if (given === false || given === 0) throw this.#fail(bodyCutOff)
+      if (given === false || given === 0) throw this.#fail(refusals.bodyCutOff)
       return given
     } catch (error) {
-      throw error instanceof TimeoutError && client.isOpen ? this.#fail(bodyTimeout) : error
+      throw error instanceof TimeoutError && client.isOpen ? this.#fail(refusals.bodyTimeout) : error
     } finally {
       this.#waiting = false
       client.readDeadline = Infinity
@@ -222,7 +219,7 @@ export class BodySource implements Pieces {
   }
 
   #fail(refusal: Refusal): BodyError {
-    const failure = new BodyError(refusal.status, refusal.reason)
+    const failure = bodyError(refusal)
     this.#failure = failure
     return failure
   }

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import { BodyError } from './errors.js'
+import { bodyError, type BodyError } from './errors.js'
+import { refusals } from './http1/refusal.js'
 
 /** What the bytes 0x80 to 0x9f are in windows-1252, which older versions of Node.js take for latin1. */
 const windows1252 = '€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ'
@@ -46,7 +47,7 @@ function encodingOf(charset: string | undefined): string {
   } catch {
     // It does not know it.
   }
-  if (encoding === null || notEverywhere.has(encoding)) throw new BodyError(415, 'unsupported charset')
+  if (encoding === null || notEverywhere.has(encoding)) throw bodyError(refusals.charset)
   // Its decoder is the same one (Encoding standard, section 10.1.1), and older versions of Node.js have another.
   return encoding === 'gbk' ? 'gb18030' : encoding
 }
@@ -66,5 +67,5 @@ function decodeAs(encoding: string, bytes: Buffer): string {
 }
 
 function notText(encoding: string, cause?: unknown): BodyError {
-  return new BodyError(400, `the text is not ${encoding}`, cause === undefined ? undefined : { cause })
+  return bodyError(refusals.notText(encoding), cause)
 }

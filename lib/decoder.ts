@@ -1,16 +1,11 @@
 import { createGunzip, createInflate, createInflateRaw, gunzipSync, inflateRawSync, inflateSync, type ZlibOptions } from 'node:zlib'
 import { waitForWork, type Op } from '../lev/index.js'
 import type { Pieces } from './body-source.js'
-import { BodyError } from './errors.js'
+import { bodyError, type BodyError } from './errors.js'
 import { BodyBuffer } from './http1/body-buffer.js'
-import { bodyTooLarge, type Refusal } from './http1/refusal.js'
+import { refusals } from './http1/refusal.js'
 
 export type BodyCoding = 'gzip' | 'deflate'
-
-const malformed: Refusal = { status: 400, reason: 'malformed compressed body' }
-
-/** An unknown coding, or several. The supported ones are listed as requests list them (RFC 9110 section 12.5.3). */
-export const unsupportedCoding: Refusal = { status: 415, reason: 'unsupported content coding', headers: { 'Accept-Encoding': 'gzip, deflate' } }
 
 /**
  * Most bytes of a compressed body, and of its content, that are decoded on the spot. A body of 2 KB takes 25 microseconds there and
@@ -82,12 +77,12 @@ function decodeOnTheSpot(bytes: Buffer, coding: BodyCoding, limit: number): Buff
     const options = { info: true, maxOutputLength: Math.max(limit, 1), chunkSize: Math.min(4 * bytes.length + 1024, chunkSize) }
     const { buffer, engine } = formatOf(coding, bytes[0]).decode(bytes, options) as { buffer: Buffer; engine: { bytesWritten: number } }
     // zlib leaves bytes behind the end unread.
-    if (engine.bytesWritten !== bytes.length) throw bodyError(malformed)
+    if (engine.bytesWritten !== bytes.length) throw bodyError(refusals.compressedBody)
     return buffer.length > limit ? null : buffer
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error
     if (error.code === 'ERR_BUFFER_TOO_LARGE') return null
-    if (String(error.code).startsWith('Z_')) throw bodyError(malformed)
+    if (String(error.code).startsWith('Z_')) throw bodyError(refusals.compressedBody)
     throw error
   }
 }
@@ -133,21 +128,21 @@ export class Decoder implements Pieces {
 
   #counted(bytes: Buffer): Buffer {
     this.#total += bytes.length
-    if (this.#total > this.#limit) throw (this.#failure = bodyError(bodyTooLarge(this.#limit + 1)))
+    if (this.#total > this.#limit) throw (this.#failure = bodyError(refusals.bodyTooLarge(this.#limit + 1)))
     return bytes
   }
 
   #give(piece: Buffer | null): void {
     this.#hungry = false
     if (piece === null) {
-      if (this.#zlib === null) throw (this.#failure = bodyError(malformed))
+      if (this.#zlib === null) throw (this.#failure = bodyError(refusals.compressedBody))
       this.#zlib.end()
       return
     }
     this.#zlib ??= this.#open(piece[0])
     this.#given += piece.length
     this.#zlib.write(piece, (error) => {
-      if (error) this.#failure ??= bodyError(malformed)
+      if (error) this.#failure ??= bodyError(refusals.compressedBody)
       this.#hungry = true
       this.#wake()
     })
@@ -159,17 +154,13 @@ export class Decoder implements Pieces {
     zlib.on('end', () => {
       this.#ended = true
       // At the end of the compressed data zlib stops, before the end of the body if there is more.
-      if (zlib.bytesWritten !== this.#given) this.#failure = bodyError(malformed)
+      if (zlib.bytesWritten !== this.#given) this.#failure = bodyError(refusals.compressedBody)
       this.#wake()
     })
     zlib.on('error', () => {
-      this.#failure ??= bodyError(malformed)
+      this.#failure ??= bodyError(refusals.compressedBody)
       this.#wake()
     })
     return zlib
   }
-}
-
-function bodyError({ status, reason }: Refusal): BodyError {
-  return new BodyError(status, reason)
 }

@@ -1,5 +1,6 @@
 import { getSystemErrorMap } from 'node:util'
 import { messageOf } from '../lev/foreign.js'
+import type { Refusal } from './http1/refusal.js'
 
 /** What every error of Leveret's own is; `code` tells programs apart what `message` tells people. */
 export abstract class LeveretError extends Error {
@@ -53,6 +54,11 @@ export class BodyError extends LeveretError {
     this.status = status
     this.reason = reason
   }
+}
+
+/** The BodyError of a row in the table of refusals; `cause` is the error underneath. */
+export function bodyError({ status, reason }: Refusal, cause?: unknown): BodyError {
+  return new BodyError(status, reason, cause === undefined ? undefined : { cause })
 }
 
 /** A client's request got no response; `cause` says why. A response of any status is none of these. */

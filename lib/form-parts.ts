@@ -3,12 +3,12 @@ import { watchMethods } from '../lev/forgotten.js'
 import { breathe, type Op } from '../lev/index.js'
 import { readAll, type Pieces } from './body-source.js'
 import { decodeText } from './body-text.js'
-import { BodyError, StateError } from './errors.js'
+import { bodyError, StateError } from './errors.js'
 import { formDisposition } from './http1/disposition.js'
 import type { FieldBlock, RequestHeaders } from './http1/headers.js'
-import { CONTENT, FORM_END, malformedForm, MultipartReader, PART, PART_END } from './http1/multipart.js'
+import { CONTENT, FORM_END, MultipartReader, PART, PART_END } from './http1/multipart.js'
 import { mediaTypeOf, type MediaType } from './http1/parameters.js'
-import { NEED_MORE, type Refusal } from './http1/refusal.js'
+import { NEED_MORE, refusals } from './http1/refusal.js'
 
 /** Bytes of a part's name. */
 const nameLimit = 1024
@@ -51,10 +51,10 @@ export class FormPart implements AsyncIterable<Buffer> {
   /** @internal @throws BodyError 400 for header fields that are none of a form's part */
   constructor(fields: FieldBlock, read: (part: FormPart) => Op<Buffer | null>, ask: Ask) {
     const disposition = formDisposition(utf8(fields.get('content-disposition')) ?? '')
-    if (disposition === null) throw failure(malformedForm)
+    if (disposition === null) throw bodyError(refusals.form)
     const { name, filename } = disposition
     const nameSize = Buffer.byteLength(name)
-    if (nameSize > nameLimit) throw new BodyError(413, `form field name limit violation: ${nameSize}`)
+    if (nameSize > nameLimit) throw bodyError(refusals.fieldName(nameSize))
     const contentType = fields.get('content-type') ?? defaultType
     this.#mediaType = mediaTypeOf(contentType)
     this.name = name
@@ -166,19 +166,19 @@ export class FormParts implements AsyncIterable<FormPart> {
 
   *#feed(): Op<void> {
     const piece = yield* this.#pieces.next()
-    if (piece === null) throw failure(malformedForm)
+    if (piece === null) throw bodyError(refusals.form)
     this.#reader.push(piece)
   }
 
   #note(event: number): void {
     const { fields, data, refusal } = this.#reader
-    if (refusal !== null) throw failure(refusal)
+    if (refusal !== null) throw bodyError(refusal)
     if (event === PART) {
       this.#current = new FormPart(fields, (part) => this.#reading.run(this.#read(part)), this.#ask)
       this.#left = this.#current.filename === null ? this.#fieldLimit : Infinity
     } else if (event === CONTENT) {
       this.#left -= data.length
-      if (this.#left < 0) throw new BodyError(413, `form field limit violation: ${this.#fieldLimit + 1}`)
+      if (this.#left < 0) throw bodyError(refusals.field(this.#fieldLimit + 1))
     }
     this.#whole = event === PART_END
   }
@@ -198,10 +198,6 @@ function isText({ type }: MediaType): boolean {
 /** Header fields are kept as latin1, and those of a form's part are UTF-8. */
 function utf8(value: string | undefined): string | undefined {
   return value === undefined ? undefined : Buffer.from(value, 'latin1').toString()
-}
-
-function failure({ status, reason }: Refusal): BodyError {
-  return new BodyError(status, reason)
 }
 
 function iterator<T>(ask: Ask, next: () => Op<T | null>): AsyncIterator<T, undefined> {

@@ -1,11 +1,12 @@
 import { breathe, type Op } from '../lev/index.js'
 import type { Pieces } from './body-source.js'
 import { decodeValue } from './body-text.js'
-import { BodyError, StateError } from './errors.js'
+import { bodyError, StateError } from './errors.js'
 import { FormParts, type PartsOptions } from './form-parts.js'
 import type { RequestHeaders } from './http1/headers.js'
-import { tooManyParts, partLimit } from './http1/multipart.js'
+import { partLimit } from './http1/multipart.js'
 import type { MediaType } from './http1/parameters.js'
+import { refusals } from './http1/refusal.js'
 import { FIELD, UrlEncodedReader } from './http1/url-encoded.js'
 
 /** A file of a form. */
@@ -44,12 +45,12 @@ const stepSize = 64 * 1024
 export function* readForm(mediaType: MediaType, pieces: Pieces): Op<Form> {
   if (mediaType.type === urlencoded) return yield* readUrlEncoded(mediaType.parameters.get('charset'), pieces)
   if (mediaType.type === multipart) return yield* readMultipart(mediaType, pieces)
-  throw new BodyError(415, 'the body is not a form')
+  throw bodyError(refusals.notForm)
 }
 
 /** The parts of a multipart form. @throws BodyError 415 if it is none */
 export function formParts({ type, parameters }: MediaType, pieces: Pieces, options: PartsOptions): FormParts {
-  if (type !== multipart) throw new BodyError(415, 'the body is not a multipart form')
+  if (type !== multipart) throw bodyError(refusals.notMultipart)
   return new FormParts(parameters.get('boundary'), pieces, options)
 }
 
@@ -94,7 +95,7 @@ class Fields {
   #count = 0
 
   add(name: string, value: string): void {
-    if (++this.#count > partLimit) throw new BodyError(tooManyParts.status, tooManyParts.reason)
+    if (++this.#count > partLimit) throw bodyError(refusals.tooManyParts(partLimit + 1))
     const before = this.values[name]
     if (before === undefined) this.values[name] = value
     else if (typeof before === 'string') this.values[name] = [before, value]

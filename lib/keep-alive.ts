@@ -2,13 +2,10 @@ import { instanceOf, messageOf } from '../lev/foreign.js'
 import { breathe, ClosedError, now, scope, type Op } from '../lev/index.js'
 import { handshake, NotTlsError, type Identities } from '../tls/index.js'
 import { idleGrace, type Connection } from './connection.js'
-import type { Refusal } from './http1/refusal.js'
+import { refusals } from './http1/refusal.js'
 import { idleTimeout, processRequest } from './request.js'
 import { refusalText } from './respond.js'
 import { putToRest } from './rest.js'
-
-/** What a client is told, in the clear, that does not speak TLS where TLS is served. */
-const notTls: Refusal = { status: 400, reason: 'this port speaks HTTPS; the request was sent as plain HTTP' }
 
 /** Seconds and bytes that a connection is still read for after its last answer, so that the client receives that. */
 export const lingerSeconds = 2
@@ -106,6 +103,6 @@ function* shakeHands(connection: Connection, identities: Identities): Op<boolean
 }
 
 function* refuseInTheClear({ client }: Connection): Op<void> {
-  client.put(refusalText(notTls))
+  client.put(refusalText(refusals.notTls))
   yield* client.linger(lingerSeconds, lingerBytes)
 }

@@ -1,5 +1,6 @@
 import { ClosedError, now, type Op, type Stream } from '../lev/index.js'
 import { catchUp } from '../lev/time.js'
+import { refusals } from './http1/refusal.js'
 import { lingerBytes } from './keep-alive.js'
 import { refusalText } from './respond.js'
 import type { Service } from './service.js'
@@ -54,7 +55,7 @@ export class Doorkeeper {
     this.#telling++
     try {
       client.stallTimeout = patience
-      client.put(refusalText({ status: 503, reason: 'too many connections' }))
+      client.put(refusalText(refusals.tooManyConnections))
       yield* client.linger(patience, lingerBytes)
     } catch (error) {
       // Gone before it was told. Here as anywhere, a client's leaving must not end the task: the server would go with it.

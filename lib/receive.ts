@@ -3,10 +3,10 @@ import { callContained } from '../lev/scope.js'
 import { bodyAtHand, BodySource } from './body-source.js'
 import { boolean } from './checks.js'
 import { bodySize, type BufferChoice, type SizeChoice } from './config.js'
-import { bodyCoding, Decoder, decodeWhole, unsupportedCoding } from './decoder.js'
+import { bodyCoding, Decoder, decodeWhole } from './decoder.js'
 import { BodyError } from './errors.js'
 import type { Disposition, Exchange } from './exchange.js'
-import { bodyTooLarge, type Refusal } from './http1/refusal.js'
+import { refusals, type Refusal } from './http1/refusal.js'
 import { RequestBody } from './request-body.js'
 
 /** Bytes and seconds that what a handler left of its body is read for, so that the connection can live on. */
@@ -36,13 +36,13 @@ export function* receive(exchange: Exchange): Op<Buffer | OpenBody | Refusal> {
     chosen = choose(exchange)
   } catch (error) {
     connection.logger.error({ err: error, method: head.method, query: head.query }, 'a setting of the body failed')
-    return { status: 500, reason: 'the body was not read' }
+    return refusals.bodyNotRead
   }
   const { buffered, limit } = chosen
-  if (head.contentLength > limit) return bodyTooLarge(head.contentLength)
+  if (head.contentLength > limit) return refusals.bodyTooLarge(head.contentLength)
   try {
     const coding = decode_body ? bodyCoding(head.fields.get('content-encoding')) : null
-    if (coding === undefined) return unsupportedCoding
+    if (coding === undefined) return refusals.contentCoding
     exchange.decoded = coding !== null
     const source = new BodySource(connection, head, exchange, limit)
     if (buffered) {

@@ -3,11 +3,12 @@ import { channel, ClosedError, portal, type Channel, type Op } from '../lev/inde
 import { Exclusive } from '../lev/exclusive.js'
 import { readAll, type Pieces, type Recipient } from './body-source.js'
 import { decodeText } from './body-text.js'
-import { BodyError, StateError } from './errors.js'
+import { bodyError, StateError } from './errors.js'
 import type { FormParts } from './form-parts.js'
 import { formParts, readForm, type Form } from './form.js'
 import { NO_FIELDS, requestHeaders, type RequestHeaders } from './http1/headers.js'
 import { mediaTypeOf } from './http1/parameters.js'
+import { refusals } from './http1/refusal.js'
 
 /** Somebody outside of the coroutine waits for something to be read. */
 interface Asker {
@@ -77,7 +78,7 @@ export class RequestBody implements AsyncIterable<Buffer> {
     try {
       return JSON.parse(text) as unknown
     } catch (error) {
-      throw new BodyError(400, 'the body is not JSON', { cause: error })
+      throw bodyError(refusals.notJson, error)
     }
   }
 

@@ -8,7 +8,7 @@ import { Context } from './context.js'
 import { Exchange, type Disposition } from './exchange.js'
 import { isOp, isThenable, type Answer } from './handler.js'
 import { NEED_MORE, REFUSED } from './http1/head.js'
-import { refusals, type Refusal } from './http1/refusal.js'
+import { refusals } from './http1/refusal.js'
 import { logFailure } from './log-failure.js'
 import { discard } from './producers.js'
 import { receive, receivedAlready, withOpenBody } from './receive.js'
@@ -19,9 +19,6 @@ import { Upgrade } from './websocket/upgrade.js'
 
 const closed: Disposition = [null, 'closed']
 export const idleTimeout: Disposition = [null, 'keepalive timeout']
-/** This connection is not good for its host (RFC 9110 section 7.4). */
-const misdirected: Refusal = { status: 421, reason: 'this host wants a connection of its own' }
-const headTimeout: Refusal = { status: 408, reason: 'request header timeout' }
 
 /**
  * Reads one request, has it answered, and sends the answer. The caller closes the connection unless it is to be kept
@@ -42,7 +39,7 @@ export function* processRequest(connection: Connection, count: number): Op<Dispo
     if (end === REFUSED) return refuse(exchange, reader.refusal ?? refusals.requestLine)
     client.consume(end - client.inputStart)
     const head = exchange.begin(reader.head)
-    if (!connection.mayServe(head)) return refuse(exchange, misdirected)
+    if (!connection.mayServe(head)) return refuse(exchange, refusals.misdirected)
 
     let body: Buffer | null = null
     if (head.chunked || head.contentLength > 0) {
@@ -88,7 +85,7 @@ function afterFault(exchange: Exchange, error: unknown): Disposition {
     if (!instanceOf(error, TimeoutError)) throw error
     // The stream was cut, since its client does not read the answers to earlier requests.
     if (!connection.client.isOpen) return exchange.abandon(sendFailed(error))
-    return phase === 'idle' ? idleTimeout : refuse(exchange, headTimeout)
+    return phase === 'idle' ? idleTimeout : refuse(exchange, refusals.headTimeout)
   }
   if (phase === 'sending' && instanceOf<ClosedError | TimeoutError>(error, ClosedError, TimeoutError)) {
     return exchange.abandon(sendFailed(error))

@@ -3,7 +3,7 @@ import { HEX, TOKEN, VALUE } from './bytes.js'
 import { FieldLines } from './field-lines.js'
 import type { HeadLimits } from './field-lines.js'
 import { FieldBlock } from './headers.js'
-import { NEED_MORE, REFUSED, bodyTooLarge, refusals } from './refusal.js'
+import { NEED_MORE, REFUSED, refusals } from './refusal.js'
 import type { Refusal } from './refusal.js'
 
 export { NEED_MORE, REFUSED } from './refusal.js'
@@ -238,7 +238,7 @@ export class ChunkedReader {
     if (this.#digits === 0) return this.#refuse(refusals.chunkSize, i)
     if (byte !== CR && byte !== SEMICOLON && byte !== SP && byte !== HTAB) return this.#refuse(refusals.chunkSize, i)
     this.received += this.#size
-    if (this.received > this.#maxBody) return this.#refuse(bodyTooLarge(this.received), i)
+    if (this.received > this.#maxBody) return this.#refuse(refusals.bodyTooLarge(this.received), i)
     this.#state = byte === CR ? SIZE_END : BEFORE_EXTENSION
     return byte === CR ? i + 1 : i
   }

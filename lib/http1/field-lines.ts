@@ -1,5 +1,5 @@
 import { TOKEN, VALUE, sameName } from './bytes.js'
-import { NEED_MORE, REFUSED, headTooLarge, lineTooLong, refusals, tooManyFields } from './refusal.js'
+import { NEED_MORE, REFUSED, refusals } from './refusal.js'
 import type { Refusal } from './refusal.js'
 
 // An imported constant is looked up at each use; constants of this file are folded into the code. In a loop over bytes
@@ -159,8 +159,8 @@ export class FieldLines {
     this.#state = state
     this.#at = i - base
     this.#line = line - base
-    if (state <= CONTENT && i - line > lineLimit) return this.#refuse(lineTooLong(lineLimit + 1))
-    if (i - base >= sizeLimit) return this.#refuse(headTooLarge(sizeLimit + 1))
+    if (state <= CONTENT && i - line > lineLimit) return this.#refuse(refusals.lineTooLong(lineLimit + 1))
+    if (i - base >= sizeLimit) return this.#refuse(refusals.headTooLarge(sizeLimit + 1))
     return NEED_MORE
   }
 
@@ -200,7 +200,7 @@ export class FieldLines {
   }
 
   #nameFault(byte: number, first: boolean): Refusal {
-    if (byte === COLON) return first ? refusals.emptyName : tooManyFields(this.#limits.countLimit + 1)
+    if (byte === COLON) return first ? refusals.emptyName : refusals.tooManyFields(this.#limits.countLimit + 1)
     if (byte === LF) return refusals.bareLf
     if (byte === SP || byte === HTAB) return first ? refusals.folded : refusals.spaceBeforeColon
     return byte === CR ? refusals.noColon : refusals.nameByte

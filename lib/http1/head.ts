@@ -4,7 +4,7 @@ import type { HeadLimits } from './field-lines.js'
 import { Framing } from './framing.js'
 import { FieldBlock, NO_FIELDS } from './headers.js'
 import { KnownBytes } from './known-bytes.js'
-import { NEED_MORE, REFUSED, headTooLarge, refusals, requestLineTooLong } from './refusal.js'
+import { NEED_MORE, REFUSED, refusals } from './refusal.js'
 import type { Refusal } from './refusal.js'
 import { NO_HEAD, RequestHead } from './request-head.js'
 import { readTarget } from './target.js'
@@ -165,9 +165,9 @@ export class HeadReader {
 
     this.#at = i - start
     if (this.#state >= METHOD && this.#state < LINE_END && i - line > lineLimit) {
-      return this.#refuse(requestLineTooLong(lineLimit + 1))
+      return this.#refuse(refusals.requestLineTooLong(lineLimit + 1))
     }
-    return i - start >= sizeLimit ? this.#refuse(headTooLarge(sizeLimit + 1)) : NEED_MORE
+    return i - start >= sizeLimit ? this.#refuse(refusals.headTooLarge(sizeLimit + 1)) : NEED_MORE
   }
 
   #skipBlankLines(buf: Buffer, start: number, from: number, stop: number): number {

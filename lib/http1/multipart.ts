@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { FieldLines, type HeadLimits } from './field-lines.js'
 import { FieldBlock, NO_FIELDS } from './headers.js'
-import { NEED_MORE, REFUSED, type Refusal } from './refusal.js'
+import { NEED_MORE, REFUSED, refusals, type Refusal } from './refusal.js'
 
 /** The header fields of a part were read: `fields`. */
 export const PART = 1
@@ -20,9 +20,6 @@ const boundaryLimit = 70
 
 /** Header fields of one part. */
 const headLimits: HeadLimits = { lineLimit: 8 * 1024, countLimit: 100, sizeLimit: 16 * 1024 }
-
-export const malformedForm: Refusal = { status: 400, reason: 'malformed form' }
-export const tooManyParts: Refusal = { status: 413, reason: `form parts limit violation: ${partLimit + 1}` }
 
 const DASH = 0x2d
 const HTAB = 0x09
@@ -58,7 +55,7 @@ export class MultipartReader {
 
   /** @param boundary undefined: the form does not say where its parts end */
   constructor(boundary: string | undefined) {
-    if (boundary === undefined || boundary === '' || boundary.length > boundaryLimit) this.refusal = malformedForm
+    if (boundary === undefined || boundary === '' || boundary.length > boundaryLimit) this.refusal = refusals.form
     this.#delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1')
   }
 
@@ -133,9 +130,9 @@ export class MultipartReader {
   #padding(): number | null {
     const window = this.#window
     while (window.length > 0 && (window.at(0) === SP || window.at(0) === HTAB)) window.from++
-    if (window.length > 0 && window.at(0) !== CR) return this.#refuse(malformedForm)
+    if (window.length > 0 && window.at(0) !== CR) return this.#refuse(refusals.form)
     if (window.length < 2) return NEED_MORE
-    if (window.at(1) !== LF) return this.#refuse(malformedForm)
+    if (window.at(1) !== LF) return this.#refuse(refusals.form)
     window.from += 2
     this.#lines.begin(0)
     this.#state = HEAD
@@ -147,11 +144,11 @@ export class MultipartReader {
     const lines = this.#lines
     const end = lines.read(window.bytes, window.from, window.end)
     if (end === NEED_MORE) return NEED_MORE
-    if (end === REFUSED) return this.#refuse(headRefusal(lines.refusal ?? malformedForm))
-    if (++this.#parts > partLimit) return this.#refuse(tooManyParts)
+    if (end === REFUSED) return this.#refuse(headRefusal(lines.refusal ?? refusals.form))
+    if (++this.#parts > partLimit) return this.#refuse(refusals.tooManyParts(partLimit + 1))
     // The empty line is left: its end may be the beginning of the delimiter.
     const head = window.take(end - window.from - 2)
-    if (!isUtf8(head)) return this.#refuse(malformedForm)
+    if (!isUtf8(head)) return this.#refuse(refusals.form)
     this.fields = new FieldBlock(head.toString('latin1'), lines.ownMarks())
     this.#state = EMPTY_LINE
     return PART
@@ -171,9 +168,8 @@ export class MultipartReader {
   }
 }
 
-/** A head that is too large makes the form too large, and not the head of the request. */
 function headRefusal({ status, reason }: Refusal): Refusal {
-  return status === 431 ? { status: 413, reason: `form ${reason}` } : malformedForm
+  return status === 431 ? refusals.partHead(reason) : refusals.form
 }
 
 /** Bytes that were not read yet. A piece is looked at where it lies; what is left of it is copied in front of the next one. */

@@ -2,7 +2,7 @@
 export interface Refusal {
   readonly status: number
   readonly reason: string
-  /** Fields that the answer has besides the usual ones. */
+  /** Header fields that the response has besides the usual ones. */
   readonly headers?: Readonly<Record<string, string>>
 }
 
@@ -11,12 +11,17 @@ export const NEED_MORE = -1
 /** A parser's answer: its `refusal` says why. */
 export const REFUSED = -2
 
-function refusal(status: number, reason: string): Refusal {
-  return Object.freeze({ status, reason })
+function refusal(status: number, reason: string, headers?: Readonly<Record<string, string>>): Refusal {
+  return Object.freeze(headers === undefined ? { status, reason } : { status, reason, headers: Object.freeze(headers) })
 }
 
-/** Every fixed refusal of the protocol; those that name a limit are functions below. */
+/**
+ * Every reason for which a request, its body, a form or a WebSocket handshake is rejected. docs/reference/errors.md has the cause
+ * and the cure of each. A function is given what its phrase tells: of a size, what came as far as it was read, since reading ends
+ * with the first byte or field line that is too many.
+ */
 export const refusals = {
+  // The head (RFC 9112).
   blankLines: refusal(400, 'too many blank lines before the request'),
   bareLf: refusal(400, 'line ended by a bare LF'),
   bareCr: refusal(400, 'bare CR'),
@@ -28,6 +33,7 @@ export const refusals = {
   targetForm: refusal(400, 'request target does not fit the method'),
   version: refusal(400, 'malformed HTTP version'),
   versionUnsupported: refusal(505, 'unsupported HTTP version'),
+  /** Of a response, in a client. */
   statusLine: refusal(502, 'malformed status line'),
   noColon: refusal(400, 'field line without a colon'),
   emptyName: refusal(400, 'empty field name'),
@@ -35,6 +41,8 @@ export const refusals = {
   spaceBeforeColon: refusal(400, 'whitespace before the colon of a field'),
   folded: refusal(400, 'folded field line'),
   valueByte: refusal(400, 'control character in a field value'),
+
+  // What the fields of a head say.
   noHost: refusal(400, 'no Host header'),
   repeatedHost: refusal(400, 'repeated Host header'),
   host: refusal(400, 'malformed Host header'),
@@ -50,6 +58,8 @@ export const refusals = {
   repeatedContentType: refusal(400, 'repeated Content-Type header'),
   repeatedAuthorization: refusal(400, 'repeated Authorization header'),
   expectation: refusal(417, 'unsupported expectation'),
+
+  // The framing of a body (RFC 9112 section 7.1).
   chunkSize: refusal(400, 'malformed chunk size'),
   chunkSizeTooLong: refusal(400, 'chunk size with too many digits'),
   chunkExtension: refusal(400, 'malformed chunk extension'),
@@ -57,31 +67,59 @@ export const refusals = {
   chunkOverhead: refusal(400, 'too many chunk framing bytes for the body'),
   chunkEnd: refusal(400, 'chunk data not followed by CRLF'),
   trailer: refusal(400, 'field not allowed in a trailer'),
+
+  // Limits.
+  /** A field line has `bytes` bytes (without its CRLF), or more. */
+  lineTooLong: (bytes: number) => refusal(431, `header line limit violation: ${bytes}`),
+  /** The request line has `bytes` bytes, or more: the same phrase, since it is the same limit, but 414. */
+  requestLineTooLong: (bytes: number) => refusal(414, `header line limit violation: ${bytes}`),
+  /** There are `count` field lines, or more. */
+  tooManyFields: (count: number) => refusal(431, `header count limit violation: ${count}`),
+  /** A head, or a trailer section, has `bytes` bytes, or more. */
+  headTooLarge: (bytes: number) => refusal(431, `header size limit violation: ${bytes}`),
+  /** A body has `bytes` bytes, or more. */
+  bodyTooLarge: (bytes: number) => refusal(413, `max_body_size limit violation: ${bytes}`),
+  tooManyConnections: refusal(503, 'too many connections'),
+
+  // Time, and the end of a connection.
+  headTimeout: refusal(408, 'request header timeout'),
+  bodyTimeout: refusal(408, 'request body timeout'),
+  bodyCutOff: refusal(400, 'the client ended within the body'),
+
+  // TLS.
+  notTls: refusal(400, 'this port speaks HTTPS; the request was sent as plain HTTP'),
+  /** The connection is not good for the host of the request (RFC 9110 section 7.4). */
+  misdirected: refusal(421, 'this host wants a connection of its own'),
+
+  // What a body is read as.
+  /** A function among the settings of the body failed. */
+  bodyNotRead: refusal(500, 'the body was not read'),
+  compressedBody: refusal(400, 'malformed compressed body'),
+  /** An unknown coding, or several. The supported ones are listed as requests list them (RFC 9110 section 12.5.3). */
+  contentCoding: refusal(415, 'unsupported content coding', { 'Accept-Encoding': 'gzip, deflate' }),
+  charset: refusal(415, 'unsupported charset'),
+  notText: (encoding: string) => refusal(400, `the text is not ${encoding}`),
+  notJson: refusal(400, 'the body is not JSON'),
+
+  // Forms.
+  notForm: refusal(415, 'the body is not a form'),
+  notMultipart: refusal(415, 'the body is not a multipart form'),
+  form: refusal(400, 'malformed form'),
+  tooManyParts: (count: number) => refusal(413, `form parts limit violation: ${count}`),
+  /** The head of a part is too large, by the `reason` of a head: it makes the form too large, and not the head of the request. */
+  partHead: (reason: string) => refusal(413, `form ${reason}`),
+  fieldName: (bytes: number) => refusal(413, `form field name limit violation: ${bytes}`),
+  field: (bytes: number) => refusal(413, `form field limit violation: ${bytes}`),
+
+  // WebSocket handshakes (RFC 6455 section 4.2). RFC 9110 section 7.8: a 426 names the protocol.
+  notWebSocket: refusal(426, 'this is for WebSockets', { Upgrade: 'websocket', Connection: 'Upgrade' }),
+  webSocketVersion: refusal(426, 'the WebSocket version must be 13', {
+    'Sec-WebSocket-Version': '13', Upgrade: 'websocket', Connection: 'Upgrade',
+  }),
+  webSocketKey: refusal(400, 'malformed Sec-WebSocket-Key header'),
+  webSocketExtensions: refusal(400, 'malformed Sec-WebSocket-Extensions header'),
+  webSocketProtocol: refusal(400, 'malformed Sec-WebSocket-Protocol header'),
+  webSocketOrigin: refusal(403, 'this origin may not connect'),
+  /** What stands behind the head must be frames. */
+  webSocketBody: refusal(400, 'a WebSocket handshake has no body'),
 } as const
-
-// What came is told, as far as it was read: reading ends with the first byte or field line that is too many.
-
-/** A field line has `bytes` bytes (without its CRLF), or more. */
-export function lineTooLong(bytes: number): Refusal {
-  return refusal(431, `header line limit violation: ${bytes}`)
-}
-
-/** The request line has `bytes` bytes, or more: the same phrase, since it is the same limit, but 414. */
-export function requestLineTooLong(bytes: number): Refusal {
-  return refusal(414, `header line limit violation: ${bytes}`)
-}
-
-/** There are `count` field lines, or more. */
-export function tooManyFields(count: number): Refusal {
-  return refusal(431, `header count limit violation: ${count}`)
-}
-
-/** A head, or a trailer section, has `bytes` bytes, or more. */
-export function headTooLarge(bytes: number): Refusal {
-  return refusal(431, `header size limit violation: ${bytes}`)
-}
-
-/** A body has `bytes` bytes, or more. */
-export function bodyTooLarge(bytes: number): Refusal {
-  return refusal(413, `max_body_size limit violation: ${bytes}`)
-}

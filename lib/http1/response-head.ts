@@ -2,7 +2,7 @@ import { VALUE } from './bytes.js'
 import { FieldLines } from './field-lines.js'
 import type { HeadLimits } from './field-lines.js'
 import { FieldBlock, NO_FIELDS } from './headers.js'
-import { NEED_MORE, REFUSED, headTooLarge, lineTooLong, refusals } from './refusal.js'
+import { NEED_MORE, REFUSED, refusals } from './refusal.js'
 import type { Refusal } from './refusal.js'
 
 // status-line = HTTP-version SP status-code SP [ reason-phrase ] (RFC 9112 4)
@@ -81,10 +81,10 @@ export class ResponseHeadReader {
     let i = start + this.#at
     while (i < stop && VALUE[buf[i]] !== 0) i++
     this.#at = i - start
-    if (i - start > lineLimit) return this.#refuse(lineTooLong(lineLimit + 1))
+    if (i - start > lineLimit) return this.#refuse(refusals.lineTooLong(lineLimit + 1))
     if (i < stop && buf[i] !== CR) return this.#refuse(buf[i] === LF ? refusals.bareLf : refusals.statusLine)
     if (i + 1 < hardStop) return buf[i + 1] === LF ? this.#takeStatusLine(buf, start, i) : this.#refuse(refusals.bareCr)
-    return hardStop - start >= sizeLimit ? this.#refuse(headTooLarge(sizeLimit + 1)) : NEED_MORE
+    return hardStop - start >= sizeLimit ? this.#refuse(refusals.headTooLarge(sizeLimit + 1)) : NEED_MORE
   }
 
   #takeStatusLine(buf: Buffer, start: number, cr: number): number {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { trimmed } from '../http1/bytes.js'
+import { refusals, type Refusal } from '../http1/refusal.js'
 import type { ResponseHeaders } from '../http1/response.js'
 import type { Agreement } from './deflate.js'
 import { acceptCompression, chooseCompression, compressionOffer, parseExtensions } from './extensions.js'
@@ -36,13 +37,6 @@ export interface Accepted {
   readonly compression: Agreement | null
 }
 
-/** The handshake was not good: how the request is to be answered. */
-export interface Declined {
-  readonly status: number
-  readonly reason: string
-  readonly headers: ResponseHeaders
-}
-
 const guid = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 // 16 bytes in base64.
 const KEY = /^[A-Za-z0-9+/]{22}==$/
@@ -62,23 +56,17 @@ export function asksForWebSocket({ method, upgrade, fields }: UpgradeRequest): b
  * Checks a handshake (RFC 6455 section 4.2.1) and chooses what is left to the server.
  * @param secure whether the connection is of TLS
  */
-export function acceptHandshake(request: UpgradeRequest, rules: HandshakeRules, secure: boolean): Accepted | Declined {
+export function acceptHandshake(request: UpgradeRequest, rules: HandshakeRules, secure: boolean): Accepted | Refusal {
   const { fields } = request
-  if (!asksForWebSocket(request)) {
-    return decline(426, 'this is for WebSockets', { Upgrade: 'websocket', Connection: 'Upgrade' })
-  }
-  if (fields.get('sec-websocket-version') !== '13') {
-    return decline(426, 'the WebSocket version must be 13', {
-      'Sec-WebSocket-Version': '13', Upgrade: 'websocket', Connection: 'Upgrade',
-    })
-  }
+  if (!asksForWebSocket(request)) return refusals.notWebSocket
+  if (fields.get('sec-websocket-version') !== '13') return refusals.webSocketVersion
   const key = fields.get('sec-websocket-key')
-  if (key === undefined || !KEY.test(key)) return decline(400, 'malformed Sec-WebSocket-Key header')
+  if (key === undefined || !KEY.test(key)) return refusals.webSocketKey
   const extensions = parseExtensions(fields.get('sec-websocket-extensions') ?? '')
-  if (extensions === null) return decline(400, 'malformed Sec-WebSocket-Extensions header')
+  if (extensions === null) return refusals.webSocketExtensions
   const offered = listOf(fields.get('sec-websocket-protocol'))
-  if (!offered.every((protocol) => TOKEN.test(protocol))) return decline(400, 'malformed Sec-WebSocket-Protocol header')
-  if (!mayConnect(fields.get('origin') ?? null, request.host, secure, rules.origins)) return decline(403, 'this origin may not connect')
+  if (!offered.every((protocol) => TOKEN.test(protocol))) return refusals.webSocketProtocol
+  if (!mayConnect(fields.get('origin') ?? null, request.host, secure, rules.origins)) return refusals.webSocketOrigin
 
   const headers: Record<string, string> = { Upgrade: 'websocket', 'Sec-WebSocket-Accept': acceptKey(key) }
   const protocol = chooseProtocol(offered, rules.protocols)
@@ -86,10 +74,6 @@ export function acceptHandshake(request: UpgradeRequest, rules: HandshakeRules, 
   const compression = rules.compression === null ? null : chooseCompression(extensions, rules.compression)
   if (compression !== null) headers['Sec-WebSocket-Extensions'] = compression.answer
   return { headers, protocol: protocol ?? '', compression: compression?.agreement ?? null }
-}
-
-function decline(status: number, reason: string, headers: ResponseHeaders = {}): Declined {
-  return { status, reason, headers }
 }
 
 /** The elements of a list (RFC 9110 section 5.6.1), without the empty ones. */

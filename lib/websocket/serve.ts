@@ -3,15 +3,13 @@ import { instanceOf } from '../../lev/foreign.js'
 import { scopeAfter } from '../../lev/scope.js'
 import type { Disposition, Exchange } from '../exchange.js'
 import { settled } from '../handler.js'
-import { dateLine, ResponseError, upgradeHead } from '../http1/response.js'
+import { refusals, type Refusal } from '../http1/refusal.js'
+import { dateLine, ResponseError, upgradeHead, type ResponseHeaders } from '../http1/response.js'
 import { logFailure } from '../log-failure.js'
 import { answer } from '../respond.js'
-import { acceptHandshake, type Declined } from './handshake.js'
+import { acceptHandshake } from './handshake.js'
 import type { Upgrade } from './upgrade.js'
 import { WebSocket } from './websocket.js'
-
-/** What stands behind the head must be frames, whoever reads it. */
-const bodied: Declined = { status: 400, reason: 'a WebSocket handshake has no body', headers: {} }
 
 const closing: Disposition = ['close', null]
 
@@ -20,9 +18,9 @@ export function* serveWebSocket(exchange: Exchange, upgrade: Upgrade): Op<Dispos
   const { connection, head, written } = exchange
   const { rules } = upgrade
   if (written > 0) throw new ResponseError(null, 'the handler has written to the connection itself, and upgrades it as well')
-  const accepted = head.chunked || head.contentLength > 0 ? bodied : acceptHandshake(head, rules, connection.tls !== null)
+  const accepted = head.chunked || head.contentLength > 0 ? refusals.webSocketBody : acceptHandshake(head, rules, connection.tls !== null)
   if ('status' in accepted) {
-    const sent = answer(exchange, refusal(accepted, head.upgrade))
+    const sent = answer(exchange, declined(accepted, head.upgrade))
     return 'next' in sent ? yield* sent : sent
   }
   exchange.phase = 'sending'
@@ -52,7 +50,7 @@ export function* serveWebSocket(exchange: Exchange, upgrade: Upgrade): Op<Dispos
 }
 
 /** Who asked for another protocol may have sent some of it already: no request is looked for behind. */
-function refusal({ status, reason, headers }: Declined, upgrade: boolean): [string, number, Declined['headers']] {
+function declined({ status, reason, headers = {} }: Refusal, upgrade: boolean): [string, number, ResponseHeaders] {
   const options = [headers.Connection, upgrade ? 'close' : undefined].filter((option) => option !== undefined)
   return [`${reason}\n`, status, options.length > 0 ? { ...headers, Connection: options.join(', ') } : headers]
 }

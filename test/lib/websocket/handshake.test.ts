@@ -46,8 +46,8 @@ t.test('what is a handshake, and what is wrong with others', async (t) => {
     const result = acceptHandshake(one, plain, false)
     t.equal('status' in result ? result.status : null, status, what)
     if (!('status' in result) || status !== 426) continue
-    t.equal(result.headers.Upgrade, 'websocket', 'RFC 9110 section 7.8: a 426 says to what')
-    if (what.includes('version')) t.equal(result.headers['Sec-WebSocket-Version'], '13')
+    t.equal(result.headers?.Upgrade, 'websocket', 'RFC 9110 section 7.8: a 426 says to what')
+    if (what.includes('version')) t.equal(result.headers?.['Sec-WebSocket-Version'], '13')
   }
   t.ok(asksForWebSocket(request({ 'sec-websocket-key': undefined })))
   t.notOk(asksForWebSocket(request({ upgrade: 'h2c' })))
