@@ -1,20 +1,20 @@
-// node scripts/test-nodes.js [FILE...]: runs the compiled tests on every supported version of Node.js, and with
-// LEVERET_PORTABLE=1 on the oldest and the newest; with FILEs only these. It ends with the result of each step, and fails
-// unless all passed.
+// node scripts/test-nodes.js [FILE | FOLDER | OPTION OF TAP...]: compiles, and runs these tests, or all, on every supported
+// version of Node.js, and with LEVERET_PORTABLE=1 on the oldest and the newest. It ends with the result of each step, and
+// fails unless all passed.
 //
 // The versions come from the npm registry, as packages that carry the program. A version that cannot be had is a failure.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
+import { compile, compiledTests, tap } from './tests.js'
 
 const majors = [20, 22, 24, 26]
 const steps = [
   ...majors.map((major) => ({ major, portable: false })),
   ...[majors[0], majors[majors.length - 1]].map((major) => ({ major, portable: true })),
 ]
-const files = process.argv.slice(2)
-const tap = join(dirname(createRequire(import.meta.url).resolve('tap')), '..', 'esm', 'run.mjs')
+const args = compiledTests(process.argv.slice(2))
+compile()
 const cache = resolve('node_modules', '.cache', 'nodes')
 mkdirSync(cache, { recursive: true })
 
@@ -37,7 +37,7 @@ function run({ major, portable }) {
   rmSync(failures, { force: true })
   // Tests start programs as `node`, too.
   const env = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH}`, LEVERET_PORTABLE: portable ? '1' : '' }
-  const { status } = spawnSync(node, [tap, `--save=${failures}`, ...files], { stdio: 'inherit', env })
+  const { status } = spawnSync(node, [tap, `--save=${failures}`, ...args], { stdio: 'inherit', env })
   if (status === 0) return 'passed'
   const failed = existsSync(failures) ? readFileSync(failures, 'utf8').split('\n').filter((file) => file !== '') : []
   return ['FAILED', ...failed].join('\n  ')
