@@ -5,6 +5,7 @@ import { AddressBook } from './node/internals/address-book.js'
 import { DirectInput, type Reader } from './node/internals/direct-input.js'
 import { DirectOutput, type Writer } from './node/internals/direct-output.js'
 import { isSecure, secureFacts, wrapSecure } from './secure.js'
+import { tlsOverhead, type Encrypted } from './tls-overhead.js'
 
 /** The part of its loop that a transport needs: each event is told between `begin` and `turn`, or `turnSoon`. */
 export interface Turns extends Pick<DrivenLoop, 'begin' | 'turn'> {
@@ -30,7 +31,7 @@ const plainWrite = 1024 * 1024
 const secureWrite = 64 * 1024
 
 /** A transport on one of Node's own sockets, plain or encrypted. */
-export class SocketTransport implements Transport, Reader, Writer, Member {
+export class SocketTransport implements Transport, Reader, Writer, Member, Encrypted {
   place = -1
   readonly local: Address
   readonly remote: Address
@@ -62,11 +63,28 @@ export class SocketTransport implements Transport, Reader, Writer, Member {
     // A socket may fail before anybody listens; it must not end the process.
     socket.on('error', onError)
     socket.on('close', onClose)
+    if (around instanceof SocketTransport) tlsOverhead.watch(this)
   }
 
   /** The transport of a socket that one was made of. */
   static of(socket: Socket): SocketTransport | undefined {
     return (socket as OwnedSocket)[owner]
+  }
+
+  /** What applications read from. */
+  get secured(): Socket {
+    return this.#socket
+  }
+
+  /** The socket below TLS. */
+  get raw(): Socket {
+    return this.#around instanceof SocketTransport ? this.#around.#socket : this.#socket
+  }
+
+  /** Closes at once, and says why. */
+  cut(error: Error): void {
+    this.#error = error
+    this.destroy(true)
   }
 
   get pending(): number {
@@ -178,7 +196,7 @@ export class SocketTransport implements Transport, Reader, Writer, Member {
   }
 
   /** @internal */
-  secured(): void {
+  handshakeDone(): void {
     if (!isSecure(this.#socket) || this.#security === null) return
     try {
       const facts = secureFacts(this.#socket, this.#security)
@@ -219,6 +237,7 @@ export class SocketTransport implements Transport, Reader, Writer, Member {
 
   /** @internal */
   closed(): void {
+    if (this.#around !== null) tlsOverhead.forget(this)
     this.#loop.forget?.(this)
     if (this.#events === null) return
     this.#loop.begin()
@@ -236,7 +255,7 @@ function onEnd(this: OwnedSocket): void {
 }
 
 function onSecure(this: OwnedSocket): void {
-  this[owner]?.secured()
+  this[owner]?.handshakeDone()
 }
 
 function onError(this: OwnedSocket, error: Error): void {
