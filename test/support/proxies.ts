@@ -17,8 +17,8 @@ export interface Proxy {
   configuration(path: string, folder: string, port: number): string
 }
 
-/** Time that a client has for its head, and for a pause within its body. */
-const patience = '500ms'
+/** Time that a client has for its head, and for a pause within its body: so long that no slow machine runs into it. */
+const patience = '60s'
 
 function nginx(name: string, server: string): Proxy {
   return {
