@@ -1,5 +1,5 @@
 import { getSystemErrorMap } from 'node:util'
-import { messageOf } from '../lev/foreign.js'
+import { messageOf } from '../lev/internal.js'
 import type { Refusal } from './http1/refusal.js'
 
 /** What every error of Leveret's own is; `code` tells programs apart what `message` tells people. */

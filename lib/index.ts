@@ -1,7 +1,7 @@
 /// <reference types="node" preserve="true" />
-import type { Config } from './config.js'
-import type { Handler } from './handler.js'
-import { Server } from './server.js'
+import type { Config } from './config/settings.js'
+import type { Handler } from './request/handler.js'
+import { Server } from './server/server.js'
 
 /**
  * Makes a server; `serve` runs it.
@@ -12,26 +12,26 @@ function create(config: Config, handle: Handler): Server {
 }
 
 export { create as new }
-export { type Server, type StopOptions } from './server.js'
-export { defaults, type Config, type ConfigChanges, type Settings } from './config.js'
-export type { Context } from './context.js'
+export { type Server, type StopOptions } from './server/server.js'
+export { defaults, type Config, type ConfigChanges, type Settings } from './config/settings.js'
+export type { Context } from './request/context.js'
 export { ArgumentError, BindError, BodyError, ConfigError, LeveretError, RequestError, StateError, UpgradeError } from './errors.js'
-export { eventStream, type EventFields, type EventSender, type EventStreamOptions } from './event-stream.js'
-export type { Disposition } from './exchange.js'
-export type { Answer, AnswerParts, Content, Handler } from './handler.js'
-export type { Form, FormFile } from './form.js'
-export type { FormPart, FormParts } from './form-parts.js'
-export type { RequestBody } from './request-body.js'
+export { eventStream, type EventFields, type EventSender, type EventStreamOptions } from './response/event-stream.js'
+export type { Disposition } from './request/exchange.js'
+export type { Answer, AnswerParts, Content, Handler } from './request/handler.js'
+export type { Form, FormFile } from './request/form.js'
+export type { FormPart, FormParts } from './request/form-parts.js'
+export type { RequestBody } from './request/request-body.js'
 export type { RequestHeaders } from './http1/headers.js'
 export { ResponseError, type HeaderValue, type ResponseHeaders } from './http1/response.js'
-export type { Logger, LoggerLike, LogLevel, LogMethod } from './log.js'
-export type { Out } from './out.js'
-export type { StreamingContent, Writer } from './producers.js'
+export type { Logger, LoggerLike, LogLevel, LogMethod } from './log/logger.js'
+export type { Out } from './response/out.js'
+export type { StreamingContent, Writer } from './response/content-source.js'
 export { webSocketCallbacks, type Callbacks } from './websocket/callbacks.js'
 export type { CompressionOptions, WebSocketOptions } from './websocket/options.js'
 export type { Upgrade, WebSocketHandler } from './websocket/upgrade.js'
 export type { Message, WebSocket } from './websocket/websocket.js'
-export { type TlsChanges } from './config-ssl.js'
+export { type TlsChanges } from './config/tls-settings.js'
 export { IdentityError, type IdentityConfig, type TlsConfig } from '../tls/index.js'
 export {
   request, type ClientResponse, type ClientValue, type RequestContent, type RequestOptions, type ResponseFacts, type StreamedResponse, type StreamRequestOptions,

@@ -13,6 +13,9 @@ const longestFile = 400
 /** Folders in which each may import only itself and those behind it. */
 const layers = ['lev', 'tls', 'lib']
 
+/** What the layers above take of `lev`. */
+const levFaces = new Set(['lev/index.ts', 'lev/internal.ts'])
+
 /** The rooms below `lib` that import nothing but themselves. */
 const pureFolder = 'lib/http1/'
 
@@ -105,7 +108,7 @@ function importsOf(file: ts.SourceFile): Import[] {
 function resolve(path: string, from: string): string | null {
   const named = { leveret: 'lib/index.ts', 'leveret/lev': 'lev/index.ts', 'leveret/eslint': 'lev/eslint.ts', 'leveret/tls': 'tls/index.ts' }[from]
   if (named !== undefined) return named
-  if (from.startsWith('leveret/dialects/')) return `lib/${from.slice('leveret/'.length)}.ts`
+  if (from.startsWith('leveret/dialects/')) return `lib/${from.slice('leveret/'.length)}/index.ts`
   return from.startsWith('.') ? posix.join(posix.dirname(path), from).replace(/\.js$/, '.ts') : null
 }
 
@@ -116,6 +119,7 @@ function checkImport(path: string, node: ts.Node, from: string, target: string |
     const other = layerOf(target)
     if (other === null) tell(`${layer} imports ${target}`)
     else if (layers.indexOf(other) > layers.indexOf(layer)) tell(`${layer} imports ${other}: imports point down only`)
+    else if (other === 'lev' && layer !== 'lev' && !levFaces.has(target)) tell(`${layer} imports ${target}: only lev/index.ts and lev/internal.ts are for the layers above`)
   }
   const name = from.replace(/^node:/, '')
   if (path.startsWith(pureFolder)) {

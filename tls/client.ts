@@ -1,5 +1,5 @@
-import { messageOf } from '../lev/foreign.js'
 import type { ClientSecurity } from '../lev/index.js'
+import { messageOf } from '../lev/internal.js'
 import { IdentityError } from './identity-config.js'
 
 /** How a client speaks TLS. All PEM is text, or the bytes of a file. */

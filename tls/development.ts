@@ -1,7 +1,7 @@
 import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto'
 import { chmodSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { messageOf } from '../lev/foreign.js'
+import { messageOf } from '../lev/internal.js'
 import { makeAuthority, makeLeaf, type Pair } from './development-certificates.js'
 import { normalHostPattern } from './host-name.js'
 import type { IdentityConfig } from './identity-config.js'

@@ -1,5 +1,5 @@
-import { made } from '../lev/forgotten.js'
 import { HandshakeError, type Op, type SecureFacts, type Stream } from '../lev/index.js'
+import { made } from '../lev/internal.js'
 import { readClientHello } from './client-hello.js'
 import { tlsFacts, type TlsFacts } from './facts.js'
 import { normalHostName } from './host-name.js'

@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
-import { messageOf } from '../lev/foreign.js'
+import { messageOf } from '../lev/internal.js'
 import { readPkcs12 } from './pkcs12.js'
 import type { IdentityConfig } from './identity-config.js'
 

@@ -1,5 +1,5 @@
 import { createHash, type X509Certificate } from 'node:crypto'
-import { messageOf } from '../lev/foreign.js'
+import { messageOf } from '../lev/internal.js'
 import { orderChain } from './chain.js'
 import { oneLine } from './facts.js'
 import { normalHostPattern } from './host-name.js'

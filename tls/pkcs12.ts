@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import type Forge from 'node-forge'
-import { messageOf } from '../lev/foreign.js'
+import { messageOf } from '../lev/internal.js'
 import { forge } from './forge.js'
 
 /**

@@ -1,6 +1,6 @@
 import { constants, createHash, type KeyObject, type X509Certificate } from 'node:crypto'
 import type { SecureContext } from 'node:tls'
-import { messageOf } from '../lev/foreign.js'
+import { messageOf } from '../lev/internal.js'
 import { FileFault } from './identity-files.js'
 
 /** A private key and its certificate with those that lead to its authority. */

@@ -1,6 +1,6 @@
 import type { ClientTlsOptions } from '../../tls/index.js'
-import { optionsOf } from '../arguments.js'
-import { boolean, fieldsOf, refuse, type Check } from '../checks.js'
+import { optionsOf } from '../config/arguments.js'
+import { boolean, fieldsOf, refuse, type Check } from '../config/validators.js'
 import { ConfigError } from '../errors.js'
 import { proxyOf, type Proxy } from './proxy.js'
 import { headerLines, ResponseError, type ResponseHeaders } from '../http1/response.js'

@@ -1,8 +1,8 @@
 import type { Op, Stream } from '../../lev/index.js'
-import { done } from '../../lev/op.js'
+import { done } from '../../lev/internal.js'
 import { StateError } from '../errors.js'
 import { chunkSize, lastChunk, LAST_CHUNK, ResponseError, type HeaderValue } from '../http1/response.js'
-import { producerOf, type Inlet, type Producer, type StreamingContent } from '../producers.js'
+import { producerOf, type Inlet, type Producer, type StreamingContent } from '../response/content-source.js'
 import { multipart } from './multipart.js'
 
 /** The content of a request. */

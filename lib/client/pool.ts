@@ -1,6 +1,5 @@
 import { now, type Stream } from '../../lev/index.js'
-import { rest, type Resting } from '../../lev/resting.js'
-import { perWorld } from '../../lev/world.js'
+import { perWorld, rest, type Resting } from '../../lev/internal.js'
 
 /** Idle connections that are kept for one route, and in all. */
 const mostPerRoute = 32

@@ -1,12 +1,11 @@
-import { Exclusive } from '../../lev/exclusive.js'
-import { watchMethods } from '../../lev/forgotten.js'
 import { portal, type Op, type Portal } from '../../lev/index.js'
-import { readAll } from '../body-source.js'
+import { Exclusive, watchMethods } from '../../lev/internal.js'
+import { readAll } from '../request/body-source.js'
 import { RequestError, StateError } from '../errors.js'
 import { NO_FIELDS, requestHeaders, type RequestHeaders } from '../http1/headers.js'
 import type { Pieces } from './content-reader.js'
 import type { Exchange } from './exchange.js'
-import { handOver, ownProducer, type Inlet, type Producer } from '../producers.js'
+import { handOver, ownProducer, type Inlet, type Producer } from '../response/content-source.js'
 
 /**
  * The content of a response that is read as it arrives: in pieces, or as a whole, and once. In async code iterate over it:

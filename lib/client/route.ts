@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { connect, type ConnectOptions, type Op, type Stream } from '../../lev/index.js'
-import { environment } from '../../lev/world.js'
+import { environment } from '../../lev/internal.js'
 import { clientSecurity, type ClientTlsOptions } from '../../tls/index.js'
 import { RequestError } from '../errors.js'
 import { headerLines } from '../http1/response.js'

@@ -1,8 +1,8 @@
-import { watchMethods } from '../../lev/forgotten.js'
 import * as lev from '../../lev/index.js'
+import { watchMethods } from '../../lev/internal.js'
 import type { Op, Stream } from '../../lev/index.js'
 import { clientSecurity, type ClientTlsOptions } from '../../tls/index.js'
-import { asArguments, optionsOf } from '../arguments.js'
+import { asArguments, optionsOf } from '../config/arguments.js'
 import { ArgumentError } from '../errors.js'
 import { tlsOptions } from './options.js'
 

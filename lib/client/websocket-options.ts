@@ -1,6 +1,6 @@
 import type { ClientTlsOptions } from '../../tls/index.js'
-import { asArguments, optionsOf } from '../arguments.js'
-import type { Check } from '../checks.js'
+import { asArguments, optionsOf } from '../config/arguments.js'
+import type { Check } from '../config/validators.js'
 import { ArgumentError, ConfigError } from '../errors.js'
 import type { ResponseHeaders } from '../http1/response.js'
 import { checks as shared, defaults as sharedDefaults, merged, protocolList, seconds } from '../websocket/options.js'

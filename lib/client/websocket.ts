@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { AddressError, background, ClosedError, HandshakeError, timeout, TimeoutError, type Op, type Stream } from '../../lev/index.js'
-import { instanceOf } from '../../lev/foreign.js'
-import { made } from '../../lev/forgotten.js'
+import { instanceOf, made } from '../../lev/internal.js'
 import { RequestError, UpgradeError } from '../errors.js'
 import type { HeadLimits } from '../http1/field-lines.js'
 import { responseFraming } from '../http1/response-framing.js'

@@ -1,9 +1,9 @@
 import { scope, type Op } from '../../lev/index.js'
-import { asArguments, optionsOf } from '../arguments.js'
-import { show } from '../checks.js'
+import { asArguments, optionsOf } from '../config/arguments.js'
+import { show } from '../config/validators.js'
 import { ArgumentError } from '../errors.js'
-import { settled } from '../handler.js'
-import { Wakeup } from './inbox.js'
+import { settled } from '../request/handler.js'
+import { Wakeup } from './receive-queue.js'
 import type { Message } from './messages.js'
 import type { WebSocket } from './websocket.js'
 

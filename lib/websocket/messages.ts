@@ -1,5 +1,5 @@
 import { isAscii, isUtf8 } from 'node:buffer'
-import { roomFor } from '../../lev/room.js'
+import { roomFor } from '../../lev/internal.js'
 import {
   CLOSE, CONTROL, DATA, FAILED, FrameReader, isCloseCode, NEED_MORE, PING, TEXT, tooBig, xor, type Failure,
 } from './frames.js'

@@ -1,4 +1,4 @@
-import { keepContext, type Snapshot } from '../../lev/async-context.js'
+import { keepContext, type Snapshot } from '../../lev/internal.js'
 import { ConfigError } from '../errors.js'
 import { rulesOf, type WebSocketOptions, type WebSocketRules } from './options.js'
 import type { WebSocket } from './websocket.js'

@@ -1,14 +1,14 @@
-import { watchMethods } from '../../lev/forgotten.js'
 import { breathe, ClosedError, now, semaphore, TimeoutError, UsageError, type Address, type Op, type Semaphore, type Stream } from '../../lev/index.js'
+import { watchMethods } from '../../lev/internal.js'
 import { PerMessageDeflate } from './deflate.js'
 import { checkClose, CLOSE, closeContent, FAILED, FIN, NEED_MORE, PING, PONG } from './frames.js'
-import type { Agreed, Conduct, Ending } from './conduct.js'
-import { Inbox, Wakeup } from './inbox.js'
+import type { Agreed, Conduct, Ending } from './limits.js'
+import { Inbox, Wakeup } from './receive-queue.js'
 import { InflateBudget } from './inflate-budget.js'
 import { CLOSED, MESSAGE, MessageReader, PINGED, PONGED, type Message } from './messages.js'
 import { Pings } from './pings.js'
 import { Sender, sendWindow, sizeOf } from './sender.js'
-import { Vigil, type Phase } from './vigil.js'
+import { Vigil, type Phase } from './liveness.js'
 
 export type { Message } from './messages.js'
 

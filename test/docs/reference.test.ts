@@ -24,10 +24,10 @@ const pagesOf = new Map([
   ['lev/index', ['reference/lev']],
   ['lev/eslint', ['reference/eslint']],
   ['tls/index', ['reference/tls']],
-  ['lib/dialects/lune', ['dialects/lune']],
-  ['lib/dialects/lute', ['dialects/lute']],
-  ['lib/dialects/nodemcu', ['dialects/nodemcu']],
-  ['lib/dialects/zune', ['dialects/zune']],
+  ['lib/dialects/lune/index', ['dialects/lune']],
+  ['lib/dialects/lute/index', ['dialects/lute']],
+  ['lib/dialects/nodemcu/index', ['dialects/nodemcu']],
+  ['lib/dialects/zune/index', ['dialects/zune']],
 ])
 
 function filesOf(entry: string): string[] {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { settingsTable } from '../../lib/config.js'
+import { settingsTable } from '../../lib/config/settings.js'
 import { readPage } from './blocks.js'
 
 interface Row {

@@ -8,7 +8,7 @@ const isWrapped = (): boolean =>
   AsyncLocalStorage.prototype.run !== originals[0] || AsyncLocalStorage.prototype.enterWith !== originals[1]
 
 const lev = await import('../../lev/index.js')
-const context = await import('../../lev/async-context.js')
+const context = await import('../../lev/core/async-context.js')
 
 const names = process.argv.slice(2)
 const als = new AsyncLocalStorage<string>()

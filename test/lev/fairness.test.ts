@@ -1,7 +1,7 @@
 import t from 'tap'
 import * as lev from '../../lev/index.js'
 import type { Op } from '../../lev/index.js'
-import { nodeDriver } from '../../lev/drivers/node.js'
+import { nodeDriver } from '../../lev/drivers/node/node.js'
 import { networks, network, runIn } from './worlds.js'
 
 /** What never rests, each in its own way; `stop()` tells when to end. */

@@ -2,7 +2,7 @@ import t from 'tap'
 import * as lev from '../../lev/index.js'
 import type { Op } from '../../lev/index.js'
 import type { Transport, TransportEvents } from '../../lev/drivers/driver.js'
-import { runningTask } from '../../lev/task.js'
+import { runningTask } from '../../lev/core/task.js'
 import { failure, ran, virtual } from './virtual.js'
 
 /** A transport that a test plays by hand. */

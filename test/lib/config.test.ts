@@ -4,9 +4,9 @@ import { constants } from 'node:os'
 import fc from 'fast-check'
 import { pino } from 'pino'
 import t from 'tap'
-import { defaults, mergeSettings, settingsTable, type Config, type Settings } from '../../lib/config.js'
+import { defaults, mergeSettings, settingsTable, type Config, type Settings } from '../../lib/config/settings.js'
 import { BindError, ConfigError } from '../../lib/errors.js'
-import { editDistance, suggest } from '../../lib/suggest.js'
+import { editDistance, suggest } from '../../lib/config/suggest.js'
 
 const names = Object.keys(settingsTable)
 

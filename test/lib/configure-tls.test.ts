@@ -3,7 +3,7 @@ import tls from 'node:tls'
 import t from 'tap'
 import * as lev from '../../lev/index.js'
 import * as server from '../../lib/index.js'
-import { defaults, mergeSettings } from '../../lib/config.js'
+import { defaults, mergeSettings } from '../../lib/config/settings.js'
 import { Certificates } from '../tls/certificates.js'
 import { serve } from '../support/serving.js'
 

@@ -1,7 +1,7 @@
 import t from 'tap'
 import * as lev from '../../lev/index.js'
-import { instanceOf, messageOf } from '../../lev/foreign.js'
-import { adapt, ServerLog, type LoggerLike } from '../../lib/log.js'
+import { instanceOf, messageOf } from '../../lev/core/foreign.js'
+import { adapt, ServerLog, type LoggerLike } from '../../lib/log/logger.js'
 import * as server from '../../lib/index.js'
 import { eventually, request, serve } from '../support/serving.js'
 

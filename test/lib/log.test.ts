@@ -2,8 +2,8 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { pino } from 'pino'
 import t from 'tap'
-import { defaults } from '../../lib/config.js'
-import { adapt, ServerLog } from '../../lib/log.js'
+import { defaults } from '../../lib/config/settings.js'
+import { adapt, ServerLog } from '../../lib/log/logger.js'
 
 function keep(): { lines: string[]; write(line: string): void } {
   const lines: string[] = []

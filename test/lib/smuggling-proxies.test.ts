@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Context } from '../../lib/context.js'
+import { Context } from '../../lib/request/context.js'
 import type { Config, Handler } from '../../lib/index.js'
 import { h2Exchange, h2Request } from '../support/h2-wire.js'
 import { isInstalled, proxies, startProxy } from '../support/proxies.js'

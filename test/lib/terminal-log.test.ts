@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { defaults } from '../../lib/config.js'
-import { ServerLog } from '../../lib/log.js'
-import { terminalSink } from '../../lib/terminal-log.js'
+import { defaults } from '../../lib/config/settings.js'
+import { ServerLog } from '../../lib/log/logger.js'
+import { terminalSink } from '../../lib/log/terminal.js'
 
 function written(use: (log: ServerLog['logger']) => void): string {
   let text = ''

@@ -2,10 +2,10 @@
 import t from 'tap'
 import * as lev from '../../lev/index.js'
 import * as server from '../../lib/index.js'
-import type { serve as serveLute } from '../../lib/dialects/lute.js'
-import type { ServeWebSocketHandler } from '../../lib/dialects/lune.js'
-import type { Handler as NodemcuHandler } from '../../lib/dialects/nodemcu.js'
-import type { ServerWebSocketHandlers } from '../../lib/dialects/zune.js'
+import type { serve as serveLute } from '../../lib/dialects/lute/index.js'
+import type { ServeWebSocketHandler } from '../../lib/dialects/lune/index.js'
+import type { Handler as NodemcuHandler } from '../../lib/dialects/nodemcu/index.js'
+import type { ServerWebSocketHandlers } from '../../lib/dialects/zune/index.js'
 
 t.test('callbacks may return anything: it is not looked at', async (t) => {
   const sockets = new Set<unknown>()

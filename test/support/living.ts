@@ -1,5 +1,5 @@
-import type { Timers } from '../../lev/timers.js'
-import { Task } from '../../lev/task.js'
+import type { Timers } from '../../lev/core/timers.js'
+import { Task } from '../../lev/core/task.js'
 
 /** What is alive in this process: what a server must leave as it found it. */
 export interface Living {

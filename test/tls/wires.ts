@@ -3,7 +3,7 @@ import { createServer, connect as connectTo, type AddressInfo, type Socket } fro
 import { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import type { SecureFacts, Security } from '../../lev/drivers/driver.js'
-import { secureFacts, wrapSecure } from '../../lev/drivers/secure.js'
+import { secureFacts, wrapSecure } from '../../lev/drivers/node/secure.js'
 
 /** A Duplex that hands each write to its other half in a later turn, as a virtual network does. */
 class Half extends Duplex {

@@ -6,7 +6,7 @@ import * as lev from '../../../lev/index.js'
 import { DirectInput } from '../../../lev/drivers/node/internals/direct-input.js'
 import { isOpen } from '../../../lev/drivers/node/internals/gate.js'
 import type { TransportEvents } from '../../../lev/drivers/driver.js'
-import { SocketTransport } from '../../../lev/drivers/socket-transport.js'
+import { SocketTransport } from '../../../lev/drivers/node/socket-transport.js'
 import { clientSecurity, network, serverSecurity } from '../worlds.js'
 
 /** Why what is only done below Node's streams is not tested. */

@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import * as lev from '../../../lev/index.js'
 import { DirectOutput } from '../../../lev/drivers/node/internals/direct-output.js'
 import { isOpen } from '../../../lev/drivers/node/internals/gate.js'
-import { SocketTransport } from '../../../lev/drivers/socket-transport.js'
+import { SocketTransport } from '../../../lev/drivers/node/socket-transport.js'
 import { worlds } from '../worlds.js'
 
 /** Why what is only done below Node's streams is not tested. */

@@ -1,9 +1,9 @@
 // Run by leaks.test.ts in a process of its own: prints what is still there after each way of using the dialects.
 import { createServer } from 'node:net'
 import * as lev from '../../../lev/index.js'
-import { Task } from '../../../lev/task.js'
-import * as lune from '../../../lib/dialects/lune.js'
-import * as zune from '../../../lib/dialects/zune.js'
+import { Task } from '../../../lev/core/task.js'
+import * as lune from '../../../lib/dialects/lune/index.js'
+import * as zune from '../../../lib/dialects/zune/index.js'
 
 /** Every task that ever took a step and is not known to be done. */
 const tasks = new Set<Task<unknown>>()

@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap'
-import * as lune from '../../../lib/dialects/lune.js'
-import * as lute from '../../../lib/dialects/lute.js'
-import * as nodemcu from '../../../lib/dialects/nodemcu.js'
-import * as zune from '../../../lib/dialects/zune.js'
+import * as lune from '../../../lib/dialects/lune/index.js'
+import * as lute from '../../../lib/dialects/lute/index.js'
+import * as nodemcu from '../../../lib/dialects/nodemcu/index.js'
+import * as zune from '../../../lib/dialects/zune/index.js'
 import type { Config, WebSocketOptions } from '../../../lib/index.js'
 import { keptLog } from '../../support/kept-log.js'
 

@@ -1,5 +1,5 @@
 import type { Op } from '../../../lev/index.js'
-import type { Context } from '../../../lib/context.js'
+import type { Context } from '../../../lib/request/context.js'
 import type { Config, Handler } from '../../../lib/index.js'
 import type { WebSocketOptions } from '../../../lib/websocket/options.js'
 import type { WebSocket } from '../../../lib/websocket/websocket.js'

@@ -1,6 +1,6 @@
 import { Socket, type SocketConstructorOpts } from 'node:net'
 import { getSystemErrorName } from 'node:util'
-import { isSecure } from '../../secure.js'
+import { isSecure } from '../secure.js'
 import { isOpen } from './gate.js'
 
 /** What Node keeps below a net.Socket: the system's stream, or TLS over it. Functions give 0, or a negative system error. */

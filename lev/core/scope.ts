@@ -1,0 +1,295 @@
+import { checkStart, takeOperation } from './arguments.js'
+import { captureContext, contextsInUse, leaveContext, sameContext } from './async-context.js'
+import { CleanupTime } from './cancellation.js'
+import { ClosedError, UsageError, type CancelReason } from './errors.js'
+import { together } from './failure.js'
+import { made } from './forgotten.js'
+import type { Loop } from './loop.js'
+import type { Op, Suspension, Waker } from './op.js'
+import { Roster } from './indexed-set.js'
+import { runningTask, Task, type Aftermath, type TaskOwner } from './task.js'
+
+/**
+ * Owns tasks: none outlives it. Made by `lev.scope()`; a task that fails with nobody joining it cancels the others.
+ */
+export class Scope {
+  readonly #loop: Loop
+  readonly #tasks = new Roster<Task<unknown>>()
+  /** Those of them that do not keep the scope, and how each is told to end; most scopes have none. */
+  #background: Map<Task<unknown>, () => void> | null = null
+  readonly #errors: unknown[] = []
+  /**
+   * Whether no `catch` of a cancelled task around is to see the errors: a task threw one that was cancelled before, or there was one
+   * already when the task around was cancelled.
+   */
+  #past = false
+  #reason: CancelReason | null = null
+  #cleanupTime: CleanupTime | null = null
+  #waiter: Waker | null = null
+  #ended = false
+
+  /** @internal */
+  constructor(loop: Loop) {
+    this.#loop = loop
+  }
+
+  /** How many tasks of the scope are not done yet. */
+  get size(): number {
+    return this.#tasks.size
+  }
+
+  /**
+   * Starts a task that the scope owns. It takes its first step after the caller has suspended or returned.
+   * In a cancelled scope the task is cancelled before it runs.
+   * @throws ClosedError if the scope has ended
+   */
+  spawn<T>(start: () => Op<T>): Task<T> {
+    const task = this.#adopt('spawn', start)
+    task.start()
+    return task
+  }
+
+  /**
+   * Starts a task that does not keep the scope open, since it only serves the others. Once all of those are done, `end` is
+   * called, which must make it end; when absent, it is cancelled. The scope waits for that, and in all else it is a task like
+   * any other. It takes its first step before this returns, so that its `finally` holds from here on; in a cancelled scope it
+   * takes none, and `outcome` tells so.
+   * @throws ClosedError if the scope has ended
+   */
+  background<T>(start: () => Op<T>, end?: () => void): Task<T> {
+    const task = this.#adopt('background', start);
+    (this.#background ??= new Map<Task<unknown>, () => void>()).set(task, end ?? (() => task.cancel()))
+    task.run()
+    return task
+  }
+
+  /** Cancels every task of the scope, those included that are spawned later. Harmless when repeated. */
+  cancel(reason: CancelReason = 'cancelled'): void {
+    if (this.#reason !== null) return
+    this.#reason = reason
+    for (const task of this.#tasks) task.cancel(reason)
+  }
+
+  /** @internal Cancels the scope together with the task that waits for it: all clean up in `time`. */
+  cancelWithin(time: CleanupTime, reason: CancelReason): void {
+    this.#reason ??= reason
+    this.#past ||= this.failed
+    this.#cleanupTime = CleanupTime.shorter(this.#cleanupTime, time, this.#loop.now)
+    for (const task of this.#tasks) task.cancelWithin(time, this.#reason)
+  }
+
+  /** @internal */
+  settled(task: Task<unknown>, joined: boolean): void {
+    this.#tasks.delete(task)
+    if (task.outcome?.kind === 'error' && !joined) {
+      this.#past ||= task.cancellation.unwinding
+      this.#fail(task.outcome.error)
+    }
+    if (this.#background !== null) {
+      this.#background.delete(task)
+      this.#endBackground(this.#background)
+    }
+    if (this.#tasks.size === 0) this.#waiter?.resume(undefined)
+  }
+
+  #adopt<T>(what: string, start: () => Op<T>): Task<T> {
+    checkStart(what, start)
+    if (this.#ended) throw new ClosedError('the scope has ended: a task can be spawned only while it runs')
+    const task = new Task(this.#loop, start(), this, this)
+    this.#tasks.add(task)
+    if (this.#reason !== null) {
+      if (this.#cleanupTime === null) task.cancel(this.#reason)
+      else task.cancelWithin(this.#cleanupTime, this.#reason)
+    }
+    return task
+  }
+
+  /** Only those in the background may be left: from here on the scope waits for them. */
+  #endBackground(background: Map<Task<unknown>, () => void>): void {
+    if (this.#tasks.size > background.size) return
+    this.#background = null
+    for (const end of background.values()) {
+      try {
+        end()
+      } catch (error) {
+        this.#fail(error)
+      }
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#errors.push(error)
+    this.cancel('error')
+  }
+
+  /** @internal Waits until every task is done; then the scope has ended. */
+  *finish(): Op<void> {
+    while (this.#tasks.size > 0) yield new Emptied((waker) => (this.#waiter = waker))
+    this.#ended = true
+  }
+
+  /** @internal Whether a task failed. */
+  get failed(): boolean {
+    return this.#errors.length > 0
+  }
+
+  /** @internal Tells `caller` of the tasks that failed. @throws the error, an AggregateError if several failed */
+  *tell(caller: Task<unknown>): Op<never> {
+    const error = together(this.#errors)
+    if (this.#past) yield* caller.cancellation.unwindWith(error)
+    throw error
+  }
+}
+
+/** Waits for a scope to have no tasks; `keep` is told whom to wake, null for nobody. */
+class Emptied implements Suspension {
+  readonly #keep: (waker: Waker | null) => void
+
+  constructor(keep: (waker: Waker | null) => void) {
+    this.#keep = keep
+  }
+
+  arm(waker: Waker): void {
+    this.#keep(waker)
+  }
+
+  disarm(): void {
+    this.#keep(null)
+  }
+}
+
+/**
+ * Runs `body` and whatever it spawns in the scope it is given, and returns its value once all of them are done.
+ * A task that fails, the body included, cancels the rest.
+ *
+ * @throws the error of the task that failed (an AggregateError if several did); CancelledError if the scope was
+ * cancelled before the body had a value
+ */
+export function scope<T>(body: (scope: Scope) => Op<T>): Op<T> {
+  checkStart('scope', body)
+  return made(scopeAfter({ spawned: null, context: sameContext }, body))
+}
+
+/** As `scope`, together with the tasks of `aftermath`, and in its async context. */
+export function* scopeAfter<T>(aftermath: Aftermath, body: (scope: Scope) => Op<T>): Op<T> {
+  const caller = runningTask('lev.scope()')
+  const inner = spawnedOf(aftermath, caller.loop)
+  aftermath.spawned = null
+  const main = aftermath.context(() => inner.spawn(() => body(inner)))
+  yield* caller.cancellation.handingOn((reason, time) => inner.cancelWithin(time, reason), inner.finish())
+  if (inner.failed) yield* inner.tell(caller)
+  return yield* main.join()
+}
+
+/**
+ * Starts a task in the nearest scope around the running task.
+ * @throws UsageError outside of every task
+ */
+export function spawn<T>(start: () => Op<T>): Task<T> {
+  return scopeOf('lev.spawn()').spawn(start)
+}
+
+/**
+ * Starts a task in the nearest scope around the running task, which does not keep that scope open: see `Scope.background`.
+ * @throws UsageError outside of every task
+ */
+export function background<T>(start: () => Op<T>, end?: () => void): Task<T> {
+  return scopeOf('lev.background()').background(start, end)
+}
+
+function scopeOf(what: string): Scope {
+  const { scope: place, loop } = runningTask(what)
+  if (place instanceof Scope) return place
+  if ('spawned' in place) return spawnedOf(place, loop)
+  throw new ClosedError('the running task has no scope')
+}
+
+/** The scope of what was spawned, made if there is none. */
+function spawnedOf(aftermath: Aftermath, loop: Loop): Scope {
+  const spawned = aftermath.spawned instanceof Scope ? aftermath.spawned : new Scope(loop)
+  aftermath.spawned = spawned
+  return spawned
+}
+
+/**
+ * Calls a function that cannot wait, in a task that lives longer than what it does: the tasks that it spawns, and what it enters
+ * into an AsyncLocalStorage, go to `aftermath`, for `scopeAfter`, and not to the running task.
+ */
+export function callApart<T>(aftermath: Aftermath, call: () => T): T {
+  const task = runningTask('this')
+  const { scope } = task
+  task.scope = aftermath
+  try {
+    return callInContext(task, call, aftermath)
+  } finally {
+    task.scope = scope
+  }
+}
+
+/** Calls a function whose result is all that is wanted of it: what it enters into an AsyncLocalStorage ends with it. */
+export function callContained<T>(call: () => T): T {
+  return callInContext(runningTask('this'), call, null)
+}
+
+function callInContext<T>({ loop }: Task<unknown>, call: () => T, aftermath: Aftermath | null): T {
+  if (contextsInUse) {
+    return captureContext()(() => {
+      const value = call()
+      if (aftermath !== null) aftermath.context = captureContext()
+      return value
+    })
+  }
+  try {
+    return call()
+  } finally {
+    if (contextsInUse) {
+      if (aftermath !== null) aftermath.context = captureContext()
+      leaveContext(loop.context, false)
+    }
+  }
+}
+
+/** Owns nobody: for a task whose creator waits for it and takes its error. */
+const creator: TaskOwner = { settled() {} }
+
+/**
+ * Runs `op` as a task of its own, so that it can be cancelled alone, and waits until that is done. `begin` is given the task.
+ * Cancelling the caller cancels it too, and waits for it to unwind. What it gave is for `given`.
+ */
+export function* supervise<T>(
+  caller: Task<unknown>, op: Op<T>, begin: (task: Task<T>) => void, context = sameContext,
+): Op<Task<T>> {
+  const task = context(() => new Task(caller.loop, op, creator, caller.scope))
+  begin(task)
+  // Its first step is taken here and now: an operation that need not wait costs no turn.
+  task.run()
+  if (task.outcome === null) yield* caller.cancellation.handingOn((reason, time) => task.cancelWithin(time, reason), task.done())
+  return task
+}
+
+/** What a supervised task gave. @throws what it threw; CancelledError if it was cancelled, and `caller` was not */
+export function* given<T>(caller: Task<unknown>, task: Task<T>): Op<T> {
+  if (task.outcome?.kind === 'cancelled') yield* caller.cancellation.unwind()
+  if (task.outcome?.kind === 'error' && task.cancellation.unwinding) yield* caller.cancellation.unwindWith(task.outcome.error)
+  return task.result()
+}
+
+/**
+ * Runs `op` in the async context that `call` makes for what it calls: `yield* lev.within((run) => storage.run(store, run), op)`.
+ * @throws UsageError if `call` returns without having called what it is given; what `op` throws
+ */
+export function within<T>(call: (run: () => void) => unknown, op: Op<T>): Op<T> {
+  return made(runningWithin(call, op))
+}
+
+function* runningWithin<T>(call: (run: () => void) => unknown, op: Op<T>): Op<T> {
+  takeOperation('within', op)
+  const caller = runningTask('lev.within()')
+  const task = yield* supervise(caller, op, () => {}, (make) => {
+    const made: ReturnType<typeof make>[] = []
+    call(() => made.push(make()))
+    if (made.length === 0) throw new UsageError('within: call must call what it is given, before it returns')
+    return made[0]
+  })
+  return yield* given(caller, task)
+}

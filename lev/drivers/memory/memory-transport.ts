@@ -1,0 +1,223 @@
+import { SocketTransport, type Turns } from '../node/socket-transport.js'
+import type { Address, Driver, Security, Transport, TransportEvents } from '../driver.js'
+import { TransportDuplex } from '../node/transport-duplex.js'
+import { wrapSecure } from '../node/secure.js'
+
+/** Bytes that one direction holds for a reader that does not read: as the buffers of a kernel do. */
+const window = 64 * 1024
+
+/** Holds a virtual clock still for a moment: node:tls works in the real event loop. */
+export function settle(driver: Pick<Driver, 'awaitOutside'>): void {
+  driver.awaitOutside(1, true)
+  setImmediate(() => setImmediate(() => driver.awaitOutside(-1, true)))
+}
+
+/** What a pair of transports in memory needs from where it lives. */
+export interface World extends Turns {
+  /** Runs `deliver` when one flight over the network is over: later, never inside this call. */
+  fly(deliver: () => void): void
+  /** How many bytes the next flight carries at most. */
+  segment(): number
+  /** Lets the real event loop run for a moment: node:tls works in it. */
+  settle(): void
+}
+
+/** One end of a connection that exists in memory only; behaves as TCP does. */
+export class MemoryTransport implements Transport {
+  readonly writeSize = 64 * 1024
+  readonly local: Address
+  readonly remote: Address
+  readonly #world: World
+  #peer: MemoryTransport | null = null
+  #events: TransportEvents | null = null
+  /** Written, not yet arrived at the other end. */
+  #outbox: Buffer[] = []
+  #outboxSize = 0
+  #ended = false
+  #peerSawEnd = false
+  #flying = false
+  /** Nothing leaves any more: the connection was broken. */
+  #broken = false
+  /** Arrived, not yet read here. */
+  #inbox: Buffer[] = []
+  #inboxSize = 0
+  #peerEnded = false
+  #endTold = false
+  #reading = false
+  #closed = false
+
+  constructor(world: World, local: Address, remote: Address) {
+    this.#world = world
+    this.local = local
+    this.remote = remote
+  }
+
+  /** Makes both ends of a connection. */
+  static pair(world: World, left: Address, right: Address): [MemoryTransport, MemoryTransport] {
+    const a = new MemoryTransport(world, left, right)
+    const b = new MemoryTransport(world, right, left)
+    a.#peer = b
+    b.#peer = a
+    return [a, b]
+  }
+
+  get pending(): number {
+    return this.#outboxSize
+  }
+
+  start(events: TransportEvents): void {
+    this.#events = events
+  }
+
+  pause(): void {
+    this.#reading = false
+  }
+
+  resume(): void {
+    if (this.#reading) return
+    this.#reading = true
+    this.#world.fly(() => this.#read())
+  }
+
+  write(parts: readonly (Buffer | string)[]): void {
+    if (this.#closed) return
+    for (const part of parts) {
+      this.#outbox.push(typeof part === 'string' ? Buffer.from(part, 'latin1') : part)
+      this.#outboxSize += part.length
+    }
+    this.#depart()
+  }
+
+  end(): void {
+    if (this.#ended || this.#closed) return
+    this.#ended = true
+    this.#depart()
+  }
+
+  /** As in TCP: what the system has taken still arrives, unless input was left unread, which makes the close a reset. */
+  destroy(reset = false): void {
+    if (this.#closed) return
+    const peer = this.#peer
+    const abort = reset || this.#inboxSize > 0
+    this.#release()
+    if (abort) {
+      this.#breakOff()
+      this.#world.fly(() => peer?.abort('ECONNRESET'))
+    } else {
+      if (this.#outboxSize > window) this.#outbox = [this.#take(window)]
+      this.#outboxSize = Math.min(this.#outboxSize, window)
+      this.#ended = true
+      this.#depart()
+    }
+    this.#world.fly(() => this.#tell((events) => events.onClose(null)))
+  }
+
+  secure(security: Security, received: Buffer): Transport {
+    this.#events = null
+    this.pause()
+    const duplex = new TransportDuplex(this, () => this.#world.settle())
+    return new SocketTransport(wrapSecure(duplex, security, received), this.#world, security, this)
+  }
+
+  /** The connection breaks, as when the other side's machine sends a reset: unread bytes are lost. */
+  abort(code: 'ECONNRESET' | 'EPIPE'): void {
+    this.#breakOff()
+    if (this.#closed) return
+    this.#release()
+    this.#tell((events) => events.onClose(Object.assign(new Error(`read ${code}`), { code })))
+  }
+
+  /** Takes bytes, or null for the end, from the other side. */
+  arrive(bytes: Buffer | null): void {
+    if (this.#closed) {
+      if (bytes !== null) this.#peer?.abort('ECONNRESET')
+      return
+    }
+    if (bytes === null) this.#peerEnded = true
+    else {
+      this.#inbox.push(bytes)
+      this.#inboxSize += bytes.length
+    }
+    this.#read()
+  }
+
+  /** Sends the next flight, unless one is on its way or the other side has no room. */
+  #depart(): void {
+    const peer = this.#peer
+    if (this.#flying || this.#broken || peer === null) return
+    if (this.#outboxSize === 0 && (!this.#ended || this.#peerSawEnd)) return
+    if (this.#outboxSize > 0 && peer.#inboxSize >= window && !peer.#closed) return
+    this.#flying = true
+    this.#world.fly(() => {
+      this.#flying = false
+      if (this.#broken) return
+      if (this.#outboxSize === 0) return this.#departEnd(peer)
+      peer.arrive(this.#take(Math.min(this.#world.segment(), window)))
+      if (!this.#closed) this.#tell((events) => events.onProgress())
+      this.#depart()
+    })
+  }
+
+  #departEnd(peer: MemoryTransport): void {
+    this.#peerSawEnd = true
+    peer.arrive(null)
+    this.#closeIfBothEnded()
+    peer.#closeIfBothEnded()
+  }
+
+  /** The next bytes to leave, at most `limit`, as a copy: the two ends of a connection share no memory. */
+  #take(limit: number): Buffer {
+    const bytes = Buffer.allocUnsafeSlow(Math.min(limit, this.#outboxSize))
+    let at = 0
+    while (at < bytes.length) {
+      const first = this.#outbox[0]
+      const count = first.copy(bytes, at)
+      at += count
+      if (count === first.length) this.#outbox.shift()
+      else this.#outbox[0] = first.subarray(count)
+    }
+    this.#outboxSize -= at
+    return bytes
+  }
+
+  /** Gives what has arrived to the reader, as long as it reads. */
+  #read(): void {
+    while (this.#reading && this.#inbox.length > 0) {
+      const bytes = this.#inbox.shift() ?? Buffer.alloc(0)
+      this.#inboxSize -= bytes.length
+      this.#tell((events) => events.onData(bytes))
+    }
+    const peer = this.#peer
+    if (peer !== null) peer.#depart()
+    if (this.#reading && this.#inbox.length === 0 && this.#peerEnded && !this.#endTold) {
+      this.#endTold = true
+      this.#tell((events) => events.onEnd())
+      this.#closeIfBothEnded()
+    }
+  }
+
+  #closeIfBothEnded(): void {
+    if (this.#closed || !this.#endTold || !this.#peerSawEnd) return
+    this.#release()
+    this.#world.fly(() => this.#tell((events) => events.onClose(null)))
+  }
+
+  /** This end takes no part any more. */
+  #release(): void {
+    this.#closed = true
+    this.#inbox = []
+    this.#inboxSize = 0
+  }
+
+  #breakOff(): void {
+    this.#broken = true
+    this.#outbox = []
+    this.#outboxSize = 0
+  }
+
+  #tell(what: (events: TransportEvents) => void): void {
+    this.#world.begin()
+    if (this.#events !== null) what(this.#events)
+    this.#world.turn()
+  }
+}

@@ -1,0 +1,204 @@
+import type { Address, Completion, ConnectOptions, DrivenLoop, Driver, ListenerTransport, ListenOptions, Transport } from '../driver.js'
+import { MemoryTransport, settle, type World } from './memory-transport.js'
+import { SystemWork } from '../node/system-work.js'
+import { Timer, Timers } from '../../core/timers.js'
+import { VirtualListeners } from './virtual-listeners.js'
+
+/** How the virtual world behaves; everything is optional. */
+export interface MemoryOptions {
+  /** Where the random choices start: the same seed gives the same run. Default: the environment's LEV_SEED, else 1. */
+  readonly seed?: number | null | undefined
+  /** What `lev.wallClock()` gives at the start, in seconds since 1970. Default: 2026-01-01T00:00:00Z. */
+  readonly epoch?: number | null | undefined
+  /** Shortest and longest time of one flight over the virtual network, in seconds. Default: 0.1 to 1 ms. */
+  readonly latency?: readonly [number, number] | null | undefined
+  /** Bytes that one flight carries at most; each carries a random number of them, from 1. Default: 64 KiB, not random. */
+  readonly segment?: number | null | undefined
+}
+
+/** Turns of the real event loop that a promise is given before virtual time goes on without it. */
+const patience = 4
+
+/** How many of them at most, for all promises together, before virtual time goes on all the same. */
+const patienceInAll = 100
+
+/** Steps after which the real event loop is let in, so that a test's own time limit can end an endless run. */
+const stepsAtOnce = 1000
+
+/** Turns in a row that may take no time; then the clock goes on by a step, so that a task which never rests cannot stop it. */
+const turnsAtOnce = 64
+
+/**
+ * The first of these steps, in seconds, and how much longer each is than the one before. So work that ends takes little time
+ * (6,400 turns: 1.2 s), and a timer that is far away is reached soon nevertheless (20 s: after 11,000 turns).
+ */
+const firstStep = 0.001
+const stepGrowth = 1.04
+
+/**
+ * A driver with a virtual network and a virtual clock. What is ready runs; when nothing is, the clock jumps to the next
+ * event. Waiting takes no time, and the same seed gives the same run. Work takes next to no time: while something is ready
+ * all the time, the clock goes on by small steps.
+ *
+ * Promises from outside are the one thing that is real: while a task waits for one, the clock stands still until the
+ * promise had its chance (the event loop turned a few times, and no request to the system is under way); for
+ * `lev.waitForWork`, and while node:tls works, until it is done.
+ */
+export function memory(options: MemoryOptions = {}): Driver {
+  const random = randomFrom(options.seed ?? Number(process.env.LEV_SEED ?? 1))
+  const [shortest, longest] = options.latency ?? [0.0001, 0.001]
+  const epoch = options.epoch ?? 1_767_225_600
+  const segment = options.segment ?? Infinity
+  const flights = new Timers()
+  const system = new SystemWork()
+  const network = new VirtualListeners()
+  let now = 0
+  /** Up to when all flights have landed. */
+  let heard = 0
+  let wake = Infinity
+  let soon = false
+  let turns = 0
+  let step = firstStep
+  /** Promises waited for: all, and those that are sure to come. */
+  let outside = 0
+  let sure = 0
+  let idle = 0
+  let still = 0
+  let pumping = false
+  let scheduled: NodeJS.Immediate | null = null
+  /** Null before the start and after the end. */
+  let loop: DrivenLoop | null = null
+
+  function schedule(): void {
+    if (!pumping && loop !== null) scheduled ??= setImmediate(pump)
+  }
+
+  /** Runs the world until it has to wait for the real one. */
+  function pump(): void {
+    scheduled = null
+    pumping = true
+    const again = runWorld()
+    pumping = false
+    if (again) schedule()
+  }
+
+  function runWorld(): boolean {
+    for (let count = 0; count < stepsAtOnce; count++) {
+      soon = false
+      loop?.turn()
+      if (soon && turns++ < turnsAtOnce) continue
+      turns = 0
+      if (sure > 0 || (outside > 0 && ((idle++ < patience && still++ < patienceInAll) || system.underWay))) return true
+      idle = 0
+      still = 0
+      step = soon ? step * stepGrowth : firstStep
+      const next = Math.min(wake, flights.next, soon ? now + step : Infinity)
+      if (next === Infinity) {
+        if (outside === 0) loop?.stuck()
+        return false
+      }
+      now = Math.max(now, next)
+      flights.fire(now)
+      heard = now
+    }
+    return true
+  }
+
+  function after(seconds: number, run: () => void): Timer {
+    const timer = new Timer(run)
+    flights.set(timer, now + seconds)
+    schedule()
+    return timer
+  }
+
+  const flightTime = (): number => shortest + random() * (longest - shortest)
+
+  const world: World = {
+    fly: (deliver) => void after(flightTime(), deliver),
+    segment: () => (segment === Infinity ? segment : 1 + Math.floor(random() * segment)),
+    begin: () => loop?.begin(),
+    turn: () => loop?.turn(),
+    turnSoon: schedule,
+    settle: () => settle({ awaitOutside }),
+  }
+
+  function awaitOutside(change: 1 | -1, isSure: boolean): void {
+    outside += change
+    if (isSure) sure += change
+    idle = 0
+    schedule()
+  }
+
+  return {
+    now: () => now,
+    heardUntil: () => heard,
+    wallClock: () => epoch + now,
+    start(driven) {
+      loop = driven
+      system.start()
+    },
+    wakeAt(time) {
+      wake = time
+      schedule()
+    },
+    wakeSoon() {
+      soon = true
+      schedule()
+    },
+    stop() {
+      if (scheduled !== null) clearImmediate(scheduled)
+      loop = null
+      system.stop()
+      network.clear()
+    },
+    awaitOutside,
+    listen: (where, accept, done) => void after(0, () => listen(network, where, accept, done)),
+    connect(where, done) {
+      const timer = after(flightTime(), () => connect(network, world, where, random, done))
+      return () => flights.remove(timer)
+    },
+  }
+}
+
+function listen(
+  network: VirtualListeners,
+  { ip, port }: ListenOptions,
+  accept: (transport: Transport) => void,
+  done: Completion<ListenerTransport>,
+): void {
+  const bound = network.bind(ip, port, accept)
+  if (bound === null) return done(systemError('EADDRINUSE', `listen EADDRINUSE: address already in use ${ip}:${port}`), null)
+  done(null, { address: { ip, port: bound.port }, close: () => network.delete(bound) })
+}
+
+function connect(
+  network: VirtualListeners,
+  world: World,
+  where: ConnectOptions,
+  random: () => number,
+  done: Completion<Transport>,
+): void {
+  if ('path' in where) return done(systemError('ENOENT', `connect ENOENT ${where.path}`), null)
+  const to = network.find(where.ip, where.port)
+  if (to === undefined) return done(systemError('ECONNREFUSED', `connect ECONNREFUSED ${where.ip}:${where.port}`), null)
+  const client: Address = { ip: '127.0.0.1', port: 32768 + Math.floor(random() * 16384) }
+  const [near, far] = MemoryTransport.pair(world, client, { ip: where.ip, port: where.port })
+  to.accept(far)
+  done(null, near)
+}
+
+function systemError(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code })
+}
+
+/** Numbers from 0 up to 1, the same for the same seed: xorshift over 32 bits. */
+function randomFrom(seed: number): () => number {
+  let state = (Math.imul(seed | 0, 2654435761) ^ 0x9e3779b9) >>> 0 || 1
+  return () => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    state >>>= 0
+    return state / 2 ** 32
+  }
+}

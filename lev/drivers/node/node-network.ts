@@ -1,0 +1,115 @@
+import { connect, createServer, Socket, type Server } from 'node:net'
+import { AddressError } from '../../core/errors.js'
+import type { Completion, ConnectOptions, DrivenLoop, ListenerTransport, ListenOptions, Transport } from '../driver.js'
+import { Roster, type Member } from '../../core/indexed-set.js'
+import { acceptHandles, sharedSockets } from './internals/shared-read.js'
+import { SocketTransport, type Turns } from './socket-transport.js'
+
+/** What is to be released in the end. */
+interface Open extends Member {
+  readonly release: () => void
+}
+
+/** Listening and connecting by node:net, for one loop; knows what is open, so that it can be released. */
+export class NodeNetwork {
+  readonly #loop: DrivenLoop
+  readonly #turns: Turns
+  /** Of those that are accepted, and are kept as they are. */
+  readonly #acceptedTurns: Turns
+  readonly #open = new Roster<Open>()
+
+  /** @param wakeSoon asks for a turn once the events that wait are in */
+  constructor(loop: DrivenLoop, wakeSoon: () => void) {
+    this.#loop = loop
+    this.#turns = { begin: () => loop.begin(), turn: () => loop.turn(), turnSoon: wakeSoon }
+    this.#acceptedTurns = { ...this.#turns, forget: (transport) => this.#open.delete(transport) }
+  }
+
+  listen(options: ListenOptions, accept: (transport: Transport) => void, done: Completion<ListenerTransport>): void {
+    const loop = this.#loop
+    const sharing = options.reusePort === true ? { reusePort: true } : {}
+    if ('reusePort' in sharing && !knowsReusePort()) {
+      queueMicrotask(() => {
+        loop.begin()
+        done(new Error(`reusePort needs Node.js 22.12, 23.1 or newer: this is ${process.versions.node}`), null)
+        loop.turn()
+      })
+      return
+    }
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true })
+    const admit = (transport: Transport): void => {
+      loop.begin()
+      accept(transport)
+      loop.turn()
+    }
+    server.on('connection', (socket) => admit(new SocketTransport(this.#keep(socket), this.#turns)))
+    server.once('error', (error) => {
+      loop.begin()
+      done(error, null)
+      loop.turn()
+    })
+    server.listen({ host: options.ip, port: options.port, backlog: options.backlog ?? undefined, ...sharing }, () => {
+      this.#keep(server)
+      acceptHandles(server, (handle) => admit(this.#accepted(handle)))
+      server.removeAllListeners('error')
+      // From here on, what can fail is one accept (no file descriptor left, say): the next may work.
+      server.on('error', (error) => loop.fault(new AddressError(`cannot accept a connection: ${error.message}`, { cause: error })))
+      const bound = server.address()
+      const address = typeof bound === 'object' && bound !== null ? { ip: bound.address, port: bound.port } : options
+      loop.begin()
+      done(null, { address, close: () => server.close() })
+      loop.turn()
+    })
+  }
+
+  connect(options: ConnectOptions, done: Completion<Transport>): () => void {
+    const loop = this.#loop
+    const where = 'ip' in options ? { host: options.ip, port: options.port, noDelay: true } : { path: options.path }
+    const socket = this.#keep(connect({ ...where, allowHalfOpen: true }))
+    const failed = (error: Error): void => {
+      loop.begin()
+      done(error, null)
+      loop.turn()
+    }
+    socket.once('error', failed)
+    socket.once('connect', () => {
+      socket.off('error', failed)
+      socket.pause()
+      loop.begin()
+      done(null, new SocketTransport(socket, this.#turns))
+      loop.turn()
+    })
+    return () => {
+      socket.off('error', failed)
+      socket.on('error', () => {})
+      socket.destroy()
+    }
+  }
+
+  stop(): void {
+    for (const open of this.#open) open.release()
+  }
+
+  #accepted(handle: object): Transport {
+    const transport = new SocketTransport(makeSocket(handle), this.#acceptedTurns)
+    this.#open.add(transport)
+    return transport
+  }
+
+  #keep<T extends Server | Socket>(opened: T): T {
+    const open: Open = { place: -1, release: () => void ('destroy' in opened ? opened.destroy() : opened.close()) }
+    this.#open.add(open)
+    opened.once('close', () => this.#open.delete(open))
+    return opened
+  }
+}
+
+const makeSocket = sharedSockets((socket, buffer, size) => {
+  if (socket instanceof Socket) SocketTransport.of(socket)?.receive(buffer, size)
+})
+
+/** Older ones would pass over the option in silence. */
+function knowsReusePort(): boolean {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  return major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12)
+}

@@ -1,0 +1,267 @@
+import type { Socket } from 'node:net'
+import type { Address, DrivenLoop, Security, Transport, TransportEvents } from '../driver.js'
+import type { Member } from '../../core/indexed-set.js'
+import { AddressBook } from './internals/address-book.js'
+import { DirectInput, type Reader } from './internals/direct-input.js'
+import { DirectOutput, type Writer } from './internals/direct-output.js'
+import { isSecure, secureFacts, wrapSecure } from './secure.js'
+import { tlsOverhead, type Encrypted } from '../tls-overhead.js'
+
+/** The part of its loop that a transport needs: each event is told between `begin` and `turn`, or `turnSoon`. */
+export interface Turns extends Pick<DrivenLoop, 'begin' | 'turn'> {
+  /** A turn when the other events that came at the same time were told too. */
+  turnSoon(): void
+  /** Called once the socket is closed. */
+  forget?(transport: SocketTransport): void
+  /** Called when the socket was given something to do, which it does in the real event loop: for a virtual clock. */
+  settle?(): void
+}
+
+const addresses = new AddressBook()
+
+/** Where a socket has its transport: so all of them share their listeners, and a connection has no closures (0.7 KiB). */
+const owner = Symbol('transport')
+
+interface OwnedSocket extends Socket {
+  [owner]?: SocketTransport
+}
+
+/** Bytes for one write. The system copies what it takes and no more; TLS takes all, and holds it encrypted. */
+const plainWrite = 1024 * 1024
+const secureWrite = 64 * 1024
+
+/** A transport on one of Node's own sockets, plain or encrypted. */
+export class SocketTransport implements Transport, Reader, Writer, Member, Encrypted {
+  place = -1
+  readonly local: Address
+  readonly remote: Address
+  readonly writeSize: number
+  readonly #socket: OwnedSocket
+  readonly #loop: Turns
+  readonly #security: Security | null
+  /** What the encrypted bytes go over; null for a plain socket. */
+  readonly #around: Transport | null
+  /** Null: output goes through the socket's own queue. */
+  readonly #output: DirectOutput | null
+  /** Null: input comes as the socket's own events. */
+  #input: DirectInput | null = null
+  #events: TransportEvents | null = null
+  #error: Error | null = null
+  /** Whether `pending` was above 0 after the last write, so that somebody may wait for it to fall. */
+  #blocked = false
+
+  constructor(socket: Socket, loop: Turns, security: Security | null = null, around: Transport | null = null) {
+    this.#socket = socket
+    this.#loop = loop
+    this.#security = security
+    this.#around = around
+    this.writeSize = security === null ? plainWrite : secureWrite
+    this.local = around?.local ?? addresses.local(socket)
+    this.remote = around?.remote ?? addresses.remote(socket)
+    this.#output = DirectOutput.of(socket, this)
+    this.#socket[owner] = this
+    // A socket may fail before anybody listens; it must not end the process.
+    socket.on('error', onError)
+    socket.on('close', onClose)
+    if (around instanceof SocketTransport) tlsOverhead.watch(this)
+  }
+
+  /** The transport of a socket that one was made of. */
+  static of(socket: Socket): SocketTransport | undefined {
+    return (socket as OwnedSocket)[owner]
+  }
+
+  /** What applications read from. */
+  get secured(): Socket {
+    return this.#socket
+  }
+
+  /** The socket below TLS. */
+  get raw(): Socket {
+    return this.#around instanceof SocketTransport ? this.#around.#socket : this.#socket
+  }
+
+  /** Closes at once, and says why. */
+  cut(error: Error): void {
+    this.#error = error
+    this.destroy(true)
+  }
+
+  get pending(): number {
+    return this.#output === null ? this.#socket.writableLength : this.#output.pending
+  }
+
+  start(events: TransportEvents): void {
+    const begun = this.#events !== null
+    this.#events = events
+    if (begun) return
+    const socket = this.#socket
+    this.#input = this.#security === null ? null : DirectInput.of(socket, this)
+    if (this.#input === null) socket.on('data', onData)
+    socket.on('end', onEnd)
+    if (this.#security !== null) socket.once('secure', onSecure)
+    // It may have been closed before anybody listened.
+    if (socket.closed) process.nextTick(() => this.closed())
+  }
+
+  pause(): void {
+    if (this.#input === null) this.#socket.pause()
+    else this.#input.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+    this.#input?.resume()
+    this.#loop.settle?.()
+  }
+
+  write(parts: readonly (Buffer | string)[]): void {
+    if (this.#output === null) this.#writeQueued(parts)
+    else this.#output.write(parts)
+    this.#loop.settle?.()
+  }
+
+  #writeQueued(parts: readonly (Buffer | string)[]): void {
+    const socket = this.#socket
+    if (parts.length > 1) socket.cork()
+    for (const part of parts) {
+      if (typeof part === 'string') socket.write(part, 'latin1', () => this.#written())
+      else socket.write(part, () => this.#written())
+    }
+    if (parts.length > 1) socket.uncork()
+    this.#blocked = socket.writableLength > 0
+  }
+
+  end(): void {
+    if (this.#output === null) this.#socket.end()
+    else this.#output.end()
+    this.#loop.settle?.()
+  }
+
+  /** Closes at once. */
+  release(): void {
+    this.#socket.destroy()
+  }
+
+  destroy(reset = false): void {
+    const socket = this.#socket
+    // Only the transport below TLS can be reset.
+    if (reset && this.#around !== null) this.#around.destroy(true)
+    // node:net cannot reset while the end is on its way out.
+    if (reset && this.#around === null && (!socket.writableEnded || socket.writableFinished)) socket.resetAndDestroy()
+    else socket.destroy()
+    this.#loop.settle?.()
+  }
+
+  keep(alive: boolean): void {
+    if (alive) this.#socket.ref()
+    else this.#socket.unref()
+  }
+
+  secure(security: Security, received: Buffer): Transport {
+    const socket = this.#socket
+    socket.off('data', onData)
+    socket.off('end', onEnd)
+    this.#events = null
+    socket.pause()
+    return new SocketTransport(wrapSecure(socket, security, received), this.#loop, security, this)
+  }
+
+  /**
+   * Takes bytes that were read, the first `size` of `buffer`. What comes in at the same time, on all sockets, is dealt with in
+   * one turn: reading first and writing afterwards, all in a row, takes 5 to 8 % less CPU time for a small request than going
+   * to and fro. But behind a full buffer there is more on this socket, which Node reads next: so whoever reads it gets ready to
+   * take that where it belongs. A body of 1 MB that has to wait in pieces lives long enough to count as old, and collecting
+   * that makes it cost half as much again.
+   */
+  receive(buffer: Buffer, size: number): void {
+    this.#loop.begin()
+    this.#events?.onLent(buffer, size)
+    if (size === buffer.length) this.#loop.turn()
+    else this.#loop.turnSoon()
+  }
+
+  /** Takes bytes that were read and belong to the receiver. */
+  own(bytes: Buffer): void {
+    this.#loop.begin()
+    this.#events?.onData(bytes)
+    this.#loop.turnSoon()
+  }
+
+  /** @internal */
+  ended(): void {
+    this.#loop.begin()
+    this.#events?.onEnd()
+    this.#turn()
+  }
+
+  /** @internal */
+  handshakeDone(): void {
+    if (!isSecure(this.#socket) || this.#security === null) return
+    try {
+      const facts = secureFacts(this.#socket, this.#security)
+      this.#loop.begin()
+      this.#events?.onSecure(facts)
+      this.#turn()
+    } catch (error) {
+      this.#socket.destroy(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
+  #written(): void {
+    if (!this.#blocked) return
+    this.#blocked = this.#socket.writableLength > 0
+    this.progress()
+  }
+
+  /** `pending` has fallen. */
+  progress(): void {
+    this.#loop.begin()
+    this.#events?.onProgress()
+    this.#turn()
+  }
+
+  /**
+   * Runs the loop, but not inside of a TLS socket's event: node:tls may be in the midst of handing over what has arrived, and
+   * whoever ends the output then loses the rest of it.
+   */
+  #turn(): void {
+    if (this.#security === null) this.#loop.turn()
+    else this.#loop.turnSoon()
+  }
+
+  /** @internal */
+  failed(error: Error): void {
+    this.#error = error
+  }
+
+  /** @internal */
+  closed(): void {
+    if (this.#around !== null) tlsOverhead.forget(this)
+    this.#loop.forget?.(this)
+    if (this.#events === null) return
+    this.#loop.begin()
+    this.#events.onClose(this.#error)
+    this.#turn()
+  }
+}
+
+function onData(this: OwnedSocket, bytes: Buffer): void {
+  this[owner]?.own(bytes)
+}
+
+function onEnd(this: OwnedSocket): void {
+  this[owner]?.ended()
+}
+
+function onSecure(this: OwnedSocket): void {
+  this[owner]?.handshakeDone()
+}
+
+function onError(this: OwnedSocket, error: Error): void {
+  this[owner]?.failed(error)
+}
+
+function onClose(this: OwnedSocket): void {
+  this[owner]?.closed()
+}

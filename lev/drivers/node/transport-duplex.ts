@@ -1,0 +1,66 @@
+import { Duplex } from 'node:stream'
+import type { SecureFacts, Transport, TransportEvents } from '../driver.js'
+
+/** A transport seen as one of Node's own streams: what node:tls wants to sit on when there is no socket. */
+export class TransportDuplex extends Duplex implements TransportEvents {
+  readonly #transport: Transport
+  readonly #settle: () => void
+  #written: (() => void) | null = null
+
+  /** @param settle called after each event, since what listens to the stream works in the real event loop */
+  constructor(transport: Transport, settle: () => void) {
+    super({ allowHalfOpen: true })
+    this.#transport = transport
+    this.#settle = settle
+    transport.start(this)
+  }
+
+  override _read(): void {
+    this.#transport.resume()
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.#written = done
+    this.#transport.write([chunk])
+    this.#settle()
+  }
+
+  override _final(done: () => void): void {
+    this.#transport.end()
+    done()
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#transport.destroy()
+    done(error)
+  }
+
+  onData(bytes: Buffer): void {
+    if (!this.push(bytes)) this.#transport.pause()
+    this.#settle()
+  }
+
+  onLent(buffer: Buffer, size: number): void {
+    this.onData(Buffer.from(buffer.subarray(0, size)))
+  }
+
+  onEnd(): void {
+    this.push(null)
+    this.#settle()
+  }
+
+  onProgress(): void {
+    if (this.#transport.pending > 0) return
+    const written = this.#written
+    this.#written = null
+    written?.()
+    this.#settle()
+  }
+
+  onSecure(_facts: SecureFacts): void {}
+
+  onClose(error: Error | null): void {
+    this.destroy(error ?? undefined)
+    this.#settle()
+  }
+}

@@ -1,0 +1,314 @@
+import type { Transport } from '../drivers/driver.js'
+import { TimeoutError, UsageError } from '../core/errors.js'
+import type { Failure } from '../core/failure.js'
+import { watchMethods } from '../core/forgotten.js'
+import type { Loop } from '../core/loop.js'
+import type { Op, Suspension, Waker } from '../core/op.js'
+import { roomFor } from './alloc-buffer.js'
+import { Timer } from '../core/timers.js'
+
+/**
+ * Bytes of unread input at which the transport is paused: the other side then feels backpressure. More than one read brings, or
+ * each would be followed by a pause: that doubles the CPU time of an upload. Reading on begins a little below it: the other side
+ * sees that in steps.
+ */
+const readWindow = 96 * 1024
+const readOn = 64 * 1024
+
+/** Bytes up to which what arrives is joined to the unread input; larger pieces wait behind it as they are. */
+const joinedSize = 4 * 1024
+/** Pieces that wait at the most, before they are joined after all. */
+const mostPieces = 64
+
+const nothing = Buffer.alloc(0)
+
+/** Is shown the first `size` bytes of `buffer`, which arrived `now` and are lent until it returns. Gives how many it took. */
+export type Taker = (buffer: Buffer, size: number, now: number) => number
+
+/** Waits for more input; made once for each stream, not once for each wait. */
+class MoreInput implements Suspension {
+  waker: Waker | null = null
+
+  arm(waker: Waker): void {
+    this.waker = waker
+  }
+
+  disarm(): void {
+    this.waker = null
+  }
+
+  /** The waker, if somebody waits; nobody does afterwards. */
+  take(): Waker | null {
+    const { waker } = this
+    this.waker = null
+    return waker
+  }
+}
+
+/**
+ * The receiving half of a stream. Input stands in `input[inputStart, inputEnd)` until it is consumed, in one piece, so
+ * that a parser can look at it without copying. The bytes there never change once they have arrived, also after they
+ * were consumed: a view of them may be kept.
+ */
+export abstract class StreamInput {
+  /** Bytes that arrived; the unread ones are those from `inputStart` up to `inputEnd`. */
+  input: Buffer = nothing
+  /** Where the unread bytes begin in `input`. */
+  inputStart = 0
+  /** Where they end. */
+  inputEnd = 0
+  /**
+   * @internal Is shown what arrives while nothing is unread, before any of it is copied. The reader is woken only if some
+   * is left. Null: there is none.
+   */
+  taker: Taker | null = null
+  /** @internal */
+  protected readonly loop: Loop
+  /** @internal */
+  protected transport: Transport
+  /** @internal Makes the error that says why nothing works any more; null while the stream is open. */
+  protected failure: Failure | null = null
+  /** @internal Whether this side closed it. */
+  protected closed = false
+  /** Whether `input` was allocated here, so that its room behind `inputEnd` may be filled. */
+  #ownsInput = false
+  /** What arrived behind `inputEnd`, and its bytes: `fill` moves it into the input. */
+  #waiting: Buffer[] = []
+  #waitingSize = 0
+  /** What input is copied into as it arrives, from `#sinkEnd` on. */
+  #sink: Buffer | null = null
+  #sinkEnd = 0
+  #ended = false
+  #paused = false
+  readonly #more = new MoreInput()
+  /** Whether a task waits for input, or was woken and has not gone on yet. */
+  #reading = false
+  #deadline = Infinity
+  readonly #timer = new Timer(() => this.#more.take()?.fail(readTimeout()))
+
+  /** @internal */
+  constructor(loop: Loop, transport: Transport) {
+    this.loop = loop
+    this.transport = transport
+  }
+
+  /** Whether the other side has ended its sending; unread input may be left. */
+  get inputEnded(): boolean {
+    return this.#ended
+  }
+
+  /**
+   * When waiting for input fails with TimeoutError, in `lev.now()` seconds; Infinity: never. The stream stays open. What has
+   * arrived by then is never missed, also if the process computed meanwhile and reads it late.
+   */
+  get readDeadline(): number {
+    return this.#deadline
+  }
+
+  set readDeadline(time: number) {
+    this.#deadline = time
+    if (this.failure === null) this.loop.timers.set(this.#timer, time)
+  }
+
+  /** Marks `count` bytes of the input as read. */
+  consume(count: number): void {
+    this.inputStart += count
+    if (this.#paused && this.#unread < readOn) this.#resume()
+  }
+
+  /**
+   * Waits until there is more unread input than now. False: the other side has ended its sending.
+   * @throws TimeoutError past `readDeadline`; ClosedError when the stream is closed or lost; UsageError while another task waits
+   */
+  *fill(): Op<boolean> {
+    this.refuseSecondReader()
+    if (this.#waiting.length > 0 && !this.closed) return this.#take()
+    // The end has arrived, also if the connection was closed or lost after it.
+    if (this.#ended && !this.closed) return false
+    if (this.failure !== null) throw this.failure()
+    if (this.loop.heardUntil >= this.#deadline) throw readTimeout()
+    if (this.#paused) this.#resume()
+    this.#reading = true
+    try {
+      return (yield this.#more) as boolean
+    } finally {
+      this.#reading = false
+    }
+  }
+
+  /** @internal To be called before anything changes that a reader relies on. @throws UsageError while a task waits for input */
+  refuseSecondReader(): void {
+    if (this.#reading) throw new UsageError('two tasks read from one stream at the same time')
+  }
+
+  /**
+   * The input that is there, at most `max` bytes of it; waits if there is none. Null at its end.
+   * @throws as `fill`
+   */
+  *read(max = Infinity): Op<Buffer | null> {
+    this.refuseSecondReader()
+    if (this.inputStart === this.inputEnd && !(yield* this.fill())) return null
+    const start = this.inputStart
+    const size = Math.min(max, this.inputEnd - start)
+    const bytes = this.input.subarray(start, start + size)
+    this.consume(size)
+    return bytes
+  }
+
+  /**
+   * Reads into `target`, from `start` on: what is there, else what arrives next, which then is copied nowhere else. Gives the
+   * number of bytes; 0: the other side has ended its sending.
+   * @throws as `fill`
+   */
+  *readInto(target: Buffer, start: number): Op<number> {
+    this.refuseSecondReader()
+    if (this.inputStart === this.inputEnd && this.#waiting.length === 0) {
+      this.#sink = target
+      this.#sinkEnd = start
+      try {
+        if (!(yield* this.fill()) && this.#sinkEnd === start) return 0
+      } finally {
+        this.#sink = null
+      }
+      if (this.#sinkEnd > start) return this.#sinkEnd - start
+    }
+    if (this.inputStart === this.inputEnd) this.#take()
+    const size = Math.min(this.inputEnd - this.inputStart, target.length - start)
+    this.input.copy(target, start, this.inputStart, this.inputStart + size)
+    this.consume(size)
+    return size
+  }
+
+  /** @internal Takes all unread input out, in one piece; input goes on by another transport. */
+  protected changeTransport(make: (unread: Buffer) => Transport): void {
+    while (this.#waiting.length > 0) this.#take()
+    this.transport = make(this.input.subarray(this.inputStart, this.inputEnd))
+    this.#paused = false
+    this.inputStart = this.inputEnd
+  }
+
+  /** @internal Bytes have arrived; they belong to the stream. */
+  protected receive(bytes: Buffer): void {
+    const taken = this.#accept(bytes, bytes.length)
+    if (taken < 0) return
+    if (taken < bytes.length) this.#keep(taken === 0 ? bytes : bytes.subarray(taken))
+    this.wakeReader(true)
+  }
+
+  /** @internal The first `size` bytes of `buffer` have arrived; they are lent until this returns. */
+  protected receiveLent(buffer: Buffer, size: number): void {
+    const taken = this.#accept(buffer, size)
+    if (taken < 0) return
+    if (taken < size) {
+      const bytes = roomFor(size - taken)
+      buffer.copy(bytes, 0, taken, size)
+      this.#keep(bytes)
+    }
+    this.wakeReader(true)
+  }
+
+  /** @internal */
+  protected endInput(): void {
+    this.#ended = true
+    this.wakeReader(false)
+  }
+
+  /** @internal */
+  protected failInput(failure: Failure): void {
+    this.loop.timers.remove(this.#timer)
+    this.#more.take()?.fail(failure())
+  }
+
+  /** @internal Has `fill` give `more`, if somebody waits in it. */
+  wakeReader(more: boolean): void {
+    this.#more.take()?.resume(more)
+  }
+
+  /** @internal Whether there is input that nobody has read. */
+  protected get hasUnread(): boolean {
+    return this.#unread > 0
+  }
+
+  get #unread(): number {
+    return this.inputEnd - this.inputStart + this.#waitingSize
+  }
+
+  /** Gives how many of the bytes that have arrived are dealt with; -1: all of them, and the reader is not to know. */
+  #accept(buffer: Buffer, size: number): number {
+    const { taker } = this
+    if (this.#sink !== null || taker === null) return this.#sinkIn(buffer, size)
+    if (this.#unread > 0) return 0
+    const taken = taker(buffer, size, this.loop.now)
+    return taken === size ? -1 : taken
+  }
+
+  /** Copies what has arrived to where a reader waits for it, as far as there is room; gives how many bytes that were. */
+  #sinkIn(buffer: Buffer, size: number): number {
+    const sink = this.#sink
+    if (sink === null) return 0
+    const sunk = Math.min(size, sink.length - this.#sinkEnd)
+    buffer.copy(sink, this.#sinkEnd, 0, sunk)
+    this.#sinkEnd += sunk
+    return sunk
+  }
+
+  #keep(bytes: Buffer): void {
+    if (this.inputStart === this.inputEnd && this.#waiting.length === 0) {
+      this.input = bytes
+      this.inputStart = 0
+      this.inputEnd = bytes.length
+      this.#ownsInput = false
+    } else if (this.#waiting.length === 0 && bytes.length <= joinedSize) {
+      this.#join(bytes)
+    } else {
+      this.#waiting.push(bytes)
+      this.#waitingSize += bytes.length
+      if (this.#waiting.length > mostPieces) while (this.#waiting.length > 0) this.#take()
+    }
+    if (this.#paused || this.#unread < readWindow) return
+    this.#paused = true
+    this.transport.pause()
+  }
+
+  /** Moves the next of what waits into the input, in one piece with what is there. */
+  #take(): boolean {
+    const bytes = this.#waiting.shift()
+    if (bytes === undefined) return false
+    this.#waitingSize -= bytes.length
+    if (this.inputStart < this.inputEnd) this.#join(bytes)
+    else {
+      this.input = bytes
+      this.inputStart = 0
+      this.inputEnd = bytes.length
+      this.#ownsInput = false
+    }
+    return true
+  }
+
+  /** Adds to the unread input. */
+  #join(bytes: Buffer): void {
+    const unread = this.inputEnd - this.inputStart
+    if (!this.#ownsInput || this.input.length - this.inputEnd < bytes.length) {
+      // Doubling keeps input that arrives in tiny pieces linear.
+      const larger = Buffer.allocUnsafeSlow(Math.max(1024, 2 * (unread + bytes.length)))
+      this.input.copy(larger, 0, this.inputStart, this.inputEnd)
+      this.input = larger
+      this.inputStart = 0
+      this.inputEnd = unread
+      this.#ownsInput = true
+    }
+    bytes.copy(this.input, this.inputEnd)
+    this.inputEnd += bytes.length
+  }
+
+  #resume(): void {
+    this.#paused = false
+    this.transport.resume()
+  }
+}
+
+watchMethods(StreamInput.prototype, 'read', 'readInto')
+
+function readTimeout(): TimeoutError {
+  return new TimeoutError('nothing arrived in time')
+}

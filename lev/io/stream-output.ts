@@ -1,0 +1,201 @@
+import type { Transport } from '../drivers/driver.js'
+import { ClosedError } from '../core/errors.js'
+import type { Failure } from '../core/failure.js'
+import type { Flushable, Loop } from '../core/loop.js'
+import { suspend, type Op } from '../core/op.js'
+import { OutputQueue } from './output-queue.js'
+import { breathe } from '../core/time.js'
+import { Timer } from '../core/timers.js'
+
+/** Bytes waiting to be sent above which a writer waits, and below which it goes on. */
+const high = 128 * 1024
+const low = 64 * 1024
+
+/**
+ * The sending half of a stream: gathers output, hands it to the transport as far as that takes it, lets writers wait, and
+ * watches that it leaves in time.
+ */
+export class StreamOutput implements Flushable {
+  transport: Transport
+  /** Bytes that were ever put in. */
+  bytesPut = 0
+  ended = false
+  /** Called before output is sent, so that what was held back can be put in. */
+  beforeSend: (() => void) | null = null
+  readonly #loop: Loop
+  readonly #queue = new OutputQueue()
+  #failure: Failure | null = null
+  #gathered = false
+  /** Who waits for output to leave, and until how much of it is left. */
+  #writers: Map<(value: null) => void, number> | null = null
+  /** With more than this unsent, none of them goes on: nearly always there is more, and they may be many. */
+  #widest = 0
+  #deadline = Infinity
+  #stallTimeout = Infinity
+  #minRate = 0
+  /** When output last left, or began to wait, and how much was with the transport then. */
+  #progressAt = 0
+  #pendingThen = 0
+  /** When output was put in that has waited, some of it, ever since; Infinity: none waits. */
+  #waitsSince = Infinity
+  /** Of `bytesPut`, how many had left when none was waiting last. */
+  #leftBefore = 0
+  /** Up to where output was sent when a writer last paused. */
+  #pausedAt = 0
+  readonly #timer: Timer
+
+  /** @param cut called when output takes too long to leave */
+  constructor(loop: Loop, transport: Transport, cut: () => void) {
+    this.#loop = loop
+    this.transport = transport
+    this.#timer = new Timer(() => this.#onTimer(cut))
+  }
+
+  get unsent(): number {
+    return this.#queue.size + this.transport.pending
+  }
+
+  get deadline(): number {
+    return this.#deadline
+  }
+
+  set deadline(time: number) {
+    this.#deadline = time
+    this.#watch()
+  }
+
+  get stallTimeout(): number {
+    return this.#stallTimeout
+  }
+
+  set stallTimeout(seconds: number) {
+    this.#stallTimeout = seconds
+    this.#watch()
+  }
+
+  get minRate(): number {
+    return this.#minRate
+  }
+
+  set minRate(bytesPerSecond: number) {
+    this.#minRate = bytesPerSecond
+    this.#watch()
+  }
+
+  put(data: Buffer | string): void {
+    if (this.#failure !== null) throw this.#failure()
+    if (this.ended) throw new ClosedError('the stream was ended: nothing more can be written')
+    this.bytesPut += data.length
+    this.#queue.push(data)
+    if (this.#gathered) return
+    this.#gathered = true
+    this.#loop.gather(this)
+  }
+
+  flushGathered(): void {
+    if (this.#failure === null) this.send()
+    this.#gathered = false
+  }
+
+  /** Hands output to the transport as far as that takes it. */
+  send(): void {
+    // Behind the end nothing can be put in, and here there is nobody to be told.
+    if (!this.ended) this.beforeSend?.()
+    const { transport } = this
+    // The clock is not asked for nothing: outside of a turn that is 1 % of a small request.
+    if (this.#queue.size > 0 && transport.pending === 0) this.#progressAt = this.#loop.now
+    while (this.#queue.size > 0 && transport.pending < low) transport.write(this.#queue.take(transport.writeSize))
+    this.#pendingThen = transport.pending
+    this.#watch()
+  }
+
+  /** Output has left. */
+  progress(): void {
+    if (this.#failure !== null) return
+    if (this.unsent > 0) this.#progressAt = this.#loop.now
+    this.send()
+    this.#wakeWriters()
+  }
+
+  /** Whether so much is unsent that a writer is to wait, in `relieve`. */
+  get full(): boolean {
+    return this.unsent > high
+  }
+
+  /** Waits until much less is unsent. */
+  relieve(): Op<void> {
+    return this.untilUnsent(low)
+  }
+
+  /** Waits until at most `bound` bytes are unsent. */
+  *untilUnsent(bound: number): Op<void> {
+    if (this.#failure === null) this.send()
+    while (this.#failure === null && this.unsent > bound) {
+      this.#pausedAt = this.bytesPut
+      yield* suspend<null>((resume) => {
+        const writers = (this.#writers ??= new Map())
+        writers.set(resume, bound)
+        this.#widest = Math.max(this.#widest, bound)
+        return () => writers.delete(resume)
+      })
+    }
+    if (this.#failure !== null) throw this.#failure()
+    if (this.bytesPut - this.#pausedAt <= high) return
+    // The other side takes all of it at once; the other tasks must not wait until it tires.
+    this.#pausedAt = this.bytesPut
+    yield* breathe()
+  }
+
+  /** Nothing can be sent any more. */
+  fail(failure: Failure): void {
+    this.#failure = failure
+    this.#loop.timers.remove(this.#timer)
+    this.#wakeWriters()
+    this.#queue.clear()
+  }
+
+  #onTimer(cut: () => void): void {
+    const { pending } = this.transport
+    // The transport tells when all of a write has left, and that may be much: some of it may have.
+    if (pending < this.#pendingThen) this.#progressAt = this.#loop.now
+    this.#pendingThen = pending
+    if (this.#loop.now >= this.#end) cut()
+    else this.#watch()
+  }
+
+  /** When it has taken too long: no byte has left for `stallTimeout`, or all that waits has taken longer than `minRate` allows. */
+  get #end(): number {
+    const stalled = this.#progressAt + this.#stallTimeout
+    if (this.#minRate === 0) return Math.min(stalled, this.#deadline)
+    const late = this.#waitsSince + this.#stallTimeout + (this.bytesPut - this.#leftBefore) / this.#minRate
+    return Math.min(stalled, late, this.#deadline)
+  }
+
+  /** Keeps the timer: it runs while output is unsent, from the last progress, with a look at that every now and then. */
+  #watch(): void {
+    if (this.#failure !== null) return
+    const { timers } = this.#loop
+    if (this.unsent > 0) {
+      if (this.#waitsSince === Infinity) this.#waitsSince = this.#progressAt
+      timers.set(this.#timer, Math.min(this.#end, this.#loop.now + this.#stallTimeout / 4))
+      return
+    }
+    this.#waitsSince = Infinity
+    this.#leftBefore = this.bytesPut
+    if (this.#timer.deadline !== Infinity) timers.set(this.#timer, Infinity)
+  }
+
+  #wakeWriters(): void {
+    const writers = this.#writers
+    if (writers === null || (this.unsent > this.#widest && this.#failure === null)) return
+    this.#widest = 0
+    for (const [resume, bound] of writers) {
+      if (this.unsent > bound && this.#failure === null) {
+        this.#widest = Math.max(this.#widest, bound)
+        continue
+      }
+      writers.delete(resume)
+      resume(null)
+    }
+  }
+}

@@ -1,0 +1,92 @@
+import type { Op } from '../../lev/index.js'
+import { chooseEncoding, compress, isCompressible, mergeVary, weakenEtag, type Compressible, type Encoding } from './compression.js'
+import type { Exchange } from '../request/exchange.js'
+import { declaredLength, headerOf, namesOf, NO_LENGTH, opensTunnel, type ResponseHeaders } from '../http1/response.js'
+
+/** An answer's content and headers once its content coding is chosen. */
+export interface Encoded {
+  readonly headers: ResponseHeaders
+  readonly bytes: Buffer | string
+  /** What Content-Length is to say. */
+  readonly length: number
+}
+
+/** Whether an answer varies by Accept-Encoding: its content is worth compressing and may be. */
+export function isEncodable(exchange: Exchange, status: number, headers: ResponseHeaders | undefined, size: number): boolean {
+  return !opensTunnel(exchange.head.method, status) && isCompressible(exchange.connection.settings.compression, compressible(status, headers, size))
+}
+
+/** Compresses an encodable answer's content if its client accepts that, and says in the headers how it varies. */
+export function* encode(exchange: Exchange, headers: ResponseHeaders | undefined, bytes: Buffer | string): Op<Encoded> {
+  const encoding = chooseEncoding(exchange.head.fields.get('accept-encoding'))
+  const varied = encodedHeaders(headers, encoding)
+  if (encoding === null) return { headers: varied, bytes, length: bytes.length }
+  // The length of what GET would send is known only by compressing it: HEAD does without.
+  if (exchange.head.method === 'HEAD') return { headers: varied, bytes: '', length: NO_LENGTH }
+  const packed = yield* compress(encoding, bytes)
+  return { headers: varied, bytes: packed, length: packed.length }
+}
+
+/**
+ * The headers of a 304 or 206, with the Vary that the 200 would have (RFC 9110 15.4.5 and 15.3.7); those of any other response as
+ * they are. What they do not tell of the whole content, its type or size, is taken for what would be compressed.
+ */
+export function variedHeaders(exchange: Exchange, status: number, headers: ResponseHeaders | undefined, size: number): ResponseHeaders | undefined {
+  if (status !== 304 && status !== 206) return headers
+  const { compression } = exchange.connection.settings
+  const part = compressible(200, headers, size)
+  const type = part.contentType?.startsWith('multipart/byteranges') === true ? undefined : part.contentType
+  const whole = { ...part, size: wholeSize(status, headers, size), contentType: type ?? compression.types[0], contentRange: undefined }
+  return isCompressible(compression, whole) ? encodedHeaders(headers, null) : headers
+}
+
+/** Bytes of the whole content, by what a 304 or 206 tells of it; Infinity if that is nothing. */
+function wholeSize(status: number, headers: ResponseHeaders | undefined, size: number): number {
+  if (status === 206) return Number(textOf(headers, 'content-range')?.match(/\/([0-9]+)$/)?.[1] ?? Infinity)
+  const declared = declaredLength(headers)
+  return size > 0 ? size : declared >= 0 ? declared : Infinity
+}
+
+/** How content that streams is encoded: in which coding, null for none, and with which headers. */
+export interface StreamEncoding {
+  readonly encoding: Encoding | null
+  readonly headers: ResponseHeaders | undefined
+}
+
+/** Chooses the coding of content of `size` bytes (Infinity: nobody knows) that is compressed while it is sent. */
+export function streamEncoding(exchange: Exchange, status: number, headers: ResponseHeaders | undefined, size: number): StreamEncoding {
+  if (!isEncodable(exchange, status, headers, size)) return { encoding: null, headers: variedHeaders(exchange, status, headers, size) }
+  const encoding = chooseEncoding(exchange.head.fields.get('accept-encoding'))
+  return { encoding, headers: encodedHeaders(headers, encoding) }
+}
+
+function compressible(status: number, headers: ResponseHeaders | undefined, size: number): Compressible {
+  return {
+    size,
+    status,
+    contentType: textOf(headers, 'content-type'),
+    contentEncoding: textOf(headers, 'content-encoding'),
+    contentRange: textOf(headers, 'content-range'),
+    cacheControl: textOf(headers, 'cache-control'),
+  }
+}
+
+function textOf(headers: ResponseHeaders | undefined, name: string): string | undefined {
+  const value = headerOf(headers, name)
+  if (value === undefined || value === null) return undefined
+  return Array.isArray(value) ? value.join(', ') : String(value)
+}
+
+/** The headers of content that varies by Accept-Encoding, and is encoded unless `encoding` is null. */
+function encodedHeaders(headers: ResponseHeaders | undefined, encoding: Encoding | null): ResponseHeaders {
+  const result: Record<string, ResponseHeaders[string]> = {}
+  for (const name of headers === undefined || headers === null ? [] : namesOf(headers)) {
+    const value = headers?.[name]
+    const lower = name.toLowerCase()
+    if (lower === 'vary' || (encoding !== null && (lower === 'content-length' || lower === 'content-encoding'))) continue
+    result[name] = encoding !== null && lower === 'etag' && typeof value === 'string' ? weakenEtag(value) : value
+  }
+  if (encoding !== null) result['Content-Encoding'] = encoding
+  result['Vary'] = mergeVary(textOf(headers, 'vary'))
+  return result
+}

@@ -1,0 +1,71 @@
+import { isUtf8 } from 'node:buffer'
+import { portal, type Portal } from '../../../lev/index.js'
+import type { WebSocketClientOptions } from '../../client/websocket-options.js'
+import { ArgumentError } from '../../errors.js'
+import type { WebSocket as CoreWebSocket } from '../../websocket/websocket.js'
+import { openWebSocket } from '../shared/dialling.js'
+import { Outbox } from '../shared/send-queue.js'
+import { begun, done, waiting, type Waiting } from '../shared/waiting.js'
+
+/** One WebSocket, of either side. */
+export class WebSocket {
+  readonly #ws: CoreWebSocket
+  readonly #world: Portal = portal()
+  readonly #outbox: Outbox
+
+  /** @internal To be called in a task of the world that the WebSocket lives in. */
+  constructor(ws: CoreWebSocket) {
+    this.#ws = ws
+    this.#outbox = new Outbox(ws, this.#world)
+  }
+
+  /** Null while it is open; then why it is closed, 1000 to 4999. Set at once by `close`. */
+  get closeCode(): number | null {
+    return this.#ws.closeCode
+  }
+
+  /**
+   * Sends a message: it is on its way at once, and who waits goes on when there is room for more. Rejects with ClosedError
+   * when the WebSocket is closed.
+   * @param asBinary whether it is sent as binary data, or as text; when absent, a string is text and bytes are binary
+   * @throws ArgumentError for what is no message, and for bytes to be sent as text that are not UTF-8
+   */
+  send(message: string | Uint8Array, asBinary?: boolean | null): Waiting<void> {
+    const sending = this.#outbox.send(messageOf(message, asBinary ?? typeof message !== 'string'))
+    return sending === null ? done() : begun(sending)
+  }
+
+  /** Waits for the next message: text is a string, binary data bytes. Null at once when the WebSocket is closed. */
+  next(): Waiting<string | Buffer | null> {
+    return waiting(() => this.#ws.next(), this.#world)
+  }
+
+  /**
+   * Closes. Harmless when it is closed already.
+   * @param code 1000 to 1003, 1007 to 1014, or 3000 to 4999. Default: 1000
+   * @throws RangeError for another one
+   */
+  close(code?: number | null): void {
+    this.#ws.close(code ?? 1000)
+  }
+}
+
+function messageOf(message: string | Uint8Array, binary: boolean): string | Uint8Array {
+  if (typeof message === 'string') return binary ? Buffer.from(message) : message
+  if (!(message instanceof Uint8Array)) throw new ArgumentError('message', `message must be a string or bytes, got ${typeof message}`)
+  if (binary) return message
+  if (!isUtf8(message)) throw new ArgumentError('message', 'message is to be text, but is not UTF-8')
+  return Buffer.from(message.buffer, message.byteOffset, message.byteLength).toString()
+}
+
+/**
+ * Opens a WebSocket, which lives until it is closed.
+ * @param settings those of the core: subprotocols, headers, TLS, limits
+ * @throws ArgumentError; RequestError when there is no answer; UpgradeError when the server makes no WebSocket; TimeoutError
+ */
+export function socket(url: string, settings?: WebSocketClientOptions | null): Waiting<WebSocket> {
+  if (!URL.canParse(url)) throw new ArgumentError('url', `url must be a URL, got ${JSON.stringify(String(url).slice(0, 200))}`)
+  return waiting(function* () {
+    return new WebSocket((yield* openWebSocket(url, settings)).ws)
+  })
+}

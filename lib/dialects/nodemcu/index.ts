@@ -1,0 +1,41 @@
+/// <reference types="node" preserve="true" />
+import type { Config } from '../../config/settings.js'
+import { ArgumentError } from '../../errors.js'
+import type { Handler as CoreHandler } from '../../request/handler.js'
+import { Reply } from './reply.js'
+import { listening } from './server.js'
+import type { Handler, Server } from './types.js'
+import { visit } from './visit.js'
+import { serverFor } from '../shared/serving.js'
+import type { Waiting } from '../shared/waiting.js'
+
+export type { Handler, Request, Response, Server, Socket } from './types.js'
+
+const names = { port: 'port', requests_per_connection: 'finish' } as const
+
+/**
+ * Starts a server on all addresses of the machine, and gives it once the port is bound. One that was made before for the same port
+ * is closed, and this takes its place.
+ * @param port 0 lets the system choose; `getaddr` tells
+ * @param settings those of the core for which there is no argument here: `ip`, limits, timeouts, logs
+ * @throws ArgumentError, ConfigError, IdentityError, at once
+ * @throws BindError when the port cannot be had
+ */
+export function createServer(
+  port: number, handler: Handler, settings?: Omit<Config, 'port' | 'buffer_body' | 'requests_per_connection'> | null,
+): Waiting<Server> {
+  if (typeof handler !== 'function') throw new ArgumentError('handler', `createServer: handler must be a function, got ${typeof handler}`)
+  if (port === undefined || port === null) throw new ArgumentError('port', 'createServer: port is missing')
+  const respond: CoreHandler = (method, path, args, _headers, _body, ctx) => {
+    const reply = new Reply(method)
+    const url = args === '' ? path : `${path}?${args}`
+    // It may go on for longer than the answer takes: so it is no part of that.
+    ctx.detach(() => visit({ method, url, ctx }, reply, handler))
+    return reply.answer()
+  }
+  return listening((port, ip) => {
+    // `finish` closes the connection.
+    const own: Config = { port, buffer_body: false, requests_per_connection: 1 }
+    return serverFor(own, ip === null ? settings : { ...settings, ip }, names, respond, { ip: '0.0.0.0' })
+  }, port)
+}

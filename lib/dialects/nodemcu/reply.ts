@@ -1,0 +1,187 @@
+import { inCoroutine, portal, type Op, type Portal } from '../../../lev/index.js'
+import { messageOf } from '../../../lev/internal.js'
+import { ArgumentError, StateError } from '../../errors.js'
+import type { AnswerParts } from '../../request/handler.js'
+import { declaredLength, hasContent, NO_LENGTH, responseHead, type ResponseHeaders } from '../../http1/response.js'
+import type { Out } from '../../response/out.js'
+import { Signal } from '../../signal.js'
+import type { Response } from './types.js'
+import { begun, done, waiting, type Waiting } from '../shared/waiting.js'
+
+/** Bytes that wait to be sent at which `send` makes wait those who wish to. */
+const queueLimit = 64 * 1024
+
+type Data = string | Uint8Array
+
+/** An answer that is made by calls, at any time and from anywhere, and sent by the core as it comes. */
+export class Reply {
+  readonly res: Response
+  /** Whether nothing more is sent: all of the answer is on its way, or nobody is there to read it. */
+  over = false
+  readonly #method: string
+  readonly #headers = new Map<string, [name: string, value: string | number | (string | number)[]]>()
+  #status: number | null = null
+  #begun = false
+  #finished = false
+  /** Whether the content comes in pieces: `send` was given some of it. */
+  #streams = false
+  #failure: { readonly error: unknown } | null = null
+  #queue: Data[] = []
+  #queued = 0
+  readonly #changed = new Signal()
+  readonly #room = new Signal()
+  readonly #world: Portal = portal()
+  /** What those outside of coroutines wait for, all of them: callbacks that ignore it cost next to nothing. */
+  #roomAgain: Promise<void> | null = null
+
+  constructor(method: string) {
+    this.#method = method
+    this.res = {
+      send: (data, code) => {
+        if (this.#finished) throw new StateError('send: the answer is over, since finish was called')
+        if (this.#put('send', data, code)) this.#streams = true
+        return this.#roomFor()
+      },
+      send_header: (name, data) => this.#addHeader(name, data),
+      finish: (data, code) => {
+        if (!this.#finished) this.#finish(data, code)
+        return waiting(() => this.ended(), this.#world)
+      },
+    }
+  }
+
+  /** Waits until not much waits to be sent. */
+  *room(): Op<void> {
+    while (this.#queued > queueLimit) yield* this.#room.wait()
+  }
+
+  #roomFor(): Waiting<void> {
+    if (this.#queued <= queueLimit) return done()
+    if (inCoroutine()) return waiting(() => this.room(), this.#world)
+    this.#roomAgain ??= this.#world.run(() => this.room()).finally(() => (this.#roomAgain = null))
+    return begun(this.#roomAgain.then())
+  }
+
+  *ended(): Op<void> {
+    while (!this.over) yield* this.#changed.wait()
+  }
+
+  /** The answer, once its head is decided; undefined if it was ended before. @throws what `fail` was told */
+  *answer(): Op<AnswerParts | undefined> {
+    let streams = false
+    try {
+      while (!this.#begun && this.#failure === null && !this.over) yield* this.#changed.wait()
+      if (this.#failure !== null) throw this.#failure.error
+      if (this.over) return undefined
+      streams = this.#streams
+      return [streams ? (out) => this.#pour(out) : this.#queue[0] ?? null, this.#status ?? 200, this.#allHeaders()]
+    } finally {
+      if (!streams) this.end()
+    }
+  }
+
+  /** What makes the answer has failed. False: it is too late to tell the client. */
+  fail(error: unknown): boolean {
+    if (this.over) return false
+    this.#failure ??= { error }
+    this.#changed.tell()
+    return true
+  }
+
+  /** Nothing more is sent. Harmless when repeated. */
+  end(): void {
+    this.over = true
+    this.#queue = []
+    this.#queued = 0
+    this.res.send_header = null
+    this.#room.tell()
+    this.#changed.tell()
+  }
+
+  *#pour(out: Out): Op<void> {
+    try {
+      for (;;) {
+        const pieces = this.#queue
+        this.#queue = []
+        for (const piece of pieces) {
+          yield* out.write(piece)
+          const before = this.#queued
+          this.#queued -= piece.length
+          if (before > queueLimit && this.#queued <= queueLimit) this.#room.tell()
+        }
+        if (this.#queue.length > 0) continue
+        if (this.#failure !== null) throw this.#failure.error
+        if (this.#finished || this.over) return
+        yield* this.#changed.wait()
+      }
+    } finally {
+      this.end()
+    }
+  }
+
+  /** Whether there is content to be sent. */
+  #put(what: string, data: Data | null | undefined, code: number | null | undefined): boolean {
+    const given = data ?? ''
+    if (typeof given !== 'string' && !(given instanceof Uint8Array)) {
+      throw new ArgumentError('data', `${what}: data must be a string, bytes or null, got ${typeof given}`)
+    }
+    if (code !== null && code !== undefined && this.#status === null && !this.#begun) this.#status = checkedCode(what, code)
+    if (this.over || given.length === 0) return false
+    this.res.send_header = null
+    // Where there is no content to be sent, the head waits for the end.
+    if (!hasContent(this.#method, this.#status ?? 200)) return false
+    this.#begun = true
+    this.#queue.push(given)
+    this.#queued += given.length
+    this.#changed.tell()
+    return true
+  }
+
+  #finish(data: Data | null | undefined, code: number | null | undefined): void {
+    this.#put('finish', data, code)
+    this.#finished = true
+    this.#begun = true
+    this.res.send_header = null
+    this.#changed.tell()
+  }
+
+  #addHeader(name: string, data: string | number): void {
+    if (typeof name !== 'string') throw new ArgumentError('header_name', `send_header: header_name must be a string, got ${typeof name}`)
+    if (typeof data !== 'string' && typeof data !== 'number') {
+      throw new ArgumentError('header_data', `send_header: header_data must be a string, got ${data === null ? 'null' : typeof data}`)
+    }
+    const before = this.#headers.get(name.toLowerCase())
+    if (before !== undefined && name.toLowerCase() === 'content-length') {
+      throw new ArgumentError('header_name', `send_header: ${name} was given before`)
+    }
+    const value = before === undefined ? data : [before[1], data].flat()
+    check(before?.[0] ?? name, value)
+    this.#headers.set(name.toLowerCase(), [before?.[0] ?? name, value])
+  }
+
+  #allHeaders(): ResponseHeaders {
+    // As with other answers: no browser is to guess that text is a page.
+    const typed = this.#headers.has('content-type') || typeof this.#queue[0] !== 'string'
+    return Object.fromEntries([...this.#headers.values(), ...(typed ? [] : [['Content-Type', 'text/plain; charset=utf-8'] as const])])
+  }
+}
+
+function checkedCode(what: string, code: number): number {
+  if (Number.isInteger(code) && code >= 200 && code <= 599) return code
+  throw new ArgumentError('response_code', `${what}: response_code must be an integer from 200 to 599, got ${String(code)}`)
+}
+
+/** Renders the header as the core will. */
+function check(name: string, value: string | number | (string | number)[]): void {
+  attempt('header_name', { [name]: '0' })
+  attempt('header_data', { [name]: value })
+}
+
+function attempt(argument: string, headers: ResponseHeaders): void {
+  try {
+    responseHead(200, headers, NO_LENGTH, { minorVersion: 1, keepAlive: true, idleTimeout: 0 }, '')
+    declaredLength(headers)
+  } catch (error) {
+    throw new ArgumentError(argument, `send_header: ${messageOf(error)}`, { cause: error })
+  }
+}

@@ -1,0 +1,125 @@
+import { scope, sleep, type Op, type Task } from '../../../lev/index.js'
+import { Context } from '../../request/context.js'
+import { ArgumentError } from '../../errors.js'
+import { Signal } from '../../signal.js'
+import type { Reply } from './reply.js'
+import { connectionOf, type Hold } from './socket.js'
+import type { Handler, Request, Socket } from './types.js'
+import { called } from '../shared/waiting.js'
+
+/** Seconds that a handler may go on for after its answer has been sent. */
+const graceSeconds = 10
+
+/** A request as the core hands it over. */
+export interface Arrival {
+  readonly method: string
+  readonly url: string
+  readonly ctx: Context
+}
+
+/** Has a handler deal with a request, for a task of its own. What goes wrong is told to `reply`, never thrown. */
+export function* visit(arrival: Arrival, reply: Reply, handler: Handler): Op<void> {
+  const { ctx } = arrival
+  const failed = (error: unknown): void => {
+    if (!reply.fail(error)) ctx.logger.error({ err: error, method: arrival.method, query: arrival.url }, 'the handler failed behind its answer')
+  }
+  const req = new IncomingRequest(arrival, reply, failed)
+  // Aborts when the client goes away, and when the server stops waiting.
+  const gone = (): void => reply.end()
+  ctx.signal.addEventListener('abort', gone)
+  if (ctx.signal.aborted) gone()
+  try {
+    yield* scope(function* (around) {
+      let grace: Task<void> | null = null
+      const handling = around.spawn(function* () {
+        try {
+          yield* called(() => handler(req, reply.res))
+        } finally {
+          grace?.cancel()
+        }
+      })
+      const telling = around.spawn(() => req.deliver(arrival, reply))
+      yield* reply.ended()
+      telling.cancel('client gone')
+      if (handling.outcome !== null) return
+      grace = around.spawn(function* () {
+        if (!ctx.signal.aborted) yield* sleep(graceSeconds)
+        handling.cancel('client gone')
+      })
+    })
+  } catch (error) {
+    failed(error)
+  } finally {
+    ctx.signal.removeEventListener('abort', gone)
+  }
+}
+
+class IncomingRequest implements Request {
+  readonly conn: Socket
+  readonly method: string
+  readonly url: string
+  readonly #assigned = new Signal()
+  #onheader: Request['onheader'] = null
+  #ondata: Request['ondata'] = null
+
+  readonly #hold: Hold
+
+  constructor({ method, url, ctx }: Arrival, reply: Reply, failed: (error: unknown) => void) {
+    this.method = method
+    this.url = url
+    const { conn, hold } = connectionOf(ctx.client, reply, failed)
+    this.conn = conn
+    this.#hold = hold
+  }
+
+  get onheader(): Request['onheader'] {
+    return this.#onheader
+  }
+
+  set onheader(handle: Request['onheader']) {
+    this.#onheader = callbackOf('onheader', handle)
+    this.#assigned.tell()
+  }
+
+  get ondata(): Request['ondata'] {
+    return this.#ondata
+  }
+
+  set ondata(handle: Request['ondata']) {
+    this.#ondata = callbackOf('ondata', handle)
+    this.#assigned.tell()
+  }
+
+  /** Calls back for the headers and the body, as soon as there is somebody to call. */
+  *deliver({ ctx }: Arrival, reply: Reply): Op<void> {
+    while (this.#onheader === null && this.#ondata === null) yield* this.#assigned.wait()
+    for (const [name, value] of Context.fieldLines(ctx)) {
+      if (this.#onheader !== null) yield* called(() => this.onheader?.(this, name.toLowerCase(), value))
+    }
+    for (;;) {
+      while (this.#ondata === null) yield* this.#assigned.wait()
+      // What a callback sends in answer to each piece must not pile up.
+      yield* reply.room()
+      yield* this.#hold.over()
+      const chunk = yield* readFor(reply, ctx)
+      if (chunk === undefined) return
+      yield* called(() => this.ondata?.(this, chunk))
+      if (chunk === null) return
+    }
+  }
+}
+
+function callbackOf<F>(name: string, given: F | null | undefined): F | null {
+  if (given === undefined || given === null || typeof given === 'function') return given ?? null
+  throw new ArgumentError(name, `${name} must be a function or null, got ${typeof given}`)
+}
+
+/** The next piece of the body; undefined if it cannot be had and nobody waits for an answer any more. */
+function* readFor(reply: Reply, ctx: Context): Op<Buffer | null | undefined> {
+  try {
+    return yield* ctx.body.read()
+  } catch (error) {
+    if (reply.over) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,79 @@
+import { outside, type Op } from '../../../lev/index.js'
+import { fieldsOf, show } from '../../config/validators.js'
+import { ConfigError } from '../../errors.js'
+import { isOp, isThenable, settled, type Answer } from '../../request/handler.js'
+import { ResponseError, withDefaults, type ResponseHeaders } from '../../http1/response.js'
+import { suggest } from '../../config/suggest.js'
+
+/**
+ * Calls a user's function, which may be plain, a coroutine or async, and goes on with what it gives: at once if that is
+ * there, so that a plain handler costs no task.
+ */
+export function answering<T>(
+  call: () => T | Op<T> | PromiseLike<T>, conclude: (given: T) => Answer | Op<Answer>,
+): Answer | Op<Answer> {
+  const given = outside(call)
+  return isOp(given) || isThenable(given) ? answeringLater(given, conclude) : conclude(given as T)
+}
+
+function* answeringLater<T>(given: unknown, conclude: (given: T) => Answer | Op<Answer>): Op<Answer> {
+  const answer = conclude((yield* settled(given)) as T)
+  return isOp(answer) ? yield* answer : answer
+}
+
+/** What a dialect's responses look like. */
+export interface ResponseShape {
+  /** What a table calls the status. */
+  readonly status: 'status' | 'statusCode'
+  /** Headers of a text that is returned alone. */
+  readonly textHeaders: ResponseHeaders
+}
+
+/** No Content-Type, in place of the one that the core gives to text. */
+export const untyped: ResponseHeaders = { 'Content-Type': null }
+
+/**
+ * The response that a handler means which returned a text, bytes or a table.
+ * @throws ResponseError: the client gets a 500
+ */
+export function answerOf(given: unknown, { status, textHeaders }: ResponseShape): Answer {
+  if (typeof given === 'string') return [given, 200, textHeaders]
+  if (given instanceof Uint8Array) return given
+  const fields = responseFields(given, status)
+  const body = fields.get('body') ?? null
+  if (body !== null && typeof body !== 'string' && !(body instanceof Uint8Array)) {
+    throw new ResponseError(null, `the body must be a string or bytes, got ${show(body)}${forgotten(body)}`)
+  }
+  const code = fields.get(status) ?? 200
+  if (typeof code === 'number' && code >= 100 && code < 200) {
+    throw new ResponseError(null, `the ${status} is ${code}: 100 to 199 only announce a response; it must be 200 to 599`)
+  }
+  // The rest is checked where it is sent.
+  const headers = fields.get('headers') as ResponseHeaders | null | undefined
+  return [body, code as number, withDefaults(headers, 'content-type', untyped)]
+}
+
+/** The fields of a table, of which each has a name that is known. */
+function responseFields(given: unknown, status: string): Map<string, unknown> {
+  const known = [status, 'headers', 'body']
+  try {
+    const fields = fieldsOf(given, 'the response', `a string, bytes, or a table { ${known.join(', ')} }`)
+    for (const name of fields.keys()) if (!known.includes(name)) refuseField(name, known)
+    return fields
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    throw new ResponseError(null, error.message)
+  }
+}
+
+function refuseField(name: string, known: readonly string[]): never {
+  const near = suggest(name, known)
+  const hint = near === null ? `it may have ${known.join(', ')}` : `did you mean ${near}?`
+  throw new ResponseError(null, `the response has an unknown field ${/^[\w.-]{1,60}$/.test(name) ? name : show(name)}; ${hint}`)
+}
+
+/** Says of an operation or a promise in place of its value what has been forgotten. */
+function forgotten(value: unknown): string {
+  if (isOp(value)) return ' (was a yield* forgotten?)'
+  return isThenable(value) ? ' (was an await or a yield* forgotten?)' : ''
+}

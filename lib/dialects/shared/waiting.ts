@@ -1,0 +1,59 @@
+import { inCoroutine, outside, portal, wait, type Op, type Portal } from '../../../lev/index.js'
+import { settled } from '../../request/handler.js'
+
+/**
+ * What a function of a dialect gives that waits. In a coroutine of lev it is an operation: `yield*` it, and it begins only
+ * then. Elsewhere it is a promise, and has begun. Either may be taken for the other: an operation can be awaited in an async
+ * function that a coroutine calls, and a promise be `yield*`-ed.
+ */
+export type Waiting<T> = Op<T> & Promise<T>
+
+/** Gives `operation` in the form that fits the caller. @param world where it runs when it is to be a promise */
+export function waiting<T>(operation: () => Op<T>, world: Portal = portal()): Waiting<T> {
+  return inCoroutine() ? asOperation(operation(), world) : asPromise(world.run(operation))
+}
+
+function asOperation<T>(operation: Op<T>, world: Portal): Waiting<T> {
+  let begun: Promise<T> | null = null
+  const promise = (): Promise<T> => (begun ??= world.run(() => operation))
+  return Object.assign(operation as Waiting<T>, {
+    then: (...args: Parameters<Promise<T>['then']>) => promise().then(...args),
+    catch: (...args: Parameters<Promise<T>['catch']>) => promise().catch(...args),
+    finally: (...args: Parameters<Promise<T>['finally']>) => promise().finally(...args),
+  } as Partial<Promise<T>>)
+}
+
+function asPromise<T>(promise: Promise<T>): Waiting<T> {
+  let waited: Op<T> | null = null
+  const operation = (): Op<T> => (waited ??= wait(promise))
+  return Object.assign(promise as Waiting<T>, {
+    next: (value: unknown) => operation().next(value),
+    return: (value: T) => operation().return(value),
+    throw: (error: unknown) => operation().throw(error),
+    [Symbol.iterator]: operation,
+  })
+}
+
+/**
+ * The same for what goes on whether somebody waits for it or not, such as sending: it has begun inside of coroutines too.
+ * Its failure is told to who waits, and to nobody else.
+ */
+export function begun<T>(promise: Promise<T>): Waiting<T> {
+  promise.catch(() => {})
+  return asPromise(promise)
+}
+
+/** Such a thing that is done already: a coroutine goes on at once. */
+export function done(): Waiting<void> {
+  return inCoroutine() ? waiting(nothing) : begun(Promise.resolve())
+}
+
+function* nothing(): Op<void> {}
+
+/**
+ * Calls a user's function, which may be plain, a coroutine or async, and waits for its value. A coroutine runs in the
+ * caller's task; the others get promises from what waits, since they cannot `yield*`.
+ */
+export function* called<T>(call: () => T | Op<T> | PromiseLike<T>): Op<T> {
+  return (yield* settled(outside(call))) as T
+}

@@ -1,0 +1,93 @@
+import { optionsOf } from '../../config/arguments.js'
+import { boolean } from '../../config/validators.js'
+import type { ClientValue, RequestOptions as CoreOptions } from '../../client/request.js'
+import { request as send } from '../../client/request.js'
+import { ArgumentError } from '../../errors.js'
+import type { Waiting } from '../shared/waiting.js'
+import { attempt, type Attempt } from './attempt.js'
+
+/** A request without content. */
+export interface BareRequestOptions {
+  /** Default: GET. */
+  readonly method?: 'GET' | null | undefined
+  /** Headers to send, by name. */
+  readonly headers?: Readonly<Record<string, ClientValue>> | null | undefined
+  /** Whether redirections are followed, 10 of them. Default: true. */
+  readonly allowRedirects?: boolean | null | undefined
+}
+
+/** A request that may have content. */
+export interface BodyRequestOptions {
+  /** What is done with the content. */
+  readonly method: 'POST' | 'PUT' | 'DELETE'
+  /** Headers to send, by name. */
+  readonly headers?: Readonly<Record<string, ClientValue>> | null | undefined
+  /** The content to send. Default: none. */
+  readonly body?: string | Uint8Array | null | undefined
+  /** Whether redirections are followed, 10 of them. Default: true. */
+  readonly allowRedirects?: boolean | null | undefined
+}
+
+/** How a request is sent. */
+export type RequestOptions = BareRequestOptions | BodyRequestOptions
+
+/** What came back for a request. */
+export interface Response {
+  /** Whether the status is 200 to 299. */
+  readonly ok: boolean
+  /** The status code, such as 404. */
+  readonly statusCode: number
+  /** The status code's own phrase. */
+  readonly statusReason: string
+  /** By lower-case name. */
+  readonly headers: Readonly<Record<string, string>>
+  /** As UTF-8 text; empty if there is none. */
+  readonly body: string
+  /** The same as it was sent. */
+  readonly bytes: Buffer
+}
+
+/** Seconds for a whole request unless the settings say otherwise. */
+const patience = 300
+
+/**
+ * Sends a request and waits for the response, whatever its status. Never throws.
+ * @param host a URL; `http:` where it names no protocol
+ * @param settings of the core, for which there is no name here
+ */
+export function request(
+  host: string, options?: RequestOptions | null, settings?: Pick<CoreOptions, 'insecureRedirects' | 'decompress' | 'timeout' | 'maxBodySize' | 'tls'> | null,
+): Waiting<Attempt<Response>> {
+  return attempt(function* () {
+    const given = options ?? {}
+    optionsOf(given, 'options', 'a table', ['method', 'headers', 'body', 'allowRedirects'])
+    const { method, headers, allowRedirects } = given
+    const redirects = boolean(allowRedirects ?? true, 'allowRedirects')
+    const response = yield* send({
+      timeout: patience,
+      ...settings,
+      url: withProtocol(host, 'http'),
+      method: method ?? 'GET',
+      headers: headers ?? {},
+      body: 'body' in given ? given.body ?? null : null,
+      redirects,
+    })
+    return {
+      ok: response.ok,
+      statusCode: response.status,
+      statusReason: response.reason,
+      headers: response.headers,
+      body: response.body.toString(),
+      bytes: response.body,
+    }
+  })
+}
+
+/** The URL that is meant. @throws ArgumentError */
+export function withProtocol(host: string, protocol: 'http' | 'ws'): string {
+  const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(String(host)) ? host : `${protocol}://${host}`
+  if (typeof host !== 'string' || !URL.canParse(url)) {
+    throw new ArgumentError('host', `host must be a URL, got ${JSON.stringify(String(host).slice(0, 200))}`)
+  }
+  return url
+}

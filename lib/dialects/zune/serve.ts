@@ -1,0 +1,149 @@
+import type { Op } from '../../../lev/index.js'
+import { optionsOf } from '../../config/arguments.js'
+import { boolean, refuse } from '../../config/validators.js'
+import type { Config } from '../../config/settings.js'
+import { BindError } from '../../errors.js'
+import type { RequestHeaders } from '../../http1/headers.js'
+import type { ResponseHeaders } from '../../http1/response.js'
+import { callbackHandler } from '../../websocket/callbacks.js'
+import type { WebSocketOptions } from '../../websocket/options.js'
+import type { WebSocketHandler } from '../../websocket/upgrade.js'
+import { answering, answerOf, untyped, type ResponseShape } from '../shared/responding.js'
+import { serverFor, splitSettings, started } from '../shared/serving.js'
+import { begun, called, type Waiting } from '../shared/waiting.js'
+import { attempt, type Attempt } from './attempt.js'
+import { WebSocket } from './websocket.js'
+
+/** What `request` and `webhook.upgrade` are given. */
+export interface ServerRequest {
+  /** As sent. */
+  readonly method: string
+  /** As sent, with the query. */
+  readonly path: string
+  /** By lower-case name. */
+  readonly headers: RequestHeaders
+  /** As UTF-8 text; empty if there is none. */
+  readonly body: string
+  /** The same as it was sent. */
+  readonly bytes: Buffer
+}
+
+/** What `request` returns that says more than the body. */
+export interface ServerResponse {
+  /** Default: 200. */
+  readonly statusCode?: number | null | undefined
+  /** By name, in any case. */
+  readonly headers?: ResponseHeaders | null | undefined
+  /** The content. Default: none. */
+  readonly body?: string | Uint8Array | null | undefined
+}
+
+/** What is called for WebSockets; each may be plain, a coroutine or async, and is waited for before the next. */
+export interface ServerWebSocketHandlers {
+  /** Whether a request for a WebSocket gets one: unless it gives true, it is a request as any. Absent: all get one. */
+  readonly upgrade?: ((request: ServerRequest) => boolean | Op<boolean> | PromiseLike<boolean>) | null | undefined
+  /** Once, before anything else. */
+  readonly open?: ((websocket: WebSocket) => unknown) | null | undefined
+  /** For each message: text is a string, binary data bytes. */
+  readonly message?: ((websocket: WebSocket, message: string | Buffer) => unknown) | null | undefined
+  /** Once, after all messages, however the WebSocket ended: 1005 means without a code, 1006 that the connection was lost. */
+  readonly close?: ((websocket: WebSocket, code: number) => unknown) | null | undefined
+}
+
+/** Where and how a server serves. */
+export interface ServeOptions {
+  /** 0 lets the system choose. */
+  readonly port: number
+  /** An IP address or a host name. Default: "0.0.0.0". */
+  readonly address?: string | null | undefined
+  /** Whether other processes may bind the same port and share its connections, where Node.js and the system can. Default: false. */
+  readonly reuseAddress?: boolean | null | undefined
+  /** Answers requests: a plain function, a coroutine or an async function. */
+  readonly request: (request: ServerRequest) =>
+    string | Uint8Array | ServerResponse | Op<string | Uint8Array | ServerResponse> | PromiseLike<string | Uint8Array | ServerResponse>
+  /** Absent: requests for WebSockets are requests as any. */
+  readonly webhook?: ServerWebSocketHandlers | null | undefined
+}
+
+/** A server that runs. */
+export interface ServerHandle {
+  /** With port 0, that which the system chose. */
+  readonly port: number
+  /**
+   * Stops it: no new connections; requests in flight are finished, for 30 seconds at most, and WebSockets closed with 1001.
+   * Who waits goes on when all of that is over. Harmless when repeated.
+   */
+  close(): Waiting<void>
+  /** The same as `close`. */
+  stop(): Waiting<void>
+}
+
+const nothing = Buffer.alloc(0)
+
+const names = { ip: 'address', port: 'port', reuse_port: 'reuseAddress' } as const
+
+const shape: ResponseShape = { status: 'statusCode', textHeaders: untyped }
+
+/**
+ * Starts a server, and gives its handle once it listens. Never throws.
+ * @param settings those of the core for which there is no name here: limits, timeouts, logs; `websocket`: options for WebSockets
+ */
+export function serve(
+  options: ServeOptions,
+  settings?: (Omit<Config, 'ip' | 'port' | 'reuse_port'> & { readonly websocket?: WebSocketOptions | null | undefined }) | null,
+): Waiting<Attempt<ServerHandle>> {
+  return attempt(function* () {
+    const { port, address, reuseAddress, request, webhook } = checked(options)
+    const { core, webSocket } = splitSettings(settings)
+    const conversation = webhook === null ? null : conversationOf(webhook)
+    const begin = function* (reuse_port: boolean): Op<ServerHandle> {
+      const server = serverFor({ ip: address, port, reuse_port }, core, names, (method, path, args, headers, body, ctx) => {
+        const target = args === '' ? path : `${path}?${args}`
+        const asked: ServerRequest = { method, path: target, headers, body: body?.toString() ?? '', bytes: body ?? nothing }
+        const ordinary = () => answering(() => request(asked), (given) => answerOf(given, shape))
+        if (conversation === null || !ctx.wantsWebSocket) return ordinary()
+        const upgrade = webhook?.upgrade ?? (() => true)
+        return answering(() => upgrade(asked), (yes) => (yes === true ? ctx.upgrade(conversation, webSocket) : ordinary()))
+      })
+      const bound = yield* started(server)
+      const stop = (): Waiting<void> => begun(server.stop())
+      return { port: bound.port, close: stop, stop }
+    }
+    try {
+      return yield* begin(reuseAddress)
+    } catch (error) {
+      // Where a port cannot be shared: if it is taken, this fails as well.
+      if (!reuseAddress || !(error instanceof BindError)) throw error
+      return yield* begin(false)
+    }
+  })
+}
+
+function checked(options: ServeOptions) {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    refuse('options', options, 'a table { port, address, reuseAddress, request, webhook }')
+  }
+  const { port, address = null, reuseAddress = null, request, webhook = null } = options
+  if (typeof port !== 'number') refuse('port', port, 'an integer from 0 to 65535')
+  if (typeof request !== 'function') refuse('request', request, 'a function')
+  optionsOf(options, 'options', 'a table', ['port', 'address', 'reuseAddress', 'request', 'webhook'])
+  const events = ['upgrade', 'open', 'message', 'close'] as const
+  if (webhook !== null) optionsOf(webhook, 'webhook', 'a table { upgrade, open, message, close }', events, 'webhook.')
+  for (const name of events) {
+    const given = webhook?.[name] ?? null
+    if (given !== null && typeof given !== 'function') refuse(`webhook.${name}`, given, 'a function')
+  }
+  return { port, address: address ?? '0.0.0.0', reuseAddress: boolean(reuseAddress ?? false, 'reuseAddress'), request, webhook }
+}
+
+/** What is done with each WebSocket of a server. */
+function conversationOf({ open, message, close }: ServerWebSocketHandlers): WebSocketHandler {
+  return (ws) => {
+    const own = new WebSocket(ws)
+    return callbackHandler({
+      open: () => called(() => open?.(own)),
+      message: (_ws, one) => called(() => message?.(own, one)),
+      close: (_ws, code) => called(() => close?.(own, code)),
+    })(ws)
+  }
+}

@@ -1,0 +1,44 @@
+import { visible, type LineSink } from './stdout-sink.js'
+
+/** A log for a person who watches a terminal: each JSON line becomes one short line, an error with its stack below it. */
+export function terminalSink(sink: LineSink): LineSink {
+  return {
+    write(lines) {
+      sink.write(lines.trimEnd().split('\n').map(terminalLine).join(''))
+    },
+  }
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** One line of the JSON log as a person reads it, with its line break. */
+export function terminalLine(json: string): string {
+  const { level, ts, msg, err, ...rest } = JSON.parse(json) as Fields
+  const clock = new Date(String(ts)).toTimeString().slice(0, 8)
+  const text = level === 'access' ? accessText(rest) : [level, shown(msg), fieldsText(rest)].filter(Boolean).join('  ')
+  return `${clock}  ${text}\n${stackText(err)}`
+}
+
+/** Status, request and cost come first; what else the line has comes last. */
+function accessText({ status, method, vhost, query, size, time, client_ip: client, ...rest }: Fields): string {
+  const milliseconds = typeof time === 'number' ? ` ${(time * 1000).toFixed(1)} ms` : ''
+  return [
+    shown(status), `${shown(method)} ${shown(vhost)}${shown(query)}`, `${shown(size)} B${milliseconds}`, shown(client), fieldsText(rest),
+  ].filter(Boolean).join('  ')
+}
+
+function fieldsText(fields: Fields): string {
+  return Object.entries(fields).map(([name, value]) => `${visible(name)}=${visible(JSON.stringify(value))}`).join(' ')
+}
+
+function shown(value: unknown): string {
+  return value === undefined ? '' : visible(typeof value === 'string' ? value : JSON.stringify(value))
+}
+
+/** An error as pino renders it: its stack holds its message. */
+function stackText(error: unknown): string {
+  if (error === undefined) return ''
+  const stack = typeof error === 'object' && error !== null && 'stack' in error ? error.stack : null
+  const text = typeof stack === 'string' ? stack : JSON.stringify(error)
+  return text.split('\n').map((line) => `  ${visible(line)}\n`).join('')
+}

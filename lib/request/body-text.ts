@@ -1,0 +1,71 @@
+import { isUtf8 } from 'node:buffer'
+import { bodyError, type BodyError } from '../errors.js'
+import { refusals } from '../http1/refusal.js'
+
+/** What the bytes 0x80 to 0x9f are in windows-1252, which older versions of Node.js take for latin1. */
+const windows1252 = '€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ'
+
+/** Bytes that versions of Node.js decode differently: a text with one of them is refused, so that it does not depend on the version. */
+const disputed: Readonly<Record<string, RegExp>> = {
+  'ibm866': /[\x1a\x1c\x7f]/,
+  'koi8-u': /[\xae\xbe]/,
+  'windows-874': /[\xdb-\xde\xfc-\xff]/,
+  'windows-1253': /\xaa/,
+  'windows-1255': /\xca/,
+}
+
+/** Encodings that some versions of Node.js do not know. */
+const notEverywhere = new Set(['iso-8859-16', 'x-user-defined'])
+
+/** The marks that texts may begin with, each with the encoding that it stands for. It counts more than what a header says. */
+const marks = [['utf-8', Buffer.from([0xef, 0xbb, 0xbf])], ['utf-16be', Buffer.from([0xfe, 0xff])], ['utf-16le', Buffer.from([0xff, 0xfe])]] as const
+
+/**
+ * The text that bytes are in a charset: UTF-8 when none is given. A byte order mark is taken off, as in `decode` of the WHATWG's
+ * Encoding standard.
+ * @throws BodyError: 415 for an unknown charset, 400 for bytes that are no text in it
+ */
+export function decodeText(bytes: Buffer, charset: string | undefined): string {
+  const encoding = encodingOf(charset)
+  for (const [marked, mark] of marks) {
+    if (bytes.length >= mark.length && bytes.compare(mark, 0, mark.length, 0, mark.length) === 0) return decodeAs(marked, bytes.subarray(mark.length))
+  }
+  return decodeAs(encoding, bytes)
+}
+
+/** As `decodeText`, for a value in a form: what looks like a byte order mark belongs to it. */
+export function decodeValue(bytes: Buffer, charset: string | undefined): string {
+  return decodeAs(encodingOf(charset), bytes)
+}
+
+/** The name that the Encoding standard has for a charset. @throws BodyError 415 */
+function encodingOf(charset: string | undefined): string {
+  if (charset === undefined) return 'utf-8'
+  let encoding: string | null = null
+  try {
+    encoding = new TextDecoder(charset).encoding
+  } catch {
+    // It does not know it.
+  }
+  if (encoding === null || notEverywhere.has(encoding)) throw bodyError(refusals.charset)
+  // Its decoder is the same one (Encoding standard, section 10.1.1), and older versions of Node.js have another.
+  return encoding === 'gbk' ? 'gb18030' : encoding
+}
+
+function decodeAs(encoding: string, bytes: Buffer): string {
+  if (encoding === 'utf-8') {
+    if (!isUtf8(bytes)) throw notText(encoding)
+    return bytes.toString()
+  }
+  if (encoding === 'windows-1252') return bytes.toString('latin1').replace(/[\x80-\x9f]/g, (c) => windows1252[c.charCodeAt(0) - 0x80])
+  if (disputed[encoding]?.test(bytes.toString('latin1'))) throw notText(encoding)
+  try {
+    return new TextDecoder(encoding, { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch (error) {
+    throw notText(encoding, error)
+  }
+}
+
+function notText(encoding: string, cause?: unknown): BodyError {
+  return bodyError(refusals.notText(encoding), cause)
+}

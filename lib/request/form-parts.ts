@@ -1,0 +1,210 @@
+import { breathe, type Op } from '../../lev/index.js'
+import { Exclusive, watchMethods } from '../../lev/internal.js'
+import { readAll, type Pieces } from './body-source.js'
+import { decodeText } from './body-text.js'
+import { bodyError, StateError } from '../errors.js'
+import { formDisposition } from '../http1/disposition.js'
+import type { FieldBlock, RequestHeaders } from '../http1/headers.js'
+import { CONTENT, FORM_END, MultipartReader, PART, PART_END } from '../http1/multipart.js'
+import { mediaTypeOf, type MediaType } from '../http1/parameters.js'
+import { NEED_MORE, refusals } from '../http1/refusal.js'
+
+/** Bytes of a part's name. */
+const nameLimit = 1024
+
+/**
+ * Parts after which other tasks have their turn. A part without content takes some 10 microseconds, one with the longest head 300: all
+ * of a form of 5 MiB that is there already would take a fifth of a second.
+ */
+const partsAtOnce = 16
+
+/** What RFC 7578 section 4.4 has for a part without a Content-Type. */
+const defaultType = 'text/plain'
+
+/** Has an operation run by code that is no coroutine. */
+export type Ask = <T>(operation: () => Op<T>) => Promise<T>
+
+/** How the parts are read. */
+export interface PartsOptions {
+  /** Bytes of one part that is no file. */
+  readonly fieldLimit: number
+  readonly ask: Ask
+}
+
+/** One part of a multipart form: a field or a file. It can be read until the next part is asked for. */
+export class FormPart implements AsyncIterable<Buffer> {
+  /** The form field's name. */
+  readonly name: string
+  /**
+   * Null: no file. As the client gave it, the last part of it if it was a path with slashes; never use it as a path. "" for a file
+   * without one: what has no filename is a file if its type is neither text nor JSON.
+   */
+  readonly filename: string | null
+  /** Media type, as the client gave it, without parameters. */
+  readonly type: string
+  readonly #fields: FieldBlock
+  readonly #mediaType: MediaType
+  readonly #read: (part: FormPart) => Op<Buffer | null>
+  readonly #ask: Ask
+
+  /** @internal @throws BodyError 400 for header fields that are none of a form's part */
+  constructor(fields: FieldBlock, read: (part: FormPart) => Op<Buffer | null>, ask: Ask) {
+    const disposition = formDisposition(utf8(fields.get('content-disposition')) ?? '')
+    if (disposition === null) throw bodyError(refusals.form)
+    const { name, filename } = disposition
+    const nameSize = Buffer.byteLength(name)
+    if (nameSize > nameLimit) throw bodyError(refusals.fieldName(nameSize))
+    const contentType = fields.get('content-type') ?? defaultType
+    this.#mediaType = mediaTypeOf(contentType)
+    this.name = name
+    this.filename = filename ?? (isText(this.#mediaType) ? null : '')
+    this.type = contentType.split(';', 1)[0].trim()
+    this.#fields = fields
+    this.#read = read
+    this.#ask = ask
+  }
+
+  /** Its header fields by lower-case name. The object has no prototype. */
+  get headers(): RequestHeaders {
+    const headers = this.#fields.toObject()
+    for (const [name, value] of Object.entries(headers)) headers[name] = utf8(value) ?? ''
+    return headers
+  }
+
+  /** The next piece of its content; null at the end. @throws BodyError; StateError once the next part was asked for */
+  read(): Op<Buffer | null> {
+    return this.#read(this)
+  }
+
+  /** All of its content that was not read yet. @throws as `read` */
+  bytes(): Op<Buffer> {
+    return readAll(() => this.#read(this))
+  }
+
+  /**
+   * The same, as text in the charset that its Content-Type names, UTF-8 when it names none.
+   * @throws as `read`; BodyError 415 for an unknown charset, 400 for bytes that are no text in it
+   */
+  *text(): Op<string> {
+    return decodeText(yield* this.bytes(), this.#mediaType.parameters.get('charset'))
+  }
+
+  /** For async code; in a coroutine, `read` is simpler. @throws as `read` */
+  [Symbol.asyncIterator](): AsyncIterator<Buffer, undefined> {
+    return iterator(this.#ask, () => this.#read(this))
+  }
+}
+
+watchMethods(FormPart.prototype, 'read', 'bytes', 'text')
+
+/** The parts of a multipart form as they arrive, one after the other: files of any size pass through a few KiB of memory. */
+export class FormParts implements AsyncIterable<FormPart> {
+  readonly #pieces: Pieces
+  readonly #ask: Ask
+  readonly #fieldLimit: number
+  readonly #reader: MultipartReader
+  readonly #reading = new Exclusive('read one form')
+  /** The part that was given last. */
+  #current: FormPart | null = null
+  /** Whether all of it has come, and how much more of it may. */
+  #whole = false
+  #left = 0
+  #count = 0
+  #failure: unknown = null
+
+  /** @internal */
+  constructor(boundary: string | undefined, pieces: Pieces, { fieldLimit, ask }: PartsOptions) {
+    this.#pieces = pieces
+    this.#ask = ask
+    this.#fieldLimit = fieldLimit
+    this.#reader = new MultipartReader(boundary)
+  }
+
+  /**
+   * The next part, null behind the last one. What was not read of the part before is dropped.
+   * @throws BodyError: 400 for a form that is malformed, 413 for one with more than 1000 parts or with a field that is too long;
+   * UsageError while another task waits for some of it
+   */
+  next(): Op<FormPart | null> {
+    return this.#reading.run(this.#next())
+  }
+
+  *#next(): Op<FormPart | null> {
+    this.#current = null
+    if (++this.#count % partsAtOnce === 0) yield* breathe()
+    let event = yield* this.#step()
+    while (event === CONTENT || event === PART_END) event = yield* this.#step()
+    return this.#current
+  }
+
+  /** For async code; in a coroutine, `next` is simpler. @throws as `next` */
+  [Symbol.asyncIterator](): AsyncIterator<FormPart, undefined> {
+    return iterator(this.#ask, () => this.next())
+  }
+
+  *#read(part: FormPart): Op<Buffer | null> {
+    if (this.#current !== part) throw new StateError('the part is over: the next one was asked for')
+    if (this.#whole) return null
+    return (yield* this.#step()) === CONTENT ? this.#reader.data : null
+  }
+
+  /** The reader's next event. What fails once fails for ever. */
+  *#step(): Op<number> {
+    if (this.#failure !== null) throw this.#failure
+    try {
+      let event = this.#reader.next()
+      for (; event === NEED_MORE; event = this.#reader.next()) yield* this.#feed()
+      this.#note(event)
+      if (event === FORM_END) yield* this.#dropRest()
+      return event
+    } catch (error) {
+      this.#failure = error
+      throw error
+    }
+  }
+
+  *#feed(): Op<void> {
+    const piece = yield* this.#pieces.next()
+    if (piece === null) throw bodyError(refusals.form)
+    this.#reader.push(piece)
+  }
+
+  #note(event: number): void {
+    const { fields, data, refusal } = this.#reader
+    if (refusal !== null) throw bodyError(refusal)
+    if (event === PART) {
+      this.#current = new FormPart(fields, (part) => this.#reading.run(this.#read(part)), this.#ask)
+      this.#left = this.#current.filename === null ? this.#fieldLimit : Infinity
+    } else if (event === CONTENT) {
+      this.#left -= data.length
+      if (this.#left < 0) throw bodyError(refusals.field(this.#fieldLimit + 1))
+    }
+    this.#whole = event === PART_END
+  }
+
+  /** What stands behind the form means nothing. */
+  *#dropRest(): Op<void> {
+    while ((yield* this.#pieces.next()) !== null);
+  }
+}
+
+watchMethods(FormParts.prototype, 'next')
+
+function isText({ type }: MediaType): boolean {
+  return type.startsWith('text/') || type === 'application/json' || type.endsWith('+json')
+}
+
+/** Header fields are kept as latin1, and those of a form's part are UTF-8. */
+function utf8(value: string | undefined): string | undefined {
+  return value === undefined ? undefined : Buffer.from(value, 'latin1').toString()
+}
+
+function iterator<T>(ask: Ask, next: () => Op<T | null>): AsyncIterator<T, undefined> {
+  return {
+    async next() {
+      const value = await ask(next)
+      return value === null ? { done: true, value: undefined } : { done: false, value }
+    },
+    return: async () => ({ done: true, value: undefined }),
+  }
+}

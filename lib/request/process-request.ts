@@ -1,0 +1,194 @@
+import { CancelledError, ClosedError, now, TimeoutError, wait, type Op } from '../../lev/index.js'
+import { callApart, instanceOf, nameOf } from '../../lev/internal.js'
+import { attend } from './cancel-on-disconnect.js'
+import type { Connection } from '../server/connection.js'
+import { BodyError } from '../errors.js'
+import { Context } from './context.js'
+import { Exchange, type Disposition } from './exchange.js'
+import { isOp, isThenable, type Answer } from './handler.js'
+import { NEED_MORE, REFUSED } from '../http1/head.js'
+import { refusals } from '../http1/refusal.js'
+import { logFailure } from '../log/log-failure.js'
+import { discard } from '../response/content-source.js'
+import { receive, receivedAlready, withOpenBody } from './receive-body.js'
+import { RequestBody } from './request-body.js'
+import { answer, fail, refuse } from '../response/send-response.js'
+import { serveWebSocket } from '../websocket/serve.js'
+import { Upgrade } from '../websocket/upgrade.js'
+
+const closed: Disposition = [null, 'closed']
+export const idleTimeout: Disposition = [null, 'keepalive timeout']
+
+/**
+ * Reads one request, has it answered, and sends the answer. The caller closes the connection unless it is to be kept
+ * alive. Nothing suspends between reading and answering when the request is there already and its handler is plain.
+ */
+export function* processRequest(connection: Connection, count: number): Op<Disposition> {
+  const { client, reader } = connection
+  const exchange = new Exchange(connection, count)
+  try {
+    let end = reader.read(client.input, client.inputStart, client.inputEnd)
+    while (end === NEED_MORE) {
+      beginWait(exchange)
+      if (!(yield* client.fill())) return exchange.abandon(closed)
+      end = reader.read(client.input, client.inputStart, client.inputEnd)
+    }
+    connection.endIdle()
+    connection.idleUntil = 0
+    if (end === REFUSED) return refuse(exchange, reader.refusal ?? refusals.requestLine)
+    client.consume(end - client.inputStart)
+    const head = exchange.begin(reader.head)
+    if (!connection.mayServe(head)) return refuse(exchange, refusals.misdirected)
+
+    let body: Buffer | null = null
+    if (head.chunked || head.contentLength > 0) {
+      const received = receivedAlready(exchange) ?? (yield* receive(exchange))
+      if ('status' in received) return refuse(exchange, received)
+      if ('source' in received) return yield* withOpenBody(received, () => respond(exchange, received.body))
+      body = received
+    }
+    const sent = respond(exchange, body)
+    return 'next' in sent ? yield* sent : sent
+  } catch (error) {
+    return afterFault(exchange, error)
+  } finally {
+    connection.idle = false
+    connection.onDrain = null
+    // Cancelled in the midst of it, by a server that stops waiting: the log tells of it too.
+    exchange.abandon(closed)
+  }
+}
+
+/**
+ * Until when the rest of a head is waited for: all of it is under one deadline, which begins with its first byte. Blank lines
+ * before it are none of its bytes: a client that sent one behind its last request, as some do, would take a 408 for the
+ * answer to its next.
+ */
+function beginWait(exchange: Exchange): void {
+  const { connection } = exchange
+  if (exchange.phase !== 'idle') return
+  if (!connection.reader.begun) {
+    if (!connection.idle) connection.beginIdle(exchange.count)
+    return
+  }
+  connection.endIdle()
+  exchange.phase = 'head'
+  connection.client.readDeadline = now() + connection.settings.request_header_timeout
+}
+
+/** What becomes of a request when something was thrown while it was read or answered. */
+function afterFault(exchange: Exchange, error: unknown): Disposition {
+  const { phase, connection } = exchange
+  if (phase === 'idle' || phase === 'head' || phase === 'body') {
+    if (instanceOf(error, ClosedError)) return exchange.abandon(closed)
+    if (!instanceOf(error, TimeoutError)) throw error
+    // The stream was cut, since its client does not read the answers to earlier requests.
+    if (!connection.client.isOpen) return exchange.abandon(sendFailed(error))
+    return phase === 'idle' ? idleTimeout : refuse(exchange, refusals.headTimeout)
+  }
+  if (phase === 'sending' && instanceOf<ClosedError | TimeoutError>(error, ClosedError, TimeoutError)) {
+    return exchange.abandon(sendFailed(error))
+  }
+  // What reads or writes on a connection that was lost fails, and is not to blame.
+  const lost = !connection.client.isOpen && instanceOf<ClosedError | TimeoutError>(error, ClosedError, TimeoutError)
+  if (exchange.isGone && (lost || instanceOf(error, CancelledError))) return exchange.abandon(closed)
+  if (phase === 'answer' && instanceOf(error, BodyError) && exchange.written === 0) {
+    return exchange.isGone || !connection.client.isOpen ? exchange.abandon(closed) : refuse(exchange, error)
+  }
+  logFailure(connection.logger, exchange.head, error, 'the handler failed')
+  // What it has not read of its body must not be taken for the next request.
+  exchange.source?.close()
+  return exchange.isGone || !connection.client.isOpen ? exchange.abandon(closed) : fail(exchange)
+}
+
+function sendFailed(error: Error): Disposition {
+  return [null, `failed to send response: ${error.message}`]
+}
+
+/** Has the handler answer: at once, or, when something has to be waited for, as an operation. */
+function respond(exchange: Exchange, body: Buffer | RequestBody | null): Disposition | Op<Disposition> {
+  let given: ReturnType<typeof callHandler>
+  try {
+    given = callHandler(exchange, body)
+  } catch (error) {
+    if (exchange.spawned === null) throw error
+    given = failing(error)
+  }
+  if (exchange.spawned !== null || isOp(given) || isThenable(given)) return respondLater(exchange, given)
+  return conclude(exchange, given)
+}
+
+function* failing(error: unknown): Op<never> {
+  throw error
+}
+
+/**
+ * Waits for what a handler gave, together with what it has spawned, and again where that is something to wait for: an async
+ * function may return a coroutine.
+ */
+function* respondLater(exchange: Exchange, result: ReturnType<typeof callHandler>): Op<Disposition> {
+  let given: Answer | typeof result = result
+  do given = yield* awaited(exchange, given)
+  while (isOp(given) || isThenable(given))
+  const sent = conclude(exchange, given)
+  return 'next' in sent ? yield* sent : sent
+}
+
+function awaited(exchange: Exchange, given: ReturnType<typeof callHandler>): Op<Answer | Op<Answer>> {
+  if (isOp(given)) return attend(exchange, given)
+  if (isThenable(given)) return arriving(exchange, heeded(given))
+  return attend(exchange, giving(given), () => discard(given))
+}
+
+function* giving<T>(value: T): Op<T> {
+  return value
+}
+
+/** Waits for a promise. It goes on by itself when the request is over before: then its content is closed, and its failure logged. */
+function arriving<T>(exchange: Exchange, promise: Promise<T>): Op<T> {
+  let failed = false
+  const arrival = function* (): Op<T> {
+    try {
+      return yield* wait(promise)
+    } catch (error) {
+      failed = true
+      throw error
+    }
+  }
+  return attend(exchange, arrival(), () => void promise.then(discard, (error: unknown) => failed || logLate(exchange, error)))
+}
+
+/** Logs what a handler throws after its client has left, unless that is the news of it. */
+function logLate({ connection, head }: Exchange, error: unknown): void {
+  if (instanceOf<Error>(error, ClosedError, CancelledError, BodyError) || nameOf(error) === 'AbortError') return
+  logFailure(connection.logger, head, error, 'the handler failed after its request was over')
+}
+
+function conclude(exchange: Exchange, given: Answer): Disposition | Op<Disposition> {
+  if (exchange.isGone) {
+    discard(given)
+    return exchange.abandon(closed)
+  }
+  return given instanceof Upgrade ? serveWebSocket(exchange, given) : answer(exchange, given)
+}
+
+function callHandler(exchange: Exchange, body: Buffer | RequestBody | null): ReturnType<Connection['service']['handle']> {
+  const { connection, head } = exchange
+  const ctx = new Context(connection, exchange.count, head, body, exchange)
+  exchange.beginAnswer(ctx)
+  connection.client.readDeadline = Infinity
+  const headers = connection.headersOf(head)
+  if (exchange.decoded) {
+    delete headers['content-encoding']
+    delete headers['content-length']
+  }
+  const whole = body instanceof RequestBody ? null : body
+  return callApart(exchange, () => connection.service.handle(head.method, head.query, head.args, headers, whole, ctx))
+}
+
+/** A promise that may be rejected before it has its turn of being waited for: a process ends over one that nobody heeds. */
+function heeded<T>(given: PromiseLike<T>): Promise<T> {
+  const promise = Promise.resolve(given)
+  promise.catch(() => {})
+  return promise
+}

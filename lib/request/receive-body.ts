@@ -1,0 +1,99 @@
+import { scope, type Op } from '../../lev/index.js'
+import { callContained } from '../../lev/internal.js'
+import { bodyAtHand, BodySource } from './body-source.js'
+import { boolean } from '../config/validators.js'
+import { bodySize, type BufferChoice, type SizeChoice } from '../config/settings.js'
+import { bodyCoding, Decoder, decodeWhole } from '../coding/content-decoding.js'
+import { BodyError } from '../errors.js'
+import type { Disposition, Exchange } from './exchange.js'
+import { refusals, type Refusal } from '../http1/refusal.js'
+import { RequestBody } from './request-body.js'
+
+/** Bytes and seconds that what a handler left of its body is read for, so that the connection can live on. */
+const drainBytes = 64 * 1024
+const drainSeconds = 2
+
+/** A body that the handler reads itself. */
+export interface OpenBody {
+  readonly body: RequestBody
+  readonly source: BodySource
+  close(): void
+}
+
+/** The content of a request that is there already and wanted as a whole, as it was sent; null for any other, which `receive` gets. */
+export function receivedAlready({ connection, head }: Exchange): Buffer | null {
+  const { buffer_body, decode_body, max_body_size } = connection.settings
+  const takes = buffer_body === true && !decode_body && typeof max_body_size === 'number' && head.contentLength <= max_body_size
+  return takes ? bodyAtHand(connection, head) : null
+}
+
+/** Gets a request's content ready for its handler: as a whole, or open to be read; a Refusal says why it cannot be had. */
+export function* receive(exchange: Exchange): Op<Buffer | OpenBody | Refusal> {
+  const { connection, head } = exchange
+  const { decode_body } = connection.settings
+  let chosen: Chosen
+  try {
+    chosen = choose(exchange)
+  } catch (error) {
+    connection.logger.error({ err: error, method: head.method, query: head.query }, 'a setting of the body failed')
+    return refusals.bodyNotRead
+  }
+  const { buffered, limit } = chosen
+  if (head.contentLength > limit) return refusals.bodyTooLarge(head.contentLength)
+  try {
+    const coding = decode_body ? bodyCoding(head.fields.get('content-encoding')) : null
+    if (coding === undefined) return refusals.contentCoding
+    exchange.decoded = coding !== null
+    const source = new BodySource(connection, head, exchange, limit)
+    if (buffered) {
+      const body = bodyAtHand(connection, head) ?? (yield* source.whole())
+      return coding === null ? body : yield* decodeWhole(body, coding, limit)
+    }
+    const decoder = coding === null ? null : new Decoder(source, coding, limit)
+    const close = (): void => decoder?.close()
+    exchange.source = source
+    return { body: new RequestBody(decoder ?? source, head.fields.get('content-type'), exchange), source, close }
+  } catch (error) {
+    if (!(error instanceof BodyError)) throw error
+    return { status: error.status, reason: error.reason }
+  }
+}
+
+/** What the settings say about the body of one request. */
+interface Chosen {
+  readonly buffered: boolean
+  readonly limit: number
+}
+
+/** @throws what a function among the settings throws; ConfigError if it gives what the setting cannot be */
+function choose({ connection, head }: Exchange): Chosen {
+  const { buffer_body, max_body_size } = connection.settings
+  const ask = (choice: BufferChoice | SizeChoice): unknown => {
+    const given: unknown = callContained(() => choice(head.method, head.query, connection.headersOf(head)))
+    // An async function is refused like all that is not a value, and its rejection must not end the process.
+    if (given instanceof Promise) given.catch(() => {})
+    return given
+  }
+  return {
+    limit: typeof max_body_size === 'number' ? max_body_size : bodySize(ask(max_body_size), 'what max_body_size gives'),
+    buffered: typeof buffer_body === 'boolean' ? buffer_body : boolean(ask(buffer_body), 'what buffer_body gives'),
+  }
+}
+
+/** Has a request answered whose handler reads the body itself, and gets rid of what that left unread. */
+export function* withOpenBody({ body, source, close }: OpenBody, respond: () => Disposition | Op<Disposition>): Op<Disposition> {
+  const disposition = yield* scope(function* (around) {
+    const serving = around.spawn(() => RequestBody.serve(body))
+    try {
+      const sent = respond()
+      return 'next' in sent ? yield* sent : sent
+    } finally {
+      serving.cancel()
+      close()
+    }
+  })
+  if (disposition[0] !== 'keep-alive' || source.done) return disposition
+  const drained = !source.unusable && (yield* source.drain(drainBytes, drainSeconds))
+  source.close()
+  return drained ? disposition : ['close', null]
+}

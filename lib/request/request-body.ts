@@ -1,0 +1,162 @@
+import { channel, ClosedError, portal, type Channel, type Op } from '../../lev/index.js'
+import { Exclusive, watchMethods } from '../../lev/internal.js'
+import { readAll, type Pieces, type Recipient } from './body-source.js'
+import { decodeText } from './body-text.js'
+import { bodyError, StateError } from '../errors.js'
+import type { FormParts } from './form-parts.js'
+import { formParts, readForm, type Form } from './form.js'
+import { NO_FIELDS, requestHeaders, type RequestHeaders } from '../http1/headers.js'
+import { mediaTypeOf } from '../http1/parameters.js'
+import { refusals } from '../http1/refusal.js'
+
+/** Somebody outside of the coroutine waits for something to be read. */
+interface Asker {
+  run(): Op<void>
+  reject(error: unknown): void
+}
+
+/** Bytes of a form's part that is no file. */
+const fieldLimit = 1024 * 1024
+
+/**
+ * The content of a request: `ctx.body`. It is read once, in pieces or as a whole. With `buffer_body: false` it is read from
+ * the connection, and its limits and timeouts show themselves as BodyError; a handler that does not catch that answers with
+ * its status. In async code iterate over it: `for await (const piece of ctx.body)`.
+ */
+export class RequestBody implements AsyncIterable<Buffer> {
+  readonly #pieces: Pieces
+  readonly #contentType: string | undefined
+  readonly #request: Pick<Recipient, 'trailers'> | null
+  /** Null: what is buffered can be read by any task. */
+  readonly #asked: Channel<Asker> | null
+  #taken = false
+
+  /** @internal */
+  constructor(pieces: Pieces, contentType: string | undefined, request: Pick<Recipient, 'trailers'> | null) {
+    const reading = new Exclusive('read one body')
+    this.#pieces = { next: () => reading.run(pieces.next()) }
+    this.#contentType = contentType
+    this.#request = request
+    this.#asked = pieces instanceof BufferedPieces ? null : channel(Infinity)
+  }
+
+  /**
+   * The fields that the client sent behind a chunked body, by lower-case name; none before the body was read to its end.
+   * A request with a field that has no place there (RFC 9110 section 6.5.1) was refused.
+   */
+  get trailers(): RequestHeaders {
+    return requestHeaders(this.#request?.trailers ?? NO_FIELDS, {})
+  }
+
+  /**
+   * The next piece, as large as it arrives; null at the end, and for a request without a body.
+   * @throws BodyError; UsageError while another task waits for one
+   */
+  *read(): Op<Buffer | null> {
+    this.#taken = true
+    return yield* this.#pieces.next()
+  }
+
+  /** All of it. @throws BodyError; StateError when some was read before */
+  *bytes(): Op<Buffer> {
+    this.#take('bytes')
+    return yield* readAll(() => this.#pieces.next())
+  }
+
+  /**
+   * All of it, as text in the charset that its Content-Type names, UTF-8 when it names none.
+   * @throws as `bytes`; BodyError 415 for an unknown charset, 400 for bytes that are no text in it
+   */
+  *text(): Op<string> {
+    return decodeText(yield* this.bytes(), mediaTypeOf(this.#contentType).parameters.get('charset'))
+  }
+
+  /** All of it, as JSON. @throws as `text`; BodyError 400 if it is none */
+  *json(): Op<unknown> {
+    const text = yield* this.text()
+    try {
+      return JSON.parse(text) as unknown
+    } catch (error) {
+      throw bodyError(refusals.notJson, error)
+    }
+  }
+
+  /** All of it, as a form, urlencoded or multipart. @throws as `bytes`; BodyError 415 if it is none, 400 if it is malformed */
+  *form(): Op<Form> {
+    this.#take('form')
+    return yield* readForm(mediaTypeOf(this.#contentType), this.#pieces)
+  }
+
+  /**
+   * The parts of a multipart form, to be read one after the other, as they arrive. One that is no file may have 1 MiB.
+   * @throws BodyError 415 if it is none; StateError when some of the body was read before
+   */
+  parts(): FormParts {
+    this.#take('parts')
+    return formParts(mediaTypeOf(this.#contentType), this.#pieces, { fieldLimit, ask: (operation) => this.#ask(operation) })
+  }
+
+  /** For async code; in a coroutine, `read` is simpler. @throws BodyError */
+  [Symbol.asyncIterator](): AsyncIterator<Buffer, undefined> {
+    this.#taken = true
+    return {
+      next: async () => {
+        const piece = await this.#ask(() => this.#pieces.next())
+        return piece === null ? { done: true, value: undefined } : { done: false, value: piece }
+      },
+      return: async () => ({ done: true, value: undefined }),
+    }
+  }
+
+  /** @internal Reads for those who are no coroutines; a task of the request's own. */
+  static *serve(body: RequestBody): Op<void> {
+    const asked = body.#asked
+    if (asked === null) return
+    let asker: Asker | null = null
+    try {
+      while ((asker = yield* asked.receive()) !== null) yield* asker.run()
+    } finally {
+      asked.close()
+      const over = new ClosedError('the request is over')
+      for (; asker !== null; asker = asked.tryReceive()) asker.reject(over)
+    }
+  }
+
+  /** Has `operation` run by a task, the request's own where it reads from the connection. */
+  #ask<T>(operation: () => Op<T>): Promise<T> {
+    const asked = this.#asked
+    if (asked === null) return portal().run(operation)
+    return new Promise<T>((resolve, reject) => {
+      const run = function* (): Op<void> {
+        try {
+          resolve(yield* operation())
+        } catch (error) {
+          reject(error)
+        }
+      }
+      if (!asked.trySend({ run, reject })) reject(new ClosedError('the request is over'))
+    })
+  }
+
+  #take(what: string): void {
+    if (this.#taken) throw new StateError(`${what}: some of the body was read already, and it can be read only once`)
+    this.#taken = true
+  }
+}
+
+watchMethods(RequestBody.prototype, 'read', 'bytes', 'text', 'json', 'form')
+
+/** A body that was read as a whole before. */
+export class BufferedPieces implements Pieces {
+  #bytes: Buffer | null
+
+  constructor(bytes: Buffer | null) {
+    this.#bytes = bytes
+  }
+
+  *next(): Op<Buffer | null> {
+    const bytes = this.#bytes
+    this.#bytes = null
+    return bytes
+  }
+}

@@ -1,0 +1,198 @@
+import { Blob } from 'node:buffer'
+import { Readable } from 'node:stream'
+import type { ReadableStream, ReadableStreamDefaultReader } from 'node:stream/web'
+import { breathe, scope, type Op } from '../../lev/index.js'
+import { ResponseError } from '../http1/response.js'
+import type { Out } from './out.js'
+import { ReadAhead, type PieceSource } from './read-ahead.js'
+
+/** A piece of content; a string is sent as UTF-8. */
+export type Piece = string | Uint8Array
+
+/** Content that is written by a coroutine: it waits where it will, and is cancelled when its client goes away. */
+export type Writer = (out: Out) => Op<void>
+
+/** Content that is not there as a whole, but comes piece by piece. */
+export type StreamingContent =
+  | Writer
+  | Iterable<Piece>
+  | AsyncIterable<Piece>
+  | ReadableStream
+  | Readable
+  | Blob
+
+/** Where pieces of content are put. */
+export interface Inlet extends Out {
+  /** Adds a piece, without waiting. @throws ResponseError if it is none, or is more than was announced */
+  put(piece: unknown): void
+  /** Whether whoever puts is to wait, in `relieve`. */
+  readonly full: boolean
+  relieve(): Op<void>
+}
+
+/** Any kind of streaming content, brought into one shape. Either `pour` or `discard` is called, once. */
+export interface Producer {
+  /** Bytes, where the content tells; -1 where it does not. */
+  readonly length: number
+  /** Media type, where the content tells; "" where it does not. */
+  readonly type: string
+  /** Puts all of the content into `inlet`, as fast as that takes it, and closes the source on every path. */
+  pour(inlet: Inlet): Op<void>
+  /** The content is not wanted: closes its source without running it. */
+  discard(): void
+}
+
+/** Content that knows how it is poured, and belongs to the handler's scope until it is returned. */
+export interface OwnContent {
+  [ownProducer](): Producer
+  /** The content is to outlive the scope that it belongs to: from here on it ends by `pour` or `discard`. */
+  [handOver](): void
+}
+
+export const ownProducer = Symbol('ownProducer')
+export const handOver = Symbol('handOver')
+
+/** Pieces of an iterator, empty ones maybe, between two breaths: one that never ends must not stop everything else. */
+const piecesAtOnce = 1024
+
+/** The producer of streaming content; null if `content` is none. An array is none: `[content, status]` is another thing. */
+export function producerOf(content: unknown): Producer | null {
+  if (typeof content === 'function') return written(content as Writer)
+  if (typeof content !== 'object' || content === null || Array.isArray(content) || ArrayBuffer.isView(content)) return null
+  if (ownProducer in content) return (content as OwnContent)[ownProducer]()
+  if (content instanceof Blob) return { ...reading(() => content.stream()), length: content.size, type: content.type }
+  if (content instanceof Readable) return readable(content)
+  if (isWebStream(content)) return reading(() => content)
+  if (Symbol.asyncIterator in content) return asynchronous(content as AsyncIterable<unknown>)
+  if (Symbol.iterator in content) return iterated(content as Iterable<unknown>)
+  return null
+}
+
+/** What a handler gives belongs to its response, no longer to its scope. */
+export function takeOver(given: unknown): void {
+  const content: unknown = Array.isArray(given) ? given[0] : given
+  if (typeof content === 'object' && content !== null && handOver in content) (content as OwnContent)[handOver]()
+}
+
+/** Closes content that a handler gave and nobody will read. */
+export function discard(given: unknown): void {
+  try {
+    producerOf(Array.isArray(given) ? given[0] : given)?.discard()
+  } catch {
+    // Its own affair: the client has its answer.
+  }
+}
+
+function written(writer: Writer): Producer {
+  return {
+    length: -1,
+    type: '',
+    *pour(inlet) {
+      const writing: unknown = writer(inlet)
+      if (typeof writing !== 'object' || writing === null || !('next' in writing) || !(Symbol.iterator in writing)) {
+        if (writing instanceof Promise) writing.catch(() => {})
+        throw new ResponseError(null, 'a function is content only as a generator function: function* (out) { yield* out.write(...) }')
+      }
+      // What it spawns writes as well, and is waited for.
+      yield* scope(() => writing as Op<void>)
+    },
+    discard() {},
+  }
+}
+
+function iterated(content: Iterable<unknown>): Producer {
+  return {
+    length: -1,
+    type: '',
+    *pour(inlet) {
+      let count = 0
+      // Leaving the loop in any way closes the iterator.
+      for (const piece of content) {
+        inlet.put(piece)
+        if (inlet.full) yield* inlet.relieve()
+        else if (++count % piecesAtOnce === 0) yield* breathe()
+      }
+    },
+    discard() {
+      content[Symbol.iterator]().return?.()
+    },
+  }
+}
+
+function asynchronous(content: AsyncIterable<unknown>): Producer {
+  const close = (iterator: AsyncIterator<unknown>): void => {
+    // A generator that waits takes this after its wait: nobody else waits for that. What it throws then is lost with it.
+    iterator.return?.().then(undefined, () => {})
+  }
+  return {
+    length: -1,
+    type: '',
+    *pour(inlet) {
+      const iterator = content[Symbol.asyncIterator]()
+      yield* pump(inlet, iterator, () => close(iterator))
+    },
+    discard: () => close(content[Symbol.asyncIterator]()),
+  }
+}
+
+function readable(content: Readable): Producer {
+  const close = (): void => {
+    // What fails while it is being closed (a file that was not open yet) is nobody's concern, but must not be unhandled.
+    content.on('error', () => {})
+    content.destroy()
+  }
+  return {
+    length: -1,
+    type: '',
+    *pour(inlet) {
+      yield* pump(inlet, content[Symbol.asyncIterator](), close)
+    },
+    discard: close,
+  }
+}
+
+function reading(open: () => ReadableStream): Producer {
+  return {
+    length: -1,
+    type: '',
+    *pour(inlet) {
+      const reader = readerOf(open())
+      yield* pump(inlet, { next: () => reader.read() }, () => {
+        reader.cancel('the content is not wanted any more').catch(() => {})
+      })
+    },
+    discard() {
+      const stream = open()
+      if (!stream.locked) stream.cancel('the content is not wanted').catch(() => {})
+    },
+  }
+}
+
+function readerOf(stream: ReadableStream): ReadableStreamDefaultReader {
+  if (stream.locked) throw new ResponseError(null, 'the content is a ReadableStream that somebody else reads: it is locked')
+  return stream.getReader()
+}
+
+/** Puts what `source` gives into `inlet`; `close` is called unless the source came to its end. */
+function* pump(inlet: Inlet, source: PieceSource, close: () => void): Op<void> {
+  const ahead = new ReadAhead(source)
+  let ended = false
+  try {
+    for (;;) {
+      const pieces = yield* ahead.take()
+      if (pieces === null) break
+      for (const piece of pieces) {
+        inlet.put(piece)
+        if (inlet.full) yield* inlet.relieve()
+      }
+    }
+    ended = true
+  } finally {
+    ahead.stop()
+    if (!ended) close()
+  }
+}
+
+function isWebStream(content: object): content is ReadableStream {
+  return 'getReader' in content && typeof content.getReader === 'function'
+}

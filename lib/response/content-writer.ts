@@ -1,0 +1,218 @@
+import type { Op, Stream } from '../../lev/index.js'
+import { done } from '../../lev/internal.js'
+import { StateError } from '../errors.js'
+import type { Exchange } from '../request/exchange.js'
+import { CHUNKED, chunkSize, lastChunk, LAST_CHUNK, ResponseError, UNTIL_CLOSE, type HeaderValue } from '../http1/response.js'
+import type { Packer } from '../coding/stream-compressor.js'
+import type { Inlet } from './content-source.js'
+import { Signal } from '../signal.js'
+
+/** Bytes of unsent output above which a producer waits: the stream's own limit. */
+const unsentLimit = 128 * 1024
+
+/** Bytes that wait for the packer above which a producer waits. */
+const unpackedLimit = 32 * 1024
+
+/** How a response's content is put on the wire. */
+export interface Plan {
+  readonly status: number
+  /** The whole head, which goes out with the first piece. */
+  readonly head: string
+  /** CHUNKED, UNTIL_CLOSE, NO_LENGTH (no content is sent), or bytes. */
+  readonly length: number
+  /** Bytes of content, before it is compressed, that were announced; -1: none were. */
+  readonly announced: number
+  readonly packer: Packer | null
+  /** Makes the plan for content that begins with `start`, which is "" for no content; null: this one holds for any. */
+  readonly revise: ((start: Buffer | string) => Plan) | null
+}
+
+/** The way of one answer's content to its client: counts, frames and compresses it, and makes its producer wait. */
+export class Outlet implements Inlet {
+  /** Whether the head is on its way: no other answer can be given any more. */
+  begun = false
+  readonly #exchange: Exchange
+  readonly #client: Stream
+  #plan: Plan
+  /** Whether text is gathered: to frame each of many small pieces takes longer than anything else about them. */
+  readonly #joins: boolean
+  /** Bytes that were put in. */
+  #taken = 0
+  #sent = 0
+  /** Text that was put in since output was last sent: it becomes one chunk. */
+  #text = ''
+  #trailers: Record<string, HeaderValue> | null = null
+  #over = false
+  #unpacked: Buffer[] = []
+  #unpackedSize = 0
+  #packing = false
+  readonly #toPack = new Signal()
+  readonly #packed = new Signal()
+
+  constructor(exchange: Exchange, plan: Plan) {
+    const { length, announced, packer, revise } = plan
+    this.#exchange = exchange
+    this.#client = exchange.connection.client
+    this.#plan = plan
+    this.#joins = length === CHUNKED && announced < 0 && packer === null && revise === null
+    if (this.#joins) this.#client.beforeSend = () => this.#emitText()
+  }
+
+  get draining(): AbortSignal {
+    return this.#exchange.draining
+  }
+
+  /** Whether only the end of the connection tells where the content ends. */
+  get untilClose(): boolean {
+    return this.#plan.length === UNTIL_CLOSE
+  }
+
+  /** Bytes of content on the wire, framing not counted. */
+  get sent(): number {
+    return this.#sent + this.#text.length
+  }
+
+  get full(): boolean {
+    if (this.#plan.packer !== null) return this.#unpackedSize > unpackedLimit
+    return this.#client.unsent + this.#text.length > unsentLimit
+  }
+
+  put(piece: unknown): void {
+    if (this.#over) throw new StateError('the answer is over: nothing more can be written')
+    if (typeof piece === 'string' && this.#joins) return this.#join(piece)
+    const bytes = bytesOf(piece)
+    if (bytes.length === 0) return
+    this.#revise(bytes)
+    this.#count(bytes.length)
+    this.#begin()
+    if (this.#plan.packer === null) return this.#emit(bytes)
+    this.#unpacked.push(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
+    this.#unpackedSize += bytes.length
+    this.#toPack.tell()
+  }
+
+  write(piece: string | Uint8Array): Op<void> {
+    this.put(piece)
+    return this.full ? this.relieve() : done
+  }
+
+  *relieve(): Op<void> {
+    this.#emitText()
+    while (this.#unpackedSize > unpackedLimit) yield* this.#packed.wait()
+    // What is packed waits for the client by itself.
+    if (this.#plan.packer === null) yield* this.#client.write('')
+  }
+
+  *flush(): Op<void> {
+    if (this.#over) throw new StateError('the answer is over: nothing more can be flushed')
+    this.#begin()
+    while (this.#unpackedSize > 0 || this.#packing) yield* this.#packed.wait()
+    yield* this.#client.flush()
+  }
+
+  trailers(fields: Readonly<Record<string, HeaderValue>>): void {
+    if (this.#over) throw new StateError('the answer is over: it has sent its trailers')
+    const trailers = { ...this.#trailers, ...fields }
+    lastChunk(trailers)
+    this.#trailers = trailers
+  }
+
+  /** Compresses what is put in, everything of a step at once, until `end`. For a task of its own. */
+  *pack(packer: Packer): Op<void> {
+    for (;;) {
+      while (this.#unpackedSize === 0 && !this.#over) yield* this.#toPack.wait()
+      const last = this.#over
+      const bytes = this.#unpacked.length === 1 ? this.#unpacked[0] : Buffer.concat(this.#unpacked, this.#unpackedSize)
+      this.#unpacked = []
+      this.#unpackedSize = 0
+      this.#packing = true
+      for (const part of yield* packer.pack(bytes, last)) if (part.length > 0) this.#emit(part)
+      this.#packing = false
+      this.#packed.tell()
+      if (last) return
+      const client = this.#client
+      if (client.unsent > unsentLimit) yield* client.write('')
+    }
+  }
+
+  /** All of the content was put in. @throws ResponseError if it is less than was announced */
+  end(): void {
+    this.#revise('')
+    if (this.#plan.announced > this.#taken) throw this.#mismatch(`has only ${this.#taken}`)
+    this.#begin()
+    this.#over = true
+    this.#toPack.tell()
+  }
+
+  /** Puts what stands behind the content, once all of it is on the wire. */
+  finish(): void {
+    this.#emitText()
+    if (this.#plan.length !== CHUNKED) return
+    this.#client.put(this.#trailers === null ? LAST_CHUNK : lastChunk(this.#trailers))
+  }
+
+  /** Nothing can be written any more. */
+  close(): void {
+    this.#over = true
+    this.#client.beforeSend = null
+    if (this.#client.isOpen) this.#emitText()
+  }
+
+  #revise(start: Buffer | string): void {
+    if (!this.begun && this.#plan.revise !== null) this.#plan = this.#plan.revise(start)
+  }
+
+  #begin(): void {
+    if (this.begun) return
+    this.begun = true
+    this.#exchange.phase = 'sending'
+    this.#client.put(this.#plan.head)
+  }
+
+  #count(bytes: number): void {
+    this.#taken += bytes
+    const { announced } = this.#plan
+    // No byte of a piece that is too much is sent: it might be taken for another answer.
+    if (announced >= 0 && this.#taken > announced) throw this.#mismatch('has more')
+  }
+
+  #mismatch(what: string): ResponseError {
+    return new ResponseError('content-length', `${this.#plan.announced} bytes announced, but the content ${what}`)
+  }
+
+  #join(piece: string): void {
+    if (piece === '') return
+    this.#begin()
+    // So that it is sent soon.
+    if (this.#text === '') this.#client.put('')
+    this.#text += piece
+  }
+
+  #emitText(): void {
+    if (this.#text === '') return
+    const bytes = bytesOf(this.#text)
+    this.#text = ''
+    this.#emit(bytes)
+  }
+
+  #emit(bytes: Buffer | string): void {
+    const client = this.#client
+    if (this.#text !== '') this.#emitText()
+    this.#sent += bytes.length
+    if (this.#plan.length !== CHUNKED) client.put(bytes)
+    else if (typeof bytes === 'string') client.put(chunkSize(bytes.length) + bytes + '\r\n')
+    else {
+      client.put(chunkSize(bytes.length))
+      client.put(bytes)
+      client.put('\r\n')
+    }
+  }
+}
+
+/** Text of one byte a character stays text: it joins the framing at no cost. */
+function bytesOf(piece: unknown): Buffer | string {
+  if (typeof piece === 'string') return Buffer.byteLength(piece) === piece.length ? piece : Buffer.from(piece)
+  if (piece instanceof Uint8Array) return Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength)
+  const hint = typeof piece === 'object' && piece !== null && 'arm' in piece ? ' (content that waits is a function* (out) of its own)' : ''
+  throw new ResponseError(null, `a piece of the content is neither a string nor bytes: ${piece === null ? 'null' : typeof piece}${hint}`)
+}

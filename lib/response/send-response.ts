@@ -1,0 +1,149 @@
+import { wallClock, type Op } from '../../lev/index.js'
+import { instanceOf } from '../../lev/internal.js'
+import { encode, isEncodable, variedHeaders, type Encoded } from '../coding/content-encoding.js'
+import type { Disposition, Exchange } from '../request/exchange.js'
+import type { Answer, AnswerParts } from '../request/handler.js'
+import type { Refusal } from '../http1/refusal.js'
+import {
+  dateLine, declaredLength, hasContent, NO_LENGTH, opensTunnel, reasonOf, ResponseError, responseHead, TUNNEL, withDefaults,
+  type ResponseHeaders,
+} from '../http1/response.js'
+import { discard, producerOf } from './content-source.js'
+import { currentHeaders } from './stale-headers.js'
+import { streamAnswer } from './stream-response.js'
+
+/** Bytes of unsent output above which the next request waits: pipelined answers must not pile up for a slow reader. */
+const unsentLimit = 128 * 1024
+
+const textHeaders: ResponseHeaders = { 'Content-Type': 'text/plain; charset=utf-8' }
+
+/**
+ * Sends what a handler answered: at once, or, when something has to be waited for, as an operation.
+ *
+ * An answer that cannot be sent (a status out of range, a header with a line break in it) is the handler's mistake: it is
+ * logged, and the client gets a 500.
+ */
+export function answer(exchange: Exchange, given: Answer): Disposition | Op<Disposition> {
+  try {
+    if (!Array.isArray(given)) return given === undefined ? passOver(exchange) : send(exchange, contentOf(given), 200, undefined)
+    const [content, status, headers] = given as AnswerParts
+    if (content === undefined && status === undefined && headers === undefined) return passOver(exchange)
+    return send(exchange, content, status ?? 200, headers)
+  } catch (error) {
+    if (!instanceOf(error, ResponseError)) throw error
+    const { method, query } = exchange.head
+    exchange.connection.logger.error({ err: error, method, query }, 'the answer of the handler cannot be sent')
+    discard(given)
+    return fail(exchange)
+  }
+}
+
+/**
+ * The 500 of a handler that failed. If it had written to the connection already, or ended it, only closing tells the client
+ * that this is not the whole answer.
+ */
+export function fail(exchange: Exchange): Disposition {
+  const { written, writtenStatus, connection: { client } } = exchange
+  if (written > 0 || client.outputEnded) return exchange.finish(writtenStatus, written, [null, 'the handler failed'])
+  return exchange.complete(500, put(exchange, `${reasonOf(500)}\n`, 500, textHeaders))
+}
+
+/** Tells the client why its request is not served; then the connection must be closed. */
+export function refuse(exchange: Exchange, refusal: Refusal): Disposition {
+  const text = refusalText(refusal)
+  const headSize = text.indexOf('\r\n\r\n') + 4
+  const size = exchange.head.method === 'HEAD' ? 0 : text.length - headSize
+  exchange.phase = 'sending'
+  exchange.connection.client.put(text.slice(0, headSize + size))
+  return exchange.finish(refusal.status, size, [null, refusal.reason])
+}
+
+/** The whole answer for a request that is not served. */
+export function refusalText({ status, reason, headers }: Refusal): string {
+  const text = `${reasonOf(status)}: ${reason}\n`
+  return responseHead(status, { ...textHeaders, ...headers }, text.length, { minorVersion: 1, keepAlive: false, idleTimeout: 0 }, dateLine(wallClock())) + text
+}
+
+/** The handler has written its response on the connection itself, or closed it. */
+function passOver(exchange: Exchange): Disposition {
+  const { client } = exchange.connection
+  const { written } = exchange
+  const usable = client.isOpen && !client.outputEnded
+  if (written === 0 && usable) throw new ResponseError(null, 'the handler returned nothing, and wrote nothing on ctx.client')
+  exchange.keepAlive = usable && exchange.mayKeepAlive()
+  return exchange.complete(exchange.writtenStatus, written)
+}
+
+/** What a handler gave that is neither a list nor nothing: a response's content. */
+function contentOf(given: unknown): unknown {
+  if (typeof given !== 'object' || given === null || given instanceof Uint8Array) return given
+  if (!(Symbol.iterator in given) || Symbol.asyncIterator in given) return given
+  throw new ResponseError(null, 'an iterable is content only in a list: [iterable]')
+}
+
+function send(exchange: Exchange, content: unknown, status: number, given: ResponseHeaders | undefined): Disposition | Op<Disposition> {
+  const { connection } = exchange
+  if (exchange.written > 0) throw new ResponseError(null, 'the handler has written to the connection itself, and returned an answer as well')
+  if (connection.client.outputEnded) throw new ResponseError(null, 'the handler has ended the connection itself, and returned an answer as well')
+  const bytes = bytesOf(content)
+  if (bytes === null) return stream(exchange, content, status, given)
+  const current = given === undefined || bytes.length === 0 ? given : currentHeaders(given, status, bytes)
+  // Text without a type of its own is plain text: no browser is to guess that it is a page.
+  const headers = typeof content === 'string' && content !== '' ? withDefaults(current, 'content-type', textHeaders) : current
+  const length = bytes.length === 0 && exchange.head.method === 'HEAD' ? declaredLength(headers) : bytes.length
+  if (length >= connection.settings.compression.min_size && isEncodable(exchange, status, headers, length)) {
+    return sendEncoded(exchange, bytes, status, headers)
+  }
+  const size = put(exchange, bytes, status, variedHeaders(exchange, status, headers, length))
+  return connection.client.unsent > unsentLimit ? relieve(exchange, status, size) : exchange.complete(status, size)
+}
+
+function stream(exchange: Exchange, content: unknown, status: number, headers: ResponseHeaders | undefined): Disposition | Op<Disposition> {
+  const producer = producerOf(content)
+  if (producer === null) throw new ResponseError(null, `the content is neither a string nor bytes nor null, nor does it stream: ${typeof content}`)
+  return streamAnswer(exchange, producer, status, headers)
+}
+
+function* sendEncoded(exchange: Exchange, bytes: Buffer | string, status: number, headers: ResponseHeaders | undefined): Op<Disposition> {
+  const encoded: Encoded = yield* encode(exchange, headers, bytes)
+  const size = put(exchange, encoded.bytes, status, encoded.headers, encoded.length)
+  return exchange.connection.client.unsent > unsentLimit ? yield* relieve(exchange, status, size) : exchange.complete(status, size)
+}
+
+/**
+ * Puts an answer into the connection's output, and gives how many bytes of content that was. `length` is what
+ * Content-Length is about, where that is not the content's own.
+ */
+function put(
+  exchange: Exchange,
+  bytes: Buffer | string,
+  status: number,
+  headers: ResponseHeaders | undefined,
+  length = bytes.length,
+): number {
+  const { client } = exchange.connection
+  // A handler that answers HEAD without content may say in a header how much GET would send.
+  if (length === 0 && exchange.head.method === 'HEAD') length = NO_LENGTH
+  else if (opensTunnel(exchange.head.method, status)) length = TUNNEL
+  exchange.keepAlive = exchange.mayKeepAlive()
+  const text = responseHead(status, headers, length, exchange, exchange.connection.dateLine)
+  exchange.phase = 'sending'
+  client.put(text)
+  const size = bytes.length > 0 && hasContent(exchange.head.method, status) ? bytes.length : 0
+  if (size > 0) client.put(bytes)
+  return size
+}
+
+/** Text of one byte a character stays text, since it joins the head at no cost; bytes stay bytes; null is content that streams. */
+function bytesOf(content: unknown): Buffer | string | null {
+  if (typeof content === 'string') return Buffer.byteLength(content) === content.length ? content : Buffer.from(content)
+  if (content === null || content === undefined) return ''
+  if (content instanceof Uint8Array) return Buffer.from(content.buffer, content.byteOffset, content.byteLength)
+  return null
+}
+
+/** Waits until a slow reader has taken most of what it was sent. */
+function* relieve(exchange: Exchange, status: number, size: number): Op<Disposition> {
+  yield* exchange.connection.client.write('')
+  return exchange.complete(status, size)
+}

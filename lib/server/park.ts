@@ -1,0 +1,52 @@
+import { now } from '../../lev/index.js'
+import { rest, type Resting } from '../../lev/internal.js'
+import { Connection, idleGrace } from './connection.js'
+import type { Drainable, Service } from './service.js'
+
+/**
+ * Puts an idle connection to rest: all that it has is thrown away but the system's stream, what is known of the client, and
+ * a deadline. So one that is idle for long needs a third of the memory. False: something of it is in use.
+ *
+ * @param wake called with a connection in its place when something happens; `late`: since its time is over
+ */
+export function putToRest(connection: Connection, wake: (connection: Connection, late: boolean) => void): boolean {
+  if (!connection.mayRest) return false
+  const { service, client, client_ip, settings, handshake, count, idleUntil } = connection
+  const sleeper = new Sleeper(service)
+  const resting = rest(client, idleUntil, (stream, late) => {
+    const awake = new Connection(service, stream, client_ip, null, { settings, handshake, count, idleUntil })
+    service.connections.add(awake)
+    service.connections.delete(sleeper)
+    // Until it is seen what has come.
+    service.idle.replace(sleeper, awake)
+    wake(awake, late)
+  })
+  if (resting === null) return false
+  sleeper.resting = resting
+  service.connections.add(sleeper)
+  service.idle.replace(connection, sleeper)
+  return true
+}
+
+/** A connection at rest, as the server sees it. */
+class Sleeper implements Drainable {
+  place = -1
+  older: Drainable | null = null
+  newer: Drainable | null = null
+  readonly atWork = false
+  resting: Resting | null = null
+  readonly #service: Service
+
+  constructor(service: Service) {
+    this.#service = service
+  }
+
+  drain(): void {
+    this.resting?.hurry(now() + idleGrace)
+  }
+
+  close(): void {
+    this.resting?.close()
+    this.#service.leave(this)
+  }
+}

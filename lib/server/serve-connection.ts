@@ -1,0 +1,108 @@
+import { breathe, ClosedError, now, scope, type Op } from '../../lev/index.js'
+import { instanceOf, messageOf } from '../../lev/internal.js'
+import { handshake, NotTlsError, type Identities } from '../../tls/index.js'
+import { idleGrace, type Connection } from './connection.js'
+import { refusals } from '../http1/refusal.js'
+import { idleTimeout, processRequest } from '../request/process-request.js'
+import { refusalText } from '../response/send-response.js'
+import { putToRest } from './park.js'
+
+/** Seconds and bytes that a connection is still read for after its last answer, so that the client receives that. */
+export const lingerSeconds = 2
+export const lingerBytes = 16 * 1024 * 1024
+
+/** Pipelined requests after which the other connections have their turn. */
+const requestsAtOnce = 32
+
+/**
+ * Serves one connection from its first byte to its end, and closes it on every path. Never throws: tasks that a setting's
+ * function or a logger has spawned live in a scope of this connection, so that their failure is its end, not the server's.
+ */
+export function* serveConnection(connection: Connection): Op<void> {
+  try {
+    yield* scope((tasks) => {
+      connection.tasks = tasks
+      return serveRequests(connection)
+    })
+  } catch (error) {
+    logFault(connection, error)
+  } finally {
+    connection.close()
+  }
+}
+
+/** Serves a connection in a task of its own. What cleaning up throws when the server stops, no `catch` in it sees. */
+export function startServing(connection: Connection): void {
+  connection.service.spawn?.(() => serveConnection(connection)).takeError((error) => {
+    if (!instanceOf(error, ClosedError)) logFault(connection, error)
+  })
+}
+
+function logFault({ logger, client_ip }: Connection, error: unknown): void {
+  logger.error({ err: error, client_ip }, 'a connection failed')
+}
+
+function* serveRequests(connection: Connection): Op<void> {
+  const { service, client } = connection
+  try {
+    if (connection.count === 1 && service.identities !== null && !(yield* shakeHands(connection, service.identities))) return
+    for (;;) {
+      const disposition = yield* processRequest(connection, connection.count)
+      if (disposition === idleTimeout && client.readDeadline < connection.idleUntil) {
+        if (putToRest(connection, wake)) return
+        continue
+      }
+      if (disposition[0] !== 'keep-alive') break
+      if (connection.count++ % requestsAtOnce === 0) yield* breathe()
+    }
+    yield* client.linger(lingerSeconds, lingerBytes)
+  } finally {
+    // Tasks that go on do not hold it open.
+    connection.close()
+  }
+}
+
+/** Goes on with a connection that was at rest. */
+function wake(connection: Connection, late: boolean): void {
+  if (late) connection.service.spawn?.(() => endLate(connection))
+  else startServing(connection)
+}
+
+/** No request came in time. */
+function* endLate(connection: Connection): Op<void> {
+  try {
+    yield* connection.client.linger(lingerSeconds, lingerBytes)
+  } finally {
+    connection.close()
+  }
+}
+
+/** The TLS handshake. A failed one is the client's affair and costs a debug line; plain HTTP gets a response in plain HTTP. */
+function* shakeHands(connection: Connection, identities: Identities): Op<boolean> {
+  const { client, settings, service } = connection
+  const deadline = now() + settings.tls_handshake_timeout
+  try {
+    // As long as it sends nothing it is idle: a server that stops, or is full, does not wait for it.
+    client.readDeadline = service.draining ? now() + idleGrace : deadline
+    connection.idle = true
+    service.idle.add(connection)
+    if (client.inputStart === client.inputEnd) yield* client.fill()
+    connection.endIdle()
+    client.readDeadline = deadline
+    connection.handshake = yield* handshake(client, service.identities ?? identities)
+    client.readDeadline = Infinity
+    return true
+  } catch (error) {
+    const reason = messageOf(error)
+    connection.logger.debug({ client_ip: connection.client_ip, reason }, 'TLS handshake failed')
+    if (error instanceof NotTlsError) yield* refuseInTheClear(connection)
+    return false
+  } finally {
+    connection.idle = false
+  }
+}
+
+function* refuseInTheClear({ client }: Connection): Op<void> {
+  client.put(refusalText(refusals.notTls))
+  yield* client.linger(lingerSeconds, lingerBytes)
+}
