@@ -20,7 +20,7 @@ const otherNames: Readonly<Record<string, string>> = { create: 'new', plugin: 'd
 
 /** Which pages are about an entry point: together they name each of its exports once. */
 const pagesOf = new Map([
-  ['lib/index', ['reference/leveret', 'reference/streaming', 'reference/websocket', 'reference/clients']],
+  ['lib/index', ['reference/leveret', 'reference/streaming', 'reference/websocket', 'reference/clients', 'reference/errors']],
   ['lev/index', ['reference/lev']],
   ['lev/eslint', ['reference/eslint']],
   ['tls/index', ['reference/tls']],

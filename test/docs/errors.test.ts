@@ -1,0 +1,48 @@
+// The page of errors has each code and each rejection once, and no other.
+import t from 'tap'
+import ts from 'typescript'
+import { refusals, type Refusal } from '../../lib/http1/refusal.js'
+import { readPage } from './blocks.js'
+import { exportedSymbols } from './declarations.js'
+
+const page = readPage('docs/reference/errors.md')
+
+/** The cells of the table rows whose first cell `first` matches. */
+function rows(first: RegExp): string[][] {
+  const cells = page.split('\n').filter((line) => line.startsWith('| ')).map((line) => line.slice(2, -2).split(' | '))
+  return cells.filter(([cell = '']) => first.test(cell))
+}
+
+/** Classes by name, each with its code, of what is exported and is an Error that has one. */
+function codes(): Map<string, string> {
+  const found = new Map<string, string>()
+  for (const entry of ['lib/index', 'lev/index', 'tls/index', 'lib/dialects/lune', 'lib/dialects/lute', 'lib/dialects/nodemcu', 'lib/dialects/zune']) {
+    const { checker, symbols } = exportedSymbols(entry)
+    for (const { name, symbol } of symbols) {
+      if (!(symbol.flags & ts.SymbolFlags.Class)) continue
+      const members = checker.getDeclaredTypeOfSymbol(symbol).getProperties()
+      const code = members.find((member) => member.name === 'code')
+      if (code === undefined || !members.some((member) => member.name === 'stack')) continue
+      const type = checker.getTypeOfSymbol(code)
+      if (type.isStringLiteral()) found.set(name, type.value)
+    }
+  }
+  return found
+}
+
+t.test('every error that has a code', async (t) => {
+  const said = rows(/^`LEV/).flatMap(([code, classes = '']) => Array.from(classes.matchAll(/`(\w+)`/g), ([, name]) => `${name}: ${code}`))
+  t.strictSame(said.sort(), Array.from(codes(), ([name, code]) => `${name}: \`${code}\``).sort())
+})
+
+t.test('every rejection', async (t) => {
+  const table: readonly (Refusal | ((told: never) => Refusal))[] = Object.values(refusals)
+  const rejections = table.map((one) => typeof one === 'function' ? one('...' as never) : one)
+  const said = rows(/^\d{3}$/).map(([status, reason]) => `${status} ${reason}`)
+  t.strictSame(said.sort(), rejections.map(({ status, reason }) => `${status} \`${reason}\``).sort())
+})
+
+t.test('each row says when, and what to do', async (t) => {
+  const all = [...rows(/^`LEV/), ...rows(/^\d{3}$/)]
+  t.strictSame(all.filter((cells) => cells.length !== 4 || cells.some((cell) => cell.trim() === '')), [])
+})
