@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readdirSync, readlinkSync } from 'node:fs'
 import net from 'node:net'
 import tls from 'node:tls'
@@ -178,3 +180,35 @@ async function closed(t: Test, before: number, listeners: number, clients: reado
   await eventually(() => left() === 0, 'all sockets are closed')
   t.equal(left(), 0)
 }
+
+const program = `
+  const server = await import(${JSON.stringify(new URL('../../lib/index.js', import.meta.url).href)})
+  const service = server.new({ port: 0, log_level: 'warn', connection_limit: 5000, keepalive_idle_timeout: 600 }, () => 'x')
+  service.serve()
+  console.log((await service.listening).port)
+`
+
+t.test('a process that is out of descriptors serves those who are in, and others once there is room', async (t) => {
+  const child = spawn('sh', ['-c', `ulimit -n 400; exec "${process.execPath}" --input-type=module -e "$0"`, program], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => void child.kill('SIGKILL'))
+  const [line] = await once(child.stdout, 'data') as [Buffer]
+  const port = Number(line.toString())
+  const clients = await Promise.all(Array.from({ length: 500 }, async () => {
+    const socket = net.connect(port, '127.0.0.1')
+    socket.write(request('GET /'))
+    const end = await Promise.race(['data', 'close'].map(async (event) => await once(socket, event).then(() => event, () => 'close')))
+    return { socket, end }
+  }))
+  const inside = clients.filter(({ end }) => end === 'data')
+  t.ok(inside.length > 200 && inside.length < 400, `${inside.length} of ${clients.length} are in`)
+  for (const { socket } of inside) socket.write(request('GET /'))
+  await Promise.all(inside.map(async ({ socket }) => await once(socket, 'data')))
+  for (const { socket } of clients) socket.destroy()
+  for (let tries = 0, served = false; !served; tries++) {
+    t.ok(tries < 1000)
+    const socket = net.connect(port, '127.0.0.1')
+    socket.write(request('GET /'))
+    served = await once(socket, 'data').then(() => true, () => false)
+    socket.destroy()
+  }
+})
