@@ -160,4 +160,18 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     await server.configure({ ssl: ssl(required()) })
     t.equal((await ask(port, version, null, again.session)).text, null, 'also when the rules are what they were')
   })
+  t.test(`a ticket outlives no certificate, ${version}`, async (t) => {
+    const { port, server } = await serve(t, { ssl: ssl(asked()) }, who)
+    const { now } = Date
+    t.teardown(() => (Date.now = now))
+    for (const [rules, stranded] of [[asked(), 'perhaps CN=known'], [required(), null]] as const) {
+      await server.configure({ ssl: ssl(rules) })
+      const { session } = await ask(port, version, known)
+      const second = await ask(port, version, null, session)
+      t.match(second, { text: 'CN=known', resumed: true })
+      Date.now = () => now() + 10 * 365 * 86_400_000
+      t.equal((await ask(port, version, null, second.session ?? session)).text, stranded)
+      Date.now = now
+    }
+  })
 }

@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto'
 import { isIP, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
@@ -90,7 +91,7 @@ export function secureFacts(socket: TLSSocket, security: Security): SecureFacts 
   const protocol = socket.getProtocol()
   if (protocol === null || socket.destroyed) throw new HandshakeError(refusalOf(socket, security))
   const peerCertificate = socket.getPeerX509Certificate() ?? null
-  const reason = untrusted(socket, security, peerCertificate !== null)
+  const reason = untrusted(socket, security, peerCertificate)
   const mustBeTrusted = security.side === 'server' ? security.clientCertificate === 'require' : security.verify
   if (mustBeTrusted && reason !== null) throw new HandshakeError(`the certificate was refused: ${reason}`)
   return {
@@ -111,11 +112,13 @@ function refusalOf(socket: TLSSocket, security: Security): string {
 }
 
 /** Why the other side's certificate is not trusted, or null if it is. */
-function untrusted(socket: TLSSocket, security: Security, sent: boolean): string | null {
+function untrusted(socket: TLSSocket, security: Security, certificate: X509Certificate | null): string | null {
   if (security.side === 'client') return clientReason(socket)
   if (security.clientCertificate === 'none') return 'no certificate was asked for'
   // Asked first: the library calls a resumed TLS 1.3 session without any certificate verified.
-  if (!sent) return 'no certificate was sent'
+  if (certificate === null) return 'no certificate was sent'
+  // A resumed session was verified when it began, and each time that it is resumed the client gets a new ticket.
+  if (socket.isSessionReused() && Date.parse(certificate.validTo) < Date.now()) return 'CERT_HAS_EXPIRED'
   return verifyResult(socket)
 }
 
