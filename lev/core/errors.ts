@@ -27,7 +27,7 @@ export class TimeoutError extends LevError {
   readonly code = 'LEV_TIMEOUT'
 }
 
-/** The stream, listener or channel is closed: by this side, by the peer, or by a fault (`cause`). */
+/** The stream, listener, channel or world is closed: by this side, by the peer, or by a fault (`cause`). */
 export class ClosedError extends LevError {
   readonly code = 'LEV_CLOSED'
 }

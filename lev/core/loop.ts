@@ -14,6 +14,13 @@ export interface Flushable {
   flushGathered(): void
 }
 
+/** A run that ends together with another. */
+export interface Guest {
+  cancel(): void
+  /** Resolves once it has ended. */
+  readonly ended: Promise<void>
+}
+
 /** Steps of one turn, and seconds that it goes on for, before events from outside are let in. */
 const stepsPerTurn = 512
 const secondsPerTurn = 0.01
@@ -38,6 +45,10 @@ export class Loop {
   })
   /** Told when the driver knows that nothing will ever happen again. */
   readonly whenStuck = new Set<() => void>()
+  /** The runs that share the loop with the one that it was made for. */
+  readonly guests = new Set<Guest>()
+  /** Whether the run that the loop was made for is over: no other begins. */
+  isOver = false
   /** The async context that the loop was made in: what tasks run in that have none of their own. */
   readonly context: Snapshot = captureContext()
   readonly #ready = new Ring<Runnable>()

@@ -160,3 +160,80 @@ t.test('thousands of tasks', (t) => virtual(function* () {
   for (const task of tasks) sum += yield* task.join()
   t.equal(sum, 5000 * 4999 / 2)
 }))
+
+t.test('runs inside a world end with it: their cleanup runs, their promises settle, and no other begins', async (t) => {
+  const drivers: Readonly<Record<string, () => lev.Driver | null>> = { node: () => null, memory: () => lev.memory() }
+  const starts: Readonly<Record<string, () => <T>(main: () => lev.Op<T>) => Promise<T>>> = {
+    'a run': () => (main) => lev.run(main),
+    'a portal': () => lev.portal().run,
+  }
+  const ends: Readonly<Record<string, () => lev.Op<void>>> = {
+    *'with a value'() {},
+    *'with an error'() {
+      throw new Error('of the main task')
+    },
+    *'after a wait'() {
+      yield* lev.sleep(0.02)
+    },
+  }
+  for (const [driver, make] of Object.entries(drivers)) {
+    for (const [start, starting] of Object.entries(starts)) {
+      for (const [end, ending] of Object.entries(ends)) {
+        const name = `${start} on ${driver}, ${end}`
+        const log: string[] = []
+        let nested: Promise<unknown> = Promise.resolve()
+        let broken: Promise<unknown> = Promise.resolve()
+        let ignored = (_error: unknown): void => {}
+        const unheard = new Promise((resolve) => (ignored = resolve))
+        let portal: lev.Portal | null = null
+        const whole = lev.run(function* () {
+          portal = lev.portal()
+          const begin = starting()
+          nested = begin(() => lev.scope(function* () {
+            lev.spawn(function* () {
+              try {
+                yield* lev.sleep(Infinity)
+              } finally {
+                yield* lev.sleep(0.02)
+                log.push('a task of it')
+              }
+            })
+            try {
+              yield* lev.event().wait()
+            } finally {
+              log.push('it')
+            }
+          }))
+          broken = begin(function* () {
+            try {
+              yield* lev.sleep(Infinity)
+            } finally {
+              yield* failAfter(0.01, new Error('of the cleanup'))
+            }
+          })
+          // Nobody waits for it.
+          void begin(() => lev.sleep(Infinity))
+          broken.catch(ignored)
+          nested.catch(() => log.push('settled'))
+          yield* lev.breathe()
+          yield* ending()
+        }, { driver: make() })
+        await (end === 'with an error' ? t.rejects(whole, /of the main task/, name) : whole)
+        t.same(log.slice(0, 2), ['it', 'a task of it'], name)
+        await t.rejects(nested, { code: 'LEV_CANCELLED', reason: 'the run around it is over' }, name)
+        t.match(await unheard, /of the cleanup/, name)
+        const late = (portal as lev.Portal | null)?.run(function* () {
+          log.push('never')
+        })
+        await t.rejects(late ?? Promise.resolve(), { code: 'LEV_CLOSED', message: /is over/ }, name)
+        t.notOk(log.includes('never'))
+      }
+    }
+  }
+})
+
+t.test('the world outside of all tasks does not end', async (t) => {
+  const portal = lev.portal()
+  await lev.run(function* () {})
+  t.equal(await portal.run(() => after(0.001, 'alive')), 'alive')
+})
