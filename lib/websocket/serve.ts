@@ -5,6 +5,7 @@ import { settled } from '../request/handler.js'
 import { refusals, type Refusal } from '../http1/refusal.js'
 import { dateLine, ResponseError, upgradeHead, type ResponseHeaders } from '../http1/response.js'
 import { logFailure } from '../log/log-failure.js'
+import { visible } from '../log/stdout-sink.js'
 import { answer } from '../response/send-response.js'
 import { acceptHandshake } from './handshake.js'
 import type { Upgrade } from './upgrade.js'
@@ -43,7 +44,7 @@ export function* serveWebSocket(exchange: Exchange, upgrade: Upgrade): Op<Dispos
     ws.close(1001, 'the server stops')
     exchange.abort('the WebSocket is closed')
     const { closeCode, closeReason } = ws
-    connection.logger.debug({ client_ip: connection.client_ip, query: head.query, code: closeCode, reason: closeReason }, 'WebSocket closed')
+    connection.logger.debug({ client_ip: connection.client_ip, query: head.query, code: closeCode, reason: visible(closeReason) }, 'WebSocket closed')
   }
   return closing
 }

@@ -6,7 +6,7 @@ import * as lev from '../../lev/index.js'
 import { webSocketCallbacks, type Handler, type WebSocketHandler } from '../../lib/index.js'
 import { RawClient } from '../support/raw-client.js'
 import { eventually, gate, request, serve } from '../support/serving.js'
-import { frame, handshake, opcodes } from './websocket/wire.js'
+import { closeFrame, frame, handshake, opcodes } from './websocket/wire.js'
 
 // What hostile clients can have written to the log.
 
@@ -94,7 +94,7 @@ const conversations: Record<string, WebSocketHandler> = {
 
 for (const [name, converse] of Object.entries(conversations)) {
   t.test(`a WebSocket that is failed for what its client sends: likewise; ${name}`, async (t) => {
-    const { connect, log, server } = await serve(t, {}, (_m, _q, _a, _h, _b, ctx) => ctx.upgrade(converse, { max_message_size: 1000, close_timeout: 0.1 }))
+    const { connect, log, server } = await serve(t, {}, (_m, _q, _a, _h, _b, ctx) => ctx.upgrade(converse, { max_message_size: 1000, close_timeout: 0.1, compression: true }))
     for (const bytes of Object.values(sockets)) {
       const client = await connect(Buffer.concat([Buffer.from(handshake({ 'Sec-WebSocket-Extensions': 'permessage-deflate' })), bytes]))
       client.end()
@@ -106,6 +106,15 @@ for (const [name, converse] of Object.entries(conversations)) {
     t.strictSame(lines.map(({ level, message }) => `${level} ${message}`), Object.keys(sockets).map(() => 'access '))
   })
 }
+
+t.test('the reason of a close reaches a logger without what could forge a line', async (t) => {
+  const { connect, log, server } = await serve(t, {}, (_m, _q, _a, _h, _b, ctx) => ctx.upgrade(webSocketCallbacks({ message: () => {} })))
+  const client = await connect(Buffer.concat([Buffer.from(handshake()), closeFrame(4000, 'x\n\u2028error')]))
+  await client.over
+  client.close()
+  await server.stop()
+  t.match(log.of('debug'), [{ code: 4000, reason: 'x\\u000a\\u2028error' }])
+})
 
 t.test('bytes of the log stay within a small multiple of the bytes received', async (t) => {
   let written = 0
