@@ -3,7 +3,7 @@ import { RequestError } from '../errors.js'
 import type { FieldBlock } from '../http1/headers.js'
 import { noHead, type ResponseHead } from '../http1/response-head.js'
 import { keepAliveTimeout, responseFraming } from '../http1/response-framing.js'
-import type { Producer } from '../response/content-source.js'
+import type { ContentSource } from '../response/content-source.js'
 import { ContentReader, type Pieces } from './content-reader.js'
 import { ContentWriter } from './outgoing.js'
 import { pool } from './pool.js'
@@ -104,23 +104,23 @@ export class Exchange implements Pieces {
     const { head, announced } = requestHead(this.#hop, this.#route, this.#rules.decompress)
     this.#stream.put(head)
     const source = this.#hop.body?.source ?? nothing
-    const producer = typeof source === 'function' ? source() : null
+    const content = typeof source === 'function' ? source() : null
     if (typeof source !== 'function') {
       if (source.length > 0) this.#stream.put(source)
       this.#sent = true
       if (!this.#rules.stream) return
     }
-    const tending = background(() => this.#tend(producer, announced))
+    const tending = background(() => this.#tend(content, announced))
     // In a scope that has been cancelled it takes no step.
-    if (tending.outcome !== null) producer?.discard()
+    if (tending.outcome !== null) content?.cancel()
   }
 
   /** Sends content that is written piece by piece, and closes the exchange when its scope does not need it any more. */
-  *#tend(producer: Producer | null, announced: number): Op<void> {
+  *#tend(content: ContentSource | null, announced: number): Op<void> {
     try {
-      if (producer === null) return yield* this.#over.wait()
+      if (content === null) return yield* this.#over.wait()
       yield* scope((inner) => {
-        inner.background(() => this.#write(producer, announced)).takeError((error) => this.#failWriting(error))
+        inner.background(() => this.#write(content, announced)).takeError((error) => this.#failWriting(error))
         return this.#over.wait()
       })
     } finally {
@@ -128,10 +128,10 @@ export class Exchange implements Pieces {
     }
   }
 
-  *#write(producer: Producer, announced: number): Op<void> {
+  *#write(content: ContentSource, announced: number): Op<void> {
     const writer = new ContentWriter(this.#stream, announced)
     try {
-      yield* producer.pour(writer)
+      yield* content.writeTo(writer)
       writer.end()
       this.#sent = true
     } catch (error) {

@@ -2,14 +2,14 @@ import type { Op, Stream } from '../../lev/index.js'
 import { done } from '../../lev/internal.js'
 import { StateError } from '../errors.js'
 import { chunkSize, lastChunk, LAST_CHUNK, ResponseError, type HeaderValue } from '../http1/response.js'
-import { producerOf, type Inlet, type Producer, type StreamingContent } from '../response/content-source.js'
+import { contentSourceOf, type ContentSink, type ContentSource, type StreamingContent } from '../response/content-source.js'
 import { multipart } from './multipart.js'
 
 /** The content of a request. */
 export type RequestContent = string | Uint8Array | URLSearchParams | FormData | StreamingContent | null
 
 /** Opens content that is sent piece by piece. */
-export type Opening = () => Producer
+export type Opening = () => ContentSource
 
 /** Content that is ready to be sent. */
 export interface Outgoing {
@@ -29,9 +29,9 @@ export function outgoingOf(content: unknown): Outgoing | null {
   if (content instanceof Uint8Array) return whole(Buffer.from(content.buffer, content.byteOffset, content.byteLength), '')
   if (content instanceof URLSearchParams) return whole(Buffer.from(content.toString()), 'application/x-www-form-urlencoded;charset=UTF-8')
   const source = content instanceof FormData ? multipart(content) : content
-  const producer = producerOf(source)
-  if (producer === null) return null
-  return { length: producer.length, type: producer.type, repeatable: source instanceof Blob, source: () => producerOf(source) ?? producer }
+  const first = contentSourceOf(source)
+  if (first === null) return null
+  return { length: first.length, type: first.type, repeatable: source instanceof Blob, source: () => contentSourceOf(source) ?? first }
 }
 
 function whole(bytes: Buffer, type: string): Outgoing {
@@ -44,7 +44,7 @@ const unsentLimit = 128 * 1024
 const neverDraining = new AbortController().signal
 
 /** The way of a request's content to its server: frames and counts what is written piece by piece. */
-export class ContentWriter implements Inlet {
+export class ContentWriter implements ContentSink {
   readonly draining: AbortSignal = neverDraining
   readonly #stream: Stream
   /** Bytes that were announced; -1: the content is chunked. */
@@ -58,7 +58,7 @@ export class ContentWriter implements Inlet {
     this.#announced = announced
   }
 
-  get full(): boolean {
+  get needsDrain(): boolean {
     return this.#stream.unsent > unsentLimit
   }
 
@@ -80,10 +80,10 @@ export class ContentWriter implements Inlet {
 
   write(piece: string | Uint8Array): Op<void> {
     this.put(piece)
-    return this.full ? this.relieve() : done
+    return this.needsDrain ? this.waitForDrain() : done
   }
 
-  *relieve(): Op<void> {
+  *waitForDrain(): Op<void> {
     yield* this.#stream.write('')
   }
 

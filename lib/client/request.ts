@@ -61,7 +61,7 @@ function* requesting(options: string | URL | RequestOptions | StreamRequestOptio
     throw told(rules, error)
   } finally {
     // Content that is still open then is not wanted.
-    if (!done && typeof rules.body?.source === 'function') rules.body.source().discard()
+    if (!done && typeof rules.body?.source === 'function') rules.body.source().cancel()
   }
 }
 

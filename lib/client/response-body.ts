@@ -5,7 +5,7 @@ import { RequestError, StateError } from '../errors.js'
 import { NO_FIELDS, requestHeaders, type RequestHeaders } from '../http1/headers.js'
 import type { Pieces } from './content-reader.js'
 import type { Exchange } from './exchange.js'
-import { handOver, ownProducer, type Inlet, type Producer } from '../response/content-source.js'
+import { handOver, contentSource, type ContentSink, type ContentSource } from '../response/content-source.js'
 
 /**
  * The content of a response that is read as it arrives: in pieces, or as a whole, and once. In async code iterate over it:
@@ -86,20 +86,20 @@ export class ResponseBody implements AsyncIterable<Buffer> {
   }
 
   /** @internal */
-  [ownProducer](): Producer {
+  [contentSource](): ContentSource {
     return {
       length: this.#pieces === this.#exchange ? this.#exchange.length : -1,
       type: '',
-      pour: (inlet) => this.#pour(inlet),
-      discard: () => this.close(),
+      writeTo: (sink) => this.#pour(sink),
+      cancel: () => this.close(),
     }
   }
 
-  *#pour(inlet: Inlet): Op<void> {
+  *#pour(sink: ContentSink): Op<void> {
     try {
       for (let piece = yield* this.read(); piece !== null; piece = yield* this.read()) {
-        inlet.put(piece)
-        if (inlet.full) yield* inlet.relieve()
+        sink.put(piece)
+        if (sink.needsDrain) yield* sink.waitForDrain()
       }
     } finally {
       this.close()

@@ -35,16 +35,16 @@ export interface ClientRules extends Omit<WebSocketRules, 'protocols' | 'origins
   readonly handshake_timeout: number
 }
 
-const { origins: _origins, protocols: _protocols, ...conduct } = shared
-const { origins: _all, ...conductDefaults } = sharedDefaults
+const { origins: _origins, protocols: _protocols, ...limits } = shared
+const { origins: _all, ...limitDefaults } = sharedDefaults
 
-const defaults: ClientRules = { ...conductDefaults, protocols: [], headers: {}, tls: {}, proxy: null, socket_path: null, handshake_timeout: 10 }
+const defaults: ClientRules = { ...limitDefaults, protocols: [], headers: {}, tls: {}, proxy: null, socket_path: null, handshake_timeout: 10 }
 
 /** Headers that make the handshake one, or would give it a body. */
 const handshakesOwn = /^(?:sec-websocket-.*|upgrade|connection|content-length|transfer-encoding|expect)$/
 
 const checks: { readonly [K in keyof ClientRules]: Check<ClientRules[K]> } = {
-  ...conduct,
+  ...limits,
   protocols: protocolsOf,
   headers: headersFor(handshakesOwn, "the handshake's own"),
   tls: tlsOptions,

@@ -8,20 +8,20 @@ import { compressionLevel, type Encoding } from './compression.js'
  *
  * It holds some 270 KB outside of JavaScript's heap until `release`, which must be called on every path.
  */
-export class Packer {
+export class StreamCompressor {
   readonly #zlib: ReturnType<typeof createGzip> | ReturnType<typeof createDeflate>
-  #packed: Buffer[] = []
+  #compressed: Buffer[] = []
   #fail: (error: Error) => void = () => {}
 
   constructor(encoding: Encoding) {
     const options = { level: compressionLevel }
     this.#zlib = encoding === 'gzip' ? createGzip(options) : createDeflate(options)
-    this.#zlib.on('data', (bytes: Buffer) => this.#packed.push(bytes))
+    this.#zlib.on('data', (bytes: Buffer) => this.#compressed.push(bytes))
     this.#zlib.on('error', (error) => this.#fail(error))
   }
 
   /** Compresses `bytes`; with `last`, ends what is compressed. One call at a time. */
-  *pack(bytes: Buffer, last: boolean): Op<Buffer[]> {
+  *compress(bytes: Buffer, last: boolean): Op<Buffer[]> {
     const zlib = this.#zlib
     yield* waitForWork(new Promise<void>((resolve, reject) => {
       this.#fail = reject
@@ -33,8 +33,8 @@ export class Packer {
         zlib.flush(constants.Z_SYNC_FLUSH, () => resolve())
       }
     }))
-    const packed = this.#packed
-    this.#packed = []
+    const packed = this.#compressed
+    this.#compressed = []
     return packed
   }
 

@@ -1,13 +1,13 @@
 import type { Op } from '../../lev/index.js'
 import { keepContext, runningTask, scopeAfter } from '../../lev/internal.js'
 import type { Exchange } from './exchange.js'
-import { discard, takeOver } from '../response/content-source.js'
+import { cancelContent, takeOver } from '../response/content-source.js'
 
 /**
  * Waits for what answers a request, together with the tasks that its handler has spawned before, and cancels all of it if the
  * client goes away, or the server stops, meanwhile. Unless that comes to its end, `drop` gets what `work` gave till then.
  */
-export function* attend<T>(exchange: Exchange, work: Op<T>, drop: (given?: T) => void = discard): Op<T> {
+export function* cancelOnDisconnect<T>(exchange: Exchange, work: Op<T>, drop: (given?: T) => void = cancelContent): Op<T> {
   const { client, settings } = exchange.connection
   let given: T | undefined
   let whole = false

@@ -1,6 +1,6 @@
 import { CancelledError, ClosedError, now, TimeoutError, wait, type Op } from '../../lev/index.js'
 import { callApart, instanceOf, nameOf } from '../../lev/internal.js'
-import { attend } from './cancel-on-disconnect.js'
+import { cancelOnDisconnect } from './cancel-on-disconnect.js'
 import type { Connection } from '../server/connection.js'
 import { BodyError } from '../errors.js'
 import { Context } from './context.js'
@@ -9,7 +9,7 @@ import { isOp, isThenable, type Answer } from './handler.js'
 import { NEED_MORE, REFUSED } from '../http1/head.js'
 import { refusals } from '../http1/refusal.js'
 import { logFailure } from '../log/log-failure.js'
-import { discard } from '../response/content-source.js'
+import { cancelContent } from '../response/content-source.js'
 import { receive, receivedAlready, withOpenBody } from './receive-body.js'
 import { RequestBody } from './request-body.js'
 import { answer, fail, refuse } from '../response/send-response.js'
@@ -135,9 +135,9 @@ function* respondLater(exchange: Exchange, result: ReturnType<typeof callHandler
 }
 
 function awaited(exchange: Exchange, given: ReturnType<typeof callHandler>): Op<Answer | Op<Answer>> {
-  if (isOp(given)) return attend(exchange, given)
-  if (isThenable(given)) return arriving(exchange, heeded(given))
-  return attend(exchange, giving(given), () => discard(given))
+  if (isOp(given)) return cancelOnDisconnect(exchange, given)
+  if (isThenable(given)) return arriving(exchange, markHandled(given))
+  return cancelOnDisconnect(exchange, giving(given), () => cancelContent(given))
 }
 
 function* giving<T>(value: T): Op<T> {
@@ -155,7 +155,7 @@ function arriving<T>(exchange: Exchange, promise: Promise<T>): Op<T> {
       throw error
     }
   }
-  return attend(exchange, arrival(), () => void promise.then(discard, (error: unknown) => failed || logLate(exchange, error)))
+  return cancelOnDisconnect(exchange, arrival(), () => void promise.then(cancelContent, (error: unknown) => failed || logLate(exchange, error)))
 }
 
 /** Logs what a handler throws after its client has left, unless that is the news of it. */
@@ -166,7 +166,7 @@ function logLate({ connection, head }: Exchange, error: unknown): void {
 
 function conclude(exchange: Exchange, given: Answer): Disposition | Op<Disposition> {
   if (exchange.isGone) {
-    discard(given)
+    cancelContent(given)
     return exchange.abandon(closed)
   }
   return given instanceof Upgrade ? serveWebSocket(exchange, given) : answer(exchange, given)
@@ -187,7 +187,7 @@ function callHandler(exchange: Exchange, body: Buffer | RequestBody | null): Ret
 }
 
 /** A promise that may be rejected before it has its turn of being waited for: a process ends over one that nobody heeds. */
-function heeded<T>(given: PromiseLike<T>): Promise<T> {
+function markHandled<T>(given: PromiseLike<T>): Promise<T> {
   const promise = Promise.resolve(given)
   promise.catch(() => {})
   return promise

@@ -21,45 +21,45 @@ export type StreamingContent =
   | Readable
   | Blob
 
-/** Where pieces of content are put. */
-export interface Inlet extends Out {
+/** Where a content source puts its pieces. */
+export interface ContentSink extends Out {
   /** Adds a piece, without waiting. @throws ResponseError if it is none, or is more than was announced */
   put(piece: unknown): void
   /** Whether whoever puts is to wait, in `relieve`. */
-  readonly full: boolean
-  relieve(): Op<void>
+  readonly needsDrain: boolean
+  waitForDrain(): Op<void>
 }
 
 /** Any kind of streaming content, brought into one shape. Either `pour` or `discard` is called, once. */
-export interface Producer {
+export interface ContentSource {
   /** Bytes, where the content tells; -1 where it does not. */
   readonly length: number
   /** Media type, where the content tells; "" where it does not. */
   readonly type: string
-  /** Puts all of the content into `inlet`, as fast as that takes it, and closes the source on every path. */
-  pour(inlet: Inlet): Op<void>
+  /** Puts all of the content into `sink`, as fast as it takes them, and closes the source on every path. */
+  writeTo(sink: ContentSink): Op<void>
   /** The content is not wanted: closes its source without running it. */
-  discard(): void
+  cancel(): void
 }
 
-/** Content that knows how it is poured, and belongs to the handler's scope until it is returned. */
-export interface OwnContent {
-  [ownProducer](): Producer
-  /** The content is to outlive the scope that it belongs to: from here on it ends by `pour` or `discard`. */
+/** Content that has a source of its own, and belongs to the handler's scope until it is returned. */
+export interface SelfSource {
+  [contentSource](): ContentSource
+  /** The content is to outlive the scope that it belongs to: from here on it ends by `writeTo` or `cancel`. */
   [handOver](): void
 }
 
-export const ownProducer = Symbol('ownProducer')
+export const contentSource = Symbol('contentSource')
 export const handOver = Symbol('handOver')
 
 /** Pieces of an iterator, empty ones maybe, between two breaths: one that never ends must not stop everything else. */
 const piecesAtOnce = 1024
 
-/** The producer of streaming content; null if `content` is none. An array is none: `[content, status]` is another thing. */
-export function producerOf(content: unknown): Producer | null {
+/** The source of streaming content; null if `content` is none. An array is none: `[content, status]` is another thing. */
+export function contentSourceOf(content: unknown): ContentSource | null {
   if (typeof content === 'function') return written(content as Writer)
   if (typeof content !== 'object' || content === null || Array.isArray(content) || ArrayBuffer.isView(content)) return null
-  if (ownProducer in content) return (content as OwnContent)[ownProducer]()
+  if (contentSource in content) return (content as SelfSource)[contentSource]()
   if (content instanceof Blob) return { ...reading(() => content.stream()), length: content.size, type: content.type }
   if (content instanceof Readable) return readable(content)
   if (isWebStream(content)) return reading(() => content)
@@ -71,24 +71,24 @@ export function producerOf(content: unknown): Producer | null {
 /** What a handler gives belongs to its response, no longer to its scope. */
 export function takeOver(given: unknown): void {
   const content: unknown = Array.isArray(given) ? given[0] : given
-  if (typeof content === 'object' && content !== null && handOver in content) (content as OwnContent)[handOver]()
+  if (typeof content === 'object' && content !== null && handOver in content) (content as SelfSource)[handOver]()
 }
 
 /** Closes content that a handler gave and nobody will read. */
-export function discard(given: unknown): void {
+export function cancelContent(given: unknown): void {
   try {
-    producerOf(Array.isArray(given) ? given[0] : given)?.discard()
+    contentSourceOf(Array.isArray(given) ? given[0] : given)?.cancel()
   } catch {
     // Its own affair: the client has its answer.
   }
 }
 
-function written(writer: Writer): Producer {
+function written(writer: Writer): ContentSource {
   return {
     length: -1,
     type: '',
-    *pour(inlet) {
-      const writing: unknown = writer(inlet)
+    *writeTo(sink) {
+      const writing: unknown = writer(sink)
       if (typeof writing !== 'object' || writing === null || !('next' in writing) || !(Symbol.iterator in writing)) {
         if (writing instanceof Promise) writing.catch(() => {})
         throw new ResponseError(null, 'a function is content only as a generator function: function* (out) { yield* out.write(...) }')
@@ -96,30 +96,30 @@ function written(writer: Writer): Producer {
       // What it spawns writes as well, and is waited for.
       yield* scope(() => writing as Op<void>)
     },
-    discard() {},
+    cancel() {},
   }
 }
 
-function iterated(content: Iterable<unknown>): Producer {
+function iterated(content: Iterable<unknown>): ContentSource {
   return {
     length: -1,
     type: '',
-    *pour(inlet) {
+    *writeTo(sink) {
       let count = 0
       // Leaving the loop in any way closes the iterator.
       for (const piece of content) {
-        inlet.put(piece)
-        if (inlet.full) yield* inlet.relieve()
+        sink.put(piece)
+        if (sink.needsDrain) yield* sink.waitForDrain()
         else if (++count % piecesAtOnce === 0) yield* breathe()
       }
     },
-    discard() {
+    cancel() {
       content[Symbol.iterator]().return?.()
     },
   }
 }
 
-function asynchronous(content: AsyncIterable<unknown>): Producer {
+function asynchronous(content: AsyncIterable<unknown>): ContentSource {
   const close = (iterator: AsyncIterator<unknown>): void => {
     // A generator that waits takes this after its wait: nobody else waits for that. What it throws then is lost with it.
     iterator.return?.().then(undefined, () => {})
@@ -127,15 +127,15 @@ function asynchronous(content: AsyncIterable<unknown>): Producer {
   return {
     length: -1,
     type: '',
-    *pour(inlet) {
+    *writeTo(sink) {
       const iterator = content[Symbol.asyncIterator]()
-      yield* pump(inlet, iterator, () => close(iterator))
+      yield* pump(sink, iterator, () => close(iterator))
     },
-    discard: () => close(content[Symbol.asyncIterator]()),
+    cancel: () => close(content[Symbol.asyncIterator]()),
   }
 }
 
-function readable(content: Readable): Producer {
+function readable(content: Readable): ContentSource {
   const close = (): void => {
     // What fails while it is being closed (a file that was not open yet) is nobody's concern, but must not be unhandled.
     content.on('error', () => {})
@@ -144,24 +144,24 @@ function readable(content: Readable): Producer {
   return {
     length: -1,
     type: '',
-    *pour(inlet) {
-      yield* pump(inlet, content[Symbol.asyncIterator](), close)
+    *writeTo(sink) {
+      yield* pump(sink, content[Symbol.asyncIterator](), close)
     },
-    discard: close,
+    cancel: close,
   }
 }
 
-function reading(open: () => ReadableStream): Producer {
+function reading(open: () => ReadableStream): ContentSource {
   return {
     length: -1,
     type: '',
-    *pour(inlet) {
+    *writeTo(sink) {
       const reader = readerOf(open())
-      yield* pump(inlet, { next: () => reader.read() }, () => {
+      yield* pump(sink, { next: () => reader.read() }, () => {
         reader.cancel('the content is not wanted any more').catch(() => {})
       })
     },
-    discard() {
+    cancel() {
       const stream = open()
       if (!stream.locked) stream.cancel('the content is not wanted').catch(() => {})
     },
@@ -173,8 +173,8 @@ function readerOf(stream: ReadableStream): ReadableStreamDefaultReader {
   return stream.getReader()
 }
 
-/** Puts what `source` gives into `inlet`; `close` is called unless the source came to its end. */
-function* pump(inlet: Inlet, source: PieceSource, close: () => void): Op<void> {
+/** Puts what `source` gives into `sink`; `close` is called unless the source came to its end. */
+function* pump(sink: ContentSink, source: PieceSource, close: () => void): Op<void> {
   const ahead = new ReadAhead(source)
   let ended = false
   try {
@@ -182,8 +182,8 @@ function* pump(inlet: Inlet, source: PieceSource, close: () => void): Op<void> {
       const pieces = yield* ahead.take()
       if (pieces === null) break
       for (const piece of pieces) {
-        inlet.put(piece)
-        if (inlet.full) yield* inlet.relieve()
+        sink.put(piece)
+        if (sink.needsDrain) yield* sink.waitForDrain()
       }
     }
     ended = true

@@ -3,15 +3,15 @@ import { done } from '../../lev/internal.js'
 import { StateError } from '../errors.js'
 import type { Exchange } from '../request/exchange.js'
 import { CHUNKED, chunkSize, lastChunk, LAST_CHUNK, ResponseError, UNTIL_CLOSE, type HeaderValue } from '../http1/response.js'
-import type { Packer } from '../coding/stream-compressor.js'
-import type { Inlet } from './content-source.js'
+import type { StreamCompressor } from '../coding/stream-compressor.js'
+import type { ContentSink } from './content-source.js'
 import { Signal } from '../signal.js'
 
-/** Bytes of unsent output above which a producer waits: the stream's own limit. */
+/** Bytes of unsent output above which a source waits: the stream's own limit. */
 const unsentLimit = 128 * 1024
 
-/** Bytes that wait for the packer above which a producer waits. */
-const unpackedLimit = 32 * 1024
+/** Bytes that wait for the compressor above which a source waits. */
+const uncompressedLimit = 32 * 1024
 
 /** How a response's content is put on the wire. */
 export interface Plan {
@@ -22,13 +22,13 @@ export interface Plan {
   readonly length: number
   /** Bytes of content, before it is compressed, that were announced; -1: none were. */
   readonly announced: number
-  readonly packer: Packer | null
+  readonly compressor: StreamCompressor | null
   /** Makes the plan for content that begins with `start`, which is "" for no content; null: this one holds for any. */
   readonly revise: ((start: Buffer | string) => Plan) | null
 }
 
-/** The way of one answer's content to its client: counts, frames and compresses it, and makes its producer wait. */
-export class Outlet implements Inlet {
+/** The way of one answer's content to its client: counts, frames and compresses it, and makes its source wait. */
+export class ContentWriter implements ContentSink {
   /** Whether the head is on its way: no other answer can be given any more. */
   begun = false
   readonly #exchange: Exchange
@@ -43,18 +43,18 @@ export class Outlet implements Inlet {
   #text = ''
   #trailers: Record<string, HeaderValue> | null = null
   #over = false
-  #unpacked: Buffer[] = []
-  #unpackedSize = 0
-  #packing = false
-  readonly #toPack = new Signal()
-  readonly #packed = new Signal()
+  #uncompressed: Buffer[] = []
+  #uncompressedSize = 0
+  #compressing = false
+  readonly #toCompress = new Signal()
+  readonly #compressed = new Signal()
 
   constructor(exchange: Exchange, plan: Plan) {
-    const { length, announced, packer, revise } = plan
+    const { length, announced, compressor, revise } = plan
     this.#exchange = exchange
     this.#client = exchange.connection.client
     this.#plan = plan
-    this.#joins = length === CHUNKED && announced < 0 && packer === null && revise === null
+    this.#joins = length === CHUNKED && announced < 0 && compressor === null && revise === null
     if (this.#joins) this.#client.beforeSend = () => this.#emitText()
   }
 
@@ -72,8 +72,8 @@ export class Outlet implements Inlet {
     return this.#sent + this.#text.length
   }
 
-  get full(): boolean {
-    if (this.#plan.packer !== null) return this.#unpackedSize > unpackedLimit
+  get needsDrain(): boolean {
+    if (this.#plan.compressor !== null) return this.#uncompressedSize > uncompressedLimit
     return this.#client.unsent + this.#text.length > unsentLimit
   }
 
@@ -85,28 +85,28 @@ export class Outlet implements Inlet {
     this.#revise(bytes)
     this.#count(bytes.length)
     this.#begin()
-    if (this.#plan.packer === null) return this.#emit(bytes)
-    this.#unpacked.push(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
-    this.#unpackedSize += bytes.length
-    this.#toPack.tell()
+    if (this.#plan.compressor === null) return this.#emit(bytes)
+    this.#uncompressed.push(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
+    this.#uncompressedSize += bytes.length
+    this.#toCompress.tell()
   }
 
   write(piece: string | Uint8Array): Op<void> {
     this.put(piece)
-    return this.full ? this.relieve() : done
+    return this.needsDrain ? this.waitForDrain() : done
   }
 
-  *relieve(): Op<void> {
+  *waitForDrain(): Op<void> {
     this.#emitText()
-    while (this.#unpackedSize > unpackedLimit) yield* this.#packed.wait()
+    while (this.#uncompressedSize > uncompressedLimit) yield* this.#compressed.wait()
     // What is packed waits for the client by itself.
-    if (this.#plan.packer === null) yield* this.#client.write('')
+    if (this.#plan.compressor === null) yield* this.#client.write('')
   }
 
   *flush(): Op<void> {
     if (this.#over) throw new StateError('the answer is over: nothing more can be flushed')
     this.#begin()
-    while (this.#unpackedSize > 0 || this.#packing) yield* this.#packed.wait()
+    while (this.#uncompressedSize > 0 || this.#compressing) yield* this.#compressed.wait()
     yield* this.#client.flush()
   }
 
@@ -118,17 +118,17 @@ export class Outlet implements Inlet {
   }
 
   /** Compresses what is put in, everything of a step at once, until `end`. For a task of its own. */
-  *pack(packer: Packer): Op<void> {
+  *compress(compressor: StreamCompressor): Op<void> {
     for (;;) {
-      while (this.#unpackedSize === 0 && !this.#over) yield* this.#toPack.wait()
+      while (this.#uncompressedSize === 0 && !this.#over) yield* this.#toCompress.wait()
       const last = this.#over
-      const bytes = this.#unpacked.length === 1 ? this.#unpacked[0] : Buffer.concat(this.#unpacked, this.#unpackedSize)
-      this.#unpacked = []
-      this.#unpackedSize = 0
-      this.#packing = true
-      for (const part of yield* packer.pack(bytes, last)) if (part.length > 0) this.#emit(part)
-      this.#packing = false
-      this.#packed.tell()
+      const bytes = this.#uncompressed.length === 1 ? this.#uncompressed[0] : Buffer.concat(this.#uncompressed, this.#uncompressedSize)
+      this.#uncompressed = []
+      this.#uncompressedSize = 0
+      this.#compressing = true
+      for (const part of yield* compressor.compress(bytes, last)) if (part.length > 0) this.#emit(part)
+      this.#compressing = false
+      this.#compressed.tell()
       if (last) return
       const client = this.#client
       if (client.unsent > unsentLimit) yield* client.write('')
@@ -141,7 +141,7 @@ export class Outlet implements Inlet {
     if (this.#plan.announced > this.#taken) throw this.#mismatch(`has only ${this.#taken}`)
     this.#begin()
     this.#over = true
-    this.#toPack.tell()
+    this.#toCompress.tell()
   }
 
   /** Puts what stands behind the content, once all of it is on the wire. */

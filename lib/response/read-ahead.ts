@@ -10,7 +10,7 @@ const mostAhead = 16 * 1024
 const mostPieces = 256
 
 /**
- * Reads a source of promises a little ahead, so that a producer of many small pieces costs one wake-up, and one write,
+ * Reads a source of promises a little ahead, so that a source of many small pieces costs one wake-up, and one write,
  * for all that it has at once. How much is waited for is bounded: a slow reader stops the source.
  */
 export class ReadAhead {

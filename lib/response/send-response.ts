@@ -8,7 +8,7 @@ import {
   dateLine, declaredLength, hasContent, NO_LENGTH, opensTunnel, reasonOf, ResponseError, responseHead, TUNNEL, withDefaults,
   type ResponseHeaders,
 } from '../http1/response.js'
-import { discard, producerOf } from './content-source.js'
+import { cancelContent, contentSourceOf } from './content-source.js'
 import { currentHeaders } from './stale-headers.js'
 import { streamAnswer } from './stream-response.js'
 
@@ -25,15 +25,15 @@ const textHeaders: ResponseHeaders = { 'Content-Type': 'text/plain; charset=utf-
  */
 export function answer(exchange: Exchange, given: Answer): Disposition | Op<Disposition> {
   try {
-    if (!Array.isArray(given)) return given === undefined ? passOver(exchange) : send(exchange, contentOf(given), 200, undefined)
+    if (!Array.isArray(given)) return given === undefined ? handledByHandler(exchange) : send(exchange, contentOf(given), 200, undefined)
     const [content, status, headers] = given as AnswerParts
-    if (content === undefined && status === undefined && headers === undefined) return passOver(exchange)
+    if (content === undefined && status === undefined && headers === undefined) return handledByHandler(exchange)
     return send(exchange, content, status ?? 200, headers)
   } catch (error) {
     if (!instanceOf(error, ResponseError)) throw error
     const { method, query } = exchange.head
     exchange.connection.logger.error({ err: error, method, query }, 'the answer of the handler cannot be sent')
-    discard(given)
+    cancelContent(given)
     return fail(exchange)
   }
 }
@@ -65,7 +65,7 @@ export function refusalText({ status, reason, headers }: Refusal): string {
 }
 
 /** The handler has written its response on the connection itself, or closed it. */
-function passOver(exchange: Exchange): Disposition {
+function handledByHandler(exchange: Exchange): Disposition {
   const { client } = exchange.connection
   const { written } = exchange
   const usable = client.isOpen && !client.outputEnded
@@ -99,9 +99,9 @@ function send(exchange: Exchange, content: unknown, status: number, given: Respo
 }
 
 function stream(exchange: Exchange, content: unknown, status: number, headers: ResponseHeaders | undefined): Disposition | Op<Disposition> {
-  const producer = producerOf(content)
-  if (producer === null) throw new ResponseError(null, `the content is neither a string nor bytes nor null, nor does it stream: ${typeof content}`)
-  return streamAnswer(exchange, producer, status, headers)
+  const source = contentSourceOf(content)
+  if (source === null) throw new ResponseError(null, `the content is neither a string nor bytes nor null, nor does it stream: ${typeof content}`)
+  return streamAnswer(exchange, source, status, headers)
 }
 
 function* sendEncoded(exchange: Exchange, bytes: Buffer | string, status: number, headers: ResponseHeaders | undefined): Op<Disposition> {

@@ -16,7 +16,7 @@ export const idleGrace = 0.25
 const toldGrace = 1
 
 /** Seconds after which an idle connection is put to rest. */
-const restAfter = 1
+const parkAfter = 1
 
 /** What is kept of a connection that is put to rest. */
 export interface Before {
@@ -142,7 +142,7 @@ export class Connection implements Peer, Drainable {
     this.idle = true
     // A stream that a caller of `process_request` serves is none of the server's connections.
     if (this.place >= 0) this.service.idle.add(this)
-    this.client.readDeadline = again || !this.mayRest ? this.idleUntil : Math.min(this.idleUntil, time + restAfter)
+    this.client.readDeadline = again || !this.mayPark ? this.idleUntil : Math.min(this.idleUntil, time + parkAfter)
   }
 
   /** The next request has begun to come. */
@@ -152,7 +152,7 @@ export class Connection implements Peer, Drainable {
   }
 
   /** Whether nothing of it is in use but what can be made again. */
-  get mayRest(): boolean {
+  get mayPark(): boolean {
     return this.count > 1 && this.tasks !== null && this.tasks.size === 1
   }
 

@@ -15,7 +15,7 @@ const patience = 1
 const toldAtOnce = 64
 
 /** Has idle connections make room for those over `connection_limit`, and turns away the others. */
-export class Doorkeeper {
+export class OverloadGuard {
   readonly #service: Service
   #telling = 0
   #refused = 0
@@ -48,7 +48,7 @@ export class Doorkeeper {
   }
 
   /** Answers 503 and closes. Over TLS there is nobody to tell: closes before the handshake. */
-  *refuse(client: Stream): Op<void> {
+  *reject(client: Stream): Op<void> {
     this.#refused++
     this.#log()
     if (this.#service.identities !== null || this.#telling >= toldAtOnce) return client.reset()

@@ -9,27 +9,27 @@ import type { Drainable, Service } from './service.js'
  *
  * @param wake called with a connection in its place when something happens; `late`: since its time is over
  */
-export function putToRest(connection: Connection, wake: (connection: Connection, late: boolean) => void): boolean {
-  if (!connection.mayRest) return false
+export function park(connection: Connection, wake: (connection: Connection, late: boolean) => void): boolean {
+  if (!connection.mayPark) return false
   const { service, client, client_ip, settings, handshake, count, idleUntil } = connection
-  const sleeper = new Sleeper(service)
+  const parked = new ParkedMember(service)
   const resting = rest(client, idleUntil, (stream, late) => {
     const awake = new Connection(service, stream, client_ip, null, { settings, handshake, count, idleUntil })
     service.connections.add(awake)
-    service.connections.delete(sleeper)
+    service.connections.delete(parked)
     // Until it is seen what has come.
-    service.idle.replace(sleeper, awake)
+    service.idle.replace(parked, awake)
     wake(awake, late)
   })
   if (resting === null) return false
-  sleeper.resting = resting
-  service.connections.add(sleeper)
-  service.idle.replace(connection, sleeper)
+  parked.resting = resting
+  service.connections.add(parked)
+  service.idle.replace(connection, parked)
   return true
 }
 
 /** A connection at rest, as the server sees it. */
-class Sleeper implements Drainable {
+class ParkedMember implements Drainable {
   place = -1
   older: Drainable | null = null
   newer: Drainable | null = null

@@ -5,7 +5,7 @@ import { idleGrace, type Connection } from './connection.js'
 import { refusals } from '../http1/refusal.js'
 import { idleTimeout, processRequest } from '../request/process-request.js'
 import { refusalText } from '../response/send-response.js'
-import { putToRest } from './park.js'
+import { park } from './park.js'
 
 /** Seconds and bytes that a connection is still read for after its last answer, so that the client receives that. */
 export const lingerSeconds = 2
@@ -49,7 +49,7 @@ function* serveRequests(connection: Connection): Op<void> {
     for (;;) {
       const disposition = yield* processRequest(connection, connection.count)
       if (disposition === idleTimeout && client.readDeadline < connection.idleUntil) {
-        if (putToRest(connection, wake)) return
+        if (park(connection, wake)) return
         continue
       }
       if (disposition[0] !== 'keep-alive') break

@@ -10,7 +10,7 @@ import type { Disposition } from '../request/exchange.js'
 import type { Handler } from '../request/handler.js'
 import { startServing } from './serve-connection.js'
 import { ServerLog } from '../log/logger.js'
-import { Doorkeeper } from './overload-guard.js'
+import { OverloadGuard } from './overload-guard.js'
 import { processRequest } from '../request/process-request.js'
 import { Service } from './service.js'
 import { onStopSignals } from './stop-signals.js'
@@ -237,20 +237,20 @@ function* backlogAccepted(service: Service, backlog: number): Op<void> {
 
 /** Accepts connections and gives each a task of its own. */
 function* acceptLoop(service: Service, listener: Listener, connections: lev.Scope): Op<void> {
-  const doorkeeper = new Doorkeeper(service)
+  const guard = new OverloadGuard(service)
   for (;;) {
     const client = yield* listener.accept()
     if (client === null) return
     service.accepted++
-    if (service.full) connections.spawn(() => acceptMore(service, doorkeeper, client))
+    if (service.full) connections.spawn(() => acceptMore(service, guard, client))
     else serveClient(service, client)
   }
 }
 
 /** Accepts a connection over the limit if another gives way to it. */
-function* acceptMore(service: Service, doorkeeper: Doorkeeper, client: Stream): Op<void> {
-  if (yield* doorkeeper.makeRoom(client)) serveClient(service, client)
-  else yield* doorkeeper.refuse(client)
+function* acceptMore(service: Service, guard: OverloadGuard, client: Stream): Op<void> {
+  if (yield* guard.makeRoom(client)) serveClient(service, client)
+  else yield* guard.reject(client)
 }
 
 function serveClient(service: Service, client: Stream): void {

@@ -1,7 +1,7 @@
 import type { Agreement, Effort } from './deflate.js'
 
 /** How one WebSocket behaves. Durations are seconds, sizes bytes; what they mean stands in WebSocketOptions. */
-export interface Conduct {
+export interface WebSocketLimits {
   readonly max_message_size: number
   readonly ping_interval: number
   readonly pong_timeout: number

@@ -1,5 +1,5 @@
 import { now } from '../../lev/index.js'
-import type { Conduct } from './limits.js'
+import type { WebSocketLimits } from './limits.js'
 
 /**
  * Seconds that a handler has for answering the messages it was given before the other side closed. Until then the answer
@@ -13,28 +13,28 @@ export type Phase = 'open' | 'ending' | 'closing'
 /** What is to be done when nothing came in time. */
 export type Verdict = 'wait' | 'ping' | 'settle' | 'give up' | 'dead'
 
-/** Knows by when the other side of a WebSocket has to be heard of. */
-export class Vigil {
-  readonly #conduct: Conduct
-  #heardAt = now()
+/** Computes the ping, pong and close deadlines of one WebSocket. */
+export class Liveness {
+  readonly #limits: WebSocketLimits
+  #activeAt = now()
   /** When a ping was sent that the other side owes an answer to; 0: it owes none. */
   #pingedAt = 0
   #endDeadline = Infinity
   #closeDeadline = Infinity
 
-  constructor(conduct: Conduct) {
-    this.#conduct = conduct
+  constructor(limits: WebSocketLimits) {
+    this.#limits = limits
   }
 
-  /** Something came. */
-  heard(at: number): void {
-    this.#heardAt = at
+  /** Bytes arrived. */
+  onActivity(at: number): void {
+    this.#activeAt = at
     this.#pingedAt = 0
   }
 
   /** Until when to wait for more, in `lev.now()` seconds. */
   deadline(phase: Phase): number {
-    const { ping_interval, pong_timeout, close_timeout } = this.#conduct
+    const { ping_interval, pong_timeout, close_timeout } = this.#limits
     if (phase === 'ending') {
       if (this.#endDeadline === Infinity) this.#endDeadline = now() + lastWords
       return this.#endDeadline
@@ -44,7 +44,7 @@ export class Vigil {
       return this.#closeDeadline
     }
     if (this.#pingedAt > 0) return this.#pingedAt + pong_timeout
-    return ping_interval > 0 ? this.#heardAt + ping_interval : Infinity
+    return ping_interval > 0 ? this.#activeAt + ping_interval : Infinity
   }
 
   /** A wait ended: because its time was over, or early, since `close` was called. */

@@ -28,7 +28,7 @@ export class Wakeup implements Suspension {
 }
 
 /** Messages that have arrived and wait to be taken. */
-export class Inbox {
+export class ReceiveQueue {
   readonly #messages = new Ring<Message>()
   #cost = 0
 

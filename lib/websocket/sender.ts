@@ -33,7 +33,7 @@ export class Sender {
   }
 
   /** Waits until at most `rest` bytes are queued. @throws ClosedError when the connection is lost meanwhile */
-  *relieve(rest: number): Op<void> {
+  *waitForDrain(rest: number): Op<void> {
     try {
       yield* this.#stream.flush(rest)
     } catch (error) {

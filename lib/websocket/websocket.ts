@@ -2,13 +2,13 @@ import { breathe, ClosedError, now, semaphore, TimeoutError, UsageError, type Ad
 import { watchMethods } from '../../lev/internal.js'
 import { PerMessageDeflate } from './deflate.js'
 import { checkClose, CLOSE, closeContent, FAILED, FIN, NEED_MORE, PING, PONG } from './frames.js'
-import type { Agreed, Conduct, Ending } from './limits.js'
-import { Inbox, Wakeup } from './receive-queue.js'
+import type { Agreed, WebSocketLimits, Ending } from './limits.js'
+import { ReceiveQueue, Wakeup } from './receive-queue.js'
 import { InflateBudget } from './inflate-budget.js'
 import { CLOSED, MESSAGE, MessageReader, PINGED, PONGED, type Message } from './messages.js'
 import { Pings } from './pings.js'
 import { Sender, sendWindow, sizeOf } from './sender.js'
-import { Vigil, type Phase } from './liveness.js'
+import { Liveness, type Phase } from './liveness.js'
 
 export type { Message } from './messages.js'
 
@@ -33,13 +33,13 @@ export class WebSocket {
   /** Called when `trySend` had no room, or left more than half of `queue_limit` unsent: `drained` waits for the end of that. */
   onFull: (() => void) | null = null
   readonly #stream: Stream
-  readonly #conduct: Conduct
+  readonly #limits: WebSocketLimits
   readonly #sender: Sender
   readonly #reader: MessageReader
   #pings: Pings | null = null
   /** Lets the tasks that wait in `send` wait for room one after the other, in the order of asking. Null: none ever did. */
   #sending: Semaphore | null = null
-  readonly #inbox = new Inbox()
+  readonly #received = new ReceiveQueue()
   /** Who waits for a message, and `pump` when it waits for one to be taken. */
   readonly #arrival = new Wakeup()
   /** Whether a task is in `next`. */
@@ -52,18 +52,18 @@ export class WebSocket {
   #ending: Ending | null = null
   /** Nothing is read any more: both have closed, or the connection is lost. */
   #over = false
-  readonly #vigil: Vigil
+  readonly #liveness: Liveness
 
   /** @internal @param budget what inflating may cost beyond what the peer's bytes earn */
-  constructor(stream: Stream, agreed: Agreed, conduct: Conduct, budget = new InflateBudget()) {
+  constructor(stream: Stream, agreed: Agreed, limits: WebSocketLimits, budget = new InflateBudget()) {
     const { client, protocol, compression } = agreed
     this.#stream = stream
-    this.#conduct = conduct
+    this.#limits = limits
     this.protocol = protocol
     const deflate = compression === null ? null : new PerMessageDeflate(compression, compression, client, budget, stream)
-    this.#sender = new Sender(stream, client, deflate, conduct.queue_limit)
-    this.#reader = new MessageReader({ masked: !client, limit: conduct.max_message_size }, deflate)
-    this.#vigil = new Vigil(conduct)
+    this.#sender = new Sender(stream, client, deflate, limits.queue_limit)
+    this.#reader = new MessageReader({ masked: !client, limit: limits.max_message_size }, deflate)
+    this.#liveness = new Liveness(limits)
   }
 
   /** Whether messages can be sent still. */
@@ -97,7 +97,7 @@ export class WebSocket {
     this.#busy = false
     try {
       for (;;) {
-        const message = this.#inbox.take()
+        const message = this.#received.take()
         if (message !== null) {
           this.#busy = true
           this.#taken.wake()
@@ -122,7 +122,7 @@ export class WebSocket {
   *send(data: string | Uint8Array): Op<number> {
     const size = sizeOf('send', data)
     if (this.#sending?.available === 0 || !this.#hasSendRoom(size)) {
-      if (this.#conduct.on_full === 'wait') yield* (this.#sending ??= semaphore(1)).with(this.#untilRoom(size))
+      if (this.#limits.on_full === 'wait') yield* (this.#sending ??= semaphore(1)).with(this.#untilRoom(size))
       else {
         // Output leaves in the turns of the others: only what is left after that counts as too slow.
         yield* breathe()
@@ -141,12 +141,12 @@ export class WebSocket {
 
   /** Bytes up to which `send` adds to what is unsent. */
   get #sendRoom(): number {
-    const { queue_limit, on_full } = this.#conduct
+    const { queue_limit, on_full } = this.#limits
     return on_full === 'wait' ? Math.min(queue_limit, sendWindow) : sendWindow
   }
 
   *#untilRoom(size: number): Op<void> {
-    while (!this.#hasSendRoom(size)) yield* this.#sender.relieve(Math.max(0, this.#sendRoom - size))
+    while (!this.#hasSendRoom(size)) yield* this.#sender.waitForDrain(Math.max(0, this.#sendRoom - size))
   }
 
   /**
@@ -158,7 +158,7 @@ export class WebSocket {
   trySend(data: string | Uint8Array): number {
     const size = sizeOf('trySend', data)
     if (this.closeCode !== null || !this.#stream.isOpen) return 0
-    const { queue_limit, on_full } = this.#conduct
+    const { queue_limit, on_full } = this.#limits
     const room = this.#sender.hasRoom(size)
     const put = room ? this.#sender.put(data, size) : 0
     if (!room && on_full === 'close') this.#overflow()
@@ -168,7 +168,7 @@ export class WebSocket {
 
   /** Waits until at most half of `queue_limit` waits to be sent. @throws ClosedError when the connection is lost meanwhile */
   *drained(): Op<void> {
-    yield* this.#sender.relieve(this.#conduct.queue_limit >>> 1)
+    yield* this.#sender.waitForDrain(this.#limits.queue_limit >>> 1)
   }
 
   /**
@@ -201,7 +201,7 @@ export class WebSocket {
   close(code = 1000, reason = ''): void {
     checkClose(code, reason)
     if (this.closeCode !== null) return
-    this.#inbox.clear()
+    this.#received.clear()
     if (this.#ending !== null) return this.#settle()
     this.#sender.frame(FIN | CLOSE, closeContent(code, reason))
     this.#closed(code, reason)
@@ -214,7 +214,7 @@ export class WebSocket {
    * WebSocket was closed before. Harmless when repeated. May be called from anywhere.
    */
   terminate(): void {
-    this.#inbox.clear()
+    this.#received.clear()
     this.#lose('terminated')
     this.#over = true
     this.#stream.reset()
@@ -242,7 +242,7 @@ export class WebSocket {
     if (!this.#reader.inflates) this.#stream.taker = (bytes, size, at) => this.#take(bytes, size, at)
     try {
       while (!this.#over) {
-        if (!this.#inbox.isFull || this.#ending !== null) yield* this.#read()
+        if (!this.#received.isFull || this.#ending !== null) yield* this.#read()
         else if (this.#stream.isOpen) yield this.#taken
         else this.#lose('the connection was lost')
       }
@@ -264,13 +264,13 @@ export class WebSocket {
     if (this.#ending !== null) stream.consume(stream.inputEnd - stream.inputStart)
     else {
       stream.consume(this.#parse(stream.input, stream.inputStart, stream.inputEnd) - stream.inputStart)
-      if (!this.#wantsMore || !(this.#pumping || this.#inbox.isEmpty)) return
+      if (!this.#wantsMore || !(this.#pumping || this.#received.isEmpty)) return
     }
     try {
-      if (this.#sender.piled) yield* stream.flush(this.#conduct.queue_limit)
-      stream.readDeadline = this.#vigil.deadline(this.#phase)
+      if (this.#sender.piled) yield* stream.flush(this.#limits.queue_limit)
+      stream.readDeadline = this.#liveness.deadline(this.#phase)
       if (!(yield* stream.fill())) return this.#lose('the other side left without closing the WebSocket')
-      this.#vigil.heard(now())
+      this.#liveness.onActivity(now())
     } catch (error) {
       if (error instanceof TimeoutError && stream.isOpen) this.#onTimeout()
       else if (error instanceof ClosedError || error instanceof TimeoutError) this.#lose(error.message)
@@ -284,7 +284,7 @@ export class WebSocket {
    */
   #take(bytes: Buffer, size: number, at: number): number {
     if (!this.#wantsMore || this.#sender.piled) return 0
-    this.#vigil.heard(at)
+    this.#liveness.onActivity(at)
     const taken = this.#parse(bytes, 0, size)
     // The wait has another end from here on.
     if (this.#ending !== null || this.#over) this.#stream.wakeReader(true)
@@ -293,7 +293,7 @@ export class WebSocket {
 
   /** Whether messages can be taken from the input still. */
   get #wantsMore(): boolean {
-    return !this.#over && this.#ending === null && !this.#inbox.isFull
+    return !this.#over && this.#ending === null && !this.#received.isFull
   }
 
   /** Takes messages and control frames from bytes[start, end), and gives up to where. */
@@ -316,7 +316,7 @@ export class WebSocket {
   #receive(message: Message): void {
     // What arrives after this side has closed has no reader any more.
     if (this.closeCode !== null) return
-    this.#inbox.add(message)
+    this.#received.add(message)
     this.#arrival.wake()
   }
 
@@ -327,7 +327,7 @@ export class WebSocket {
   /** Nothing is read any more. The close is answered once all messages before it are dealt with. */
   #end(code: number, reason: string, answer: Buffer): void {
     this.#ending = { code, reason, answer }
-    if (this.closeCode !== null || (this.#inbox.isEmpty && !this.#busy)) this.#settle()
+    if (this.closeCode !== null || (this.#received.isEmpty && !this.#busy)) this.#settle()
   }
 
   #settle(): void {
@@ -360,7 +360,7 @@ export class WebSocket {
   /** Nothing came in time, or `close` was called. */
   #onTimeout(): void {
     if (this.#over) return
-    const verdict = this.#vigil.timedOut(this.#phase, this.#stream.unsent > 0)
+    const verdict = this.#liveness.timedOut(this.#phase, this.#stream.unsent > 0)
     if (verdict === 'ping') this.#sender.frame(FIN | PING, nothing)
     else if (verdict === 'settle') this.#settle()
     else if (verdict === 'dead') {

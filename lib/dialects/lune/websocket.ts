@@ -4,19 +4,19 @@ import type { WebSocketClientOptions } from '../../client/websocket-options.js'
 import { ArgumentError } from '../../errors.js'
 import type { WebSocket as CoreWebSocket } from '../../websocket/websocket.js'
 import { openWebSocket } from '../shared/dialling.js'
-import { Outbox } from '../shared/send-queue.js'
+import { SendQueue } from '../shared/send-queue.js'
 import { begun, done, waiting, type Waiting } from '../shared/waiting.js'
 
 /** One WebSocket, of either side. */
 export class WebSocket {
   readonly #ws: CoreWebSocket
   readonly #world: Portal = portal()
-  readonly #outbox: Outbox
+  readonly #queue: SendQueue
 
   /** @internal To be called in a task of the world that the WebSocket lives in. */
   constructor(ws: CoreWebSocket) {
     this.#ws = ws
-    this.#outbox = new Outbox(ws, this.#world)
+    this.#queue = new SendQueue(ws, this.#world)
   }
 
   /** Null while it is open; then why it is closed, 1000 to 4999. Set at once by `close`. */
@@ -31,7 +31,7 @@ export class WebSocket {
    * @throws ArgumentError for what is no message, and for bytes to be sent as text that are not UTF-8
    */
   send(message: string | Uint8Array, asBinary?: boolean | null): Waiting<void> {
-    const sending = this.#outbox.send(messageOf(message, asBinary ?? typeof message !== 'string'))
+    const sending = this.#queue.send(messageOf(message, asBinary ?? typeof message !== 'string'))
     return sending === null ? done() : begun(sending)
   }
 

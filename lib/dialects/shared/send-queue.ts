@@ -8,7 +8,7 @@ const limit = 16 * 1024 * 1024
  * Sends on a WebSocket for those who need not wait: each message is on its way once `send` was called, in that order. Who
  * waits goes on when there is room again.
  */
-export class Outbox {
+export class SendQueue {
   readonly #ws: WebSocket
   readonly #world: Portal
   readonly #turns = semaphore(1)

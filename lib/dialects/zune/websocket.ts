@@ -1,17 +1,17 @@
 import { portal, type Portal } from '../../../lev/index.js'
 import type { WebSocket as CoreWebSocket } from '../../websocket/websocket.js'
-import { Outbox } from '../shared/send-queue.js'
+import { SendQueue } from '../shared/send-queue.js'
 import { begun, done, type Waiting } from '../shared/waiting.js'
 
 /** One WebSocket: the same object for each event of its connection. */
 export class WebSocket {
   readonly #ws: CoreWebSocket
-  readonly #outbox: Outbox
+  readonly #queue: SendQueue
 
   /** @internal To be called in a task of the world that the WebSocket lives in. */
   constructor(ws: CoreWebSocket, world: Portal = portal()) {
     this.#ws = ws
-    this.#outbox = new Outbox(ws, world)
+    this.#queue = new SendQueue(ws, world)
   }
 
   /** Whether messages can be sent still. */
@@ -25,7 +25,7 @@ export class WebSocket {
    * @throws TypeError for what is no message
    */
   send(message: string | Uint8Array): Waiting<void> {
-    const sending = this.#outbox.send(message)
+    const sending = this.#queue.send(message)
     // That it is closed is no fault here: `connected` tells.
     return sending === null ? done() : begun(sending.catch(() => {}))
   }

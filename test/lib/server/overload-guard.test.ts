@@ -5,7 +5,7 @@ import * as lev from '../../../lev/index.js'
 import type { Config, Handler } from '../../../lib/index.js'
 import { defaults, mergeSettings } from '../../../lib/config/settings.js'
 import { ServerLog } from '../../../lib/log/logger.js'
-import { Doorkeeper } from '../../../lib/server/overload-guard.js'
+import { OverloadGuard } from '../../../lib/server/overload-guard.js'
 import { Service } from '../../../lib/server/service.js'
 import { keptLog } from '../../support/kept-log.js'
 import { RawClient } from '../../support/raw-client.js'
@@ -243,12 +243,12 @@ t.test('a client that is lost before it is told costs nothing', async (t) => {
   await lev.run(function* () {
     const log = keptLog()
     const settings = mergeSettings(defaults, { logger: log })
-    const doorkeeper = new Doorkeeper(new Service(settings, () => null, new ServerLog(settings)))
+    const doorkeeper = new OverloadGuard(new Service(settings, () => null, new ServerLog(settings)))
     const [near, far] = lev.pipe()
     near.reset()
     yield* lev.sleep(1)
     t.notOk(far.isOpen)
-    yield* doorkeeper.refuse(far)
+    yield* doorkeeper.reject(far)
     t.equal(log.of('warn').length, 1)
   }, { driver: lev.memory() })
 })
