@@ -2,7 +2,8 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
 setFlagsFromString('--expose-gc')
-const collect = runInNewContext('gc') as () => void
+/** Collects all garbage, once. */
+export const collect = runInNewContext('gc') as () => void
 
 /** Bytes in use once all garbage is collected: objects and the contents of buffers. */
 export async function bytesInUse(): Promise<number> {
