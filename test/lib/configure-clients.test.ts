@@ -122,15 +122,15 @@ interface Asked {
 }
 
 /** Asks once over a new connection. */
-async function ask(port: number, maxVersion: SecureVersion, issued: Issued | null, session?: Buffer): Promise<Asked> {
-  const options = { port, host: '127.0.0.1', servername: 'one.test', maxVersion, session, rejectUnauthorized: false, ...pair(issued) }
+async function ask(port: number, maxVersion: SecureVersion, issued: Issued | null, session?: Buffer, host = 'one.test'): Promise<Asked> {
+  const options = { port, host: '127.0.0.1', servername: host, maxVersion, session, rejectUnauthorized: false, ...pair(issued) }
   const socket = tls.connect(options)
   let last: Buffer | undefined
   let resumed = false
   socket.once('secureConnect', () => (resumed = socket.isSessionReused()))
   socket.on('session', (given) => (last = given))
   const client = new RawClient(socket)
-  client.send(get('one.test', { Connection: 'close' }))
+  client.send(get(host, { Connection: 'close' }))
   await client.over
   const [, text = null] = /\r\n\r\n(.*)$/.exec(client.text) ?? []
   client.close()
@@ -160,6 +160,21 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     await server.configure({ ssl: ssl(required()) })
     t.equal((await ask(port, version, null, again.session)).text, null, 'also when the rules are what they were')
   })
+  t.test(`a ticket of one host is nothing to another, ${version}`, async (t) => {
+    const hosts = {
+      'one.test': { ...one, ...asked() }, 'strict.test': { ...one, ...required() }, 'other.test': { ...one, ...asked(other.cert) }, '*.wide.test': { ...one, ...asked() },
+    }
+    const { port } = await serve(t, { ssl: { default: one, hosts } }, who)
+    for (const [issued, text] of [[known, 'CN=known'], [stranger, 'perhaps CN=stranger']] as const) {
+      const { session } = await ask(port, version, issued)
+      t.match(await ask(port, version, null, session), { text, resumed: true })
+      t.match(await ask(port, version, null, session, 'strict.test'), { text: null, resumed: false })
+      for (const host of ['other.test', 'a.wide.test', 'unknown.test']) t.match(await ask(port, version, null, session, host), { text: 'nobody', resumed: false }, host)
+    }
+    const { session } = await ask(port, version, known, undefined, 'a.wide.test')
+    t.match(await ask(port, version, null, session, 'b.wide.test'), { text: 'CN=known' }, 'of one identity it is good for all its names')
+  })
+
   t.test(`a ticket outlives no certificate, ${version}`, async (t) => {
     const { port, server } = await serve(t, { ssl: ssl(asked()) }, who)
     const { now } = Date

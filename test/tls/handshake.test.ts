@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { createSecureContext, type SecureContextOptions, type SecureVersion } from 'node:tls'
+import { connect as tlsConnect, createSecureContext, type SecureContextOptions, type SecureVersion } from 'node:tls'
 import { readFileSync } from 'node:fs'
+import { Duplex } from 'node:stream'
 import t from 'tap'
-import { connect, HandshakeError, listen, memory, now, pipe, run, spawn, TimeoutError } from '../../lev/index.js'
+import { connect, HandshakeError, listen, memory, now, pipe, run, sleep, spawn, TimeoutError } from '../../lev/index.js'
 import type { Op, SecureFacts, Stream } from '../../lev/index.js'
 import { handshake, loadIdentities, NotTlsError, type IdentityConfig } from '../../tls/index.js'
 import { Certificates, type Issued, type KeyKind } from './certificates.js'
@@ -199,19 +200,43 @@ function* failure(op: Op<unknown>): Op<Error> {
   throw new Error('it did not fail')
 }
 
+/** What node:tls sends first. */
+async function realHello(servername: string): Promise<Buffer> {
+  return await new Promise((resolve) => {
+    const write = (bytes: Buffer): void => {
+      resolve(bytes)
+      socket.destroy()
+    }
+    const socket = new Duplex({ read() {}, write })
+    tlsConnect({ socket, servername }).on('error', () => {})
+  })
+}
+
 t.test('a handshake ends at its deadline, wherever it stands', async (t) => {
   const identities = load(issue('default.test', 'p256'))
-  const hello = helloFor('default.test')
+  const hello = await realHello('default.test')
   await run(function* () {
-    for (const sent of [0, 1, 20, hello.length - 1]) {
-      const [near, far] = pipe()
-      yield* far.write(hello.subarray(0, sent))
-      const start = now()
-      near.readDeadline = start + 10
-      t.type(yield* failure(handshake(near, identities)), TimeoutError, `after ${sent} bytes`)
-      t.ok(now() - start >= 10 && now() - start < 10.1)
-      near.close()
-      far.close()
+    // What comes behind the hello is a record, byte by byte.
+    const record = Buffer.concat([Buffer.from([0x17, 3, 3, 0x40, 0]), Buffer.alloc(100)])
+    const all = Buffer.concat([hello, record])
+    for (const sent of [0, 1, 20, hello.length - 1, hello.length, hello.length + 3]) {
+      for (const drips of [false, true]) {
+        const [near, far] = pipe()
+        yield* far.write(all.subarray(0, sent))
+        const start = now()
+        near.readDeadline = start + 10
+        const dripping = spawn(function* () {
+          for (let at = sent; drips && at < sent + 50; at++) {
+            yield* sleep(0.7)
+            far.put(all.subarray(at, at + 1))
+          }
+        })
+        t.type(yield* failure(handshake(near, identities)), TimeoutError, `after ${sent} bytes${drips ? ', and one every 0.7 s' : ''}`)
+        t.ok(now() - start >= 10 && now() - start < 10.1)
+        dripping.cancel()
+        near.close()
+        far.close()
+      }
     }
   }, { driver: memory() })
 })

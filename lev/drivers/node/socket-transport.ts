@@ -5,7 +5,7 @@ import { AddressBook } from './internals/address-book.js'
 import { DirectInput, type Reader } from './internals/direct-input.js'
 import { DirectOutput, type Writer } from './internals/direct-output.js'
 import { isSecure, secureFacts, wrapSecure } from './secure.js'
-import { tlsOverhead, type Encrypted } from '../tls-overhead.js'
+import { tlsOverhead, type Encrypted } from './tls-overhead.js'
 
 /** The part of its loop that a transport needs: each event is told between `begin` and `turn`, or `turnSoon`. */
 export interface Turns extends Pick<DrivenLoop, 'begin' | 'turn'> {

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import tls from 'node:tls'
 import t from 'tap'
-import { isExcessive } from '../../../lev/drivers/tls-overhead.js'
-import { Certificates } from '../../tls/certificates.js'
-import { openResources } from '../../support/memory.js'
-import { eventually, request, serve } from '../../support/serving.js'
+import { isExcessive } from '../../../../lev/drivers/node/tls-overhead.js'
+import { Certificates } from '../../../tls/certificates.js'
+import { openResources } from '../../../support/memory.js'
+import { eventually, request, serve } from '../../../support/serving.js'
 
 const made = new Certificates()
 t.teardown(() => made.remove())

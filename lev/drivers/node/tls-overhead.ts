@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { Roster, type Member } from '../core/indexed-set.js'
+import { Roster, type Member } from '../../core/indexed-set.js'
 
 /** An encrypted connection: the socket that applications read, and the one below it. */
 export interface Encrypted extends Member {
