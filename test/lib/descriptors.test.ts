@@ -5,7 +5,7 @@ import net from 'node:net'
 import tls from 'node:tls'
 import t, { type Test } from 'tap'
 import * as lev from '../../lev/index.js'
-import type { Op } from '../../lev/index.js'
+import type { Op, Stream } from '../../lev/index.js'
 import type { Config, Handler } from '../../lib/index.js'
 import { openResources } from '../support/memory.js'
 import { eventually, request, serve } from '../support/serving.js'
@@ -163,6 +163,20 @@ for (const secure of [false, true]) {
       }
     })
   }
+
+  t.test(`${where}: a connection that is parked is closed, however its client leaves`, async (t) => {
+    const before = sockets()
+    const parked: Stream[] = []
+    const { port } = await serve(t, { ...short, keepalive_idle_timeout: 60, ...(secure ? { ssl } : {}) }, (_m, _q, _a, _h, _b, ctx) => {
+      parked.push(ctx.client)
+      return 'x'
+    })
+    const ways = { ...leaving, 'wakes it, and stays': ({ socket }: Client) => void socket.write('GET / HT') }
+    const opened = await Promise.all(Object.values(ways).map(async (leave) => ({ leave, client: await open(port, secure, { first: request('GET /') }) })))
+    await eventually(() => parked.length === opened.length && parked.every(({ isOpen }) => !isOpen), 'all are parked')
+    for (const { leave, client } of opened) leave(client)
+    await closed(t, before, 1, opened.map(({ client }) => client))
+  })
 
   t.test(`${where}: a client that neither reads nor leaves is left by the server`, async (t) => {
     const before = sockets()
