@@ -2,14 +2,14 @@ import net from 'node:net'
 import tls from 'node:tls'
 import { once } from 'node:events'
 import t from 'tap'
-import * as lev from '../../lev/index.js'
-import type { Context, Handler } from '../../lib/index.js'
-import { bytesInUse, openResources } from '../support/memory.js'
-import { eventually, request, serve } from '../support/serving.js'
-import { virtually, type VirtualClient, type World } from '../support/virtual.js'
-import { Certificates } from '../tls/certificates.js'
+import * as lev from '../../../lev/index.js'
+import type { Context, Handler } from '../../../lib/index.js'
+import { bytesInUse, openResources } from '../../support/memory.js'
+import { eventually, request, serve } from '../../support/serving.js'
+import { virtually, type VirtualClient, type World } from '../../support/virtual.js'
+import { Certificates } from '../../tls/certificates.js'
 
-// Many connections at rest that wake at once.
+// Many parked connections that wake at once.
 
 const made = new Certificates()
 t.teardown(() => made.remove())
@@ -17,7 +17,7 @@ const ssl = { default: made.issue({ names: ['localhost'] }) }
 
 const get = request('GET /')
 
-/** Answers, and keeps the last context: it gives a closed stream once its connection is at rest. */
+/** Answers, and keeps the last context: it gives a closed stream once its connection is parked. */
 function keeping(): { handle: Handler; last: () => Context | null } {
   let last: Context | null = null
   return {
@@ -61,7 +61,7 @@ async function open(port: number, secure: boolean): Promise<Client> {
 }
 
 for (const secure of [false, true]) {
-  t.test(`${secure ? 'over TLS' : 'over TCP'}: all are served at once, again and again, and the memory of their rest does not grow`, async (t) => {
+  t.test(`${secure ? 'over TLS' : 'over TCP'}: all are served at once, again and again, and the memory of the parked does not grow`, async (t) => {
     const count = secure ? 100 : 500
     const sockets = openResources('TCPSocketWrap')
     const { handle, last } = keeping()
@@ -70,20 +70,20 @@ for (const secure of [false, true]) {
     const clients = await Promise.all(Array.from({ length: count }, () => open(port, secure)))
     clients[0].send(get)
     const size = await clients[0].first
-    /** All ask, and are answered; then they rest. */
-    const storm = async (number: number): Promise<{ awake: number; resting: number }> => {
+    /** All ask, and are answered; then they are parked. */
+    const storm = async (number: number): Promise<{ awake: number; parked: number }> => {
       for (const [k, client] of clients.entries()) if (number > 1 || k > 0) client.send(get)
       await Promise.all(clients.map((client) => client.got(number * size)))
       const awake = await bytesInUse()
-      await eventually(() => last()?.client.isOpen === false, 'they rest')
-      return { awake, resting: await bytesInUse() }
+      await eventually(() => last()?.client.isOpen === false, 'they are parked')
+      return { awake, parked: await bytesInUse() }
     }
     const storms = []
     for (const number of [1, 2, 3, 4]) storms.push(await storm(number))
-    const [, { resting }, , { resting: later }] = storms
+    const [, { parked }, , { parked: later }] = storms
     const awake = Math.max(...storms.map((one) => one.awake))
-    const numbers = `awake ${awake}, at rest ${resting}, after two storms more ${later}`
-    t.ok(later - resting < (awake - resting) / 2, numbers)
+    const numbers = `awake ${awake}, parked ${parked}, after two storms more ${later}`
+    t.ok(later - parked < (awake - parked) / 2, numbers)
     for (const client of clients) client.close()
     await eventually(() => openResources('TCPSocketWrap') === sockets, 'all sockets are closed')
   })
@@ -101,7 +101,7 @@ t.test('who comes meanwhile is served before a storm of pipelined requests is', 
   })
   const clients = await Promise.all(Array.from({ length: count }, () => connect(get)))
   await Promise.all(clients.map((client) => client.responses(1)))
-  await eventually(() => last()?.client.isOpen === false, 'they rest')
+  await eventually(() => last()?.client.isOpen === false, 'they are parked')
   served = 0
   for (const client of clients) client.send(get.repeat(each))
   await ask(request('GET /other'))
