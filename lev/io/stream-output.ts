@@ -7,8 +7,9 @@ import { OutputQueue } from './output-queue.js'
 import { breathe } from '../core/time.js'
 import { Timer } from '../core/timers.js'
 
-/** Bytes waiting to be sent above which a writer waits, and below which it goes on. */
-const high = 128 * 1024
+/** Bytes waiting to be sent above which a writer waits: more at once makes nothing faster. */
+export const unsentLimitBytes = 128 * 1024
+/** Bytes waiting to be sent below which it goes on. */
 const low = 64 * 1024
 
 /**
@@ -119,7 +120,7 @@ export class StreamOutput implements Flushable {
 
   /** Whether so much is unsent that a writer is to wait, in `relieve`. */
   get full(): boolean {
-    return this.unsent > high
+    return this.unsent > unsentLimitBytes
   }
 
   /** Waits until much less is unsent. */
@@ -140,7 +141,7 @@ export class StreamOutput implements Flushable {
       })
     }
     if (this.#failure !== null) throw this.#failure()
-    if (this.bytesPut - this.#pausedAt <= high) return
+    if (this.bytesPut - this.#pausedAt <= unsentLimitBytes) return
     // The other side takes all of it at once; the other tasks must not wait until it tires.
     this.#pausedAt = this.bytesPut
     yield* breathe()

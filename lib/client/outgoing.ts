@@ -1,5 +1,5 @@
 import type { Op, Stream } from '../../lev/index.js'
-import { done } from '../../lev/internal.js'
+import { done, unsentLimitBytes } from '../../lev/internal.js'
 import { StateError } from '../errors.js'
 import { chunkSize, lastChunk, LAST_CHUNK, ResponseError, type HeaderValue } from '../http1/response.js'
 import { contentSourceOf, type ContentSink, type ContentSource, type StreamingContent } from '../response/content-source.js'
@@ -38,9 +38,6 @@ function whole(bytes: Buffer, type: string): Outgoing {
   return { length: bytes.length, type, repeatable: true, source: bytes }
 }
 
-/** Bytes of unsent output above which a writer waits: the stream's own limit. */
-const unsentLimit = 128 * 1024
-
 const neverDraining = new AbortController().signal
 
 /** The way of a request's content to its server: frames and counts what is written piece by piece. */
@@ -59,7 +56,7 @@ export class ContentWriter implements ContentSink {
   }
 
   get needsDrain(): boolean {
-    return this.#stream.unsent > unsentLimit
+    return this.#stream.unsent > unsentLimitBytes
   }
 
   put(piece: unknown): void {

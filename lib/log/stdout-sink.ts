@@ -1,13 +1,11 @@
 import { writeSync } from 'node:fs'
 import { queuedBytes } from '../../lev/internal.js'
+import { logBacklogCharacters } from '../config/fixed-limits.js'
 
 /** Where finished lines go. */
 export interface LineSink {
   write(lines: string): void
 }
-
-/** Characters held for a stdout that takes nothing; more lines are lost, and counted. */
-const backlogLimit = 1024 * 1024
 
 /** Characters gathered within one step of the program before they are written. */
 const batchLimit = 64 * 1024
@@ -68,7 +66,7 @@ class StdoutSink implements LineSink {
       this.#writeAll(encode(lines))
       return
     }
-    if (this.#rest !== null && this.#rest.length + this.#pending.length > backlogLimit) {
+    if (this.#rest !== null && this.#rest.length + this.#pending.length > logBacklogCharacters) {
       this.#lost++
       return
     }
@@ -95,7 +93,7 @@ class StdoutSink implements LineSink {
   /** Writes to a stdout that is a stream of its own kind, which takes all that it is given, however much it holds already. */
   #handOver(text: string): void {
     const { stdout } = process
-    if (stdout.writableLength > backlogLimit) {
+    if (stdout.writableLength > logBacklogCharacters) {
       if (this.#lost === 0) stdout.once('drain', () => this.#handOver(''))
       this.#lost += countLines(text)
       return

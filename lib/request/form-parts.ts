@@ -2,15 +2,13 @@ import { breathe, type Op } from '../../lev/index.js'
 import { Exclusive, watchMethods } from '../../lev/internal.js'
 import { readAll, type Pieces } from './body-source.js'
 import { decodeText } from './body-text.js'
+import { formNameBytes } from '../config/fixed-limits.js'
 import { bodyError, StateError } from '../errors.js'
 import { formDisposition } from '../http1/disposition.js'
 import type { FieldBlock, RequestHeaders } from '../http1/headers.js'
 import { CONTENT, FORM_END, MultipartReader, PART, PART_END } from '../http1/multipart.js'
 import { mediaTypeOf, type MediaType } from '../http1/parameters.js'
 import { NEED_MORE, refusals } from '../http1/refusal.js'
-
-/** Bytes of a part's name. */
-const nameLimit = 1024
 
 /**
  * Parts after which other tasks have their turn. A part without content takes some 10 microseconds, one with the longest head 300: all
@@ -53,7 +51,7 @@ export class FormPart implements AsyncIterable<Buffer> {
     if (disposition === null) throw bodyError(refusals.form)
     const { name, filename } = disposition
     const nameSize = Buffer.byteLength(name)
-    if (nameSize > nameLimit) throw bodyError(refusals.fieldName(nameSize))
+    if (nameSize > formNameBytes) throw bodyError(refusals.fieldName(nameSize))
     const contentType = fields.get('content-type') ?? defaultType
     this.#mediaType = mediaTypeOf(contentType)
     this.name = name

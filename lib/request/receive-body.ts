@@ -1,6 +1,7 @@
 import { scope, type Op } from '../../lev/index.js'
 import { callContained } from '../../lev/internal.js'
 import { bodyAtHand, BodySource } from './body-source.js'
+import { unreadBodyBytes, unreadBodySeconds } from '../config/fixed-limits.js'
 import { boolean } from '../config/validators.js'
 import { bodySize, type BufferChoice, type SizeChoice } from '../config/settings.js'
 import { bodyCoding, Decoder, decodeWhole } from '../coding/content-decoding.js'
@@ -8,10 +9,6 @@ import { BodyError } from '../errors.js'
 import type { Disposition, Exchange } from './exchange.js'
 import { refusals, type Refusal } from '../http1/refusal.js'
 import { RequestBody } from './request-body.js'
-
-/** Bytes and seconds that what a handler left of its body is read for, so that the connection can live on. */
-const drainBytes = 64 * 1024
-const drainSeconds = 2
 
 /** A body that the handler reads itself. */
 export interface OpenBody {
@@ -93,7 +90,7 @@ export function* withOpenBody({ body, source, close }: OpenBody, respond: () => 
     }
   })
   if (disposition[0] !== 'keep-alive' || source.done) return disposition
-  const drained = !source.unusable && (yield* source.drain(drainBytes, drainSeconds))
+  const drained = !source.unusable && (yield* source.drain(unreadBodyBytes, unreadBodySeconds))
   source.close()
   return drained ? disposition : ['close', null]
 }

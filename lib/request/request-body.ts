@@ -2,6 +2,7 @@ import { channel, ClosedError, portal, type Channel, type Op } from '../../lev/i
 import { Exclusive, watchMethods } from '../../lev/internal.js'
 import { readAll, type Pieces, type Recipient } from './body-source.js'
 import { decodeText } from './body-text.js'
+import { formFieldBytes } from '../config/fixed-limits.js'
 import { bodyError, StateError } from '../errors.js'
 import type { FormParts } from './form-parts.js'
 import { formParts, readForm, type Form } from './form.js'
@@ -14,9 +15,6 @@ interface Asker {
   run(): Op<void>
   reject(error: unknown): void
 }
-
-/** Bytes of a form's part that is no file. */
-const fieldLimit = 1024 * 1024
 
 /**
  * The content of a request: `ctx.body`. It is read once, in pieces or as a whole. With `buffer_body: false` it is read from
@@ -93,7 +91,7 @@ export class RequestBody implements AsyncIterable<Buffer> {
    */
   parts(): FormParts {
     this.#take('parts')
-    return formParts(mediaTypeOf(this.#contentType), this.#pieces, { fieldLimit, ask: (operation) => this.#ask(operation) })
+    return formParts(mediaTypeOf(this.#contentType), this.#pieces, { fieldLimit: formFieldBytes, ask: (operation) => this.#ask(operation) })
   }
 
   /** For async code; in a coroutine, `read` is simpler. @throws BodyError */

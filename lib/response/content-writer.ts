@@ -1,14 +1,11 @@
 import type { Op, Stream } from '../../lev/index.js'
-import { done } from '../../lev/internal.js'
+import { done, unsentLimitBytes } from '../../lev/internal.js'
 import { StateError } from '../errors.js'
 import type { Exchange } from '../request/exchange.js'
 import { CHUNKED, chunkSize, lastChunk, LAST_CHUNK, ResponseError, UNTIL_CLOSE, type HeaderValue } from '../http1/response.js'
 import type { StreamCompressor } from '../coding/stream-compressor.js'
 import type { ContentSink } from './content-source.js'
 import { Signal } from '../signal.js'
-
-/** Bytes of unsent output above which a source waits: the stream's own limit. */
-const unsentLimit = 128 * 1024
 
 /** Bytes that wait for the compressor above which a source waits. */
 const uncompressedLimit = 32 * 1024
@@ -74,7 +71,7 @@ export class ContentWriter implements ContentSink {
 
   get needsDrain(): boolean {
     if (this.#plan.compressor !== null) return this.#uncompressedSize > uncompressedLimit
-    return this.#client.unsent + this.#text.length > unsentLimit
+    return this.#client.unsent + this.#text.length > unsentLimitBytes
   }
 
   put(piece: unknown): void {
@@ -131,7 +128,7 @@ export class ContentWriter implements ContentSink {
       this.#compressed.tell()
       if (last) return
       const client = this.#client
-      if (client.unsent > unsentLimit) yield* client.write('')
+      if (client.unsent > unsentLimitBytes) yield* client.write('')
     }
   }
 

@@ -1,5 +1,5 @@
 import { wallClock, type Op } from '../../lev/index.js'
-import { instanceOf } from '../../lev/internal.js'
+import { instanceOf, unsentLimitBytes } from '../../lev/internal.js'
 import { encode, isEncodable, variedHeaders, type Encoded } from '../coding/content-encoding.js'
 import type { Disposition, Exchange } from '../request/exchange.js'
 import type { Answer, AnswerParts } from '../request/handler.js'
@@ -11,9 +11,6 @@ import {
 import { cancelContent, contentSourceOf } from './content-source.js'
 import { currentHeaders } from './stale-headers.js'
 import { streamAnswer } from './stream-response.js'
-
-/** Bytes of unsent output above which the next request waits: pipelined answers must not pile up for a slow reader. */
-const unsentLimit = 128 * 1024
 
 const textHeaders: ResponseHeaders = { 'Content-Type': 'text/plain; charset=utf-8' }
 
@@ -95,7 +92,7 @@ function send(exchange: Exchange, content: unknown, status: number, given: Respo
     return sendEncoded(exchange, bytes, status, headers)
   }
   const size = put(exchange, bytes, status, variedHeaders(exchange, status, headers, length))
-  return connection.client.unsent > unsentLimit ? relieve(exchange, status, size) : exchange.complete(status, size)
+  return connection.client.unsent > unsentLimitBytes ? relieve(exchange, status, size) : exchange.complete(status, size)
 }
 
 function stream(exchange: Exchange, content: unknown, status: number, headers: ResponseHeaders | undefined): Disposition | Op<Disposition> {
@@ -107,7 +104,7 @@ function stream(exchange: Exchange, content: unknown, status: number, headers: R
 function* sendEncoded(exchange: Exchange, bytes: Buffer | string, status: number, headers: ResponseHeaders | undefined): Op<Disposition> {
   const encoded: Encoded = yield* encode(exchange, headers, bytes)
   const size = put(exchange, encoded.bytes, status, encoded.headers, encoded.length)
-  return exchange.connection.client.unsent > unsentLimit ? yield* relieve(exchange, status, size) : exchange.complete(status, size)
+  return exchange.connection.client.unsent > unsentLimitBytes ? yield* relieve(exchange, status, size) : exchange.complete(status, size)
 }
 
 /**

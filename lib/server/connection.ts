@@ -1,5 +1,6 @@
 import { now, wallClock, type Op, type Scope, type Stream } from '../../lev/index.js'
 import { mayServe, type Handshake, type Identities, type TlsFacts } from '../../tls/index.js'
+import { idleGraceSeconds, keepAliveGraceSeconds, parkAfterSeconds } from '../config/fixed-limits.js'
 import type { Settings } from '../config/settings.js'
 import { HeadReader, type HeadLimits } from '../http1/head.js'
 import { dateLine } from '../http1/response.js'
@@ -8,15 +9,6 @@ import { requestHeaders, type RequestHeaders } from '../http1/headers.js'
 import type { Peer } from '../request/context.js'
 import type { Logger } from '../log/logger.js'
 import type { Drainable, Service } from './service.js'
-
-/** Seconds that an idle connection is left open when the server stops: a request may be on its way. */
-export const idleGrace = 0.25
-
-/** Seconds that a connection is kept for longer than its client was told: a request may be on its way. */
-const toldGrace = 1
-
-/** Seconds after which an idle connection is put to rest. */
-const parkAfter = 1
 
 /** What is kept of a connection that is put to rest. */
 export interface Before {
@@ -136,13 +128,13 @@ export class Connection implements Peer, Drainable {
     // It was woken by what is no request, or could not be put to rest.
     const again = this.idleUntil > time
     const { request_header_timeout, keepalive_idle_timeout } = this.settings
-    const patience = count === 1 ? request_header_timeout : keepalive_idle_timeout + toldGrace
-    const until = time + (this.service.draining ? idleGrace : patience)
+    const patience = count === 1 ? request_header_timeout : keepalive_idle_timeout + keepAliveGraceSeconds
+    const until = time + (this.service.draining ? idleGraceSeconds : patience)
     this.idleUntil = again ? Math.min(this.idleUntil, until) : until
     this.idle = true
     // A stream that a caller of `process_request` serves is none of the server's connections.
     if (this.place >= 0) this.service.idle.add(this)
-    this.client.readDeadline = again || !this.mayPark ? this.idleUntil : Math.min(this.idleUntil, time + parkAfter)
+    this.client.readDeadline = again || !this.mayPark ? this.idleUntil : Math.min(this.idleUntil, time + parkAfterSeconds)
   }
 
   /** The next request has begun to come. */
@@ -166,8 +158,8 @@ export class Connection implements Peer, Drainable {
     this.onDrain?.()
     if (!this.idle) return
     const { client } = this
-    this.idleUntil = Math.min(this.idleUntil, now() + idleGrace)
-    client.readDeadline = Math.min(client.readDeadline, now() + idleGrace)
+    this.idleUntil = Math.min(this.idleUntil, now() + idleGraceSeconds)
+    client.readDeadline = Math.min(client.readDeadline, now() + idleGraceSeconds)
   }
 
   detach(work: Op<unknown>, failed: (error: unknown) => void): void {

@@ -1,18 +1,9 @@
 import { ClosedError, now, type Op, type Stream } from '../../lev/index.js'
 import { catchUp } from '../../lev/internal.js'
+import { lingerBytes, overloadLogSeconds, overloadToldAtOnce, overloadToldSeconds } from '../config/fixed-limits.js'
 import { refusals } from '../http1/refusal.js'
-import { lingerBytes } from './serve-connection.js'
 import { refusalText } from '../response/send-response.js'
 import type { Service } from './service.js'
-
-/** Seconds between two log lines about connections over the limit. */
-const logEvery = 1
-
-/** Seconds that a refused client is given to read why. */
-const patience = 1
-
-/** Clients being told at the same time that there is no room; more than these are cut without a word. */
-const toldAtOnce = 64
 
 /** Has idle connections make room for those over `connection_limit`, and turns away the others. */
 export class OverloadGuard {
@@ -51,12 +42,12 @@ export class OverloadGuard {
   *reject(client: Stream): Op<void> {
     this.#refused++
     this.#log()
-    if (this.#service.identities !== null || this.#telling >= toldAtOnce) return client.reset()
+    if (this.#service.identities !== null || this.#telling >= overloadToldAtOnce) return client.reset()
     this.#telling++
     try {
-      client.stallTimeout = patience
+      client.stallTimeout = overloadToldSeconds
       client.put(refusalText(refusals.tooManyConnections))
-      yield* client.linger(patience, lingerBytes)
+      yield* client.linger(overloadToldSeconds, lingerBytes)
     } catch (error) {
       // Gone before it was told. Here as anywhere, a client's leaving must not end the task: the server would go with it.
       if (!(error instanceof ClosedError)) throw error
@@ -67,7 +58,7 @@ export class OverloadGuard {
   }
 
   #log(): void {
-    if (now() - this.#loggedAt < logEvery) return
+    if (now() - this.#loggedAt < overloadLogSeconds) return
     const { settings, log } = this.#service
     const counts = { refused: this.#refused, idle_closed: this.#closed }
     log.logger.warn({ ...counts, connection_limit: settings.connection_limit }, 'connection_limit reached')

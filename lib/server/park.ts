@@ -1,6 +1,7 @@
 import { now } from '../../lev/index.js'
 import { rest, type Resting } from '../../lev/internal.js'
-import { Connection, idleGrace } from './connection.js'
+import { idleGraceSeconds } from '../config/fixed-limits.js'
+import { Connection } from './connection.js'
 import type { Drainable, Service } from './service.js'
 
 /**
@@ -42,7 +43,7 @@ class ParkedMember implements Drainable {
   }
 
   drain(): void {
-    this.resting?.hurry(now() + idleGrace)
+    this.resting?.hurry(now() + idleGraceSeconds)
   }
 
   close(): void {

@@ -1,18 +1,12 @@
 import { breathe, ClosedError, now, scope, type Op } from '../../lev/index.js'
 import { instanceOf, messageOf } from '../../lev/internal.js'
 import { handshake, NotTlsError, type Identities } from '../../tls/index.js'
-import { idleGrace, type Connection } from './connection.js'
+import { idleGraceSeconds, lingerBytes, lingerSeconds, requestsAtOnce } from '../config/fixed-limits.js'
+import type { Connection } from './connection.js'
 import { refusals } from '../http1/refusal.js'
 import { idleTimeout, processRequest } from '../request/process-request.js'
 import { refusalText } from '../response/send-response.js'
 import { park } from './park.js'
-
-/** Seconds and bytes that a connection is still read for after its last answer, so that the client receives that. */
-export const lingerSeconds = 2
-export const lingerBytes = 16 * 1024 * 1024
-
-/** Pipelined requests after which the other connections have their turn. */
-const requestsAtOnce = 32
 
 /**
  * Serves one connection from its first byte to its end, and closes it on every path. Never throws: tasks that a setting's
@@ -83,7 +77,7 @@ function* shakeHands(connection: Connection, identities: Identities): Op<boolean
   const deadline = now() + settings.tls_handshake_timeout
   try {
     // As long as it sends nothing it is idle: a server that stops, or is full, does not wait for it.
-    client.readDeadline = service.draining ? now() + idleGrace : deadline
+    client.readDeadline = service.draining ? now() + idleGraceSeconds : deadline
     connection.idle = true
     service.idle.add(connection)
     if (client.inputStart === client.inputEnd) yield* client.fill()

@@ -1,5 +1,4 @@
-/** Bytes a second that may be inflated beyond what was earned, and most that is saved up of them. */
-const perSecond = 16 * 1024 * 1024
+import { webSocketInflatedBytes as perSecond } from '../config/fixed-limits.js'
 
 /**
  * Bounds what inflating costs beyond what the peers' own bytes have earned (`PerMessageDeflate`): all WebSockets of a server share one,

@@ -1,11 +1,6 @@
 import { now } from '../../lev/index.js'
+import { webSocketLastWordsSeconds } from '../config/fixed-limits.js'
 import type { WebSocketLimits } from './limits.js'
-
-/**
- * Seconds that a handler has for answering the messages it was given before the other side closed. Until then the answer
- * to the close is held back, as RFC 6455 section 5.5.1 allows.
- */
-const lastWords = 1
 
 /** Open; closed by the other side, with messages before that to be dealt with; or closed by this side, unanswered. */
 export type Phase = 'open' | 'ending' | 'closing'
@@ -36,7 +31,7 @@ export class Liveness {
   deadline(phase: Phase): number {
     const { ping_interval, pong_timeout, close_timeout } = this.#limits
     if (phase === 'ending') {
-      if (this.#endDeadline === Infinity) this.#endDeadline = now() + lastWords
+      if (this.#endDeadline === Infinity) this.#endDeadline = now() + webSocketLastWordsSeconds
       return this.#endDeadline
     }
     if (phase === 'closing') {

@@ -1,10 +1,8 @@
 import { randomFillSync } from 'node:crypto'
 import { ClosedError, TimeoutError, type Op, type Stream } from '../../lev/index.js'
+import { unsentLimitBytes } from '../../lev/internal.js'
 import type { PerMessageDeflate } from './deflate.js'
 import { BINARY, FIN, frameHead, maskedFrame, RSV1, TEXT } from './frames.js'
-
-/** Bytes not sent yet at which `send` waits, whatever may be queued: more at once makes nothing faster. */
-export const sendWindow = 128 * 1024
 
 /** Puts messages and control frames on a stream, whole: two of them never mix. */
 export class Sender {
@@ -29,7 +27,7 @@ export class Sender {
 
   /** Whether so much is queued that nobody may make the answers to pings add to it. */
   get piled(): boolean {
-    return this.#stream.unsent > this.#limit + sendWindow
+    return this.#stream.unsent > this.#limit + unsentLimitBytes
   }
 
   /** Waits until at most `rest` bytes are queued. @throws ClosedError when the connection is lost meanwhile */

@@ -1,5 +1,5 @@
 import { breathe, ClosedError, now, semaphore, TimeoutError, UsageError, type Address, type Op, type Semaphore, type Stream } from '../../lev/index.js'
-import { watchMethods } from '../../lev/internal.js'
+import { unsentLimitBytes, watchMethods } from '../../lev/internal.js'
 import { PerMessageDeflate } from './deflate.js'
 import { checkClose, CLOSE, closeContent, FAILED, FIN, NEED_MORE, PING, PONG } from './frames.js'
 import type { Agreed, WebSocketLimits, Ending } from './limits.js'
@@ -7,7 +7,7 @@ import { ReceiveQueue, Wakeup } from './receive-queue.js'
 import { InflateBudget } from './inflate-budget.js'
 import { CLOSED, MESSAGE, MessageReader, PINGED, PONGED, type Message } from './messages.js'
 import { Pings } from './pings.js'
-import { Sender, sendWindow, sizeOf } from './sender.js'
+import { Sender, sizeOf } from './sender.js'
 import { Liveness, type Phase } from './liveness.js'
 
 export type { Message } from './messages.js'
@@ -142,7 +142,7 @@ export class WebSocket {
   /** Bytes up to which `send` adds to what is unsent. */
   get #sendRoom(): number {
     const { queue_limit, on_full } = this.#limits
-    return on_full === 'wait' ? Math.min(queue_limit, sendWindow) : sendWindow
+    return on_full === 'wait' ? Math.min(queue_limit, unsentLimitBytes) : unsentLimitBytes
   }
 
   *#untilRoom(size: number): Op<void> {

@@ -1,4 +1,5 @@
 import t from 'tap'
+import * as fixedLimits from '../../lib/config/fixed-limits.js'
 import { settingsTable } from '../../lib/config/settings.js'
 import { readPage } from './blocks.js'
 
@@ -22,10 +23,24 @@ function shown({ default: value, unit }: Row): string {
   return unit === '' ? json : `${json} ${unit}`
 }
 
+/** The first two cells of the rows about something that has a name. */
+function said(text: string): string[] {
+  const lines = text.split('\n').filter((line) => line.startsWith('| `'))
+  return lines.map((line) => `${line.split(' | ').slice(0, 2).join(' | ')} |`).sort()
+}
+
+const heading = '\n## Fixed limits\n'
+
 for (const file of ['README.md', 'docs/guide/settings.md']) {
   t.test(file, async (t) => {
-    const lines = readPage(file).split('\n').filter((line) => line.startsWith('| `'))
-    const said = lines.map((line) => `${line.split(' | ').slice(0, 2).join(' | ')} |`)
-    t.strictSame([...said].sort(), rows(settingsTable).sort())
+    const page = readPage(file)
+    const limits = page.split(heading)[1]?.split('\n## ')[0] ?? ''
+    t.strictSame(said(page.replace(limits, '')), rows(settingsTable).sort())
   })
 }
+
+t.test('fixed limits', async (t) => {
+  const limits = readPage('docs/guide/settings.md').split(heading)[1]?.split('\n## ')[0] ?? ''
+  const unit = (name: string): string => name.endsWith('Seconds') ? ' s' : name.endsWith('Bytes') ? ' B' : ''
+  t.strictSame(said(limits), Object.entries(fixedLimits).map(([name, value]) => `| \`${name}\` | \`${value}\`${unit(name)} |`).sort())
+})
