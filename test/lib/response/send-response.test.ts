@@ -239,7 +239,7 @@ t.test('a handler that fails: 500, logged with its stack, and the server lives',
     t.equal(log.of('error').length, count / 2, `${path}: one log line`)
   }
   const [first] = log.of('error')
-  t.match(String((first.err as Error).stack), /secret of throws[\s\S]*respond\.test/)
+  t.match(String((first.err as Error).stack), /secret of throws[\s\S]*send-response\.test/)
   t.match(log.statuses().filter((status) => status === 500).length, Object.keys(failures).length)
 })
 
