@@ -171,8 +171,6 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       t.match(await ask(port, version, null, session, 'strict.test'), { text: null, resumed: false })
       for (const host of ['other.test', 'a.wide.test', 'unknown.test']) t.match(await ask(port, version, null, session, host), { text: 'nobody', resumed: false }, host)
     }
-    const { session } = await ask(port, version, known, undefined, 'a.wide.test')
-    t.match(await ask(port, version, null, session, 'b.wide.test'), { text: 'CN=known' }, 'of one identity it is good for all its names')
   })
 
   t.test(`a ticket outlives no certificate, ${version}`, async (t) => {
