@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { inProcess } from './virtual.js'
+import { inProcess } from '../support/in-process.js'
 
 const scenarios = fileURLToPath(new URL('async-context-scenarios.js', import.meta.url))
 

@@ -2,7 +2,7 @@ import t from 'tap'
 import * as lev from '../../lev/index.js'
 import type { Op, Task } from '../../lev/index.js'
 import { constant, growth, type Arrange } from '../support/growth.js'
-import { failure } from './virtual.js'
+import { failure } from '../support/virtual-run.js'
 
 /** Tasks that wait, each in an operation of its own. */
 function* waiting(count: number, wait: (index: number) => Op<unknown>): Op<Task<unknown>[]> {

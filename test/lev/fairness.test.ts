@@ -2,7 +2,8 @@ import t from 'tap'
 import * as lev from '../../lev/index.js'
 import type { Op } from '../../lev/index.js'
 import { nodeDriver } from '../../lev/drivers/node/node.js'
-import { networks, network, runIn } from './worlds.js'
+import { networkKinds, runIn } from './stream-kinds.js'
+import { network } from '../support/streams.js'
 
 /** What never rests, each in its own way; `stop()` tells when to end. */
 const busy: [string, (stop: () => boolean) => Op<void>][] = [
@@ -66,20 +67,20 @@ const busy: [string, (stop: () => boolean) => Op<void>][] = [
   }],
 ]
 
-for (const world of networks.slice(0, 2)) {
+for (const kind of networkKinds.slice(0, 2)) {
   for (const [name, run] of busy) {
     // A catching task is refused only after its time for cleaning up: on the system's clock that is too long for a test.
-    if (!world.virtual && name.startsWith('a cancelled')) continue
-    t.test(`${world.name}: ${name}`, (t) => runIn(world, function* () {
+    if (!kind.virtual && name.startsWith('a cancelled')) continue
+    t.test(`${kind.name}: ${name}`, (t) => runIn(kind, function* () {
       let stop = false
       lev.spawn(() => run(() => stop))
       const [near, far] = yield* network()
-      for (let count = world.virtual ? 7 : 0; count < 10; count++) {
+      for (let count = kind.virtual ? 7 : 0; count < 10; count++) {
         yield* near.write('ping')
         t.equal((yield* far.read())?.toString(), 'ping')
         yield* lev.sleep(0.002)
       }
-      if (world.virtual) yield* lev.sleep(20)
+      if (kind.virtual) yield* lev.sleep(20)
       stop = true
       near.close()
       far.close()

@@ -1,8 +1,9 @@
 import t from 'tap'
 import * as lev from '../../lev/index.js'
 import type { Op, Scope, Stream } from '../../lev/index.js'
-import { failure, inProcess } from './virtual.js'
-import { network } from './worlds.js'
+import { inProcess } from '../support/in-process.js'
+import { failure } from '../support/virtual-run.js'
+import { network } from '../support/streams.js'
 
 /**
  * Runs `arm` as a callback of Node's, while the loop is idle and its next timer far away, and then waits for `then`, which only

@@ -1,7 +1,8 @@
 import t from 'tap'
 import * as lev from '../../lev/index.js'
 import type { Op, Stream } from '../../lev/index.js'
-import { readAll, runIn, worlds } from './worlds.js'
+import { runIn, streamKinds } from './stream-kinds.js'
+import { readAll } from '../support/streams.js'
 
 const connections = 24
 const sizes = [1, 7, 100, 1021, 5003, 16_385, 70_001, 3]
@@ -25,12 +26,12 @@ function* send(stream: Stream, owner: number): Op<void> {
   yield* stream.end()
 }
 
-for (const world of worlds) {
-  t.test(`no byte of one connection appears on another: ${world.name}`, async (t) => {
+for (const kind of streamKinds) {
+  t.test(`no byte of one connection appears on another: ${kind.name}`, async (t) => {
     const wrong: number[] = []
-    await runIn(world, function* () {
+    await runIn(kind, function* () {
       const pairs: [Stream, Stream][] = []
-      for (let n = 0; n < connections; n++) pairs.push(yield* world.pair())
+      for (let n = 0; n < connections; n++) pairs.push(yield* kind.pair())
       yield* lev.scope(function* (scope) {
         for (const [n, [near, far]] of pairs.entries()) {
           for (const [stream, own, other] of [[near, 2 * n, 2 * n + 1], [far, 2 * n + 1, 2 * n]] as const) {

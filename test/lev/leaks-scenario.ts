@@ -1,8 +1,9 @@
 // Run by leaks.test.ts in a process of its own: prints what is still open after each run.
 import * as lev from '../../lev/index.js'
 import type { Op } from '../../lev/index.js'
-import { failure } from './virtual.js'
-import { clientSecurity, network, readAll, serverSecurity } from './worlds.js'
+import { failure } from '../support/virtual-run.js'
+import { clientSecurity, serverSecurity } from './stream-kinds.js'
+import { network, readAll } from '../support/streams.js'
 
 const scenarios: Record<string, () => Op<unknown>> = {
   * quiet() {

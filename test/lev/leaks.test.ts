@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { inProcess } from './virtual.js'
+import { inProcess } from '../support/in-process.js'
 
 t.test('after a run nothing is left open, whatever it left behind, and the process ends by itself', async (t) => {
   const scenario = fileURLToPath(new URL('leaks-scenario.js', import.meta.url))

@@ -3,7 +3,7 @@ import * as lev from '../../lev/index.js'
 import type { Op } from '../../lev/index.js'
 import type { Transport, TransportEvents } from '../../lev/drivers/driver.js'
 import { runningTask } from '../../lev/core/task.js'
-import { failure, ran, virtual } from './virtual.js'
+import { failure, ran, virtual } from '../support/virtual-run.js'
 
 /** A transport that a test plays by hand. */
 class HandTransport implements Transport {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import * as lev from '../../lev/index.js'
 import type { Op, Stream } from '../../lev/index.js'
-import { runIn, worlds } from './worlds.js'
+import { runIn, streamKinds } from './stream-kinds.js'
 
 /** What one side does, one after the other; a time limit ends its waiting, not the stream. */
 interface Act {
@@ -52,11 +52,11 @@ function* play(stream: Stream, acts: readonly Act[], received: Buffer[]): Op<voi
   for (let part = yield* stream.read(); part !== null; part = yield* stream.read()) received.push(part)
 }
 
-for (const world of worlds.filter(({ virtual }) => virtual)) {
-  t.test(`whatever two sides do, all bytes arrive in order: ${world.name}`, async (t) => {
+for (const kind of streamKinds.filter(({ virtual }) => virtual)) {
+  t.test(`whatever two sides do, all bytes arrive in order: ${kind.name}`, async (t) => {
     await fc.assert(fc.asyncProperty(side, side, async (left, right) => {
-      await runIn(world, function* () {
-        const [near, far] = yield* world.pair()
+      await runIn(kind, function* () {
+        const [near, far] = yield* kind.pair()
         const atNear: Buffer[] = []
         const atFar: Buffer[] = []
         yield* lev.scope(function* () {
@@ -70,7 +70,7 @@ for (const world of worlds.filter(({ virtual }) => virtual)) {
         near.close()
         far.close()
       })
-    }), { numRuns: world.secure ? 12 : 40 })
+    }), { numRuns: kind.secure ? 12 : 40 })
     t.pass('they did')
   })
 }

@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import * as lev from '../../lev/index.js'
-import { failure } from './virtual.js'
-import { readAll, readExactly, runIn, worlds } from './worlds.js'
+import { failure } from '../support/virtual-run.js'
+import { runIn, streamKinds } from './stream-kinds.js'
+import { readAll, readExactly } from '../support/streams.js'
 
-for (const world of worlds) {
-  t.test(`a stream: ${world.name}`, async (t) => {
-    t.test('data arrives in order, both ways at once', (t) => runIn(world, function* () {
-      const [near, far] = yield* world.pair()
+for (const kind of streamKinds) {
+  t.test(`a stream: ${kind.name}`, async (t) => {
+    t.test('data arrives in order, both ways at once', (t) => runIn(kind, function* () {
+      const [near, far] = yield* kind.pair()
       const lines = Array.from({ length: 500 }, (_, index) => `${index}:${'x'.repeat(index % 97)}\n`)
       function* talk(stream: lev.Stream): lev.Op<void> {
         for (const [index, line] of lines.entries()) {
@@ -23,9 +24,9 @@ for (const world of worlds) {
       t.equal((yield* readAll(near)).toString(), lines.join(''))
     }))
 
-    t.test('megabytes arrive whole while the reader dawdles', (t) => runIn(world, function* () {
-      const [near, far] = yield* world.pair()
-      const sent = randomBytes(world.secure ? 3 << 20 : 12 << 20)
+    t.test('megabytes arrive whole while the reader dawdles', (t) => runIn(kind, function* () {
+      const [near, far] = yield* kind.pair()
+      const sent = randomBytes(kind.secure ? 3 << 20 : 12 << 20)
       lev.spawn(function* () {
         for (let at = 0, size = 1; at < sent.length; at += size, size = (size * 7 + 13) % 300_000) {
           yield* near.write(sent.subarray(at, at + size))
@@ -41,8 +42,8 @@ for (const world of worlds) {
       far.close()
     }))
 
-    t.test('a reader that does not read holds the writer back', (t) => runIn(world, function* () {
-      const [near, far] = yield* world.pair()
+    t.test('a reader that does not read holds the writer back', (t) => runIn(kind, function* () {
+      const [near, far] = yield* kind.pair()
       const chunk = Buffer.alloc(10_000, 'x')
       let wrote = 0
       const writing = lev.spawn(function* () {
@@ -62,8 +63,8 @@ for (const world of worlds) {
       far.close()
     }))
 
-    t.test('each side ends its sending alone', (t) => runIn(world, function* () {
-      const [near, far] = yield* world.pair()
+    t.test('each side ends its sending alone', (t) => runIn(kind, function* () {
+      const [near, far] = yield* kind.pair()
       yield* near.write('question')
       yield* near.end()
       yield* near.end()
@@ -85,8 +86,8 @@ for (const world of worlds) {
       t.match(yield* failure(near.fill()), { code: 'LEV_CLOSED' }, 'but a closed stream is closed')
     }))
 
-    t.test('a read deadline passes, and can be moved', (t) => runIn(world, function* () {
-      const [near, far] = yield* world.pair()
+    t.test('a read deadline passes, and can be moved', (t) => runIn(kind, function* () {
+      const [near, far] = yield* kind.pair()
       const start = lev.now()
       near.readDeadline = start + 0.02
       t.match(yield* failure(near.read()), { code: 'LEV_TIMEOUT' })
@@ -100,7 +101,7 @@ for (const world of worlds) {
       yield* lev.breathe()
       near.readDeadline = lev.now() + 0.01
       t.match(yield* impatient.join(), { code: 'LEV_TIMEOUT' }, 'to an earlier time')
-      near.readDeadline = lev.now() + (world.virtual ? 0.01 : 60)
+      near.readDeadline = lev.now() + (kind.virtual ? 0.01 : 60)
       const reading = lev.spawn(() => near.read())
       yield* lev.sleep(0.005)
       near.readDeadline = lev.now() + 120
@@ -111,11 +112,11 @@ for (const world of worlds) {
       far.close()
     }))
 
-    t.test('a deadline for output cuts the stream, once it is not moved', (t) => runIn(world, function* () {
-      const [near, far] = yield* world.pair()
+    t.test('a deadline for output cuts the stream, once it is not moved', (t) => runIn(kind, function* () {
+      const [near, far] = yield* kind.pair()
       const gone: string[] = []
       near.onGone = (how) => gone.push(how)
-      near.writeDeadline = lev.now() + (world.virtual ? 0.02 : 60)
+      near.writeDeadline = lev.now() + (kind.virtual ? 0.02 : 60)
       const chunk = Buffer.alloc(100_000)
       const writing = lev.spawn(function* () {
         for (;;) yield* near.write(chunk)
@@ -129,12 +130,12 @@ for (const world of worlds) {
       t.equal(near.isOpen, false)
       t.match(yield* failure(near.write('x')), { code: 'LEV_TIMEOUT' })
       // Where libuv sees a reset together with data that nobody has read, it tells of an end.
-      if (world.virtual) t.match(yield* failure(readAll(far)), { code: 'LEV_CLOSED' }, 'the other side does not take it for the whole')
+      if (kind.virtual) t.match(yield* failure(readAll(far)), { code: 'LEV_CLOSED' }, 'the other side does not take it for the whole')
       far.close()
     }))
 
-    t.test('output that stalls cuts the stream; a slow reader does not', (t) => runIn(world, function* () {
-      const [near, far] = yield* world.pair()
+    t.test('output that stalls cuts the stream; a slow reader does not', (t) => runIn(kind, function* () {
+      const [near, far] = yield* kind.pair()
       near.stallTimeout = 0.1
       const start = lev.now()
       const writing = lev.spawn(function* () {
@@ -142,18 +143,18 @@ for (const world of worlds) {
       })
       const failing = lev.spawn(() => failure(writing.join()))
       // On the system's clock nobody knows how fast a slow reader is.
-      while (world.virtual && lev.now() < start + 0.2) {
+      while (kind.virtual && lev.now() < start + 0.2) {
         yield* far.read()
         yield* lev.sleep(0.001)
       }
-      if (world.virtual) t.equal(near.isOpen, true)
+      if (kind.virtual) t.equal(near.isOpen, true)
       t.match(yield* failing.join(), { code: 'LEV_TIMEOUT' })
-      t.ok(lev.now() >= start + (world.virtual ? 0.29 : 0.1), 'not early')
+      t.ok(lev.now() >= start + (kind.virtual ? 0.29 : 0.1), 'not early')
       far.close()
     }))
 
-    t.test('a task that is cancelled while it reads or writes leaves nothing behind', (t) => runIn(world, function* () {
-      const [near, far] = yield* world.pair()
+    t.test('a task that is cancelled while it reads or writes leaves nothing behind', (t) => runIn(kind, function* () {
+      const [near, far] = yield* kind.pair()
       const reading = lev.spawn(() => near.read())
       yield* lev.breathe()
       reading.cancel()
@@ -171,8 +172,8 @@ for (const world of worlds) {
       far.close()
     }))
 
-    t.test('two readers at once are a mistake', (t) => runIn(world, function* () {
-      const [near, far] = yield* world.pair()
+    t.test('two readers at once are a mistake', (t) => runIn(kind, function* () {
+      const [near, far] = yield* kind.pair()
       const reading = lev.spawn(() => near.read())
       yield* lev.breathe()
       t.match(yield* failure(near.fill()), { code: 'LEV_USAGE' })
@@ -182,8 +183,8 @@ for (const world of worlds) {
       far.close()
     }))
 
-    t.test('nothing works on a closed stream, and closing wakes who waits', (t) => runIn(world, function* () {
-      const [near, far] = yield* world.pair()
+    t.test('nothing works on a closed stream, and closing wakes who waits', (t) => runIn(kind, function* () {
+      const [near, far] = yield* kind.pair()
       const reading = lev.spawn(() => failure(near.read()))
       const writing = lev.spawn(() => failure((function* () {
         for (;;) yield* near.write(Buffer.alloc(100_000))
@@ -201,8 +202,8 @@ for (const world of worlds) {
       far.close()
     }))
 
-    t.test('input is seen without being consumed', (t) => runIn(world, function* () {
-      const [near, far] = yield* world.pair()
+    t.test('input is seen without being consumed', (t) => runIn(kind, function* () {
+      const [near, far] = yield* kind.pair()
       yield* near.write('0123456789')
       while (far.inputEnd - far.inputStart < 10) yield* far.fill()
       const kept = far.input.subarray(far.inputStart, far.inputStart + 4)

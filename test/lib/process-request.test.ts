@@ -6,6 +6,7 @@ import { keptLog, type KeptLog } from '../support/kept-log.js'
 import { readResponses } from '../support/responses.js'
 import { seed } from '../support/seed.js'
 import { request } from '../support/serving.js'
+import { readAll } from '../support/streams.js'
 
 interface Scene {
   readonly server: server.Server
@@ -38,11 +39,10 @@ async function outcome(
     const disposition = yield* served.process_request(far, '192.0.2.7', count)
     const took = lev.now() - began
     yield* far.end()
-    let text = ''
-    for (let part = yield* near.read(); part !== null; part = yield* near.read()) text += part.toString('latin1')
-    const { responses, fault } = readResponses(Buffer.from(text, 'latin1'), [bytes.split(' ', 1)[0]], true)
+    const output = yield* readAll(near)
+    const { responses, fault } = readResponses(output, [bytes.split(' ', 1)[0]], true)
     if (fault !== null) throw new Error(fault)
-    result = { disposition, text, statuses: responses.map(({ status }) => status), log, took }
+    result = { disposition, text: output.toString('latin1'), statuses: responses.map(({ status }) => status), log, took }
   })
   if (result === null) throw new Error('nothing came of it')
   return result
@@ -206,9 +206,7 @@ t.test('one stream after another: the reader of a connection goes with its strea
     near.put(' HTTP/1.1\r\nHost: test\r\n\r\n')
     t.strictSame(yield* waiting.join(), ['keep-alive', null])
     yield* far.end()
-    let text = ''
-    for (let part = yield* near.read(); part !== null; part = yield* near.read()) text += part.toString('latin1')
-    const { responses, fault } = readResponses(Buffer.from(text, 'latin1'), [], true)
+    const { responses, fault } = readResponses(yield* readAll(near), [], true)
     t.equal(fault, null)
     t.strictSame(responses.map(({ body }) => body.toString()), ['/1', '/2', '/3', '/4'])
   })

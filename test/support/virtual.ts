@@ -5,6 +5,7 @@ import { GrowingBuffer } from './growing.js'
 import { keptLog, type KeptLog } from './kept-log.js'
 import { ResponseReader, type WireResponse } from './responses.js'
 import { seed } from './seed.js'
+import { virtual } from './virtual-run.js'
 
 /** A server in a virtual world: the clock jumps, and the same seed gives the same run. */
 export interface World {
@@ -27,7 +28,7 @@ export async function virtually<T>(
   config: server.Config, handle: server.Handler, story: (world: World) => Op<T>, options: WorldOptions = {},
 ): Promise<T> {
   const log = keptLog()
-  return await lev.run(function* () {
+  return await virtual(function* () {
     const served = server.new({ port: 0, logger: log, ...config }, handle)
     const done = served.serve()
     const address = yield* lev.wait(served.listening)
@@ -42,7 +43,7 @@ export async function virtually<T>(
       yield* lev.wait(served.stop({ drain: 0 }))
       yield* lev.wait(done)
     }
-  }, { driver: lev.memory({ seed, latency: [1e-5, 1e-4], ...options }) })
+  }, { seed, latency: [1e-5, 1e-4], ...options })
 }
 
 /** The client's end of a connection in a virtual world. */

@@ -3,9 +3,11 @@ import { connect as tlsConnect, createSecureContext, type SecureContextOptions, 
 import { readFileSync } from 'node:fs'
 import { Duplex } from 'node:stream'
 import t from 'tap'
-import { connect, HandshakeError, listen, memory, now, pipe, run, sleep, spawn, TimeoutError } from '../../lev/index.js'
-import type { Op, SecureFacts, Stream } from '../../lev/index.js'
+import { connect, HandshakeError, memory, now, pipe, run, sleep, spawn, TimeoutError } from '../../lev/index.js'
+import type { Op, SecureFacts } from '../../lev/index.js'
 import { handshake, loadIdentities, NotTlsError, type IdentityConfig } from '../../tls/index.js'
+import { network, readAll } from '../support/streams.js'
+import { failure } from '../support/virtual-run.js'
 import { Certificates, type Issued, type KeyKind } from './certificates.js'
 import { helloBody, helloFor, message, records } from './hellos.js'
 import { serving } from './serving.js'
@@ -30,8 +32,7 @@ function* talk(port: number, serverName: string, options: SecureContextOptions =
   const stream = yield* connect({ ip: '127.0.0.1', port })
   const context = createSecureContext({ ca: trust, ...options })
   const facts = yield* stream.secure({ side: 'client', context, alpn: ['http/1.1'], serverName, verify: true })
-  let text = ''
-  for (let bytes = yield* stream.read(); bytes !== null; bytes = yield* stream.read()) text += bytes.toString()
+  const text = String(yield* readAll(stream))
   stream.close()
   return { facts, text }
 }
@@ -121,7 +122,7 @@ for (const [where, driver] of drivers) {
     const identities = load(issue('default.test', 'p256'))
     await run(function* () {
       for (const maxVersion of versions) {
-        const [near, far] = yield* ends()
+        const [far, near] = yield* network()
         const question = randomBytes(size)
         const answer = randomBytes(size)
         const server = spawn(function* () {
@@ -145,7 +146,7 @@ for (const [where, driver] of drivers) {
   t.test(`connections that are no TLS, ${where}`, async (t) => {
     const identities = load(issue('default.test', 'p256'))
     await run(function* () {
-      const [near, far] = yield* ends()
+      const [far, near] = yield* network()
       yield* far.write('GET / HTTP/1.1\r\nHost: default.test\r\n\r\n')
       const error = yield* failure(handshake(near, identities))
       t.type(error, NotTlsError)
@@ -162,7 +163,7 @@ for (const [where, driver] of drivers) {
         [records(malformed('00')), /malformed/],
         [helloFor('default.test'), /./],
       ] as const) {
-        const [here, there] = yield* ends()
+        const [there, here] = yield* network()
         yield* there.write(bytes)
         yield* there.end()
         t.match(yield* failure(handshake(here, identities)), { code: 'LEV_HANDSHAKE', message }, `${message}`)
@@ -174,31 +175,6 @@ for (const [where, driver] of drivers) {
 }
 
 const malformed = (hex: string): Buffer => message(Buffer.from(hex, 'hex'))
-
-/** Both ends of a connection of whatever driver runs: as a server and a client have them. */
-function* ends(): Op<[Stream, Stream]> {
-  const listener = yield* listen({ ip: '127.0.0.1', port: 0 })
-  const far = yield* connect({ ip: '127.0.0.1', port: listener.address.port })
-  const near = yield* listener.accept()
-  listener.close()
-  if (near === null) throw new Error('nobody came')
-  return [near, far]
-}
-
-function* readAll(stream: Stream): Op<Buffer> {
-  const parts: Buffer[] = []
-  for (let bytes = yield* stream.read(); bytes !== null; bytes = yield* stream.read()) parts.push(bytes)
-  return Buffer.concat(parts)
-}
-
-function* failure(op: Op<unknown>): Op<Error> {
-  try {
-    yield* op
-  } catch (error) {
-    if (error instanceof Error) return error
-  }
-  throw new Error('it did not fail')
-}
 
 /** What node:tls sends first. */
 async function realHello(servername: string): Promise<Buffer> {
@@ -277,7 +253,7 @@ t.test('a name that changes during the handshake is refused', async (t) => {
 t.test('a cancelled handshake leaves nothing behind', async (t) => {
   const identities = load(issue('default.test', 'rsa'))
   await run(function* () {
-    const [near, far] = yield* ends()
+    const [far, near] = yield* network()
     yield* far.write(helloFor('default.test'))
     const task = spawn(function* () {
       try {
@@ -296,7 +272,7 @@ t.test('a cancelled handshake leaves nothing behind', async (t) => {
 t.test('a hello without any extension gets the default identity and a clear end', async (t) => {
   const identities = load(issue('default.test', 'p256'))
   await run(function* () {
-    const [near, far] = yield* ends()
+    const [far, near] = yield* network()
     yield* far.write(records(message(helloBody({ extensions: null }))))
     t.match(yield* failure(handshake(near, identities)), { code: 'LEV_HANDSHAKE' })
     t.equal((yield* far.read())?.[0], 21, 'an alert')

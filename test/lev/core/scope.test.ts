@@ -1,7 +1,8 @@
 import t from 'tap'
+import { randomFrom } from '../../support/seed.js'
 import * as lev from '../../../lev/index.js'
 import type { Op } from '../../../lev/index.js'
-import { after, failAfter, failure, ran, virtual } from '../virtual.js'
+import { after, failAfter, failure, ran, virtual } from '../../support/virtual-run.js'
 
 t.test('a scope returns when all of its tasks are done', (t) => virtual(function* () {
   const seen: string[] = []
@@ -400,11 +401,7 @@ t.test('an error counts once, however many tasks it comes through', async (t) =>
 
 t.test('random trees of tasks: nothing outlives its scope, no error is lost', async (t) => {
   for (let seed = 1; seed <= 200; seed++) {
-    let state = seed
-    const random = (below: number): number => {
-      state = (Math.imul(state, 1103515245) + 12345) >>> 0
-      return (state >>> 8) % below
-    }
+    const random = randomFrom(seed).below
     let running = 0
     const thrown: string[] = []
     const fail = (): never => {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import type { Op } from '../../../lev/index.js'
-import { failAfter, failure, ran, virtual } from '../virtual.js'
+import { failAfter, failure, ran, virtual } from '../../support/virtual-run.js'
 
 /** What one frame of a coroutine does; the innermost suspends for ever. */
 interface Shape {

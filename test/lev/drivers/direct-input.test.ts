@@ -7,7 +7,8 @@ import { DirectInput } from '../../../lev/drivers/node/internals/direct-input.js
 import { isOpen } from '../../../lev/drivers/node/internals/gate.js'
 import type { TransportEvents } from '../../../lev/drivers/driver.js'
 import { SocketTransport } from '../../../lev/drivers/node/socket-transport.js'
-import { clientSecurity, network, serverSecurity } from '../worlds.js'
+import { clientSecurity, serverSecurity } from '../stream-kinds.js'
+import { network } from '../../support/streams.js'
 
 /** Why what is only done below Node's streams is not tested. */
 const closed = isOpen('directInput') ? false : 'the gate is closed'

@@ -1,4 +1,5 @@
 import { createServer, connect, Socket, type AddressInfo } from 'node:net'
+import { buffer } from 'node:stream/consumers'
 import { TLSSocket } from 'node:tls'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -8,7 +9,8 @@ import * as lev from '../../../lev/index.js'
 import { DirectOutput } from '../../../lev/drivers/node/internals/direct-output.js'
 import { isOpen } from '../../../lev/drivers/node/internals/gate.js'
 import { SocketTransport } from '../../../lev/drivers/node/socket-transport.js'
-import { worlds } from '../worlds.js'
+import { streamKinds } from '../stream-kinds.js'
+import { readAll } from '../../support/streams.js'
 
 /** Why what is only done below Node's streams is not tested. */
 const closed = isOpen('directOutput') ? false : 'the gate is closed'
@@ -23,12 +25,6 @@ async function sockets(): Promise<[near: Socket, far: Socket]> {
   await new Promise<void>((resolve) => (near.readyState === 'open' ? resolve() : near.once('connect', resolve)))
   server.close()
   return [near, far]
-}
-
-async function readAll(socket: Socket): Promise<Buffer> {
-  const pieces: Buffer[] = []
-  for await (const piece of socket) pieces.push(piece as Buffer)
-  return Buffer.concat(pieces)
 }
 
 t.test('this Node.js lets sockets be written to directly', { skip: closed }, async (t) => {
@@ -49,7 +45,7 @@ t.test('text and bytes arrive in order, whatever their lengths and whenever the 
     let waiting = (): void => {}
     const output = DirectOutput.of(near, { progress: () => waiting() })
     if (output === null) throw new Error('no direct output')
-    const received = readLate ? new Promise((resolve) => setImmediate(resolve)).then(() => readAll(far)) : readAll(far)
+    const received = readLate ? new Promise((resolve) => setImmediate(resolve)).then(() => buffer(far)) : buffer(far)
     const expected: Buffer[] = []
     let seed = 0
     for (const parts of all) {
@@ -85,7 +81,7 @@ t.test('a write that waits holds on to its bytes, and its end is told', { skip: 
   t.ok(output.pending > 0)
   t.equal(told, 0)
   output.end()
-  const got = await readAll(far)
+  const got = await buffer(far)
   t.equal(got.length, put + 60_001)
   t.equal(got.toString('latin1', put, put + 2), 'yy')
   t.equal(got.toString('latin1', got.length - 2), 'yz')
@@ -113,7 +109,7 @@ t.test('short text before bytes is kept alive, too, while its write waits', { sk
     for (let size = 1; size < 2000; size++) Buffer.from('#'.repeat(size * 2), 'latin1')
     await new Promise((resolve) => setImmediate(resolve))
   }
-  const got = await readAll(far)
+  const got = await buffer(far)
   t.equal(got.length, before + count * 4000)
   const wrong = Array.from({ length: count }, (_, index) => index)
     .filter((index) => got.toString('latin1', before + index * 4000, before + index * 4000 + 1000) !== head(index))
@@ -145,7 +141,7 @@ t.test('where it cannot be done, sockets are written to as Node has it', async (
   Reflect.set(near, '_handle', null)
   const transport = new SocketTransport(near, { begin() {}, turn() {}, turnSoon() {} })
   Reflect.set(near, '_handle', handle)
-  const received = readAll(far)
+  const received = buffer(far)
   transport.write(['text, ', Buffer.from('bytes, '), 'and text'])
   t.type(transport.pending, 'number')
   transport.end()
@@ -154,21 +150,20 @@ t.test('where it cannot be done, sockets are written to as Node has it', async (
   far.destroy()
 })
 
-for (const world of worlds.filter(({ name }) => name.endsWith('node'))) {
-  t.test(`a lot of text and bytes to a reader that is slow at first: ${world.name}`, async (t) => {
+for (const kind of streamKinds.filter(({ name }) => name.endsWith('node'))) {
+  t.test(`a lot of text and bytes to a reader that is slow at first: ${kind.name}`, async (t) => {
     await lev.run(function* () {
-      const [near, far] = yield* world.pair()
+      const [near, far] = yield* kind.pair()
       const parts = Array.from({ length: 40 }, (_, index) => Buffer.alloc(100_000, `${index} `))
       lev.spawn(function* () {
         for (const [index, part] of parts.entries()) yield* near.write(index % 2 === 0 ? part : part.toString('latin1'))
         yield* near.end()
       })
       yield* lev.sleep(0.02)
-      const got: Buffer[] = []
-      for (let piece = yield* far.read(); piece !== null; piece = yield* far.read()) got.push(piece)
-      t.ok(Buffer.concat(got).equals(Buffer.concat(parts)))
+      const got = yield* readAll(far)
+      t.ok(got.equals(Buffer.concat(parts)))
       near.close()
       far.close()
-    }, { driver: world.driver() })
+    }, { driver: kind.driver() })
   })
 }

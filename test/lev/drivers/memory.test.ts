@@ -2,8 +2,9 @@ import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import * as server from '../../../lib/index.js'
 import type { Op } from '../../../lev/index.js'
-import { failure, inProcess, virtual } from '../virtual.js'
-import { network, readAll } from '../worlds.js'
+import { inProcess } from '../../support/in-process.js'
+import { failure, virtual } from '../../support/virtual-run.js'
+import { network, readAll } from '../../support/streams.js'
 
 /** What happens in a small world, with its times. */
 function* story(): Op<string[]> {

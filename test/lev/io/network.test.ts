@@ -3,14 +3,15 @@ import { once } from 'node:events'
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import type { Op } from '../../../lev/index.js'
-import { failure } from '../virtual.js'
-import { clientSecurity, network, networks, readAll, runIn, serverSecurity, worlds } from '../worlds.js'
+import { failure } from '../../support/virtual-run.js'
+import { clientSecurity, networkKinds, runIn, serverSecurity, streamKinds } from '../stream-kinds.js'
+import { network, readAll } from '../../support/streams.js'
 
 const anywhere = { ip: '127.0.0.1', port: 0 }
 
-for (const world of networks) {
-  t.test(`listening and connecting: ${world.name}`, async (t) => {
-    t.test('addresses', (t) => runIn(world, function* () {
+for (const kind of networkKinds) {
+  t.test(`listening and connecting: ${kind.name}`, async (t) => {
+    t.test('addresses', (t) => runIn(kind, function* () {
       const listener = yield* lev.listen(anywhere)
       t.equal(listener.address.ip, '127.0.0.1')
       t.ok(listener.address.port > 0)
@@ -25,7 +26,7 @@ for (const world of networks) {
       listener.close()
     }))
 
-    t.test('a port in use, ports that are none, nobody there', (t) => runIn(world, function* () {
+    t.test('a port in use, ports that are none, nobody there', (t) => runIn(kind, function* () {
       const listener = yield* lev.listen(anywhere)
       const { port } = listener.address
       t.match(yield* failure(lev.listen({ ip: '127.0.0.1', port })), {
@@ -46,7 +47,7 @@ for (const world of networks) {
       }
     }))
 
-    t.test('closing a listener', (t) => runIn(world, function* () {
+    t.test('closing a listener', (t) => runIn(kind, function* () {
       const listener = yield* lev.listen(anywhere)
       const waiting = lev.spawn(() => listener.accept())
       const streams = [yield* lev.connect(listener.address)]
@@ -68,7 +69,7 @@ for (const world of networks) {
       for (const stream of streams) stream.close()
     }))
 
-    t.test('cancelled while accepting, connecting or binding: nothing is left behind', (t) => runIn(world, function* () {
+    t.test('cancelled while accepting, connecting or binding: nothing is left behind', (t) => runIn(kind, function* () {
       const listener = yield* lev.listen(anywhere)
       for (const start of [() => listener.accept(), () => lev.connect(listener.address), () => lev.listen(anywhere)]) {
         const task = lev.spawn<unknown>(start)
@@ -93,7 +94,7 @@ for (const world of networks) {
       listener.close()
     }))
 
-    t.test('a connection that comes while its acceptor is being cancelled is not lost', (t) => runIn(world, function* () {
+    t.test('a connection that comes while its acceptor is being cancelled is not lost', (t) => runIn(kind, function* () {
       const listener = yield* lev.listen(anywhere)
       const got: (lev.Stream | null)[] = []
       for (let round = 0; round < 20; round++) {
@@ -128,20 +129,20 @@ function* endOf(stream: lev.Stream | undefined): Op<string> {
   }
 }
 
-for (const world of worlds) {
-  t.test(`leaving: ${world.name}`, async (t) => {
-    t.test('what was put before closing arrives, and then the end', (t) => runIn(world, function* () {
-      const [near, far] = yield* world.pair()
+for (const kind of streamKinds) {
+  t.test(`leaving: ${kind.name}`, async (t) => {
+    t.test('what was put before closing arrives, and then the end', (t) => runIn(kind, function* () {
+      const [near, far] = yield* kind.pair()
       // TLS says something more after the handshake; closing over that, unread, would be a reset.
-      if (world.secure) yield* lev.sleep(0.02)
+      if (kind.secure) yield* lev.sleep(0.02)
       near.put('last words')
       near.close()
       t.equal((yield* readAll(far)).toString(), 'last words')
       far.close()
     }))
 
-    t.test('a reset is no end', (t) => runIn(world, function* () {
-      const [near, far] = yield* world.pair()
+    t.test('a reset is no end', (t) => runIn(kind, function* () {
+      const [near, far] = yield* kind.pair()
       const gone: string[] = []
       far.onGone = (how) => gone.push(how)
       yield* near.write('some')
@@ -156,8 +157,8 @@ for (const world of worlds) {
       far.close()
     }))
 
-    t.test('onGone tells of an end once, and not of what this side does', (t) => runIn(world, function* () {
-      const [near, far] = yield* world.pair()
+    t.test('onGone tells of an end once, and not of what this side does', (t) => runIn(kind, function* () {
+      const [near, far] = yield* kind.pair()
       const gone: string[] = []
       far.onGone = (how) => gone.push(how)
       near.onGone = (how) => gone.push(`near: ${how}`)
@@ -177,8 +178,8 @@ for (const world of worlds) {
       t.same(gone, ['end'])
     }))
 
-    t.test('lingering: the other side gets all of an answer though it sent what nobody reads', (t) => runIn(world, function* () {
-      const [near, far] = yield* world.pair()
+    t.test('lingering: the other side gets all of an answer though it sent what nobody reads', (t) => runIn(kind, function* () {
+      const [near, far] = yield* kind.pair()
       const answer = Buffer.alloc(300_000, 'answer')
       lev.spawn(function* () {
         try {
@@ -202,9 +203,9 @@ for (const world of worlds) {
       near.close()
     }))
 
-    t.test('lingering is bounded in time and bytes', (t) => runIn(world, function* () {
+    t.test('lingering is bounded in time and bytes', (t) => runIn(kind, function* () {
       for (const [seconds, limit] of [[0.03, 1e9], [60, 100_000]] as const) {
-        const [near, far] = yield* world.pair()
+        const [near, far] = yield* kind.pair()
         const start = lev.now()
         const sending = lev.spawn(() => failure((function* () {
           for (;;) {
@@ -222,8 +223,8 @@ for (const world of worlds) {
       }
     }))
 
-    t.test('lingering over a connection that is gone', (t) => runIn(world, function* () {
-      const [near, far] = yield* world.pair()
+    t.test('lingering over a connection that is gone', (t) => runIn(kind, function* () {
+      const [near, far] = yield* kind.pair()
       near.reset()
       yield* lev.sleep(0.02)
       yield* far.linger(1, 1000)
@@ -232,10 +233,10 @@ for (const world of worlds) {
   })
 }
 
-for (const world of worlds) {
-  t.test(`ending while more has arrived loses none of it: ${world.name}`, (t) => runIn(world, function* () {
+for (const kind of streamKinds) {
+  t.test(`ending while more has arrived loses none of it: ${kind.name}`, (t) => runIn(kind, function* () {
     for (let round = 0; round < 5; round++) {
-      const [near, far] = yield* world.pair()
+      const [near, far] = yield* kind.pair()
       lev.spawn(function* () {
         // Two records of TLS, which arrive together.
         yield* far.write(Buffer.alloc(16385))

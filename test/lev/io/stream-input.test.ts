@@ -4,8 +4,8 @@ import * as lev from '../../../lev/index.js'
 import type { Op, SecureFacts } from '../../../lev/index.js'
 import type { Transport, TransportEvents } from '../../../lev/drivers/driver.js'
 import { runningTask } from '../../../lev/core/task.js'
-import { failure, virtual } from '../virtual.js'
-import { clientSecurity } from '../worlds.js'
+import { failure, virtual } from '../../support/virtual-run.js'
+import { clientSecurity } from '../stream-kinds.js'
 
 /** A transport whose input the test brings. */
 class Bringing implements Transport {

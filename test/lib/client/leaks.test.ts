@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { inProcess } from '../../lev/virtual.js'
+import { inProcess } from '../../support/in-process.js'
 
 interface Line {
   readonly name: string

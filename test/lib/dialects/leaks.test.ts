@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { inProcess } from '../../lev/virtual.js'
+import { inProcess } from '../../support/in-process.js'
 
 t.test('however Lune\'s and Zune\'s functions are used, no socket, no timer and no task is left, and the process ends', async (t) => {
   const scenario = fileURLToPath(new URL('leaks-scenario.js', import.meta.url))

@@ -2,7 +2,7 @@ import { isIPv6 } from 'node:net'
 import fc from 'fast-check'
 import t from 'tap'
 import { isAuthority, isConnectTarget, isPlainHost } from '../../../lib/http1/authority.js'
-import { seed } from './support.js'
+import { seed } from '../../support/seed.js'
 
 t.test('hosts and ports', async (t) => {
   const good = [

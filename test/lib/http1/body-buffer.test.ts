@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { BodyBuffer } from '../../../lib/http1/body-buffer.js'
-import { seed } from './support.js'
+import { seed } from '../../support/seed.js'
 
 t.test('any pieces, put together again', async () => {
   fc.assert(

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import t from 'tap'
 import { HeadReader, NEED_MORE } from '../../../lib/http1/head.js'
 import type { HeadLimits, RequestHead } from '../../../lib/http1/head.js'
-import { facts, limits, mutated, random, randomCuts, readHead, readHeadInPieces, seed } from './support.js'
+import { randomFrom, seed } from '../../support/seed.js'
+import { facts, limits, mutated, randomCuts, readHead, readHeadInPieces } from './support.js'
 import type { Outcome } from './support.js'
 
 const tight: HeadLimits = { lineLimit: 60, countLimit: 6, sizeLimit: 180 }
@@ -85,7 +86,7 @@ function fault(bytes: Buffer, cuts: readonly number[]): string | null {
 }
 
 t.test(`random changes to good heads (LEV_SEED=${seed})`, async (t) => {
-  const pick = random(seed)
+  const pick = randomFrom(seed).below
   let accepted = 0
   for (let run = 0; run < 30_000; run++) {
     const bytes = mutated(pick, heads[pick(heads.length)], fragments)
@@ -114,7 +115,7 @@ t.test('any bytes at all', async () => {
 })
 
 t.test('a reader used before reads like a new one', async (t) => {
-  const pick = random(seed + 2)
+  const pick = randomFrom(seed + 2).below
   const reader = new HeadReader(limits)
   for (let run = 0; run < 20_000; run++) {
     const bytes = mutated(pick, heads[pick(heads.length)], fragments)
@@ -131,7 +132,7 @@ t.test('a reader used before reads like a new one', async (t) => {
 })
 
 t.test('lines that are known from the request before are read like new ones', async (t) => {
-  const pick = random(seed + 3)
+  const pick = randomFrom(seed + 3).below
   const lines = ['GET / HTTP/1.1', 'GET /a?b HTTP/1.1', 'POST / HTTP/1.0', 'CONNECT a:1 HTTP/1.1', 'GET http://c/d HTTP/1.1', 'GET * HTTP/1.1']
   const long = `X-Long: ${'y'.repeat(80)}\r\n`
   const sections = [
@@ -161,7 +162,7 @@ t.test('lines that are known from the request before are read like new ones', as
 })
 
 t.test('byte by byte', async (t) => {
-  const pick = random(seed + 1)
+  const pick = randomFrom(seed + 1).below
   for (let run = 0; run < 500; run++) {
     const bytes = mutated(pick, heads[pick(heads.length)], fragments)
     const cuts = [...bytes.keys()]

@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import t from 'tap'
 import { NO_FIELDS, requestHeaders } from '../../../lib/http1/headers.js'
 import type { FieldBlock } from '../../../lib/http1/headers.js'
-import { readHead, seed } from './support.js'
+import { seed } from '../../support/seed.js'
+import { readHead } from './support.js'
 
 function block(...lines: string[]): FieldBlock {
   const { head } = readHead(['GET / HTTP/1.0', ...lines, '', ''].join('\r\n'))

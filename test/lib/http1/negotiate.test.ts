@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { negotiateEncoding } from '../../../lib/http1/negotiate.js'
 import type { Encoding } from '../../../lib/http1/negotiate.js'
-import { seed } from './support.js'
+import { seed } from '../../support/seed.js'
 
 const both: Encoding[] = ['gzip', 'deflate']
 

@@ -7,7 +7,7 @@ import {
 } from '../../../lib/http1/response.js'
 import type { Persistence, ResponseHeaders } from '../../../lib/http1/response.js'
 import { reasonOf, reasons } from '../../../lib/http1/status.js'
-import { seed } from './support.js'
+import { seed } from '../../support/seed.js'
 
 const DATE = 'Date: D\r\n'
 const alive = (minorVersion: 0 | 1 = 1): Persistence => ({ minorVersion, keepAlive: true, idleTimeout: 0 })

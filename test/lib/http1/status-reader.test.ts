@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { StatusReader } from '../../../lib/http1/status-reader.js'
-import { seed } from './support.js'
+import { seed } from '../../support/seed.js'
 
 const cases: readonly (readonly [text: string, status: number | undefined])[] = [
   ['HTTP/1.1 200 OK\r\n\r\n', 200],

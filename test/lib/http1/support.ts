@@ -45,20 +45,6 @@ export function facts(head: RequestHead | null): unknown {
   return head === null ? null : { ...head, fields: head.fields.lines() }
 }
 
-/** The seed of the random tests: LEV_SEED, or always the same one. */
-export const seed = Number(process.env['LEV_SEED'] ?? 20260101) >>> 0
-
-/** Random whole numbers in [0, below), the same ones for the same seed. */
-export function random(from: number): (below: number) => number {
-  let state = from >>> 0
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
-}
-
 /** Sorted random places to cut `length` bytes at. */
 export function randomCuts(pick: (below: number) => number, length: number): number[] {
   const cuts = new Set<number>()

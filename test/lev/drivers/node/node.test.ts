@@ -2,7 +2,7 @@ import t from 'tap'
 import * as lev from '../../../../lev/index.js'
 import type { DrivenLoop } from '../../../../lev/drivers/driver.js'
 import { nodeDriver } from '../../../../lev/drivers/node/node.js'
-import { network } from '../../worlds.js'
+import { network } from '../../../support/streams.js'
 
 /** A loop that only notes what its driver does with it. */
 function noting(): { loop: DrivenLoop; turns: number[]; turned: () => Promise<void> } {

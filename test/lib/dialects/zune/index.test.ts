@@ -7,6 +7,7 @@ import * as net from '../../../../lib/dialects/zune/index.js'
 import { developmentIdentities } from '../../../../tls/index.js'
 import { keptLog, type KeptLog } from '../../../support/kept-log.js'
 import { serve as serveCore } from '../../../support/serving.js'
+import { readAll } from '../../../support/streams.js'
 
 /** The value of what went well. */
 function valueOf<T>([success, value]: net.Attempt<T>): T {
@@ -53,8 +54,7 @@ t.test('serve in a virtual world', async (t) => {
     t.equal(handle.port, 80)
     const stream = yield* lev.connect({ ip: '127.0.0.1', port: 80 })
     yield* stream.write('GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n')
-    let text = ''
-    for (let bytes = yield* stream.read(); bytes !== null; bytes = yield* stream.read()) text += bytes.toString()
+    const text = String(yield* readAll(stream))
     t.match(text, /an hour later$/)
     stream.close()
     const [taken, message] = yield* net.serve({ port: 80, request: () => '' }, { logger: keptLog() })

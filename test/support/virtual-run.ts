@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import * as lev from '../../lev/index.js'
 import type { Op } from '../../lev/index.js'
 
@@ -11,21 +10,30 @@ export interface Ran<T> {
 
 /** Runs `main` on a memory driver to its end and tells all that came out of it. */
 export async function ran<T>(main: () => Op<T>, options: lev.MemoryOptions = {}): Promise<Ran<T>> {
-  const reported: unknown[] = []
-  try {
-    const value = await lev.run(main, { driver: lev.memory(options), report: (error) => reported.push(error) })
-    return { value, error: undefined, reported }
-  } catch (error) {
-    return { value: undefined, error, reported }
-  }
+  return await ranOn(lev.memory(options), main)
 }
 
 /** Runs `main` on a memory driver; throws what it throws, and what was reported. */
 export async function virtual<T>(main: () => Op<T>, options: lev.MemoryOptions = {}): Promise<T> {
-  const { value, error, reported } = await ran(main, options)
+  return await runOn(lev.memory(options), main)
+}
+
+/** Runs `main` on `driver`, undefined for the one that programs get; throws what it throws, and what was reported. */
+export async function runOn<T>(driver: lev.Driver | undefined, main: () => Op<T>): Promise<T> {
+  const { value, error, reported } = await ranOn(driver, main)
   if (reported.length > 0) throw new AggregateError(reported, 'errors were reported')
   if (error !== undefined) throw error
   return value as T
+}
+
+async function ranOn<T>(driver: lev.Driver | undefined, main: () => Op<T>): Promise<Ran<T>> {
+  const reported: unknown[] = []
+  try {
+    const value = await lev.run(main, { driver, report: (error) => reported.push(error) })
+    return { value, error: undefined, reported }
+  } catch (error) {
+    return { value: undefined, error, reported }
+  }
 }
 
 /** What `op` throws. */
@@ -38,7 +46,7 @@ export function* failure(op: Op<unknown>): Op<unknown> {
   throw new Error('it was to fail')
 }
 
-/** Notes a word and gives `value` after `seconds`. */
+/** Gives `value` after `seconds`. */
 export function* after<T>(seconds: number, value: T): Op<T> {
   yield* lev.sleep(seconds)
   return value
@@ -48,13 +56,4 @@ export function* after<T>(seconds: number, value: T): Op<T> {
 export function* failAfter(seconds: number, error: unknown): Op<never> {
   yield* lev.sleep(seconds)
   throw error
-}
-
-/** Runs a program of its own to its end, without what a test runner adds to programs, and gives what it printed. */
-export function inProcess(args: readonly string[], env: Record<string, string> = {}): string {
-  const { stdout, stderr, status } = spawnSync(process.execPath, args, {
-    encoding: 'utf8', timeout: 600_000, env: { ...process.env, NODE_OPTIONS: '', ...env },
-  })
-  if (status !== 0 || stderr !== '') throw new Error(`${args.join(' ')} ended with ${String(status)}: ${stderr}`)
-  return stdout
 }
