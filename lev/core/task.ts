@@ -173,7 +173,8 @@ export class Task<T> {
     if (this.#outcome !== null) return
     this.cancellation.share(time)
     if (this.cancellation.reason === null) this.cancel(reason)
-    else this.cancellation.heldOff()
+    // Those that it waits for were cancelled with it; but what its `finally` blocks wait for was not.
+    else if (!this.cancellation.unwinding) this.cancellation.heldOff()
   }
 
   /** @internal */

@@ -462,3 +462,19 @@ t.test('time under a shield before the first unshielded wait is no time for clea
   yield* task.done()
   t.same(seen, [12])
 }))
+
+t.test('a cancellation of the task around does not cut short what a cleanup waits for', (t) => virtual(function* () {
+  const seen: number[] = []
+  const task = lev.spawn(() => lev.timeout(1, (function* () {
+    try {
+      yield* lev.sleep(60)
+    } finally {
+      yield* lev.timeout(60, lev.scope(() => lev.sleep(3)))
+      seen.push(lev.now())
+    }
+  })()))
+  yield* lev.sleep(2)
+  task.cancel()
+  t.match(yield* failure(task.join()), { code: 'LEV_TIMEOUT' })
+  t.same(seen, [4])
+}))
