@@ -4,6 +4,7 @@ import type { Failure } from '../core/failure.js'
 import { watchMethods } from '../core/forgotten.js'
 import type { Loop } from '../core/loop.js'
 import type { Op } from '../core/op.js'
+import { sendable } from './as-buffer.js'
 import { StreamInput } from './stream-input.js'
 import { StreamOutput } from './stream-output.js'
 
@@ -124,8 +125,7 @@ export class Stream extends StreamInput {
    * @throws ClosedError when the stream is closed, lost, or its output was ended; TimeoutError when the peer was too slow
    */
   *write(data: Uint8Array | string): Op<void> {
-    if (typeof data === 'string') this.put(Buffer.byteLength(data) === data.length ? data : Buffer.from(data))
-    else this.put(Buffer.from(data.buffer, data.byteOffset, data.byteLength))
+    this.put(sendable(data))
     if (this.#output.full) yield* this.#output.relieve()
   }
 

@@ -1,5 +1,5 @@
 import type { Op, Stream } from '../../lev/index.js'
-import { done, unsentLimitBytes } from '../../lev/internal.js'
+import { asBuffer, bytesOf, done, unsentLimitBytes } from '../../lev/internal.js'
 import { StateError } from '../errors.js'
 import { chunkSize, lastChunk, LAST_CHUNK, ResponseError, type HeaderValue } from '../http1/response.js'
 import { contentSourceOf, type ContentSink, type ContentSource, type StreamingContent } from '../response/content-source.js'
@@ -26,7 +26,7 @@ export interface Outgoing {
 /** Brings the content of a request into one shape; null for what is none. */
 export function outgoingOf(content: unknown): Outgoing | null {
   if (typeof content === 'string') return whole(Buffer.from(content), '')
-  if (content instanceof Uint8Array) return whole(Buffer.from(content.buffer, content.byteOffset, content.byteLength), '')
+  if (content instanceof Uint8Array) return whole(asBuffer(content), '')
   if (content instanceof URLSearchParams) return whole(Buffer.from(content.toString()), 'application/x-www-form-urlencoded;charset=UTF-8')
   const source = content instanceof FormData ? multipart(content) : content
   const first = contentSourceOf(source)
@@ -64,7 +64,7 @@ export class ContentWriter implements ContentSink {
     if (typeof piece !== 'string' && !(piece instanceof Uint8Array)) {
       throw new ResponseError(null, `a piece of the content is neither a string nor bytes: ${piece === null ? 'null' : typeof piece}`)
     }
-    const bytes = typeof piece === 'string' ? Buffer.from(piece) : Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength)
+    const bytes = bytesOf(piece)
     if (bytes.length === 0) return
     this.#sent += bytes.length
     if (this.#announced < 0) {

@@ -2,6 +2,7 @@ import { constants } from 'node:buffer'
 import type { ClientTlsOptions } from '../../tls/index.js'
 import { asArguments, optionsOf } from '../config/arguments.js'
 import { boolean, fieldsOf, integer, refuse, type Check } from '../config/validators.js'
+import { isToken } from '../http1/grammar.js'
 import { withCredentials } from './credentials.js'
 import { headersFor, proxyCheck, socketPathCheck, tlsOptions } from './options.js'
 import type { Proxy } from './proxy.js'
@@ -131,7 +132,7 @@ function urlOf(value: unknown, key: string): URL {
 }
 
 function methodOf(value: unknown, key: string): string {
-  if (typeof value === 'string' && /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(value) && value !== 'CONNECT') return value
+  if (typeof value === 'string' && isToken(value) && value !== 'CONNECT') return value
   return refuse(key, value, 'a method such as "POST", and not CONNECT')
 }
 

@@ -1,4 +1,6 @@
+import { normalHostName } from '../../tls/host-name.js'
 import { ConfigError } from '../errors.js'
+import { isIpv4, isIpv6, isToken } from '../http1/grammar.js'
 import { suggest } from './suggest.js'
 
 /** Gives the value to keep for the setting `key`, or throws a ConfigError that says what was expected. */
@@ -105,37 +107,25 @@ export function setOf(what: string, item: Check<string>): Check<readonly string[
   }
 }
 
-// RFC 9110 5.6.2
-const token = /^[!#$%&'*+.^_`|~0-9a-z-]+$/
-
 /** A media type without parameters, kept in lower case (RFC 9110 8.3.1). */
 export const mediaType: Check<string> = (value, key) => {
   const expected = 'a media type such as "text/html"'
   if (typeof value !== 'string') return refuse(key, value, expected)
   const parts = value.toLowerCase().split('/')
-  if (parts.length === 2 && parts.every((part) => token.test(part)) && !value.includes('*')) return parts.join('/')
+  if (parts.length === 2 && parts.every(isToken) && !value.includes('*')) return parts.join('/')
   if (value.includes(';')) return refuse(key, value, expected, 'without parameters: it counts whatever they are')
   return refuse(key, value, expected)
 }
 
 /** The name of a header field, kept in lower case (RFC 9110 5.1). */
 export const fieldName: Check<string> = (value, key) => {
-  if (typeof value === 'string' && token.test(value.toLowerCase())) return value.toLowerCase()
+  if (typeof value === 'string' && isToken(value.toLowerCase())) return value.toLowerCase()
   return refuse(key, value, 'the name of a header')
 }
 
-const ipv4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/
-const hostLabel = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/i
-
 /** Whether `text` could be a host's name in DNS. */
 export function isHostName(text: string): boolean {
-  const name = text.endsWith('.') ? text.slice(0, -1) : text
-  return name.length <= 253 && name.split('.').every((label) => hostLabel.test(label))
-}
-
-function isIPv6(text: string): boolean {
-  const address = text.replace(/%[\w.-]+$/, '')
-  return /^[0-9a-f:.]+$/i.test(address) && URL.canParse(`http://[${address}]/`)
+  return normalHostName(text) !== null
 }
 
 /** An IP address (IPv6 without brackets) or a host name. */
@@ -144,7 +134,7 @@ export const hostOrAddress: Check<string> = (value, key) => {
   if (typeof value !== 'string') return refuse(key, value, expected)
   if (value === '*') return refuse(key, value, expected, '"0.0.0.0" or "::" listens on all addresses')
   if (value.startsWith('[')) return refuse(key, value, expected, 'IPv6 addresses are written without brackets')
-  if (ipv4.test(value) || isIPv6(value)) return value
+  if (isIpv4(value) || isIpv6(value.replace(/%[\w.-]+$/, ''))) return value
   // What ends in a number was meant to be an IPv4 address: "10.0.0", "256.1.1.1".
   if (isHostName(value) && !/(?:^|\.)\d+\.?$/.test(value)) return value
   return refuse(key, value, expected)

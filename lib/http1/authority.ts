@@ -1,4 +1,5 @@
 import { HOST_NAME } from './bytes.js'
+import { isIpv6 } from './grammar.js'
 
 // Not imported: see field-lines.ts.
 const hostByte = HOST_NAME
@@ -9,28 +10,6 @@ const COLON = 0x3a
  * since they name a host in a second way: percent-encoding in a name, and address literals of a future version.
  */
 const AUTHORITY = /^(?:\[([0-9A-Fa-f:.]+)\]|[0-9A-Za-z\-._~!$&'()*+,;=]+)(?::([0-9]{0,5}))?$/
-
-const GROUP = /^[0-9A-Fa-f]{1,4}$/
-const DOTTED = /^(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\.(?!$)|$)){4}$/
-
-// Number of 16-bit groups in one side of an IPv6 address, NaN if it is malformed.
-function groups(side: string, last: boolean): number {
-  if (side === '') return 0
-  const parts = side.split(':')
-  let count = parts.length
-  if (last && parts[count - 1].includes('.')) {
-    if (!DOTTED.test(parts[count - 1])) return NaN
-    parts.pop()
-    count++
-  }
-  return parts.every((part) => GROUP.test(part)) ? count : NaN
-}
-
-function isIpv6(text: string): boolean {
-  const sides = text.split('::')
-  if (sides.length === 1) return groups(text, true) === 8
-  return sides.length === 2 && groups(sides[0], false) + groups(sides[1], true) <= 7
-}
 
 /** Whether `text` is the host, and perhaps port (0 to 65535), of an http or https URI (RFC 9110 4.2, 7.2). */
 export function isAuthority(text: string): boolean {

@@ -4,7 +4,8 @@ export const HTAB = 0x09
 export const SP = 0x20
 export const COMMA = 0x2c
 
-const ALNUM = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+/** Letters and digits. */
+export const ALNUM = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 
 function classOf(characters: string): Uint8Array {
   const table = new Uint8Array(256)
@@ -12,8 +13,11 @@ function classOf(characters: string): Uint8Array {
   return table
 }
 
+/** What tokens have besides letters and digits. */
+export const TOKEN_SYMBOLS = "!#$%&'*+-.^_`|~"
+
 /** tchar (RFC 9110 5.6.2): methods, field names. */
-export const TOKEN = classOf(ALNUM + "!#$%&'*+-.^_`|~")
+export const TOKEN = classOf(ALNUM + TOKEN_SYMBOLS)
 
 /** What may stand in a field value: HTAB, SP, visible characters, and bytes above 127 (RFC 9110 5.5). */
 export const VALUE = new Uint8Array(256).fill(1, SP)

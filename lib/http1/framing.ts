@@ -1,6 +1,7 @@
 import { isAuthority, isPlainHost } from './authority.js'
 import { COMMA, HTAB, SP, isDigit, sameName, trimmed } from './bytes.js'
 import { Field } from './field-lines.js'
+import { token } from './grammar.js'
 import { refusals } from './refusal.js'
 import type { Refusal } from './refusal.js'
 
@@ -10,9 +11,8 @@ const UPGRADE = 4
 
 const LENGTHS = /^[0-9]+(?:[ \t]*,[ \t]*[0-9]+)*$/
 // transfer-coding *( "," transfer-coding ), with parameters (RFC 9112 7).
-const CODING = '[!#$%&\'*+\\-.^_`|~0-9a-z]+'
-const PARAMETER = `[ \\t]*;[ \\t]*${CODING}[ \\t]*=[ \\t]*(?:${CODING}|"(?:[^"\\\\]|\\\\.)*")`
-const CODINGS = new RegExp(`^${CODING}(?:${PARAMETER})*(?:[ \\t]*,[ \\t]*${CODING}(?:${PARAMETER})*)*$`)
+const PARAMETER = `[ \\t]*;[ \\t]*${token}[ \\t]*=[ \\t]*(?:${token}|"(?:[^"\\\\]|\\\\.)*")`
+const CODINGS = new RegExp(`^${token}(?:${PARAMETER})*(?:[ \\t]*,[ \\t]*${token}(?:${PARAMETER})*)*$`)
 
 /** The bits of the options in a Connection field (RFC 9110 7.6.1): a list, in any case; unknown ones are ignored. */
 function connectionOptions(buf: Uint8Array, from: number, to: number): number {

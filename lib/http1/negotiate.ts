@@ -1,10 +1,11 @@
 import { trimmed } from './bytes.js'
+import { token } from './grammar.js'
 
 /** Content codings that the server can apply. */
 export type Encoding = 'gzip' | 'deflate'
 
 // codings [ weight ] (RFC 9110 12.5.3, 12.4.2), and the empty elements that any list may have (5.6.1).
-const ELEMENT = /^(?:([!#$%&'*+\-.^_`|~0-9a-z]+)(?:[ \t]*;[ \t]*q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?)?$/
+const ELEMENT = new RegExp(`^(?:(${token})(?:[ \\t]*;[ \\t]*q=(0(?:\\.[0-9]{0,3})?|1(?:\\.0{0,3})?))?)?$`)
 
 /**
  * The coding to send content in, by the client's Accept-Encoding (RFC 9110 12.5.3): of those offered the one it likes

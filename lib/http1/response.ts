@@ -1,4 +1,5 @@
 import { FORBIDDEN_TRAILERS } from './chunked.js'
+import { isToken } from './grammar.js'
 import { reasonOf, statusLine } from './status.js'
 
 export { hasContent, opensTunnel, reasonOf } from './status.js'
@@ -60,7 +61,6 @@ const SPECIAL = new Map([
   ['te', HOP],
 ])
 
-const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const BAD_CHARACTER = /[^\t\x20-\x7e\x80-\xff]/
 const LENGTH = /^[0-9]{1,15}$/
 
@@ -73,7 +73,7 @@ function kindOf(name: string): number {
 }
 
 function learnKind(name: string): number {
-  if (!NAME.test(name)) throw new ResponseError(name, 'the name is not a token')
+  if (!isToken(name)) throw new ResponseError(name, 'the name is not a token')
   const kind = SPECIAL.get(name.toLowerCase()) ?? ORDINARY
   // Names made up at run time must not fill the memory.
   if (kinds.size >= MAX_KINDS) kinds.clear()

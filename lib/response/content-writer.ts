@@ -1,5 +1,5 @@
 import type { Op, Stream } from '../../lev/index.js'
-import { done, unsentLimitBytes } from '../../lev/internal.js'
+import { done, sendable, unsentLimitBytes } from '../../lev/internal.js'
 import { StateError } from '../errors.js'
 import type { Exchange } from '../request/exchange.js'
 import { CHUNKED, chunkSize, lastChunk, LAST_CHUNK, ResponseError, UNTIL_CLOSE, type HeaderValue } from '../http1/response.js'
@@ -77,7 +77,7 @@ export class ContentWriter implements ContentSink {
   put(piece: unknown): void {
     if (this.#over) throw new StateError('the answer is over: nothing more can be written')
     if (typeof piece === 'string' && this.#joins) return this.#join(piece)
-    const bytes = bytesOf(piece)
+    const bytes = pieceOf(piece)
     if (bytes.length === 0) return
     this.#revise(bytes)
     this.#count(bytes.length)
@@ -187,7 +187,7 @@ export class ContentWriter implements ContentSink {
 
   #emitText(): void {
     if (this.#text === '') return
-    const bytes = bytesOf(this.#text)
+    const bytes = sendable(this.#text)
     this.#text = ''
     this.#emit(bytes)
   }
@@ -206,10 +206,9 @@ export class ContentWriter implements ContentSink {
   }
 }
 
-/** Text of one byte a character stays text: it joins the framing at no cost. */
-function bytesOf(piece: unknown): Buffer | string {
-  if (typeof piece === 'string') return Buffer.byteLength(piece) === piece.length ? piece : Buffer.from(piece)
-  if (piece instanceof Uint8Array) return Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength)
+/** A piece as it is put out. @throws ResponseError for what cannot be */
+function pieceOf(piece: unknown): Buffer | string {
+  if (typeof piece === 'string' || piece instanceof Uint8Array) return sendable(piece)
   const hint = typeof piece === 'object' && piece !== null && 'arm' in piece ? ' (content that waits is a function* (out) of its own)' : ''
   throw new ResponseError(null, `a piece of the content is neither a string nor bytes: ${piece === null ? 'null' : typeof piece}${hint}`)
 }

@@ -1,5 +1,5 @@
 import { wallClock, type Op } from '../../lev/index.js'
-import { instanceOf, unsentLimitBytes } from '../../lev/internal.js'
+import { instanceOf, sendable, unsentLimitBytes } from '../../lev/internal.js'
 import { encode, isEncodable, variedHeaders, type Encoded } from '../coding/content-encoding.js'
 import type { Disposition, Exchange } from '../request/exchange.js'
 import type { Answer, AnswerParts } from '../request/handler.js'
@@ -82,7 +82,7 @@ function send(exchange: Exchange, content: unknown, status: number, given: Respo
   const { connection } = exchange
   if (exchange.written > 0) throw new ResponseError(null, 'the handler has written to the connection itself, and returned an answer as well')
   if (connection.client.outputEnded) throw new ResponseError(null, 'the handler has ended the connection itself, and returned an answer as well')
-  const bytes = bytesOf(content)
+  const bytes = wholeContent(content)
   if (bytes === null) return stream(exchange, content, status, given)
   const current = given === undefined || bytes.length === 0 ? given : currentHeaders(given, status, bytes)
   // Text without a type of its own is plain text: no browser is to guess that it is a page.
@@ -131,12 +131,10 @@ function put(
   return size
 }
 
-/** Text of one byte a character stays text, since it joins the head at no cost; bytes stay bytes; null is content that streams. */
-function bytesOf(content: unknown): Buffer | string | null {
-  if (typeof content === 'string') return Buffer.byteLength(content) === content.length ? content : Buffer.from(content)
-  if (content === null || content === undefined) return ''
-  if (content instanceof Uint8Array) return Buffer.from(content.buffer, content.byteOffset, content.byteLength)
-  return null
+/** Content that is there as a whole; null: it streams. */
+function wholeContent(content: unknown): Buffer | string | null {
+  if (typeof content === 'string' || content instanceof Uint8Array) return sendable(content)
+  return content === null || content === undefined ? '' : null
 }
 
 /** Waits until a slow reader has taken most of what it was sent. */

@@ -1,4 +1,5 @@
 import { trimmed } from '../http1/bytes.js'
+import { isToken, token } from '../http1/grammar.js'
 import type { Agreement } from './deflate.js'
 
 /** One extension of a Sec-WebSocket-Extensions field, with its parameters; null: a parameter without a value. */
@@ -10,9 +11,7 @@ export interface Extension {
 const name = 'permessage-deflate'
 
 // extension-list = 1#extension (RFC 6455 section 9.1). What stands in quotes must be a token as well, once unquoted.
-const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+"
-const PARAMETER = new RegExp(`^(${TOKEN})(?:[ \\t]*=[ \\t]*(?:(${TOKEN})|"(${TOKEN})"))?$`)
-const NAME = new RegExp(`^${TOKEN}$`)
+const PARAMETER = new RegExp(`^(${token})(?:[ \\t]*=[ \\t]*(?:(${token})|"(${token})"))?$`)
 
 /** The extensions of a field, in order; null if it does not follow the grammar. */
 export function parseExtensions(value: string): Extension[] | null {
@@ -21,7 +20,7 @@ export function parseExtensions(value: string): Extension[] | null {
     const parts = element.split(';').map(trimmed)
     // Lists may have empty elements (RFC 9110 section 5.6.1).
     if (parts.length === 1 && parts[0] === '') continue
-    if (!NAME.test(parts[0])) return null
+    if (!isToken(parts[0])) return null
     const parameters: [string, string | null][] = []
     for (const part of parts.slice(1)) {
       const match = PARAMETER.exec(part)

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { trimmed } from '../http1/bytes.js'
+import { isToken } from '../http1/grammar.js'
 import { refusals, type Refusal } from '../http1/refusal.js'
 import type { ResponseHeaders } from '../http1/response.js'
 import type { Agreement } from './deflate.js'
@@ -40,7 +41,6 @@ export interface Accepted {
 const guid = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 // 16 bytes in base64.
 const KEY = /^[A-Za-z0-9+/]{22}==$/
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 /** What the server answers to a Sec-WebSocket-Key (RFC 6455 section 4.2.2). */
 export function acceptKey(key: string): string {
@@ -65,7 +65,7 @@ export function acceptHandshake(request: UpgradeRequest, rules: HandshakeRules, 
   const extensions = parseExtensions(fields.get('sec-websocket-extensions') ?? '')
   if (extensions === null) return refusals.webSocketExtensions
   const offered = listOf(fields.get('sec-websocket-protocol'))
-  if (!offered.every((protocol) => TOKEN.test(protocol))) return refusals.webSocketProtocol
+  if (!offered.every(isToken)) return refusals.webSocketProtocol
   if (!mayConnect(fields.get('origin') ?? null, request.host, secure, rules.origins)) return refusals.webSocketOrigin
 
   const headers: Record<string, string> = { Upgrade: 'websocket', 'Sec-WebSocket-Accept': acceptKey(key) }

@@ -1,5 +1,6 @@
 import { boolean, fieldsOf, integer, number, oneOf, refuse, type Check } from '../config/validators.js'
 import { refuseUnknown } from '../config/tls-settings.js'
+import { isToken } from '../http1/grammar.js'
 import type { Agreement, Effort } from './deflate.js'
 import type { Origins, Protocols } from './handshake.js'
 
@@ -135,8 +136,6 @@ function compressionOf(value: unknown, key: string): (Agreement & Effort) | null
   return merged(compressionDefaults, compressionChecks, fields, `${key}.`)
 }
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-
 function protocolsOf(value: unknown, key: string): Protocols {
   if (typeof value === 'function') return value as Protocols
   return protocolList(value, key, 'an array of subprotocol names, or a function')
@@ -145,7 +144,7 @@ function protocolsOf(value: unknown, key: string): Protocols {
 export function protocolList(value: unknown, key: string, expected: string): readonly string[] {
   if (!Array.isArray(value)) return refuse(key, value, expected)
   return Array.from(value, (one: unknown, index) => {
-    return typeof one === 'string' && TOKEN.test(one) ? one : refuse(`${key}[${index}]`, one, 'the name of a subprotocol, a token')
+    return typeof one === 'string' && isToken(one) ? one : refuse(`${key}[${index}]`, one, 'the name of a subprotocol, a token')
   })
 }
 

@@ -1,6 +1,6 @@
 import { randomFillSync } from 'node:crypto'
 import { ClosedError, TimeoutError, type Op, type Stream } from '../../lev/index.js'
-import { unsentLimitBytes } from '../../lev/internal.js'
+import { bytesOf, unsentLimitBytes } from '../../lev/internal.js'
 import type { PerMessageDeflate } from './deflate.js'
 import { BINARY, FIN, frameHead, maskedFrame, RSV1, TEXT } from './frames.js'
 
@@ -73,10 +73,6 @@ export function sizeOf(where: string, data: string | Uint8Array): number {
   if (typeof data === 'string') return Buffer.byteLength(data)
   if (data instanceof Uint8Array) return data.length
   throw new TypeError(`${where}: data must be a string or bytes (a Uint8Array), got ${data === null ? 'null' : typeof data}`)
-}
-
-function bytesOf(data: string | Uint8Array): Buffer {
-  return typeof data === 'string' ? Buffer.from(data) : Buffer.from(data.buffer, data.byteOffset, data.byteLength)
 }
 
 /** Random words for masks, a thousand at a time: each call of the generator is dear. */

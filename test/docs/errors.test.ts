@@ -2,7 +2,8 @@
 import t from 'tap'
 import ts from 'typescript'
 import { refusals, type Refusal } from '../../lib/http1/refusal.js'
-import { readPage } from './blocks.js'
+import { readSources } from '../house-rules.js'
+import { readPage, root } from './blocks.js'
 import { exportedSymbols } from './declarations.js'
 
 const page = readPage('docs/reference/errors.md')
@@ -45,4 +46,9 @@ t.test('every rejection', async (t) => {
 t.test('each row says when, and what to do', async (t) => {
   const all = [...rows(/^`LEV/), ...rows(/^\d{3}$/)]
   t.strictSame(all.filter((cells) => cells.length !== 4 || cells.some((cell) => cell.trim() === '')), [])
+})
+
+t.test('no rejection is made up elsewhere', async (t) => {
+  const made = readSources(root, ['lib']).filter(({ text }) => /new BodyError\(|status: [45]\d\d, reason/.test(text)).map(({ path }) => path)
+  t.strictSame(made, ['lib/errors.ts'])
 })

@@ -60,7 +60,7 @@ t.test('the defaults are those of the design', async (t) => {
 })
 
 t.test('the comment of each setting says its default and its unit', async (t) => {
-  const source = readFileSync(new URL('../../../lib/config.ts', import.meta.url), 'utf8')
+  const source = readFileSync(new URL('../../../lib/config/settings.ts', import.meta.url), 'utf8')
   for (const [name, row] of Object.entries({ ...settingsTable, ...settingsTable.compression })) {
     if (name === 'compression' || !('check' in row)) continue
     const comment = new RegExp(`/\\*\\*((?:(?!\\*/)[^])*)\\*/\\n  ${name}: row`).exec(source)?.[1] ?? ''

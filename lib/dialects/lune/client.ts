@@ -1,4 +1,5 @@
 import { ClosedError, portal, timeout, TimeoutError, type Op, type Portal, type Stream } from '../../../lev/index.js'
+import { bytesOf } from '../../../lev/internal.js'
 import type { ClientTlsOptions } from '../../../tls/index.js'
 import { asArguments, optionsOf } from '../../config/arguments.js'
 import { boolean } from '../../config/validators.js'
@@ -158,7 +159,7 @@ export class TcpStream {
     if (this.#closed) return begun(Promise.reject(new ClosedError('the stream is closed')))
     const stream = this.#stream
     try {
-      stream.put(typeof data === 'string' ? Buffer.from(data) : Buffer.from(data.buffer, data.byteOffset, data.byteLength))
+      stream.put(bytesOf(data))
     } catch (error) {
       return begun(Promise.reject(error))
     }

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { portal, type Portal } from '../../../lev/index.js'
+import { asBuffer } from '../../../lev/internal.js'
 import type { WebSocketClientOptions } from '../../client/websocket-options.js'
 import { ArgumentError } from '../../errors.js'
 import type { WebSocket as CoreWebSocket } from '../../websocket/websocket.js'
@@ -55,7 +56,7 @@ function messageOf(message: string | Uint8Array, binary: boolean): string | Uint
   if (!(message instanceof Uint8Array)) throw new ArgumentError('message', `message must be a string or bytes, got ${typeof message}`)
   if (binary) return message
   if (!isUtf8(message)) throw new ArgumentError('message', 'message is to be text, but is not UTF-8')
-  return Buffer.from(message.buffer, message.byteOffset, message.byteLength).toString()
+  return asBuffer(message).toString()
 }
 
 /**
