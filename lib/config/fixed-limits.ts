@@ -1,5 +1,5 @@
 // Limits of a server that are no settings. docs/guide/settings.md lists each of them.
-export { unsentLimitBytes } from '../../lev/internal.js'
+export { tlsOverheadBytes, tlsOverheadPerByte, unsentLimitBytes } from '../../lev/internal.js'
 export { partLimit } from '../http1/multipart.js'
 
 /** How long a connection is still read after its last response, so that the client receives that: no reset destroys it. */

@@ -13,13 +13,13 @@ export interface Encrypted extends Member {
 const interval = 2
 
 /** Bytes that are no content and that every connection may have: a handshake with certificates has up to 200 KiB. */
-const allowance = 1024 * 1024
+export const tlsOverheadBytes = 1024 * 1024
 
 /**
  * How many more for each byte of content. A record of TLS 1.2 has 29 bytes beside its content, and no unit of HTTP or of a
  * WebSocket that is sent alone has less than 6.
  */
-const perByte = 5
+export const tlsOverheadPerByte = 5
 
 /**
  * Cuts connections whose peer sends hardly anything but TLS itself. OpenSSL answers each KeyUpdate (RFC 8446 4.6.3), 27 bytes, for as
@@ -52,7 +52,7 @@ class TlsOverhead {
 /** Whether much more has come than its content needs. */
 export function isExcessive({ secured, raw }: Encrypted): boolean {
   const content = secured.bytesRead
-  return raw.bytesRead - content > allowance + perByte * content
+  return raw.bytesRead - content > tlsOverheadBytes + tlsOverheadPerByte * content
 }
 
 /** The encrypted connections of this process. */
