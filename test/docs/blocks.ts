@@ -7,8 +7,10 @@ import { built } from '../examples/program.js'
  *
  *     ts               a whole program: must compile, run and end by itself with exit code 0
  *     ts serves        a program that serves until Ctrl-C, while the `sh` blocks after it run; then it must end with 0
+ *     ts from=FILE     a part of a file of the repository, as it stands there
  *     ts declaration   what the package exports: compared with its built declarations
  *     sh               run by a shell against the program before it; `exit=28`: with which exit code it ends
+ *     sh root          likewise, in the root of the repository
  *     sh demo          run against the demo service
  *     sh norun         not run (it would install or start what the other blocks use); these are counted
  *     text             what the block before it prints; `...` stands for anything, and alone in a line for any lines
@@ -27,10 +29,10 @@ export interface Block {
 /** The root of the repository. */
 export const root = built('..')
 
-/** Every page: the README and all of docs/. */
+/** Every page: the README, CONTRIBUTING and all of docs/. */
 export function pages(): string[] {
   const docs = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
-  return ['README.md', ...docs.filter((file) => file.endsWith('.md')).sort().map((file) => join('docs', file))]
+  return ['README.md', 'CONTRIBUTING.md', ...docs.filter((file) => file.endsWith('.md')).sort().map((file) => join('docs', file))]
 }
 
 export function readPage(file: string): string {

@@ -1,13 +1,20 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { built, Program, shell } from '../examples/program.js'
-import { blocksOf, pages, says, type Block } from './blocks.js'
+import { blocksOf, pages, root, says, type Block } from './blocks.js'
 import { compile } from './compile.js'
 
 const all = pages().map((file) => ({ file, blocks: blocksOf(file) }))
 const { programs, problems } = compile(all.flatMap(({ blocks }) => blocks.filter(isProgram)))
 
 function isProgram({ language, words }: Block): boolean {
-  return language === 'ts' && !words.includes('declaration')
+  return language === 'ts' && !words.includes('declaration') && sourceOf(words) === undefined
+}
+
+/** The file that a block is a part of. */
+function sourceOf(words: readonly string[]): string | undefined {
+  return words.find((word) => word.startsWith('from='))?.slice(5)
 }
 
 /** Runs the blocks of one page, top to bottom. */
@@ -58,7 +65,7 @@ class Page {
   async #runShell(block: Block): Promise<void> {
     if (block.words.includes('demo')) await this.#serve(built('examples/demo/main.js'), block)
     const script = (await this.#program?.withPorts(block.text)) ?? block.text
-    const { code, stdout, stderr } = await shell(script, this.#cwd)
+    const { code, stdout, stderr } = await shell(script, block.words.includes('root') ? root : this.#cwd)
     const expected = block.words.find((word) => word.startsWith('exit='))?.slice(5) ?? '0'
     this.#t.equal(String(code), expected, where(block), { stdout, stderr })
     this.#printed = stdout
@@ -78,8 +85,8 @@ function where({ file, line }: Block): string {
   return `${file}:${line}`
 }
 
-function runs(block: Block): boolean {
-  return !block.words.includes('norun') && !block.words.includes('declaration')
+function runs({ words }: Block): boolean {
+  return !words.includes('norun') && !words.includes('declaration') && sourceOf(words) === undefined
 }
 
 t.jobs = 3
@@ -93,9 +100,29 @@ t.test('few blocks are not run', async (t) => {
   t.strictSame(skipped.map(({ file, text }) => `${file}: ${text}`), [
     'README.md: npm ci && npm start\n',
     'README.md: npm ci && npm test\n',
+    'CONTRIBUTING.md: npm ci\nnpm run build\nnpm run lint\nnpm run typecheck\n',
+    'CONTRIBUTING.md: npm test\nnpm test -- test/lib/timeouts.test.ts\nnpm test -- test/lev test/house.test.ts --bail\n',
+    'CONTRIBUTING.md: npm run test:nodes\nnpm run test:nodes -- test/lib/timeouts.test.ts\n',
+    'CONTRIBUTING.md: npm run bench -- --quick --peers leveret,node-http --only bare,headers --out before\n' +
+      'npm run bench -- --quick --peers leveret,node-http --only bare,headers --out after\n',
     'docs/guide/first-program.md: npm ci && npm run build\n',
     'docs/guide/first-program.md: npm install ../leveret\n',
   ])
+})
+
+t.test('what a page shows of a file stands there', async (t) => {
+  for (const block of all.flatMap(({ blocks }) => blocks)) {
+    const source = sourceOf(block.words)
+    if (source !== undefined) t.ok(readFileSync(join(root, source), 'utf8').includes(block.text), `${where(block)}: ${source}`)
+  }
+})
+
+t.test('commands that are not run name scripts and tests that are there', async (t) => {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
+  for (const block of all.flatMap(({ blocks }) => blocks).filter(({ words }) => words.includes('norun'))) {
+    for (const [, name = ''] of block.text.matchAll(/npm run (\S+)/g)) t.ok(name in scripts, `${where(block)}: ${name}`)
+    for (const [path] of block.text.matchAll(/\btest\/\S+/g)) t.ok(existsSync(join(root, path)), `${where(block)}: ${path}`)
+  }
 })
 
 for (const { file, blocks } of all) {

@@ -3,7 +3,7 @@ import type { Config, Handler } from '../../../lib/index.js'
 import { serve } from '../../support/serving.js'
 import { Certificates } from '../../tls/certificates.js'
 import { echo } from './chat.js'
-import { Browser, findChromium } from './chromium.js'
+import { Browser, findChromium } from '../../support/chromium.js'
 
 const chromium = findChromium()
 const skip = chromium === null ? 'Chromium is not installed, so browsers are not tested here' : false
