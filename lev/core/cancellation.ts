@@ -90,11 +90,11 @@ export class Cancellation {
    * Runs `what`, which waits for tasks of the task's own. A cancellation goes to `hand`, which cancels them, and the
    * waiting goes on until they are done: so nothing that they give, a value or an error, is lost.
    */
-  *handingOn<R>(hand: Hand, what: Op<R>): Op<R> {
+  *delegating<R>(hand: Hand, what: Op<R>): Op<R> {
     this.hand = hand
     this.shields++
     try {
-      if (!(this.unwinding && this.mayCleanUp())) this.heldOff()
+      if (!(this.unwinding && this.mayCleanUp())) this.handOn()
       return yield* what
     } finally {
       this.shields--
@@ -138,7 +138,7 @@ export class Cancellation {
   }
 
   /** Whether the task is not to be interrupted now; if it waits for tasks of its own, they are told. */
-  heldOff(): boolean {
+  handOn(): boolean {
     if (this.shields === 1 && this.reason !== null) this.hand?.(this.reason, (this.#time ??= new CleanupTime()))
     return this.shields > 0
   }

@@ -2,7 +2,7 @@
  * Makes an error when there is somebody to throw it at: to make one for each connection that is closed takes 5 microseconds, a
  * tenth of all that a connection for one request costs.
  */
-export type Failure = () => Error
+export type ErrorFactory = () => Error
 
 /** Those that `together` has made. */
 const made = new WeakSet<object>()

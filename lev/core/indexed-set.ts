@@ -1,7 +1,7 @@
-/** What can be in a roster: in one at a time. */
-export interface Member {
-  /** Where it stands in its roster; -1: in none. Kept by the roster. */
-  place: number
+/** A member of an IndexedSet: of one at a time. */
+export interface Indexed {
+  /** Where it stands in its set; -1: in none. Kept by the set. */
+  index: number
 }
 
 /**
@@ -11,7 +11,7 @@ export interface Member {
  * successor. One table that has become old, and dead, then keeps all that were in any after it alive until the next full
  * garbage collection: half of the CPU time of a connection that serves one request.
  */
-export class Roster<M extends Member> {
+export class IndexedSet<M extends Indexed> {
   readonly #members: M[] = []
 
   get size(): number {
@@ -20,21 +20,21 @@ export class Roster<M extends Member> {
 
   /** Harmless when it is in already. */
   add(member: M): void {
-    if (member.place < 0) member.place = this.#members.push(member) - 1
+    if (member.index < 0) member.index = this.#members.push(member) - 1
   }
 
   /** Harmless when it is not in. */
   delete(member: M): void {
-    const { place } = member
+    const { index: place } = member
     if (place < 0) return
-    member.place = -1
+    member.index = -1
     const last = this.#members.pop()
     if (last === undefined || last === member) return
     this.#members[place] = last
-    last.place = place
+    last.index = place
   }
 
-  /** The members as they are now: what becomes of the roster meanwhile does not matter. */
+  /** The members as they are now: changes of the set meanwhile do not matter. */
   [Symbol.iterator](): IterableIterator<M> {
     return this.#members.slice().values()
   }

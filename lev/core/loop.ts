@@ -44,7 +44,7 @@ export class Loop {
     if (!this.#turning && !this.#kicked) this.#wakeForTimers()
   })
   /** Told when the driver knows that nothing will ever happen again. */
-  readonly whenStuck = new Set<() => void>()
+  readonly whenDeadlocked = new Set<() => void>()
   /** The runs that share the loop with the one that it was made for. */
   readonly guests = new Set<Guest>()
   /** Whether the run that the loop was made for is over: no other begins. */
@@ -67,16 +67,16 @@ export class Loop {
     this.#report = report
     this.#now = driver.now()
     driver.start({
-      begin: () => {
+      beginEvent: () => {
         this.#kicked = true
       },
-      turn: () => {
+      tick: () => {
         this.#turnsByPromises = 0
         this.turn()
       },
       fault: (error) => this.report(error),
-      stuck: () => {
-        for (const tell of this.whenStuck) tell()
+      deadlocked: () => {
+        for (const tell of this.whenDeadlocked) tell()
       },
     })
   }

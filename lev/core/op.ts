@@ -11,7 +11,7 @@ export interface Waker {
    * The wake-up will come from outside of the driver's world (+1), or has come or is not awaited any more (-1).
    * `sure`: it will come whatever happens in the driver's world.
    */
-  outside(change: 1 | -1, sure: boolean): void
+  externalWait(change: 1 | -1, sure: boolean): void
 }
 
 /**
@@ -66,17 +66,17 @@ class Suspended<T> implements Suspension {
 
 class PromiseWait implements Suspension {
   readonly #promise: PromiseLike<unknown>
-  readonly #sure: boolean
+  readonly #guaranteed: boolean
   #waker: Waker | null = null
 
   constructor(promise: PromiseLike<unknown>, sure: boolean) {
     this.#promise = promise
-    this.#sure = sure
+    this.#guaranteed = sure
   }
 
   arm(waker: Waker): void {
     this.#waker = waker
-    waker.outside(1, this.#sure)
+    waker.externalWait(1, this.#guaranteed)
     // A thenable may do in its `then` whatever it likes; a promise is taken as it is.
     Promise.resolve(this.#promise).then(
       (value) => this.#take()?.resume(value),
@@ -91,7 +91,7 @@ class PromiseWait implements Suspension {
   #take(): Waker | null {
     const waker = this.#waker
     this.#waker = null
-    waker?.outside(-1, this.#sure)
+    waker?.externalWait(-1, this.#guaranteed)
     return waker
   }
 }

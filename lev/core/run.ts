@@ -68,7 +68,7 @@ function drive<T>(loop: Loop, main: () => Op<T>, isGuest = false): Promise<T> {
     let tellEnded: () => void = () => {}
     const owner: TaskOwner = {
       settled() {
-        loop.whenStuck.delete(whenStuck)
+        loop.whenDeadlocked.delete(whenDeadlocked)
         if (isGuest) {
           loop.guests.delete(guest)
           tellEnded()
@@ -84,7 +84,7 @@ function drive<T>(loop: Loop, main: () => Op<T>, isGuest = false): Promise<T> {
       },
     }
     const task: Task<T> = new Task(loop, scope(main), owner, owner)
-    function whenStuck(): void {
+    function whenDeadlocked(): void {
       if (deadlock !== null) reject(deadlock)
       deadlock = new DeadlockError('every task waits, and there is no timer, no byte and no promise left that could wake one')
       task.cancel('error')
@@ -93,7 +93,7 @@ function drive<T>(loop: Loop, main: () => Op<T>, isGuest = false): Promise<T> {
       cancel: () => task.cancel('the run around it is over'),
       ended: new Promise((resolveEnded) => (tellEnded = resolveEnded)),
     }
-    loop.whenStuck.add(whenStuck)
+    loop.whenDeadlocked.add(whenDeadlocked)
     if (isGuest) loop.guests.add(guest)
     task.start()
   })

@@ -6,7 +6,7 @@ import { together } from './failure.js'
 import { made } from './forgotten.js'
 import type { Loop } from './loop.js'
 import type { Op, Suspension, Waker } from './op.js'
-import { Roster } from './indexed-set.js'
+import { IndexedSet } from './indexed-set.js'
 import { runningTask, Task, type Aftermath, type TaskOwner } from './task.js'
 
 /**
@@ -14,7 +14,7 @@ import { runningTask, Task, type Aftermath, type TaskOwner } from './task.js'
  */
 export class Scope {
   readonly #loop: Loop
-  readonly #tasks = new Roster<Task<unknown>>()
+  readonly #tasks = new IndexedSet<Task<unknown>>()
   /** Those of them that do not keep the scope, and how each is told to end; most scopes have none. */
   #background: Map<Task<unknown>, () => void> | null = null
   readonly #errors: unknown[] = []
@@ -176,7 +176,7 @@ export function* scopeAfter<T>(aftermath: Aftermath, body: (scope: Scope) => Op<
   const inner = spawnedOf(aftermath, caller.loop)
   aftermath.spawned = null
   const main = aftermath.context(() => inner.spawn(() => body(inner)))
-  yield* caller.cancellation.handingOn((reason, time) => inner.cancelWithin(time, reason), inner.finish())
+  yield* caller.cancellation.delegating((reason, time) => inner.cancelWithin(time, reason), inner.finish())
   if (inner.failed) yield* inner.tell(caller)
   return yield* main.join()
 }
@@ -256,14 +256,14 @@ const creator: TaskOwner = { settled() {} }
  * Runs `op` as a task of its own, so that it can be cancelled alone, and waits until that is done. `begin` is given the task.
  * Cancelling the caller cancels it too, and waits for it to unwind. What it gave is for `given`.
  */
-export function* supervise<T>(
+export function* runChild<T>(
   caller: Task<unknown>, op: Op<T>, begin: (task: Task<T>) => void, context = sameContext,
 ): Op<Task<T>> {
   const task = context(() => new Task(caller.loop, op, creator, caller.scope))
   begin(task)
   // Its first step is taken here and now: an operation that need not wait costs no turn.
   task.run()
-  if (task.outcome === null) yield* caller.cancellation.handingOn((reason, time) => task.cancelWithin(time, reason), task.done())
+  if (task.outcome === null) yield* caller.cancellation.delegating((reason, time) => task.cancelWithin(time, reason), task.done())
   return task
 }
 
@@ -285,7 +285,7 @@ export function within<T>(call: (run: () => void) => unknown, op: Op<T>): Op<T> 
 function* runningWithin<T>(call: (run: () => void) => unknown, op: Op<T>): Op<T> {
   takeOperation('within', op)
   const caller = runningTask('lev.within()')
-  const task = yield* supervise(caller, op, () => {}, (make) => {
+  const task = yield* runChild(caller, op, () => {}, (make) => {
     const made: ReturnType<typeof make>[] = []
     call(() => made.push(make()))
     if (made.length === 0) throw new UsageError('within: call must call what it is given, before it returns')

@@ -1,13 +1,13 @@
 import { takeOperation } from './arguments.js'
 import { ClosedError, UsageError } from './errors.js'
-import { Line } from './wait-queue.js'
+import { WaitQueue } from './wait-queue.js'
 import { watchMethods } from './forgotten.js'
 import { suspend, type Op } from './op.js'
 import { Ring } from './ring.js'
 
 /** First in, first out: who waits for something, each with a way to leave. */
 class Waiters<T> {
-  readonly #resumes = new Line<(value: T) => void>()
+  readonly #resumes = new WaitQueue<(value: T) => void>()
 
   wait(): Op<T> {
     return suspend<T>((resume) => this.#resumes.join(resume))
@@ -118,7 +118,7 @@ export function channel<T>(capacity = 0): Channel<T> {
   }
   const queue = new Ring<T>()
   const receivers = new Waiters<{ value: T } | null>()
-  const senders = new Line<{ readonly value: T; readonly taken: (sent: boolean) => void }>()
+  const senders = new WaitQueue<{ readonly value: T; readonly taken: (sent: boolean) => void }>()
   let closed = false
 
   function trySend(value: T): boolean {

@@ -4,7 +4,7 @@ import { CancelledError, UsageError, type CancelReason } from './errors.js'
 import { instanceOf } from './foreign.js'
 import { taken, watchMethods } from './forgotten.js'
 import { Join, type Joiner } from './join.js'
-import { Line } from './wait-queue.js'
+import { WaitQueue } from './wait-queue.js'
 import type { Loop } from './loop.js'
 import type { Disarm, Op, Suspension } from './op.js'
 import { Unwinder } from './unwind.js'
@@ -94,14 +94,14 @@ export class Task<T> {
   readonly #generator: Op<T>
   #outcome: Outcome<T> | null = null
   #suspension: Suspension | null = null
-  /** @internal */ place = -1
+  /** @internal */ index = -1
   #started = false
   #running = false
   #entry: Entry = 'next'
   #value: unknown = undefined
   /** Ends the generator once the task is cancelled. */
   #unwinder: Unwinder | null = null
-  #joiners: Line<Joiner> | null = null
+  #joiners: WaitQueue<Joiner> | null = null
   #context: Snapshot | null
 
   /** @internal @throws UsageError if `generator` is none */
@@ -174,7 +174,7 @@ export class Task<T> {
     this.cancellation.share(time)
     if (this.cancellation.reason === null) this.cancel(reason)
     // Those that it waits for were cancelled with it; but what its `finally` blocks wait for was not.
-    else if (!this.cancellation.unwinding) this.cancellation.heldOff()
+    else if (!this.cancellation.unwinding) this.cancellation.handOn()
   }
 
   /** @internal */
@@ -188,8 +188,8 @@ export class Task<T> {
   }
 
   /** @internal */
-  outside(change: 1 | -1, sure: boolean): void {
-    this.loop.driver.awaitOutside(change, sure)
+  externalWait(change: 1 | -1, sure: boolean): void {
+    this.loop.driver.awaitExternal(change, sure)
   }
 
   /** @internal One step: from here to the next suspension. The loop calls it. */
@@ -200,7 +200,7 @@ export class Task<T> {
 
   /** @internal */
   addJoiner(joiner: Joiner): Disarm {
-    return (this.#joiners ??= new Line<Joiner>()).join(joiner)
+    return (this.#joiners ??= new WaitQueue<Joiner>()).join(joiner)
   }
 
   /**
@@ -309,7 +309,7 @@ export class Task<T> {
   /** Ends the present suspension of a cancelled task, or hands the cancellation on. */
   #interrupt(): void {
     const suspension = this.#suspension
-    if (this.cancellation.heldOff() || suspension === null || this.#running) return
+    if (this.cancellation.handOn() || suspension === null || this.#running) return
     this.#release(suspension)
     this.cancellation.unwinding = true
     this.#ready('return', undefined)
@@ -318,7 +318,7 @@ export class Task<T> {
   /** @internal The time for cleaning up is over. */
   endCleanup(): void {
     const suspension = this.#suspension
-    if (this.cancellation.heldOff() || suspension === null) return
+    if (this.cancellation.handOn() || suspension === null) return
     this.#release(suspension)
     this.#ready('throw', new CancelledError(this.cancellation.reason ?? 'cancelled'))
   }

@@ -3,7 +3,7 @@ import { TimeoutError } from './errors.js'
 import { made } from './forgotten.js'
 import type { Loop, Runnable } from './loop.js'
 import type { Op, Suspension, Waker } from './op.js'
-import { given, supervise } from './scope.js'
+import { given, runChild } from './scope.js'
 import { runningTask, type Task } from './task.js'
 import { Timer, type Timers } from './timers.js'
 
@@ -78,7 +78,7 @@ function* timing<T>(seconds: number, op: Op<T>): Op<T> {
   timers.set(timer, driver.now() + seconds)
   let task: Task<T>
   try {
-    task = yield* supervise(caller, op, (begun) => (started = begun))
+    task = yield* runChild(caller, op, (begun) => (started = begun))
   } finally {
     timers.remove(timer)
   }

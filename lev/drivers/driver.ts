@@ -59,14 +59,14 @@ export interface SecureFacts {
 /** What a transport tells the stream on top of it. Calls come from the driver only, never from inside a call of the transport. */
 export interface TransportEvents {
   /** Bytes arrived. They belong to the receiver from now on. */
-  onData(bytes: Buffer): void
-  /** Likewise the first `size` bytes of `buffer`, which are lent until the call returns. */
-  onLent(buffer: Buffer, size: number): void
-  /** The other side will send no more. Comes after the last `onData`, once at the most. */
+  onChunk(bytes: Buffer): void
+  /** Likewise the first `size` bytes of `buffer`, which belong to the driver again when the call returns. */
+  onBorrowedChunk(buffer: Buffer, size: number): void
+  /** The other side will send no more. Comes after the last `onChunk`, once at the most. */
   onEnd(): void
   /** Bytes given to `write` have left: `pending` has fallen. */
   onProgress(): void
-  /** The handshake asked for by `secure` is done; comes before any `onData`. */
+  /** The handshake asked for by `secure` is done; comes before any `onChunk`. */
   onSecure(facts: SecureFacts): void
   /** The transport is gone, `error` says why if it was a fault. The last event, once, also after `destroy`. */
   onClose(error: Error | null): void
@@ -136,14 +136,14 @@ export type Completion<T> = (error: Error | null, value: T | null) => void
 
 /** What a driver does with its loop. */
 export interface DrivenLoop {
-  /** An event is about to be told, and `turn` will be called after it. */
-  begin(): void
+  /** An event is about to be told, and `tick` will be called after it. */
+  beginEvent(): void
   /** Runs whatever is ready: called after each event and at each wake-up. */
-  turn(): void
+  tick(): void
   /** Something failed that no transport and no caller can be told of. */
   fault(error: Error): void
   /** Nothing will ever happen again: for a driver that can tell. */
-  stuck(): void
+  deadlocked(): void
 }
 
 /**
@@ -176,7 +176,7 @@ export interface Driver {
    * Tells the driver that a task waits for something outside of it (a promise), or no longer does: +1 or -1.
    * `sure`: it will come whatever happens here.
    */
-  awaitOutside(change: 1 | -1, sure: boolean): void
+  awaitExternal(change: 1 | -1, sure: boolean): void
   /** Binds an address; `accept` is called for each connection. */
   listen(options: ListenOptions, accept: (transport: Transport) => void, done: Completion<ListenerTransport>): void
   /** Returns a function that abandons the attempt. */

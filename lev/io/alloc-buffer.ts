@@ -1,4 +1,4 @@
-/** Keeps what `roomFor` throws away from being optimized away. */
+/** Keeps what `allocBuffer` throws away from being optimized away. */
 export let ballast: unknown = null
 
 /** Bytes below which memory comes from Node's pool, and elements that are thrown away at the most. */
@@ -11,7 +11,7 @@ const most = 8192
  * upload of 1 MB, a quarter of a WebSocket message of 16 KB. Something on the heap, half as large, to be thrown away with the
  * buffer, has it collect what is young sooner.
  */
-export function roomFor(size: number): Buffer {
+export function allocBuffer(size: number): Buffer {
   if (size >= smallest) ballast = new Array(Math.min(size >>> 4, most))
   return Buffer.allocUnsafe(size)
 }

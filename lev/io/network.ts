@@ -1,6 +1,6 @@
 import { AddressError } from '../core/errors.js'
 import type { Address, ConnectOptions, ListenerTransport, ListenOptions, Transport } from '../drivers/driver.js'
-import { MemoryTransport, settle, type World } from '../drivers/memory/memory-transport.js'
+import { MemoryTransport, waitForTlsWork, type VirtualNetwork } from '../drivers/memory/memory-transport.js'
 import { made } from '../core/forgotten.js'
 import type { Loop } from '../core/loop.js'
 import { suspend, type Op } from '../core/op.js'
@@ -83,20 +83,20 @@ const pipeEnd: Address = { ip: '127.0.0.1', port: 0 }
 /** Two streams joined in memory, on any driver: what one sends, the other receives. */
 export function pipe(): [Stream, Stream] {
   const { loop } = runningTask('lev.pipe()')
-  const [left, right] = MemoryTransport.pair(pipeWorld(loop), pipeEnd, pipeEnd)
+  const [left, right] = MemoryTransport.pair(pipeNetwork(loop), pipeEnd, pipeEnd)
   return [new Stream(loop, left), new Stream(loop, right)]
 }
 
-function pipeWorld(loop: Loop): World {
+function pipeNetwork(loop: Loop): VirtualNetwork {
   return {
-    fly: (deliver) => loop.enqueue({ run: deliver }),
+    deliverLater: (deliver) => loop.enqueue({ run: deliver }),
     segment: () => Infinity,
     // Flights land within turns of the loop, so no turn may begin inside of what an event brings about: node:tls mixes up
     // its input when more of it lands while it works. What becomes ready brings a turn by itself.
-    begin: () => {},
-    turn: () => {},
-    turnSoon: () => {},
-    settle: () => settle(loop.driver),
+    beginEvent: () => {},
+    tick: () => {},
+    scheduleTick: () => {},
+    letTlsRun: () => waitForTlsWork(loop.driver),
   }
 }
 

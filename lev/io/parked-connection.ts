@@ -3,14 +3,14 @@ import type { Loop } from '../core/loop.js'
 import { Stream } from './stream.js'
 import { Timer } from '../core/timers.js'
 
-/** Called with a stream in place of the one that was put to rest; `late`: since its time is over, and nothing has come. */
+/** Called with a stream in place of the parked one; `late`: since its time is over, and nothing has come. */
 export type Wake = (stream: Stream, late: boolean) => void
 
 /**
  * A connection on which nothing happens: what is left of a stream when everything is given up that can be made again. The
  * first thing that happens wakes it.
  */
-export class Resting implements TransportEvents {
+export class ParkedConnection implements TransportEvents {
   readonly #loop: Loop
   readonly #transport: Transport
   readonly #wake: Wake
@@ -19,13 +19,13 @@ export class Resting implements TransportEvents {
 
   /**
    * @param deadline when it wakes by itself, in `lev.now()` seconds
-   * @param keeps whether it keeps the process while it rests
+   * @param keeps whether it keeps the process while it is parked
    */
   constructor(loop: Loop, transport: Transport, deadline: number, wake: Wake, keeps: boolean) {
     this.#loop = loop
     this.#transport = transport
     this.#wake = wake
-    this.#timer = new Timer(() => void this.#rise(true), keeps)
+    this.#timer = new Timer(() => void this.#unpark(true), keeps)
     loop.timers.set(this.#timer, deadline)
     transport.start(this)
     if (!keeps) transport.keep?.(false)
@@ -37,36 +37,36 @@ export class Resting implements TransportEvents {
   }
 
   /** Wakes it for the caller: the stream in its place. Not to be called when it is awake. */
-  take(): Stream {
-    return this.#rise(false, () => {})
+  unpark(): Stream {
+    return this.#unpark(false, () => {})
   }
 
   /** Closes the connection. Harmless when it is awake. */
   close(): void {
-    if (!this.#awake) this.take().close()
+    if (!this.#awake) this.unpark().close()
   }
 
-  onData(bytes: Buffer): void {
-    this.#rise(false).onData(bytes)
+  onChunk(bytes: Buffer): void {
+    this.#unpark(false).onChunk(bytes)
   }
 
-  onLent(buffer: Buffer, size: number): void {
-    this.#rise(false).onLent(buffer, size)
+  onBorrowedChunk(buffer: Buffer, size: number): void {
+    this.#unpark(false).onBorrowedChunk(buffer, size)
   }
 
   onEnd(): void {
-    this.#rise(false).onEnd()
+    this.#unpark(false).onEnd()
   }
 
   onClose(error: Error | null): void {
-    this.#rise(false).onClose(error)
+    this.#unpark(false).onClose(error)
   }
 
   onProgress(): void {}
   onSecure(_facts: SecureFacts): void {}
 
   /** From here on, what happens is the new stream's. */
-  #rise(late: boolean, wake = this.#wake): Stream {
+  #unpark(late: boolean, wake = this.#wake): Stream {
     this.#awake = true
     this.#loop.timers.remove(this.#timer)
     if (!this.#timer.keeps) this.#transport.keep?.(true)
@@ -77,10 +77,10 @@ export class Resting implements TransportEvents {
 }
 
 /**
- * Puts the connection of `stream` to rest; the stream itself is closed by that. Null: something is under way on it.
- * @param keeps whether it keeps the process while it rests
+ * Parks the connection of `stream`; the stream itself is closed by that. Null: something is under way on it.
+ * @param keeps whether it keeps the process while it is parked
  */
-export function rest(stream: Stream, deadline: number, wake: Wake, keeps = true): Resting | null {
+export function park(stream: Stream, deadline: number, wake: Wake, keeps = true): ParkedConnection | null {
   const parts = stream.leave()
-  return parts === null ? null : new Resting(parts.loop, parts.transport, deadline, wake, keeps)
+  return parts === null ? null : new ParkedConnection(parts.loop, parts.transport, deadline, wake, keeps)
 }

@@ -1,10 +1,10 @@
 import type { Transport } from '../drivers/driver.js'
 import { TimeoutError, UsageError } from '../core/errors.js'
-import type { Failure } from '../core/failure.js'
+import type { ErrorFactory } from '../core/failure.js'
 import { watchMethods } from '../core/forgotten.js'
 import type { Loop } from '../core/loop.js'
 import type { Op, Suspension, Waker } from '../core/op.js'
-import { roomFor } from './alloc-buffer.js'
+import { allocBuffer } from './alloc-buffer.js'
 import { Timer } from '../core/timers.js'
 
 /**
@@ -23,7 +23,7 @@ const mostPieces = 64
 const nothing = Buffer.alloc(0)
 
 /** Is shown the first `size` bytes of `buffer`, which arrived `now` and are lent until it returns. Gives how many it took. */
-export type Taker = (buffer: Buffer, size: number, now: number) => number
+export type Tap = (buffer: Buffer, size: number, now: number) => number
 
 /** Waits for more input; made once for each stream, not once for each wait. */
 class MoreInput implements Suspension {
@@ -61,13 +61,13 @@ export abstract class StreamInput {
    * @internal Is shown what arrives while nothing is unread, before any of it is copied. The reader is woken only if some
    * is left. Null: there is none.
    */
-  taker: Taker | null = null
+  tap: Tap | null = null
   /** @internal */
   protected readonly loop: Loop
   /** @internal */
   protected transport: Transport
   /** @internal Makes the error that says why nothing works any more; null while the stream is open. */
-  protected failure: Failure | null = null
+  protected failure: ErrorFactory | null = null
   /** @internal Whether this side closed it. */
   protected closed = false
   /** Whether `input` was allocated here, so that its room behind `inputEnd` may be filled. */
@@ -200,7 +200,7 @@ export abstract class StreamInput {
     const taken = this.#accept(buffer, size)
     if (taken < 0) return
     if (taken < size) {
-      const bytes = roomFor(size - taken)
+      const bytes = allocBuffer(size - taken)
       buffer.copy(bytes, 0, taken, size)
       this.#keep(bytes)
     }
@@ -214,7 +214,7 @@ export abstract class StreamInput {
   }
 
   /** @internal */
-  protected failInput(failure: Failure): void {
+  protected failInput(failure: ErrorFactory): void {
     this.loop.timers.remove(this.#timer)
     this.#more.take()?.fail(failure())
   }
@@ -235,10 +235,10 @@ export abstract class StreamInput {
 
   /** Gives how many of the bytes that have arrived are dealt with; -1: all of them, and the reader is not to know. */
   #accept(buffer: Buffer, size: number): number {
-    const { taker } = this
-    if (this.#sink !== null || taker === null) return this.#sinkIn(buffer, size)
+    const { tap } = this
+    if (this.#sink !== null || tap === null) return this.#sinkIn(buffer, size)
     if (this.#unread > 0) return 0
-    const taken = taker(buffer, size, this.loop.now)
+    const taken = tap(buffer, size, this.loop.now)
     return taken === size ? -1 : taken
   }
 

@@ -1,6 +1,6 @@
 import type { Transport } from '../drivers/driver.js'
 import { ClosedError } from '../core/errors.js'
-import type { Failure } from '../core/failure.js'
+import type { ErrorFactory } from '../core/failure.js'
 import type { Flushable, Loop } from '../core/loop.js'
 import { suspend, type Op } from '../core/op.js'
 import { OutputQueue } from './output-queue.js'
@@ -25,7 +25,7 @@ export class StreamOutput implements Flushable {
   beforeSend: (() => void) | null = null
   readonly #loop: Loop
   readonly #queue = new OutputQueue()
-  #failure: Failure | null = null
+  #failure: ErrorFactory | null = null
   #gathered = false
   /** Who waits for output to leave, and until how much of it is left. */
   #writers: Map<(value: null) => void, number> | null = null
@@ -118,13 +118,13 @@ export class StreamOutput implements Flushable {
     this.#wakeWriters()
   }
 
-  /** Whether so much is unsent that a writer is to wait, in `relieve`. */
-  get full(): boolean {
+  /** Whether so much is unsent that a writer is to wait, in `waitForDrain`. */
+  get needsDrain(): boolean {
     return this.unsent > unsentLimitBytes
   }
 
   /** Waits until much less is unsent. */
-  relieve(): Op<void> {
+  waitForDrain(): Op<void> {
     return this.untilUnsent(low)
   }
 
@@ -148,7 +148,7 @@ export class StreamOutput implements Flushable {
   }
 
   /** Nothing can be sent any more. */
-  fail(failure: Failure): void {
+  fail(failure: ErrorFactory): void {
     this.#failure = failure
     this.#loop.timers.remove(this.#timer)
     this.#wakeWriters()

@@ -1,6 +1,6 @@
 import type { Address, SecureFacts, Security, Transport } from '../drivers/driver.js'
 import { ClosedError, HandshakeError, TimeoutError } from '../core/errors.js'
-import type { Failure } from '../core/failure.js'
+import type { ErrorFactory } from '../core/failure.js'
 import { watchMethods } from '../core/forgotten.js'
 import type { Loop } from '../core/loop.js'
 import type { Op } from '../core/op.js'
@@ -8,9 +8,9 @@ import { sendable } from './as-buffer.js'
 import { StreamInput } from './stream-input.js'
 import { StreamOutput } from './stream-output.js'
 
-const closed: Failure = () => new ClosedError('the stream is closed')
-const connectionClosed: Failure = () => new ClosedError('the connection is closed')
-const tooSlow: Failure = () => new TimeoutError('the other side took too long to read what was sent')
+const closed: ErrorFactory = () => new ClosedError('the stream is closed')
+const connectionClosed: ErrorFactory = () => new ClosedError('the connection is closed')
+const tooSlow: ErrorFactory = () => new TimeoutError('the other side took too long to read what was sent')
 
 /**
  * A buffered stream of bytes, both ways, on top of a driver's transport.
@@ -126,7 +126,7 @@ export class Stream extends StreamInput {
    */
   *write(data: Uint8Array | string): Op<void> {
     this.put(sendable(data))
-    if (this.#output.full) yield* this.#output.relieve()
+    if (this.#output.needsDrain) yield* this.#output.waitForDrain()
   }
 
   /** Waits until all output has left, or all but `rest` bytes of it. @throws as `write` */
@@ -211,12 +211,12 @@ export class Stream extends StreamInput {
   }
 
   /** @internal */
-  onData(bytes: Buffer): void {
+  onChunk(bytes: Buffer): void {
     this.receive(bytes)
   }
 
   /** @internal */
-  onLent(buffer: Buffer, size: number): void {
+  onBorrowedChunk(buffer: Buffer, size: number): void {
     this.receiveLent(buffer, size)
   }
 
@@ -258,7 +258,7 @@ export class Stream extends StreamInput {
   }
 
   /** Closes the transport, for good. */
-  #shut(failure: Failure, reset: boolean): void {
+  #shut(failure: ErrorFactory, reset: boolean): void {
     this.closed = true
     if (this.failure !== null) return
     if (!reset) this.#output.send()
@@ -266,7 +266,7 @@ export class Stream extends StreamInput {
     this.transport.destroy(reset)
   }
 
-  #fail(failure: Failure): void {
+  #fail(failure: ErrorFactory): void {
     this.failure = failure
     this.failInput(failure)
     this.#output.fail(failure)

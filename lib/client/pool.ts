@@ -1,5 +1,5 @@
 import { now, type Stream } from '../../lev/index.js'
-import { perWorld, rest, type Resting } from '../../lev/internal.js'
+import { perWorld, park, type ParkedConnection } from '../../lev/internal.js'
 
 /** Idle connections that are kept for one route, and in all. */
 const mostPerRoute = 32
@@ -15,15 +15,15 @@ const margin = 1
 /** Idle connections, for later requests. They do not keep the process, and end when their server says or sends anything. */
 class Pool {
   /** By route, the one used last at the end. */
-  readonly #idle = new Map<string, Resting[]>()
+  readonly #idle = new Map<string, ParkedConnection[]>()
   #count = 0
 
   /** An idle connection for a route; null: there is none. */
   take(route: string): Stream | null {
-    const resting = this.#idle.get(route)?.at(-1)
-    if (resting === undefined) return null
-    this.#forget(route, resting)
-    return resting.take()
+    const parked = this.#idle.get(route)?.at(-1)
+    if (parked === undefined) return null
+    this.#forget(route, parked)
+    return parked.unpark()
   }
 
   /**
@@ -33,27 +33,27 @@ class Pool {
   keep(route: string, stream: Stream, timeout: number | null): void {
     const seconds = timeout === null ? usual : Math.min(timeout - margin, longest)
     if (seconds <= 0) return stream.close()
-    const resting = rest(stream, now() + seconds, (woken) => {
-      this.#forget(route, resting)
+    const parked = park(stream, now() + seconds, (woken) => {
+      this.#forget(route, parked)
       woken.close()
     }, false)
-    if (resting === null) return stream.close()
+    if (parked === null) return stream.close()
     let kept = this.#idle.get(route)
     if (kept === undefined) this.#idle.set(route, (kept = []))
-    kept.push(resting)
+    kept.push(parked)
     this.#count++
     if (kept.length > mostPerRoute) this.#close(route, kept[0])
     else if (this.#count > mostInAll) for (const [oldest, [first]] of this.#idle) return this.#close(oldest, first)
   }
 
-  #close(route: string, resting: Resting): void {
-    this.#forget(route, resting)
-    resting.close()
+  #close(route: string, parked: ParkedConnection): void {
+    this.#forget(route, parked)
+    parked.close()
   }
 
-  #forget(route: string, resting: Resting | null): void {
+  #forget(route: string, parked: ParkedConnection | null): void {
     const kept = this.#idle.get(route)
-    const at = kept === undefined || resting === null ? -1 : kept.indexOf(resting)
+    const at = kept === undefined || parked === null ? -1 : kept.indexOf(parked)
     if (kept === undefined || at < 0) return
     kept.splice(at, 1)
     this.#count--

@@ -67,7 +67,7 @@ export function chooseEncoding(acceptEncoding: string | undefined): Encoding | n
 }
 
 /** Where text becomes bytes that are compressed on the spot: memory of its own for each makes 20 KB of text cost 5 % more. */
-const desk = Buffer.allocUnsafeSlow(onTheSpotLimit)
+const scratch = Buffer.allocUnsafeSlow(onTheSpotLimit)
 
 /**
  * Compresses bytes, or latin1 text: at once if they are few, else on the thread pool, while other tasks go on. `deflate` is the zlib
@@ -79,7 +79,7 @@ export function* compress(encoding: Encoding, content: Buffer | string): Op<Buff
     return yield* waitForWork(encoding === 'gzip' ? pooledGzip(bytes, { level: compressionLevel }) : pooledDeflate(bytes, { level: compressionLevel }))
   }
   compressors[encoding] ??= compressorOf(encoding)
-  return compressors[encoding](typeof content === 'string' ? desk.subarray(0, desk.write(content, 'latin1')) : content)
+  return compressors[encoding](typeof content === 'string' ? scratch.subarray(0, scratch.write(content, 'latin1')) : content)
 }
 
 type Compressor = (bytes: Buffer) => Buffer

@@ -28,7 +28,7 @@ export class Connection implements Peer, Drainable {
   readonly redis: unknown
   readonly headLimits: HeadLimits
   readonly reader: HeadReader
-  place = -1
+  index = -1
   older: Drainable | null = null
   newer: Drainable | null = null
   /** Null: no TLS. */
@@ -133,7 +133,7 @@ export class Connection implements Peer, Drainable {
     this.idleUntil = again ? Math.min(this.idleUntil, until) : until
     this.idle = true
     // A stream that a caller of `process_request` serves is none of the server's connections.
-    if (this.place >= 0) this.service.idle.add(this)
+    if (this.index >= 0) this.service.idle.add(this)
     this.client.readDeadline = again || !this.mayPark ? this.idleUntil : Math.min(this.idleUntil, time + parkAfterSeconds)
   }
 

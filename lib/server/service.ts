@@ -1,5 +1,5 @@
 import { CancelledError, portal, type Op, type Task } from '../../lev/index.js'
-import { instanceOf, type Member, Roster } from '../../lev/internal.js'
+import { instanceOf, IndexedSet, type Indexed } from '../../lev/internal.js'
 import type { Identities } from '../../tls/index.js'
 import type { Settings } from '../config/settings.js'
 import type { Handler } from '../request/handler.js'
@@ -9,7 +9,7 @@ import { Signal } from '../signal.js'
 import { InflateBudget } from '../websocket/inflate-budget.js'
 
 /** What the server may tell a connection when it stops. */
-export interface Drainable extends Member, IdleMember<Drainable> {
+export interface Drainable extends Indexed, IdleMember<Drainable> {
   /** Whether some of a response is on its way out, or some of a request has come. */
   readonly atWork: boolean
   /** Be done soon. */
@@ -27,7 +27,7 @@ export class Service {
   /** Null: no TLS. */
   identities: Identities | null = null
   /** The connections that are open, those in their handshake and those being closed included. */
-  readonly connections = new Roster<Drainable>()
+  readonly connections = new IndexedSet<Drainable>()
   /** Those of them that wait for a request, or have sent nothing yet. */
   readonly idle = new IdleList<Drainable>()
   /** Of its WebSockets. */

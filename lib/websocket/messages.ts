@@ -1,5 +1,5 @@
 import { isAscii, isUtf8 } from 'node:buffer'
-import { roomFor } from '../../lev/internal.js'
+import { allocBuffer } from '../../lev/internal.js'
 import {
   CLOSE, CONTROL, DATA, FAILED, FrameReader, isCloseCode, NEED_MORE, PING, TEXT, tooBig, xor, type Failure,
 } from './frames.js'
@@ -93,7 +93,7 @@ export class MessageReader {
   /** Bytes in one piece. */
   #binary(buf: Buffer): MessageEvent {
     const { dataStart, dataEnd, mask } = this.#frames
-    const message = roomFor(dataEnd - dataStart)
+    const message = allocBuffer(dataEnd - dataStart)
     buf.copy(message, 0, dataStart, dataEnd)
     if (mask !== 0) xor(message, 0, message.length, mask)
     this.message = message

@@ -239,7 +239,7 @@ export class WebSocket {
       if (how === 'close') this.#taken.wake()
     }
     // Inflating is for this task: it may take long.
-    if (!this.#reader.inflates) this.#stream.taker = (bytes, size, at) => this.#take(bytes, size, at)
+    if (!this.#reader.inflates) this.#stream.tap = (bytes, size, at) => this.#take(bytes, size, at)
     try {
       while (!this.#over) {
         if (!this.#received.isFull || this.#ending !== null) yield* this.#read()
@@ -251,7 +251,7 @@ export class WebSocket {
       if (!(error instanceof ClosedError || error instanceof TimeoutError)) throw error
     } finally {
       this.#pumping = false
-      this.#stream.taker = null
+      this.#stream.tap = null
       this.#stream.onGone = null
       this.#stream.readDeadline = Infinity
     }

@@ -132,9 +132,9 @@ function counted(driver: lev.Driver): { readonly driver: lev.Driver; readonly tu
       wakeAt: (time, keeps) => driver.wakeAt(time - computed, keeps),
       start: (loop) => driver.start({
         ...loop,
-        turn() {
+        tick() {
           turns++
-          loop.turn()
+          loop.tick()
         },
       }),
     },

@@ -52,7 +52,7 @@ class HandTransport implements Transport {
   }
 
   bring(text: string): void {
-    this.events?.onData(Buffer.from(text))
+    this.events?.onChunk(Buffer.from(text))
   }
 }
 

@@ -7,19 +7,19 @@ import { wrapSecure } from '../node/secure.js'
 const window = 64 * 1024
 
 /** Holds a virtual clock still for a moment: node:tls works in the real event loop. */
-export function settle(driver: Pick<Driver, 'awaitOutside'>): void {
-  driver.awaitOutside(1, true)
-  setImmediate(() => setImmediate(() => driver.awaitOutside(-1, true)))
+export function waitForTlsWork(driver: Pick<Driver, 'awaitExternal'>): void {
+  driver.awaitExternal(1, true)
+  setImmediate(() => setImmediate(() => driver.awaitExternal(-1, true)))
 }
 
 /** What a pair of transports in memory needs from where it lives. */
-export interface World extends Turns {
+export interface VirtualNetwork extends Turns {
   /** Runs `deliver` when one flight over the network is over: later, never inside this call. */
-  fly(deliver: () => void): void
+  deliverLater(deliver: () => void): void
   /** How many bytes the next flight carries at most. */
   segment(): number
   /** Lets the real event loop run for a moment: node:tls works in it. */
-  settle(): void
+  letTlsRun(): void
 }
 
 /** One end of a connection that exists in memory only; behaves as TCP does. */
@@ -27,7 +27,7 @@ export class MemoryTransport implements Transport {
   readonly writeSize = 64 * 1024
   readonly local: Address
   readonly remote: Address
-  readonly #world: World
+  readonly #network: VirtualNetwork
   #peer: MemoryTransport | null = null
   #events: TransportEvents | null = null
   /** Written, not yet arrived at the other end. */
@@ -46,14 +46,14 @@ export class MemoryTransport implements Transport {
   #reading = false
   #closed = false
 
-  constructor(world: World, local: Address, remote: Address) {
-    this.#world = world
+  constructor(world: VirtualNetwork, local: Address, remote: Address) {
+    this.#network = world
     this.local = local
     this.remote = remote
   }
 
   /** Makes both ends of a connection. */
-  static pair(world: World, left: Address, right: Address): [MemoryTransport, MemoryTransport] {
+  static pair(world: VirtualNetwork, left: Address, right: Address): [MemoryTransport, MemoryTransport] {
     const a = new MemoryTransport(world, left, right)
     const b = new MemoryTransport(world, right, left)
     a.#peer = b
@@ -76,7 +76,7 @@ export class MemoryTransport implements Transport {
   resume(): void {
     if (this.#reading) return
     this.#reading = true
-    this.#world.fly(() => this.#read())
+    this.#network.deliverLater(() => this.#read())
   }
 
   write(parts: readonly (Buffer | string)[]): void {
@@ -102,21 +102,21 @@ export class MemoryTransport implements Transport {
     this.#release()
     if (abort) {
       this.#breakOff()
-      this.#world.fly(() => peer?.abort('ECONNRESET'))
+      this.#network.deliverLater(() => peer?.abort('ECONNRESET'))
     } else {
       if (this.#outboxSize > window) this.#outbox = [this.#take(window)]
       this.#outboxSize = Math.min(this.#outboxSize, window)
       this.#ended = true
       this.#depart()
     }
-    this.#world.fly(() => this.#tell((events) => events.onClose(null)))
+    this.#network.deliverLater(() => this.#tell((events) => events.onClose(null)))
   }
 
   secure(security: Security, received: Buffer): Transport {
     this.#events = null
     this.pause()
-    const duplex = new TransportDuplex(this, () => this.#world.settle())
-    return new SocketTransport(wrapSecure(duplex, security, received), this.#world, security, this)
+    const duplex = new TransportDuplex(this, () => this.#network.letTlsRun())
+    return new SocketTransport(wrapSecure(duplex, security, received), this.#network, security, this)
   }
 
   /** The connection breaks, as when the other side's machine sends a reset: unread bytes are lost. */
@@ -148,11 +148,11 @@ export class MemoryTransport implements Transport {
     if (this.#outboxSize === 0 && (!this.#ended || this.#peerSawEnd)) return
     if (this.#outboxSize > 0 && peer.#inboxSize >= window && !peer.#closed) return
     this.#flying = true
-    this.#world.fly(() => {
+    this.#network.deliverLater(() => {
       this.#flying = false
       if (this.#broken) return
       if (this.#outboxSize === 0) return this.#departEnd(peer)
-      peer.arrive(this.#take(Math.min(this.#world.segment(), window)))
+      peer.arrive(this.#take(Math.min(this.#network.segment(), window)))
       if (!this.#closed) this.#tell((events) => events.onProgress())
       this.#depart()
     })
@@ -185,7 +185,7 @@ export class MemoryTransport implements Transport {
     while (this.#reading && this.#inbox.length > 0) {
       const bytes = this.#inbox.shift() ?? Buffer.alloc(0)
       this.#inboxSize -= bytes.length
-      this.#tell((events) => events.onData(bytes))
+      this.#tell((events) => events.onChunk(bytes))
     }
     const peer = this.#peer
     if (peer !== null) peer.#depart()
@@ -199,7 +199,7 @@ export class MemoryTransport implements Transport {
   #closeIfBothEnded(): void {
     if (this.#closed || !this.#endTold || !this.#peerSawEnd) return
     this.#release()
-    this.#world.fly(() => this.#tell((events) => events.onClose(null)))
+    this.#network.deliverLater(() => this.#tell((events) => events.onClose(null)))
   }
 
   /** This end takes no part any more. */
@@ -216,8 +216,8 @@ export class MemoryTransport implements Transport {
   }
 
   #tell(what: (events: TransportEvents) => void): void {
-    this.#world.begin()
+    this.#network.beginEvent()
     if (this.#events !== null) what(this.#events)
-    this.#world.turn()
+    this.#network.tick()
   }
 }

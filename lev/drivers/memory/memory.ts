@@ -1,5 +1,5 @@
 import type { Address, Completion, ConnectOptions, DrivenLoop, Driver, ListenerTransport, ListenOptions, Transport } from '../driver.js'
-import { MemoryTransport, settle, type World } from './memory-transport.js'
+import { MemoryTransport, waitForTlsWork, type VirtualNetwork } from './memory-transport.js'
 import { SystemWork } from '../node/system-work.js'
 import { Timer, Timers } from '../../core/timers.js'
 import { VirtualListeners } from './virtual-listeners.js'
@@ -85,7 +85,7 @@ export function memory(options: MemoryOptions = {}): Driver {
   function runWorld(): boolean {
     for (let count = 0; count < stepsAtOnce; count++) {
       soon = false
-      loop?.turn()
+      loop?.tick()
       if (soon && turns++ < turnsAtOnce) continue
       turns = 0
       if (sure > 0 || (outside > 0 && ((idle++ < patience && still++ < patienceInAll) || system.underWay))) return true
@@ -94,7 +94,7 @@ export function memory(options: MemoryOptions = {}): Driver {
       step = soon ? step * stepGrowth : firstStep
       const next = Math.min(wake, flights.next, soon ? now + step : Infinity)
       if (next === Infinity) {
-        if (outside === 0) loop?.stuck()
+        if (outside === 0) loop?.deadlocked()
         return false
       }
       now = Math.max(now, next)
@@ -113,16 +113,16 @@ export function memory(options: MemoryOptions = {}): Driver {
 
   const flightTime = (): number => shortest + random() * (longest - shortest)
 
-  const world: World = {
-    fly: (deliver) => void after(flightTime(), deliver),
+  const world: VirtualNetwork = {
+    deliverLater: (deliver) => void after(flightTime(), deliver),
     segment: () => (segment === Infinity ? segment : 1 + Math.floor(random() * segment)),
-    begin: () => loop?.begin(),
-    turn: () => loop?.turn(),
-    turnSoon: schedule,
-    settle: () => settle({ awaitOutside }),
+    beginEvent: () => loop?.beginEvent(),
+    tick: () => loop?.tick(),
+    scheduleTick: schedule,
+    letTlsRun: () => waitForTlsWork({ awaitExternal }),
   }
 
-  function awaitOutside(change: 1 | -1, isSure: boolean): void {
+  function awaitExternal(change: 1 | -1, isSure: boolean): void {
     outside += change
     if (isSure) sure += change
     idle = 0
@@ -151,7 +151,7 @@ export function memory(options: MemoryOptions = {}): Driver {
       system.stop()
       network.clear()
     },
-    awaitOutside,
+    awaitExternal,
     listen: (where, accept, done) => void after(0, () => listen(network, where, accept, done)),
     connect(where, done) {
       const timer = after(flightTime(), () => connect(network, world, where, random, done))
@@ -173,7 +173,7 @@ function listen(
 
 function connect(
   network: VirtualListeners,
-  world: World,
+  world: VirtualNetwork,
   where: ConnectOptions,
   random: () => number,
   done: Completion<Transport>,

@@ -1,12 +1,12 @@
 import { connect, createServer, Socket, type Server } from 'node:net'
 import { AddressError } from '../../core/errors.js'
 import type { Completion, ConnectOptions, DrivenLoop, ListenerTransport, ListenOptions, Transport } from '../driver.js'
-import { Roster, type Member } from '../../core/indexed-set.js'
+import { IndexedSet, type Indexed } from '../../core/indexed-set.js'
 import { acceptHandles, sharedSockets } from './internals/shared-read.js'
 import { SocketTransport, type Turns } from './socket-transport.js'
 
 /** What is to be released in the end. */
-interface Open extends Member {
+interface Open extends Indexed {
   readonly release: () => void
 }
 
@@ -16,12 +16,12 @@ export class NodeNetwork {
   readonly #turns: Turns
   /** Of those that are accepted, and are kept as they are. */
   readonly #acceptedTurns: Turns
-  readonly #open = new Roster<Open>()
+  readonly #open = new IndexedSet<Open>()
 
   /** @param wakeSoon asks for a turn once the events that wait are in */
   constructor(loop: DrivenLoop, wakeSoon: () => void) {
     this.#loop = loop
-    this.#turns = { begin: () => loop.begin(), turn: () => loop.turn(), turnSoon: wakeSoon }
+    this.#turns = { beginEvent: () => loop.beginEvent(), tick: () => loop.tick(), scheduleTick: wakeSoon }
     this.#acceptedTurns = { ...this.#turns, forget: (transport) => this.#open.delete(transport) }
   }
 
@@ -30,23 +30,23 @@ export class NodeNetwork {
     const sharing = options.reusePort === true ? { reusePort: true } : {}
     if ('reusePort' in sharing && !knowsReusePort()) {
       queueMicrotask(() => {
-        loop.begin()
+        loop.beginEvent()
         done(new Error(`reusePort needs Node.js 22.12, 23.1 or newer: this is ${process.versions.node}`), null)
-        loop.turn()
+        loop.tick()
       })
       return
     }
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true })
     const admit = (transport: Transport): void => {
-      loop.begin()
+      loop.beginEvent()
       accept(transport)
-      loop.turn()
+      loop.tick()
     }
     server.on('connection', (socket) => admit(new SocketTransport(this.#keep(socket), this.#turns)))
     server.once('error', (error) => {
-      loop.begin()
+      loop.beginEvent()
       done(error, null)
-      loop.turn()
+      loop.tick()
     })
     server.listen({ host: options.ip, port: options.port, backlog: options.backlog ?? undefined, ...sharing }, () => {
       this.#keep(server)
@@ -56,9 +56,9 @@ export class NodeNetwork {
       server.on('error', (error) => loop.fault(new AddressError(`cannot accept a connection: ${error.message}`, { cause: error })))
       const bound = server.address()
       const address = typeof bound === 'object' && bound !== null ? { ip: bound.address, port: bound.port } : options
-      loop.begin()
+      loop.beginEvent()
       done(null, { address, close: () => server.close() })
-      loop.turn()
+      loop.tick()
     })
   }
 
@@ -67,17 +67,17 @@ export class NodeNetwork {
     const where = 'ip' in options ? { host: options.ip, port: options.port, noDelay: true } : { path: options.path }
     const socket = this.#keep(connect({ ...where, allowHalfOpen: true }))
     const failed = (error: Error): void => {
-      loop.begin()
+      loop.beginEvent()
       done(error, null)
-      loop.turn()
+      loop.tick()
     }
     socket.once('error', failed)
     socket.once('connect', () => {
       socket.off('error', failed)
       socket.pause()
-      loop.begin()
+      loop.beginEvent()
       done(null, new SocketTransport(socket, this.#turns))
-      loop.turn()
+      loop.tick()
     })
     return () => {
       socket.off('error', failed)
@@ -97,7 +97,7 @@ export class NodeNetwork {
   }
 
   #keep<T extends Server | Socket>(opened: T): T {
-    const open: Open = { place: -1, release: () => void ('destroy' in opened ? opened.destroy() : opened.close()) }
+    const open: Open = { index: -1, release: () => void ('destroy' in opened ? opened.destroy() : opened.close()) }
     this.#open.add(open)
     opened.once('close', () => this.#open.delete(open))
     return opened

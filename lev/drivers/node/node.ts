@@ -38,12 +38,12 @@ export function nodeDriver(): Driver {
     afterEvents = null
     if (timer === null) timerAt = Infinity
     heard = firedAt
-    loop?.turn()
+    loop?.tick()
   }
 
   function onSoon(): void {
     soon = null
-    loop?.turn()
+    loop?.tick()
   }
 
   function wakeSoon(): void {
@@ -87,7 +87,7 @@ export function nodeDriver(): Driver {
       if (soon !== null) clearImmediate(soon)
       network?.stop()
     },
-    awaitOutside() {},
+    awaitExternal() {},
     listen: (options, accept, done) => running().listen(options, accept, done),
     connect: (options, done) => running().connect(options, done),
   }

@@ -1,20 +1,20 @@
 import type { Socket } from 'node:net'
 import type { Address, DrivenLoop, Security, Transport, TransportEvents } from '../driver.js'
-import type { Member } from '../../core/indexed-set.js'
+import type { Indexed } from '../../core/indexed-set.js'
 import { AddressBook } from './internals/address-book.js'
 import { DirectInput, type Reader } from './internals/direct-input.js'
 import { DirectOutput, type Writer } from './internals/direct-output.js'
 import { isSecure, secureFacts, wrapSecure } from './secure.js'
 import { tlsOverhead, type Encrypted } from './tls-overhead.js'
 
-/** The part of its loop that a transport needs: each event is told between `begin` and `turn`, or `turnSoon`. */
-export interface Turns extends Pick<DrivenLoop, 'begin' | 'turn'> {
+/** The part of its loop that a transport needs: each event is told between `beginEvent` and `tick`, or `scheduleTick`. */
+export interface Turns extends Pick<DrivenLoop, 'beginEvent' | 'tick'> {
   /** A turn when the other events that came at the same time were told too. */
-  turnSoon(): void
+  scheduleTick(): void
   /** Called once the socket is closed. */
   forget?(transport: SocketTransport): void
   /** Called when the socket was given something to do, which it does in the real event loop: for a virtual clock. */
-  settle?(): void
+  letTlsRun?(): void
 }
 
 const addresses = new AddressBook()
@@ -31,8 +31,8 @@ const plainWrite = 1024 * 1024
 const secureWrite = 64 * 1024
 
 /** A transport on one of Node's own sockets, plain or encrypted. */
-export class SocketTransport implements Transport, Reader, Writer, Member, Encrypted {
-  place = -1
+export class SocketTransport implements Transport, Reader, Writer, Indexed, Encrypted {
+  index = -1
   readonly local: Address
   readonly remote: Address
   readonly writeSize: number
@@ -112,13 +112,13 @@ export class SocketTransport implements Transport, Reader, Writer, Member, Encry
   resume(): void {
     this.#socket.resume()
     this.#input?.resume()
-    this.#loop.settle?.()
+    this.#loop.letTlsRun?.()
   }
 
   write(parts: readonly (Buffer | string)[]): void {
     if (this.#output === null) this.#writeQueued(parts)
     else this.#output.write(parts)
-    this.#loop.settle?.()
+    this.#loop.letTlsRun?.()
   }
 
   #writeQueued(parts: readonly (Buffer | string)[]): void {
@@ -135,7 +135,7 @@ export class SocketTransport implements Transport, Reader, Writer, Member, Encry
   end(): void {
     if (this.#output === null) this.#socket.end()
     else this.#output.end()
-    this.#loop.settle?.()
+    this.#loop.letTlsRun?.()
   }
 
   /** Closes at once. */
@@ -150,7 +150,7 @@ export class SocketTransport implements Transport, Reader, Writer, Member, Encry
     // node:net cannot reset while the end is on its way out.
     if (reset && this.#around === null && (!socket.writableEnded || socket.writableFinished)) socket.resetAndDestroy()
     else socket.destroy()
-    this.#loop.settle?.()
+    this.#loop.letTlsRun?.()
   }
 
   keep(alive: boolean): void {
@@ -175,22 +175,22 @@ export class SocketTransport implements Transport, Reader, Writer, Member, Encry
    * that makes it cost half as much again.
    */
   receive(buffer: Buffer, size: number): void {
-    this.#loop.begin()
-    this.#events?.onLent(buffer, size)
-    if (size === buffer.length) this.#loop.turn()
-    else this.#loop.turnSoon()
+    this.#loop.beginEvent()
+    this.#events?.onBorrowedChunk(buffer, size)
+    if (size === buffer.length) this.#loop.tick()
+    else this.#loop.scheduleTick()
   }
 
   /** Takes bytes that were read and belong to the receiver. */
   own(bytes: Buffer): void {
-    this.#loop.begin()
-    this.#events?.onData(bytes)
-    this.#loop.turnSoon()
+    this.#loop.beginEvent()
+    this.#events?.onChunk(bytes)
+    this.#loop.scheduleTick()
   }
 
   /** @internal */
   ended(): void {
-    this.#loop.begin()
+    this.#loop.beginEvent()
     this.#events?.onEnd()
     this.#turn()
   }
@@ -200,7 +200,7 @@ export class SocketTransport implements Transport, Reader, Writer, Member, Encry
     if (!isSecure(this.#socket) || this.#security === null) return
     try {
       const facts = secureFacts(this.#socket, this.#security)
-      this.#loop.begin()
+      this.#loop.beginEvent()
       this.#events?.onSecure(facts)
       this.#turn()
     } catch (error) {
@@ -216,7 +216,7 @@ export class SocketTransport implements Transport, Reader, Writer, Member, Encry
 
   /** `pending` has fallen. */
   progress(): void {
-    this.#loop.begin()
+    this.#loop.beginEvent()
     this.#events?.onProgress()
     this.#turn()
   }
@@ -226,8 +226,8 @@ export class SocketTransport implements Transport, Reader, Writer, Member, Encry
    * whoever ends the output then loses the rest of it.
    */
   #turn(): void {
-    if (this.#security === null) this.#loop.turn()
-    else this.#loop.turnSoon()
+    if (this.#security === null) this.#loop.tick()
+    else this.#loop.scheduleTick()
   }
 
   /** @internal */
@@ -240,7 +240,7 @@ export class SocketTransport implements Transport, Reader, Writer, Member, Encry
     if (this.#around !== null) tlsOverhead.forget(this)
     this.#loop.forget?.(this)
     if (this.#events === null) return
-    this.#loop.begin()
+    this.#loop.beginEvent()
     this.#events.onClose(this.#error)
     this.#turn()
   }

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net'
-import { Roster, type Member } from '../../core/indexed-set.js'
+import { IndexedSet, type Indexed } from '../../core/indexed-set.js'
 
 /** An encrypted connection: the socket that applications read, and the one below it. */
-export interface Encrypted extends Member {
+export interface Encrypted extends Indexed {
   readonly secured: Pick<Socket, 'bytesRead'>
   readonly raw: Pick<Socket, 'bytesRead'>
   /** Closes it. */
@@ -27,7 +27,7 @@ export const tlsOverheadPerByte = 5
  * else sees. Of such records no event tells; so the counts of bytes are looked at every now and then.
  */
 class TlsOverhead {
-  readonly #watched = new Roster<Encrypted>()
+  readonly #watched = new IndexedSet<Encrypted>()
   #timer: NodeJS.Timeout | null = null
 
   watch(connection: Encrypted): void {

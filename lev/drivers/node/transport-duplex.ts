@@ -35,13 +35,13 @@ export class TransportDuplex extends Duplex implements TransportEvents {
     done(error)
   }
 
-  onData(bytes: Buffer): void {
+  onChunk(bytes: Buffer): void {
     if (!this.push(bytes)) this.#transport.pause()
     this.#settle()
   }
 
-  onLent(buffer: Buffer, size: number): void {
-    this.onData(Buffer.from(buffer.subarray(0, size)))
+  onBorrowedChunk(buffer: Buffer, size: number): void {
+    this.onChunk(Buffer.from(buffer.subarray(0, size)))
   }
 
   onEnd(): void {

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { Line } from '../../../lev/core/wait-queue.js'
+import { WaitQueue } from '../../../lev/core/wait-queue.js'
 
 t.test('what joins first is taken first, unless it leaves before', async (t) => {
   // From 0: the one that leaves, of all that have joined so far.
   const acts = fc.array(fc.oneof(fc.constantFrom('join', 'take'), fc.nat(30)), { maxLength: 100 })
   fc.assert(fc.property(acts, (all) => {
-    const line = new Line<number>()
+    const line = new WaitQueue<number>()
     const leave: (() => void)[] = []
     let model: number[] = []
     for (const act of all) {

@@ -34,8 +34,8 @@ function noting(): TransportEvents & { readonly received: string[]; ended: boole
   return {
     received,
     ended: false,
-    onData: (bytes) => void received.push(bytes.toString()),
-    onLent: () => {},
+    onChunk: (bytes) => void received.push(bytes.toString()),
+    onBorrowedChunk: () => {},
     onEnd() {
       this.ended = true
     },
@@ -45,7 +45,7 @@ function noting(): TransportEvents & { readonly received: string[]; ended: boole
   }
 }
 
-const turns = { begin() {}, turn() {}, turnSoon() {} }
+const turns = { beginEvent() {}, tick() {}, scheduleTick() {} }
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1))

@@ -139,7 +139,7 @@ t.test('where it cannot be done, sockets are written to as Node has it', async (
   // Its stream is out of sight while the transport is made.
   const handle: unknown = Reflect.get(near, '_handle')
   Reflect.set(near, '_handle', null)
-  const transport = new SocketTransport(near, { begin() {}, turn() {}, turnSoon() {} })
+  const transport = new SocketTransport(near, { beginEvent() {}, tick() {}, scheduleTick() {} })
   Reflect.set(near, '_handle', handle)
   const received = buffer(far)
   transport.write(['text, ', Buffer.from('bytes, '), 'and text'])

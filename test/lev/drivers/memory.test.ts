@@ -105,8 +105,8 @@ t.test('a driver can be asked for nothing before and after its run', async (t) =
   await lev.run(() => lev.sleep(1), { driver })
   driver.wakeSoon()
   driver.wakeAt(5)
-  driver.awaitOutside(1, false)
-  driver.awaitOutside(-1, false)
+  driver.awaitExternal(1, false)
+  driver.awaitExternal(-1, false)
   t.equal(driver.now(), 1)
 })
 
@@ -209,7 +209,7 @@ t.test('a listener that is closed twice leaves its successor alone', async (t) =
 
 t.test('a driver whose listener is closed twice leaves its successor alone', (t) => {
   const driver = lev.memory()
-  driver.start({ begin: () => {}, turn: () => {}, fault: () => {}, stuck: () => {} })
+  driver.start({ beginEvent: () => {}, tick: () => {}, fault: () => {}, deadlocked: () => {} })
   const where = { ip: '127.0.0.1', port: 80 }
   driver.listen(where, () => {}, (_, first) => {
     first?.close()

@@ -51,9 +51,9 @@ function numbered(from: number, size: number): Buffer {
 
 /** What was lent is written over, as the next read does. */
 function bring(transport: Bringing, bytes: Buffer, lent: boolean): void {
-  if (!lent) return transport.events?.onData(bytes)
+  if (!lent) return transport.events?.onChunk(bytes)
   const room = Buffer.concat([bytes, Buffer.alloc(10)])
-  transport.events?.onLent(room, bytes.length)
+  transport.events?.onBorrowedChunk(room, bytes.length)
   room.fill(0xff)
 }
 
@@ -206,7 +206,7 @@ t.test('who takes what arrives sees it first; the reader is woken only for what 
     const [stream, transport] = yield* bringing()
     const seen: string[] = []
     let takes = Infinity
-    stream.taker = (buffer, size, now) => {
+    stream.tap = (buffer, size, now) => {
       t.ok(now >= 0)
       seen.push(buffer.toString('latin1', 0, size))
       return Math.min(takes, size)

@@ -33,8 +33,8 @@ export interface Writer {
 const shortText = 16 * 1024
 
 /** Where longer text becomes bytes; null while a write needs it. */
-let desk: Buffer | null = null
-const deskSize = 64 * 1024
+let scratch: Buffer | null = null
+const scratchSize = 64 * 1024
 
 /** Bytes up to which text among bytes, the head of an answer mostly, becomes bytes in memory of its own. */
 const headText = 2048
@@ -111,7 +111,7 @@ export class DirectOutput {
       this.#waiting++
       this.#waitingSize = this.#serial ? sizeOf(parts) : 0
       request.kept = buffers ?? parts
-      if (parts.some((part) => typeof part === 'string' && part.length > headText)) desk = null
+      if (parts.some((part) => typeof part === 'string' && part.length > headText)) scratch = null
       return
     }
     request.output = null
@@ -165,7 +165,7 @@ function onComplete(this: WriteRequest, status: number): void {
   if (output !== undefined && output !== null) DirectOutput.complete(output, status, this.kept !== undefined)
 }
 
-/** All of it as bytes; null for what Node does better: short text alone, and more text than the desk has room for. */
+/** All of it as bytes; null for what Node does better: short text alone, and more text than the scratch buffer holds. */
 function asBuffers(parts: readonly (Buffer | string)[]): Buffer[] | null {
   const [first] = parts
   if (parts.length === 1) {
@@ -177,9 +177,9 @@ function asBuffers(parts: readonly (Buffer | string)[]): Buffer[] | null {
   for (const part of parts) {
     if (typeof part !== 'string') buffers.push(part)
     else if (part.length <= headText) buffers.push(Buffer.from(part, 'latin1'))
-    else if (at + part.length > deskSize) return null
+    else if (at + part.length > scratchSize) return null
     else {
-      const room = (desk ??= Buffer.allocUnsafeSlow(deskSize))
+      const room = (scratch ??= Buffer.allocUnsafeSlow(scratchSize))
       buffers.push(room.subarray(at, at + part.length))
       at += room.write(part, at, 'latin1')
     }

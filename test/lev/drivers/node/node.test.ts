@@ -12,15 +12,15 @@ function noting(): { loop: DrivenLoop; turns: number[]; turned: () => Promise<vo
     turns,
     turned: () => new Promise((resolve) => (tell = resolve)),
     loop: {
-      begin() {},
-      turn() {
+      beginEvent() {},
+      tick() {
         turns.push(performance.now() / 1000)
         tell()
       },
       fault(error) {
         throw error
       },
-      stuck() {},
+      deadlocked() {},
     },
   }
 }

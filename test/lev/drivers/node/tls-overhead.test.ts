@@ -27,7 +27,7 @@ t.test('how much more than its content a connection may have', async (t) => {
     ['two million behind it', 54e6 + 5 * MiB, 5 * MiB, true],
   ]
   for (const [what, raw, content, excessive] of cases) {
-    const connection = { place: -1, raw: { bytesRead: raw }, secured: { bytesRead: content }, cut() {} }
+    const connection = { index: -1, raw: { bytesRead: raw }, secured: { bytesRead: content }, cut() {} }
     t.equal(isExcessive(connection), excessive, what)
   }
 })
