@@ -22,8 +22,10 @@ export class CleanupTime {
   }
 }
 
-/** Cancels what a task waits for. */
-type Hand = (reason: CancelReason, time: CleanupTime) => void
+/** Tasks that a task waits for and that are cancelled in its place. */
+export interface Delegate {
+  cancelWithin(time: CleanupTime, reason: CancelReason): void
+}
 
 /** Where a cancelled task ends: it is never armed, since the task unwinds instead. */
 export class Ending implements Suspension {
@@ -56,8 +58,8 @@ export class Cancellation {
   unwinding = false
   /** How many operations hold the cancellation off. */
   shields = 0
-  /** Told of a cancellation in place of the task, which waits for tasks of its own. It holds one shield. */
-  hand: Hand | null = null
+  /** Told of a cancellation in place of the task, which waits for these. It holds one shield. */
+  #delegate: Delegate | null = null
   readonly #task: Cancellable
   #time: CleanupTime | null = null
   #timer: Timer | null = null
@@ -76,30 +78,20 @@ export class Cancellation {
     return this.reason !== null && !this.unwinding && this.shields === 0
   }
 
-  /** Runs `what` with cancellation held off. */
-  *shielded<R>(what: Op<R>): Op<R> {
+  /**
+   * From here on the task waits for tasks of its own. A cancellation goes to them, and the waiting goes on until they are done: so
+   * nothing that they give, a value or an error, is lost.
+   */
+  beginDelegating(to: Delegate): void {
+    this.#delegate = to
     this.shields++
-    try {
-      return yield* what
-    } finally {
-      this.shields--
-    }
+    if (!(this.unwinding && this.mayCleanUp())) this.handOn()
   }
 
-  /**
-   * Runs `what`, which waits for tasks of the task's own. A cancellation goes to `hand`, which cancels them, and the
-   * waiting goes on until they are done: so nothing that they give, a value or an error, is lost.
-   */
-  *delegating<R>(hand: Hand, what: Op<R>): Op<R> {
-    this.hand = hand
-    this.shields++
-    try {
-      if (!(this.unwinding && this.mayCleanUp())) this.handOn()
-      return yield* what
-    } finally {
-      this.shields--
-      this.hand = null
-    }
+  /** They are done. */
+  endDelegating(): void {
+    this.shields--
+    this.#delegate = null
   }
 
   /** Ends the task here if it was cancelled and has not begun to unwind; else does nothing. */
@@ -139,7 +131,7 @@ export class Cancellation {
 
   /** Whether the task is not to be interrupted now; if it waits for tasks of its own, they are told. */
   handOn(): boolean {
-    if (this.shields === 1 && this.reason !== null) this.hand?.(this.reason, (this.#time ??= new CleanupTime()))
+    if (this.shields === 1 && this.reason !== null) this.#delegate?.cancelWithin((this.#time ??= new CleanupTime()), this.reason)
     return this.shields > 0
   }
 

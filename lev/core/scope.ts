@@ -176,7 +176,9 @@ export function* scopeAfter<T>(aftermath: Aftermath, body: (scope: Scope) => Op<
   const inner = spawnedOf(aftermath, caller.loop)
   aftermath.spawned = null
   const main = aftermath.context(() => inner.spawn(() => body(inner)))
-  yield* caller.cancellation.delegating((reason, time) => inner.cancelWithin(time, reason), inner.finish())
+  caller.cancellation.beginDelegating(inner)
+  yield* inner.finish()
+  caller.cancellation.endDelegating()
   if (inner.failed) yield* inner.tell(caller)
   return yield* main.join()
 }
@@ -249,25 +251,45 @@ function callInContext<T>({ loop }: Task<unknown>, call: () => T, aftermath: Aft
   }
 }
 
-/** Owns nobody: for a task whose creator waits for it and takes its error. */
-const creator: TaskOwner = { settled() {} }
-
 /**
- * Runs `op` as a task of its own, so that it can be cancelled alone, and waits until that is done. `begin` is given the task.
- * Cancelling the caller cancels it too, and waits for it to unwind. What it gave is for `given`.
+ * An operation that is a task of its own, so that it can be cancelled alone, and that `caller` waits for. Cancelling the caller
+ * cancels it too, and waits for it to unwind. It is few objects, since each timeout is one: no scope, and no generator besides.
  */
-export function* runChild<T>(
-  caller: Task<unknown>, op: Op<T>, begin: (task: Task<T>) => void, context = sameContext,
-): Op<Task<T>> {
-  const task = context(() => new Task(caller.loop, op, creator, caller.scope))
-  begin(task)
-  // Its first step is taken here and now: an operation that need not wait costs no turn.
-  task.run()
-  if (task.outcome === null) yield* caller.cancellation.delegating((reason, time) => task.cancelWithin(time, reason), task.done())
-  return task
+export class Child<T> implements TaskOwner, Suspension {
+  readonly task: Task<T>
+  readonly #caller: Task<unknown>
+  #waker: Waker | null = null
+
+  constructor(caller: Task<unknown>, op: Op<T>, context = sameContext) {
+    this.#caller = caller
+    this.task = context(() => new Task(caller.loop, op, this, caller.scope))
+  }
+
+  /**
+   * Takes the first step here and now: an operation that need not wait costs no turn. If this is true, the caller has to yield the
+   * child, at once. Then what it gave is for `given`.
+   */
+  start(): boolean {
+    this.task.run()
+    if (this.task.outcome !== null) return false
+    this.#caller.cancellation.beginDelegating(this.task)
+    return true
+  }
+
+  settled(): void {
+    if (this.#waker === null) return
+    this.#caller.cancellation.endDelegating()
+    this.#waker.resume(undefined)
+  }
+
+  arm(waker: Waker): void {
+    this.#waker = waker
+  }
+
+  disarm(): void {}
 }
 
-/** What a supervised task gave. @throws what it threw; CancelledError if it was cancelled, and `caller` was not */
+/** What a child gave. @throws what it threw; CancelledError if it was cancelled, and `caller` was not */
 export function* given<T>(caller: Task<unknown>, task: Task<T>): Op<T> {
   if (task.outcome?.kind === 'cancelled') yield* caller.cancellation.unwind()
   if (task.outcome?.kind === 'error' && task.cancellation.unwinding) yield* caller.cancellation.unwindWith(task.outcome.error)
@@ -285,11 +307,12 @@ export function within<T>(call: (run: () => void) => unknown, op: Op<T>): Op<T> 
 function* runningWithin<T>(call: (run: () => void) => unknown, op: Op<T>): Op<T> {
   takeOperation('within', op)
   const caller = runningTask('lev.within()')
-  const task = yield* runChild(caller, op, () => {}, (make) => {
+  const child = new Child(caller, op, (make) => {
     const made: ReturnType<typeof make>[] = []
     call(() => made.push(make()))
     if (made.length === 0) throw new UsageError('within: call must call what it is given, before it returns')
     return made[0]
   })
-  return yield* given(caller, task)
+  if (child.start()) yield child
+  return yield* given(caller, child.task)
 }

@@ -3,8 +3,8 @@ import { TimeoutError } from './errors.js'
 import { made } from './forgotten.js'
 import type { Loop, Runnable } from './loop.js'
 import type { Op, Suspension, Waker } from './op.js'
-import { given, runChild } from './scope.js'
-import { runningTask, type Task } from './task.js'
+import { Child, given } from './scope.js'
+import { runningTask } from './task.js'
 import { Timer, type Timers } from './timers.js'
 
 /** Seconds that `shield` gives an operation when the caller does not say. */
@@ -68,20 +68,17 @@ function* timing<T>(seconds: number, op: Op<T>): Op<T> {
   takeOperation('timeout', op)
   const caller = runningTask('lev.timeout()')
   const { timers, driver } = caller.loop
-  let started: Task<T> | null = null
+  const child = new Child(caller, op)
+  const { task } = child
   let isOver = false
   const timer = new Timer(() => {
-    if (started === null || started.cancelReason !== null) return
+    if (task.cancelReason !== null) return
     isOver = true
-    started.cancel('timeout')
+    task.cancel('timeout')
   })
   timers.set(timer, driver.now() + seconds)
-  let task: Task<T>
-  try {
-    task = yield* runChild(caller, op, (begun) => (started = begun))
-  } finally {
-    timers.remove(timer)
-  }
+  if (child.start()) yield child
+  timers.remove(timer)
   const { outcome } = task
   if (outcome?.kind === 'value') return outcome.value
   if (!isOver) return yield* given(caller, task)
@@ -101,7 +98,13 @@ export function shield<T>(op: Op<T>, seconds = shieldSeconds): Op<T> {
 
 function* shielding<T>(op: Op<T>, seconds: number): Op<T> {
   takeOperation('shield', op)
-  return yield* runningTask('lev.shield()').cancellation.shielded(timeout(seconds, op))
+  const { cancellation } = runningTask('lev.shield()')
+  cancellation.shields++
+  try {
+    return yield* timing(seconds, op)
+  } finally {
+    cancellation.shields--
+  }
 }
 
 /** Seconds on the clock that deadlines are reckoned on: monotonic, or virtual on the memory driver. */
