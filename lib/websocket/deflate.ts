@@ -1,5 +1,5 @@
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
-import { tooBig, type Failure } from './frames.js'
+import { closeReasons, type CloseReason } from './close-reasons.js'
 import type { InflateBudget } from './inflate-budget.js'
 import { ending, type Decompressor } from './messages.js'
 
@@ -22,10 +22,6 @@ export interface Effort {
   /** Shortest message worth compressing, in bytes. */
   readonly min_size: number
 }
-
-const badData: Failure = { code: 1007, reason: 'the compressed data is damaged' }
-const manyStreams: Failure = { code: 1008, reason: 'too many final blocks in one message' }
-const overBudget: Failure = { code: 1008, reason: 'the data is compressed too well' }
 
 /**
  * Most streams of compressed data, each ended by a final block, in one message. They may be as short as two bytes, and each takes some 8
@@ -112,7 +108,7 @@ export class PerMessageDeflate implements Decompressor {
     return packed.subarray(0, packed.length - tailSize)
   }
 
-  decompress(content: Buffer, limit: number): Buffer | Failure {
+  decompress(content: Buffer, limit: number): Buffer | CloseReason {
     const earned = this.#saved + earnedRatio * content.length
     const allowed = this.#budget.isSpent(this.#clock.now) ? earned : Infinity
     const parts: Buffer[] = []
@@ -133,21 +129,21 @@ export class PerMessageDeflate implements Decompressor {
    * @param allowed most inflated bytes, what streams cost among them
    * @param parts takes what each stream becomes
    */
-  #inflate(content: Buffer, limit: number, allowed: number, parts: Buffer[]): Failure | null {
+  #inflate(content: Buffer, limit: number, allowed: number, parts: Buffer[]): CloseReason | null {
     let past = this.#received?.bytes ?? nothing
     let rest = content
     let size = 0
     for (;;) {
       const most = Math.min(limit, allowed - streamCost * parts.length)
-      if (most < size) return overBudget
+      if (most < size) return closeReasons.overBudget
       const stream = inflate(rest, past, most - size)
-      if ('code' in stream) return stream === tooBig && most < limit ? overBudget : stream
+      if ('code' in stream) return stream === closeReasons.tooBig && most < limit ? closeReasons.overBudget : stream
       parts.push(stream.bytes)
       rest = rest.subarray(stream.taken)
       // The sender's last block is the final one in `ending`, or one of its own just before.
       if (rest.length === 0 || rest.length === ending.length) return null
-      if (rest.length < ending.length) return badData
-      if (parts.length === streamLimit) return manyStreams
+      if (rest.length < ending.length) return closeReasons.badData
+      if (parts.length === streamLimit) return closeReasons.manyStreams
       size += stream.bytes.length
       past = lastOf(past, stream.bytes, 32 * 1024)
     }
@@ -155,7 +151,7 @@ export class PerMessageDeflate implements Decompressor {
 }
 
 /** Inflates to the end of a final block. `taken`: bytes up to there. */
-function inflate(content: Buffer, past: Buffer, limit: number): { readonly bytes: Buffer; readonly taken: number } | Failure {
+function inflate(content: Buffer, past: Buffer, limit: number): { readonly bytes: Buffer; readonly taken: number } | CloseReason {
   try {
     const found: unknown = inflateRawSync(content, {
       info: true,
@@ -165,11 +161,11 @@ function inflate(content: Buffer, past: Buffer, limit: number): { readonly bytes
       dictionary: past.length > 0 ? past : undefined,
     })
     const { buffer, engine } = found as { readonly buffer: Buffer; readonly engine: { readonly bytesWritten: number } }
-    return buffer.length > limit ? tooBig : { bytes: buffer, taken: engine.bytesWritten }
+    return buffer.length > limit ? closeReasons.tooBig : { bytes: buffer, taken: engine.bytesWritten }
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error
-    if (error.code === 'ERR_BUFFER_TOO_LARGE') return tooBig
-    if (String(error.code).startsWith('Z_')) return badData
+    if (error.code === 'ERR_BUFFER_TOO_LARGE') return closeReasons.tooBig
+    if (String(error.code).startsWith('Z_')) return closeReasons.badData
     throw error
   }
 }

@@ -1,4 +1,5 @@
 /** Frames of RFC 6455 as bytes: reading and writing them, with no I/O. */
+import { closeReasons, type CloseReason } from './close-reasons.js'
 
 // Opcodes (section 11.8).
 export const CONTINUATION = 0x0
@@ -27,30 +28,6 @@ export const CONTROL = 2
 /** Something that must not be: the connection has to be failed. */
 export const FAILED = 3
 export type FrameEvent = typeof NEED_MORE | typeof DATA | typeof CONTROL | typeof FAILED
-
-/** Why a connection is failed: what the close frame says. */
-export interface Failure {
-  readonly code: number
-  readonly reason: string
-}
-
-const failures = {
-  reserved: { code: 1002, reason: 'a reserved bit is set' },
-  compressed: { code: 1002, reason: 'the compression bit is set where it must not be' },
-  opcode: { code: 1002, reason: 'unknown opcode' },
-  unmasked: { code: 1002, reason: 'a frame of a client is not masked' },
-  masked: { code: 1002, reason: 'a frame of a server is masked' },
-  fragmentedControl: { code: 1002, reason: 'a control frame is fragmented' },
-  longControl: { code: 1002, reason: 'a control frame is too long' },
-  length: { code: 1002, reason: 'a length is not written in the shortest way' },
-  hugeLength: { code: 1002, reason: 'the highest bit of a length is set' },
-  noBeginning: { code: 1002, reason: 'a continuation of nothing' },
-  interrupted: { code: 1002, reason: 'a new message inside of another' },
-  tooBig: { code: 1009, reason: 'the message is too big' },
-} as const satisfies Record<string, Failure>
-
-/** A message of more bytes than the limit, before or after decompression. */
-export const tooBig: Failure = failures.tooBig
 
 /** What one side accepts. */
 export interface FrameRules {
@@ -90,7 +67,7 @@ export class FrameReader {
   /** The bytes of the mask as a little-endian word, turned so that its lowest byte is for `dataStart`; 0: no mask. */
   mask = 0
   /** Set with FAILED. */
-  failure: Failure | null = null
+  failure: CloseReason | null = null
   readonly #rules: FrameRules
   /** Of the message that has begun; 0: none has. */
   #message = 0
@@ -121,20 +98,20 @@ export class FrameReader {
   }
 
   /** What is wrong with the first two bytes of a frame. */
-  #fault(head: number, second: number): Failure | null {
-    if ((head & RESERVED) !== 0) return failures.reserved
-    if (((second & MASKED) !== 0) !== this.#rules.masked) return this.#rules.masked ? failures.unmasked : failures.masked
+  #fault(head: number, second: number): CloseReason | null {
+    if ((head & RESERVED) !== 0) return closeReasons.reserved
+    if (((second & MASKED) !== 0) !== this.#rules.masked) return this.#rules.masked ? closeReasons.unmasked : closeReasons.masked
     const opcode = head & 0x0f
     if (opcode > BINARY) {
-      if (opcode < CLOSE || opcode > PONG) return failures.opcode
-      if ((head & FIN) === 0) return failures.fragmentedControl
-      if ((second & 0x7f) > CONTROL_LIMIT) return failures.longControl
-      return (head & RSV1) === 0 ? null : failures.compressed
+      if (opcode < CLOSE || opcode > PONG) return closeReasons.opcode
+      if ((head & FIN) === 0) return closeReasons.fragmentedControl
+      if ((second & 0x7f) > CONTROL_LIMIT) return closeReasons.longControl
+      return (head & RSV1) === 0 ? null : closeReasons.compressed
     }
     // Only the first frame of a message tells of its compression (RFC 7692 section 6.1).
-    if ((head & RSV1) !== 0 && (!this.#rules.compression || opcode === CONTINUATION)) return failures.compressed
-    if (opcode === CONTINUATION) return this.#message === 0 ? failures.noBeginning : null
-    return this.#message === 0 ? null : failures.interrupted
+    if ((head & RSV1) !== 0 && (!this.#rules.compression || opcode === CONTINUATION)) return closeReasons.compressed
+    if (opcode === CONTINUATION) return this.#message === 0 ? closeReasons.noBeginning : null
+    return this.#message === 0 ? null : closeReasons.interrupted
   }
 
   #frame(buf: Buffer, start: number, end: number, head: number, shortLength: number): FrameEvent {
@@ -143,19 +120,19 @@ export class FrameReader {
     if (shortLength === 126) {
       if (end - at < 2) return NEED_MORE
       length = buf.readUInt16BE(at)
-      if (length < 126) return this.#fail(failures.length)
+      if (length < 126) return this.#fail(closeReasons.length)
       at += 2
     } else if (shortLength === 127) {
       if (end - at < 8) return NEED_MORE
       const high = buf.readUInt32BE(at)
-      if (high >= 0x80000000) return this.#fail(failures.hugeLength)
+      if (high >= 0x80000000) return this.#fail(closeReasons.hugeLength)
       length = high * 2 ** 32 + buf.readUInt32BE(at + 4)
-      if (length < 0x10000) return this.#fail(failures.length)
+      if (length < 0x10000) return this.#fail(closeReasons.length)
       at += 8
     }
     const opcode = head & 0x0f
     // A message that will be too big is refused before its bytes come.
-    if (opcode < CLOSE && this.#messageLength + length > this.#rules.limit && this.#isTooBig(head, length)) return this.#fail(failures.tooBig)
+    if (opcode < CLOSE && this.#messageLength + length > this.#rules.limit && this.#isTooBig(head, length)) return this.#fail(closeReasons.tooBig)
     if (this.#rules.masked) {
       if (end - at < 4) return NEED_MORE
       this.mask = buf.readInt32LE(at)
@@ -205,7 +182,7 @@ export class FrameReader {
     return DATA
   }
 
-  #fail(failure: Failure): FrameEvent {
+  #fail(failure: CloseReason): FrameEvent {
     this.failure = failure
     return FAILED
   }

@@ -1,8 +1,7 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { allocBuffer } from '../../lev/internal.js'
-import {
-  CLOSE, CONTROL, DATA, FAILED, FrameReader, isCloseCode, NEED_MORE, PING, TEXT, tooBig, xor, type Failure,
-} from './frames.js'
+import { closeReasons, type CloseReason } from './close-reasons.js'
+import { CLOSE, CONTROL, DATA, FAILED, FrameReader, isCloseCode, NEED_MORE, PING, TEXT, xor } from './frames.js'
 import { Utf8Check } from './utf8.js'
 
 /** What `MessageReader.next` found; NEED_MORE and FAILED are those of frames. */
@@ -19,7 +18,7 @@ export type Message = string | Buffer
 /** Takes compressed messages apart. */
 export interface Decompressor {
   /** @param content what was sent, with `ending` behind it */
-  decompress(content: Buffer, limit: number): Buffer | Failure
+  decompress(content: Buffer, limit: number): Buffer | CloseReason
 }
 
 /**
@@ -27,10 +26,6 @@ export interface Decompressor {
  * block, without which zlib would not mind data that breaks off.
  */
 export const ending = Buffer.from([0x00, 0x00, 0xff, 0xff, 0x03, 0x00])
-
-const notText: Failure = { code: 1007, reason: 'the text is not UTF-8' }
-const closeLength: Failure = { code: 1002, reason: 'a close frame with half a code' }
-const closeCode: Failure = { code: 1002, reason: 'a close code that must not be sent' }
 
 const nothing = Buffer.alloc(0)
 
@@ -54,7 +49,7 @@ export class MessageReader {
   code = 0
   reason = ''
   /** With FAILED. */
-  failure: Failure | null = null
+  failure: CloseReason | null = null
   readonly #frames: FrameReader
   readonly #limit: number
   readonly #decompressor: Decompressor | null
@@ -80,7 +75,7 @@ export class MessageReader {
       this.position = frames.position
       if (event === NEED_MORE) return NEED_MORE
       if (event === CONTROL) return this.#control(buf)
-      if (event === FAILED) return this.#fail(frames.failure ?? closeCode)
+      if (event === FAILED) return this.#fail(frames.failure ?? closeReasons.closeCode)
       if (event === DATA && frames.first && frames.last && !frames.compressed) {
         if (frames.opcode !== TEXT) return this.#binary(buf)
         if (frames.dataEnd - frames.dataStart <= scratch.length) return this.#text(buf)
@@ -107,7 +102,7 @@ export class MessageReader {
     if (unmask(buf, dataStart, size, mask)) {
       this.message = scratch.toString('latin1', 0, size)
     } else {
-      if (!isUtf8(scratch.subarray(0, size))) return this.#fail(notText)
+      if (!isUtf8(scratch.subarray(0, size))) return this.#fail(closeReasons.notText)
       this.message = scratch.toString('utf8', 0, size)
     }
     return MESSAGE
@@ -118,7 +113,7 @@ export class MessageReader {
     const partial = (this.#partial ??= new Partial())
     partial.append(buf, frames.dataStart, frames.dataEnd, frames.mask, frames.remaining)
     if (frames.compressed) return frames.last ? this.#decompress(partial, frames.opcode) : NEED_MORE
-    if (frames.opcode === TEXT && !partial.isText(frames.last)) return this.#fail(notText)
+    if (frames.opcode === TEXT && !partial.isText(frames.last)) return this.#fail(closeReasons.notText)
     if (!frames.last) return NEED_MORE
     const bytes = partial.take()
     this.#partial = null
@@ -129,9 +124,9 @@ export class MessageReader {
   #decompress(partial: Partial, opcode: number): MessageEvent {
     this.#partial = null
     partial.append(ending, 0, ending.length, 0, 0)
-    const bytes = this.#decompressor?.decompress(partial.take(), this.#limit) ?? tooBig
+    const bytes = this.#decompressor?.decompress(partial.take(), this.#limit) ?? closeReasons.tooBig
     if ('code' in bytes) return this.#fail(bytes)
-    if (opcode === TEXT && !isUtf8(bytes)) return this.#fail(notText)
+    if (opcode === TEXT && !isUtf8(bytes)) return this.#fail(closeReasons.notText)
     this.message = opcode === TEXT ? textOf(bytes) : bytes
     return MESSAGE
   }
@@ -148,16 +143,16 @@ export class MessageReader {
   #close(size: number): MessageEvent {
     this.code = 1005
     this.reason = ''
-    if (size === 1) return this.#fail(closeLength)
+    if (size === 1) return this.#fail(closeReasons.closeLength)
     if (size === 0) return CLOSED
     this.code = scratch.readUInt16BE(0)
-    if (!isCloseCode(this.code)) return this.#fail(closeCode)
-    if (!isUtf8(scratch.subarray(2, size))) return this.#fail(notText)
+    if (!isCloseCode(this.code)) return this.#fail(closeReasons.closeCode)
+    if (!isUtf8(scratch.subarray(2, size))) return this.#fail(closeReasons.notText)
     this.reason = scratch.toString('utf8', 2, size)
     return CLOSED
   }
 
-  #fail(failure: Failure): MessageEvent {
+  #fail(failure: CloseReason): MessageEvent {
     this.failure = failure
     this.code = failure.code
     this.reason = failure.reason

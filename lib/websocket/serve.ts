@@ -7,6 +7,7 @@ import { dateLine, ResponseError, upgradeHead, type ResponseHeaders } from '../h
 import { logFailure } from '../log/log-failure.js'
 import { visible } from '../log/stdout-sink.js'
 import { answer } from '../response/send-response.js'
+import { closeReasons } from './close-reasons.js'
 import { acceptHandshake } from './handshake.js'
 import type { Upgrade } from './upgrade.js'
 import { WebSocket } from './websocket.js'
@@ -31,7 +32,7 @@ export function* serveWebSocket(exchange: Exchange, upgrade: Upgrade): Op<Dispos
   const ws = new WebSocket(connection.client, { client: false, protocol: accepted.protocol, compression }, rules, connection.service.inflateBudget)
   connection.onDrain = () => {
     exchange.drain()
-    ws.close(1001, 'the server stops')
+    ws.close(closeReasons.stopping.code, closeReasons.stopping.reason)
   }
   try {
     if (connection.service.draining) connection.onDrain()
@@ -41,7 +42,7 @@ export function* serveWebSocket(exchange: Exchange, upgrade: Upgrade): Op<Dispos
     if (!instanceOf(error, CancelledError)) connection.logger.error({ err: error, query: head.query }, 'a WebSocket failed')
   } finally {
     // Cancelled in the midst of it, by a server that stops waiting.
-    ws.close(1001, 'the server stops')
+    ws.close(closeReasons.stopping.code, closeReasons.stopping.reason)
     exchange.abort('the WebSocket is closed')
     const { closeCode, closeReason } = ws
     connection.logger.debug({ client_ip: connection.client_ip, query: head.query, code: closeCode, reason: visible(closeReason) }, 'WebSocket closed')

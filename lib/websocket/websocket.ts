@@ -1,5 +1,6 @@
 import { breathe, ClosedError, now, semaphore, TimeoutError, UsageError, type Address, type Op, type Semaphore, type Stream } from '../../lev/index.js'
 import { unsentLimitBytes, watchMethods } from '../../lev/internal.js'
+import { closeReasons } from './close-reasons.js'
 import { PerMessageDeflate } from './deflate.js'
 import { checkClose, CLOSE, closeContent, FAILED, FIN, NEED_MORE, PING, PONG } from './frames.js'
 import type { Agreed, WebSocketLimits, Ending } from './limits.js'
@@ -215,7 +216,7 @@ export class WebSocket {
    */
   terminate(): void {
     this.#received.clear()
-    this.#lose('terminated')
+    this.#lose(closeReasons.terminated.reason)
     this.#over = true
     this.#stream.reset()
   }
@@ -269,7 +270,7 @@ export class WebSocket {
     try {
       if (this.#sender.piled) yield* stream.flush(this.#limits.queue_limit)
       stream.readDeadline = this.#liveness.deadline(this.#phase)
-      if (!(yield* stream.fill())) return this.#lose('the other side left without closing the WebSocket')
+      if (!(yield* stream.fill())) return this.#lose(closeReasons.left.reason)
       this.#liveness.onActivity(now())
     } catch (error) {
       if (error instanceof TimeoutError && stream.isOpen) this.#onTimeout()
@@ -364,7 +365,7 @@ export class WebSocket {
     if (verdict === 'ping') this.#sender.frame(FIN | PING, nothing)
     else if (verdict === 'settle') this.#settle()
     else if (verdict === 'dead') {
-      this.#lose('no answer to a ping')
+      this.#lose(closeReasons.noPong.reason)
       this.#stream.reset()
     } else if (verdict === 'give up') {
       this.#over = true
@@ -373,7 +374,7 @@ export class WebSocket {
   }
 
   #overflow(): void {
-    this.close(1008, 'too slow')
+    this.close(closeReasons.tooSlow.code, closeReasons.tooSlow.reason)
   }
 }
 

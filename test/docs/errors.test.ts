@@ -1,7 +1,8 @@
-// The page of errors has each code and each rejection once, and no other.
+// The page of errors has each code, each rejection and each reason of a close once, and no other.
 import t from 'tap'
 import ts from 'typescript'
 import { refusals, type Refusal } from '../../lib/http1/refusal.js'
+import { closeReasons } from '../../lib/websocket/close-reasons.js'
 import { readSources } from '../house-rules.js'
 import { readPage, root } from './blocks.js'
 import { exportedSymbols } from './declarations.js'
@@ -43,12 +44,19 @@ t.test('every rejection', async (t) => {
   t.strictSame(said.sort(), rejections.map(({ status, reason }) => `${status} \`${reason}\``).sort())
 })
 
+t.test('every reason for which a WebSocket is closed', async (t) => {
+  const said = rows(/^\d{4}$/).map(([code, reason]) => `${code} ${reason}`)
+  t.strictSame(said.sort(), Object.values(closeReasons).map(({ code, reason }) => `${code} \`${reason}\``).sort())
+})
+
 t.test('each row says when, and what to do', async (t) => {
-  const all = [...rows(/^`LEV/), ...rows(/^\d{3}$/)]
+  const all = [...rows(/^`LEV/), ...rows(/^\d{3,4}$/)]
   t.strictSame(all.filter((cells) => cells.length !== 4 || cells.some((cell) => cell.trim() === '')), [])
 })
 
-t.test('no rejection is made up elsewhere', async (t) => {
+t.test('no rejection and no reason of a close is made up elsewhere', async (t) => {
   const made = readSources(root, ['lib']).filter(({ text }) => /new BodyError\(|status: [45]\d\d, reason/.test(text)).map(({ path }) => path)
   t.strictSame(made, ['lib/errors.ts'])
+  const closes = readSources(root, ['lib']).filter(({ text }) => /code: 1\d{3}, reason: '|close\(1\d{3}, '/.test(text)).map(({ path }) => path)
+  t.strictSame(closes, ['lib/websocket/close-reasons.ts'])
 })

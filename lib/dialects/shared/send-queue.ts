@@ -1,4 +1,5 @@
 import { ClosedError, semaphore, type Portal } from '../../../lev/index.js'
+import { closeReasons } from '../../websocket/close-reasons.js'
 import type { WebSocket } from '../../websocket/websocket.js'
 
 /** Bytes that may wait for room in the WebSocket's own queue; a client that lets more pile up is too slow. */
@@ -34,7 +35,7 @@ export class SendQueue {
   async #sendLater(message: string | Uint8Array): Promise<void> {
     // A text may be up to three times as long in UTF-8: this is about memory.
     const size = Math.max(1, message.length)
-    if (this.#waiting > 0 && this.#waiting + size > limit) this.#ws.close(1008, 'too slow')
+    if (this.#waiting > 0 && this.#waiting + size > limit) this.#ws.close(closeReasons.tooSlow.code, closeReasons.tooSlow.reason)
     this.#waiting += size
     try {
       await this.#world.run(() => this.#turns.with(this.#ws.send(message)))
