@@ -16,7 +16,9 @@ function anchors(file: string): string[] {
   return Array.from(withoutBlocks(readPage(file)).matchAll(/^#+ (.*)$/gm), ([, heading = '']) => anchor(heading))
 }
 
-for (const file of [...pages(), 'SECURITY.md']) {
+const extra = ['ARCHITECTURE.md', 'SECURITY.md']
+
+for (const file of [...pages(), ...extra]) {
   t.test(file, async (t) => {
     for (const [, link = ''] of withoutBlocks(readPage(file)).matchAll(/\]\(([^)]+)\)/g)) {
       if (/^https?:/.test(link)) continue
@@ -25,5 +27,12 @@ for (const file of [...pages(), 'SECURITY.md']) {
       t.ok(existsSync(join(root, target)), `${link} exists`)
       if (fragment !== undefined) t.ok(anchors(target).includes(fragment), `${link} is a heading`)
     }
+  })
+}
+
+for (const file of [...pages(), ...extra]) {
+  t.test(`${file}: the files and folders of the source that it names are there`, async (t) => {
+    const named = Array.from(withoutBlocks(readPage(file)).matchAll(/`((?:lev|lib|tls|test|bench|docs|examples)\/[\w./-]*)`/g), ([, path = '']) => path)
+    t.strictSame(named.filter((path) => !existsSync(join(root, path))), [])
   })
 }
