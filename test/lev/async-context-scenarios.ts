@@ -162,7 +162,7 @@ async function scenario(name: string): Promise<unknown> {
         }).join() }
       }))
     case 'copies': {
-      const copy = await import(`${new URL('../../lev/async-context.js', import.meta.url).href}?copy`) as typeof context
+      const copy = await import(`${new URL('../../lev/core/async-context.js', import.meta.url).href}?copy`) as typeof context
       const value = await lev.run(function* () {
         als.enterWith('x')
         yield* lev.sleep(0.001)
