@@ -1,4 +1,5 @@
 import { RequestError } from '../errors.js'
+import { hasScheme } from '../http1/grammar.js'
 import { withCredentials } from './credentials.js'
 import { hostOf, isSecure, portOf } from './url-parts.js'
 
@@ -11,7 +12,7 @@ export interface Proxy {
 
 /** A proxy by its URL, whose user and password become what the proxy is told. Null: `text` is no URL of a proxy. */
 export function proxyOf(text: string): Proxy | null {
-  const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`
+  const full = hasScheme(text) ? text : `http://${text}`
   if (!URL.canParse(full)) return null
   const { url, headers } = withCredentials(new URL(full), {})
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return null

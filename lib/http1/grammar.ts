@@ -11,6 +11,16 @@ export function isToken(text: string): boolean {
   return TOKEN.test(text)
 }
 
+/** scheme (RFC 3986 section 3.1) as a part of regular expressions. */
+export const scheme = '[A-Za-z][A-Za-z0-9+.-]*'
+
+const SCHEME = new RegExp(`^${scheme}://`)
+
+/** Whether `text` begins as a URL with a scheme and a host does. */
+export function hasScheme(text: string): boolean {
+  return SCHEME.test(text)
+}
+
 const IPV4 = /^(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\.(?!$)|$)){4}$/
 const GROUP = /^[0-9A-Fa-f]{1,4}$/
 

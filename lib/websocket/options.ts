@@ -1,6 +1,6 @@
 import { boolean, fieldsOf, integer, number, oneOf, refuse, type Check } from '../config/validators.js'
 import { refuseUnknown } from '../config/tls-settings.js'
-import { isToken } from '../http1/grammar.js'
+import { isToken, scheme } from '../http1/grammar.js'
 import type { Agreement, Effort } from './deflate.js'
 import type { Origins, Protocols } from './handshake.js'
 
@@ -148,12 +148,14 @@ export function protocolList(value: unknown, key: string, expected: string): rea
   })
 }
 
+const ORIGIN = new RegExp(`^${scheme}://[^/?#\\s]+$`)
+
 function originsOf(value: unknown, key: string): Origins {
   if (value === 'same' || value === '*') return value
   if (typeof value === 'function') return value as Origins
   if (!Array.isArray(value)) return refuse(key, value, '"same", "*", an array of origins, or a function')
   return Array.from(value, (one: unknown, index) => {
-    if (typeof one === 'string' && (one === 'null' || /^[a-z][a-z0-9+.-]*:\/\/[^/?#\s]+$/i.test(one))) return one
+    if (typeof one === 'string' && (one === 'null' || ORIGIN.test(one))) return one
     return refuse(`${key}[${index}]`, one, 'an origin such as "https://example.com"', 'with the scheme, and nothing behind the host and port')
   })
 }

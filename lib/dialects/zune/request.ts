@@ -3,6 +3,7 @@ import { boolean } from '../../config/validators.js'
 import type { ClientValue, RequestOptions as CoreOptions } from '../../client/request.js'
 import { request as send } from '../../client/request.js'
 import { ArgumentError } from '../../errors.js'
+import { hasScheme } from '../../http1/grammar.js'
 import type { Waiting } from '../shared/waiting.js'
 import { attempt, type Attempt } from './attempt.js'
 
@@ -85,7 +86,7 @@ export function request(
 
 /** The URL that is meant. @throws ArgumentError */
 export function withProtocol(host: string, protocol: 'http' | 'ws'): string {
-  const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(String(host)) ? host : `${protocol}://${host}`
+  const url = hasScheme(String(host)) ? host : `${protocol}://${host}`
   if (typeof host !== 'string' || !URL.canParse(url)) {
     throw new ArgumentError('host', `host must be a URL, got ${JSON.stringify(String(host).slice(0, 200))}`)
   }
