@@ -129,9 +129,9 @@ t.test('a process ends when a callback has taken away the last timer', async (t)
 
 t.test('a process lives for a timer that a callback sets behind one which keeps nothing', async (t) => {
   t.equal(inProcess(['--input-type=module', '-e', `${judge}
-    import { Loop } from ${JSON.stringify(new URL('../../lev/loop.js', import.meta.url).href)}
-    import { Timer } from ${JSON.stringify(new URL('../../lev/timers.js', import.meta.url).href)}
-    import { nodeDriver } from ${JSON.stringify(new URL('../../lev/drivers/node.js', import.meta.url).href)}
+    import { Loop } from ${JSON.stringify(new URL('../../lev/core/loop.js', import.meta.url).href)}
+    import { Timer } from ${JSON.stringify(new URL('../../lev/core/timers.js', import.meta.url).href)}
+    import { nodeDriver } from ${JSON.stringify(new URL('../../lev/drivers/node/node.js', import.meta.url).href)}
     const loop = new Loop(nodeDriver(), console.error)
     const at = (seconds) => loop.driver.now() + seconds
     loop.timers.set(new Timer(() => {}, false), at(0.05))
