@@ -2,6 +2,7 @@ import t from 'tap'
 import * as lev from '../../lev/index.js'
 import type { Op, Task } from '../../lev/index.js'
 import { constant, growth, type Arrange } from '../support/growth.js'
+import { inProcess } from '../support/in-process.js'
 import { failure } from '../support/virtual-run.js'
 
 /** Tasks that wait, each in an operation of its own. */
@@ -162,4 +163,36 @@ t.test('listeners of a virtual network', async (t) => {
     }
   }, () => lev.memory())
   t.ok(grown < constant, `eight times as many in one network: ${grown.toFixed(1)} times as long for each`)
+})
+
+t.test('a timeout is a task more and little else, and so is a shield', (t) => {
+  const program = `
+    import * as lev from ${JSON.stringify(new URL('../../lev/index.js', import.meta.url).href)}
+    const waiting = () => lev.suspend(() => {})
+    const kinds = [waiting, () => lev.timeout(1000, waiting()), () => lev.shield(waiting(), 1000)]
+    const count = 5000
+    const bytes = []
+    await lev.run(function* () {
+      const spawnAll = function* (kind) {
+        const tasks = Array.from({ length: count }, () => lev.spawn(kind))
+        yield* lev.breathe()
+        return tasks
+      }
+      for (const kind of kinds) {
+        const kept = [yield* spawnAll(kind)]
+        gc()
+        const before = process.memoryUsage().heapUsed
+        kept.push(yield* spawnAll(kind))
+        gc()
+        bytes.push((process.memoryUsage().heapUsed - before) / count)
+      }
+      console.log(JSON.stringify(bytes))
+      process.exit()
+    })`
+  const [waiting, timeout, shield] = JSON.parse(
+    inProcess(['--expose-gc', '--input-type=module', '--eval', program], { NODE_ENV: 'production' }),
+  ) as [number, number, number]
+  t.ok(timeout < 3.4 * waiting, `${timeout} bytes, ${waiting} without`)
+  t.ok(shield < 4 * waiting, `${shield} bytes, ${waiting} without`)
+  t.end()
 })
