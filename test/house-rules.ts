@@ -66,6 +66,11 @@ export function breaches(sources: readonly Source[]): string[] {
       if (target !== null && !sources.some(({ path }) => path === target)) tell(node, `imports ${from}, which is not there`)
       checkImport(source.path, node, from, target, (what) => tell(node, what))
     }
+    for (const { node, from } of programsOf(parsed)) {
+      const target = resolve(source.path, from.startsWith('.') ? from : `./${from}`)
+      // Compiled files stand one folder deeper: what lies beyond is not compiled.
+      if (!target?.startsWith('../') && !sources.some(({ path }) => path === target)) tell(node, `names ${from}, which is not there`)
+    }
     if (layerOf(source.path) !== null) checkNodes(source.path, parsed, tell)
   }
   return [...found, ...circles(imports)]
@@ -98,6 +103,20 @@ function importsOf(file: ts.SourceFile): Import[] {
     else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) from = node.arguments[0]
     if (from !== undefined && ts.isLiteralTypeNode(from)) from = from.literal
     if (from !== undefined && ts.isStringLiteral(from)) found.push({ node, from: from.text })
+    ts.forEachChild(node, visit)
+  }
+  visit(file)
+  return found
+}
+
+/** Compiled files that are named by `new URL('….js', import.meta.url)`, to be run or imported by text: no compiler sees that they moved. */
+function programsOf(file: ts.SourceFile): Import[] {
+  const found: Import[] = []
+  const visit = (node: ts.Node): void => {
+    if (ts.isNewExpression(node) && node.expression.getText(file) === 'URL' && node.arguments?.[1]?.getText(file) === 'import.meta.url') {
+      const [from] = node.arguments
+      if (ts.isStringLiteral(from) && from.text.endsWith('.js')) found.push({ node, from: from.text })
+    }
     ts.forEachChild(node, visit)
   }
   visit(file)

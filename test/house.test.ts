@@ -26,6 +26,7 @@ const bad: [string, Record<string, string>, RegExp][] = [
   ['the protocol imports lev', { 'lib/http1/a.ts': 'import \'../../lev/index.js\'', 'lev/index.ts': '' }, /lib\/http1\/ imports/],
   ['the protocol imports a module', { 'lib/http1/a.ts': 'import \'node:fs\'' }, /lib\/http1\/ imports node:fs/],
   ['an import of nothing', { 'lib/a.ts': 'import \'./b.js\'' }, /imports \.\/b\.js, which is not there/],
+  ['a program that has moved', { 'test/a.ts': 'spawn(new URL(\'../lib/b.js\', import.meta.url))' }, /names \.\.\/lib\/b\.js, which is not there/],
   ['a circle of two', { 'lib/a.ts': 'import \'./b.js\'', 'lib/b.ts': 'import \'./a.js\'' }, /lib\/a\.ts -> lib\/b\.ts -> lib\/a\.ts$/],
   ['a circle of one', { 'lib/a.ts': 'import \'./a.js\'' }, /circle/],
   ['a circle of three, with types', {

@@ -104,7 +104,7 @@ t.test('a logger with nothing but four methods', async (t) => {
 function run(program: string): ChildProcess & { stdout: NodeJS.ReadableStream } {
   const source = `
     import { writeSync } from 'node:fs'
-    const { ServerLog } = await import(${JSON.stringify(new URL('../../lib/log.js', import.meta.url).href)})
+    const { ServerLog } = await import(${JSON.stringify(new URL('../../lib/log/logger.js', import.meta.url).href)})
     const log = new ServerLog({ log_level: 'debug', logger: null })
     const { logger } = log
     const say = (text) => writeSync(2, text + '\\n')
