@@ -1,7 +1,7 @@
 import { AddressError, ClosedError, HandshakeError, scope, timeout as within, waitForWork, type Op } from '../../lev/index.js'
 import { instanceOf, made, messageOf } from '../../lev/internal.js'
 import { readAll } from '../request/body-source.js'
-import { RequestError } from '../errors.js'
+import { ArgumentError, RequestError } from '../errors.js'
 import { hasContent, reasonOf } from '../http1/status.js'
 import { codingsOf, decoded, decodedPieces } from './content-coding.js'
 import { send, type Exchange } from './exchange.js'
@@ -46,11 +46,13 @@ export interface StreamedResponse extends ResponseFacts {
  */
 export function request(options: StreamRequestOptions): Op<StreamedResponse>
 export function request(options: string | URL | RequestOptions): Op<ClientResponse>
-export function request(options: string | URL | RequestOptions | StreamRequestOptions): Op<ClientResponse | StreamedResponse> {
-  return made(requesting(options))
+export function request(options: string | URL | RequestOptions | StreamRequestOptions, more?: unknown): Op<ClientResponse | StreamedResponse> {
+  return made(requesting(options, more))
 }
 
-function* requesting(options: string | URL | RequestOptions | StreamRequestOptions): Op<ClientResponse | StreamedResponse> {
+function* requesting(options: string | URL | RequestOptions | StreamRequestOptions, more: unknown): Op<ClientResponse | StreamedResponse> {
+  // As with fetch, but only JavaScript lets it through: the request would be a GET without any of them.
+  if (typeof more === 'object' && more !== null) throw new ArgumentError('options', 'request takes the URL among its options: request({ url, ...options })')
   const rules = requestRulesOf(options)
   let done = false
   try {

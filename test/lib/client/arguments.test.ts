@@ -36,6 +36,21 @@ t.test('request: options that cannot be name themselves, and nothing is sent', a
   t.equal(requests, 1)
 })
 
+t.test('request: options behind the URL, as fetch takes them, are refused', async (t) => {
+  let requests = 0
+  const { port } = await serve(t, {}, () => String(++requests))
+  const url = `http://127.0.0.1:${port}/`
+  const asFetch = request as (url: string, more?: unknown) => lev.Op<unknown>
+  for (const options of [{ method: 'POST', body: 'x' }, {}]) {
+    await t.rejects(lev.run(() => asFetch(url, options)), { code: 'LEVERET_ARGUMENT', argument: 'options', message: /request\(\{ url, \.\.\.options \}\)/ } as never)
+  }
+  t.equal(requests, 0)
+  await lev.run(() => lev.scope(function* (scope) {
+    for (const task of [url, url].map(asFetch).map((op) => scope.spawn(() => op))) yield* task.join()
+  }))
+  t.equal(requests, 2, 'what map adds is no options')
+})
+
 t.test('request: certificates that cannot be used, and a server that speaks no TLS', async (t) => {
   const { port } = await serve(t, {}, () => 'plain')
   const url = `https://127.0.0.1:${port}/`
