@@ -1,22 +1,20 @@
 import { UsageError } from './errors.js'
-import { taken } from './forgotten.js'
 
-// TypeScript finds most of these mistakes, for programs that are written in it.
+// TypeScript finds most of these mistakes, in programs that are written in it. Here each is answered with what to write instead.
 
-/** @throws UsageError unless `start` is a function: what it gives is looked at when there is a task for it */
+/** @throws UsageError unless `start` is a function. What it returns is checked by the task that is made of it. */
 export function checkStart(what: string, start: unknown): void {
   if (typeof start === 'function') return
-  const rest = isOperation(start) ? `an operation: write ${what}(() => ...)` : kindOf(start)
-  throw new UsageError(`${what} takes a function that gives an operation, such as a function*; got ${rest}`)
+  const got = isOperation(start) ? `an operation: write ${what}(() => ...)` : kindOf(start)
+  throw new UsageError(`${what} takes a function that gives an operation, such as a function*; got ${got}`)
 }
 
-/** Takes an operation that is to be run. @throws UsageError if `op` is none */
-export function takeOperation(what: string, op: unknown): void {
+/** @throws UsageError unless `op` is an operation */
+export function checkOperation(what: string, op: unknown): void {
   if (!has(op, 'next')) throw new UsageError(`${what} takes an operation, got ${advice(op)}`)
-  taken(op)
 }
 
-/** @throws UsageError if what is to be waited for is an operation or a function; any other value may be there already */
+/** @throws UsageError if `promise` is an operation or a function; any other value counts as a promise of itself, as for `await` */
 export function checkPromise(what: string, promise: unknown): void {
   if (isOperation(promise)) throw new UsageError(`${what} takes a promise, got an operation: write yield* before that, without ${what}`)
   if (typeof promise === 'function' && !has(promise, 'then')) {
@@ -24,9 +22,9 @@ export function checkPromise(what: string, promise: unknown): void {
   }
 }
 
-/** Whether `value` can only be `yield*`-ed, as far as its members tell. */
+/** Whether `value` is a generator, which is all that can be known of one that has not run; other iterators have no `throw`. */
 export function isOperation(value: unknown): boolean {
-  return has(value, 'next') && has(value, Symbol.iterator) && !has(value, 'then')
+  return has(value, 'next') && has(value, 'throw') && has(value, Symbol.iterator) && !has(value, 'then')
 }
 
 function advice(given: unknown): string {

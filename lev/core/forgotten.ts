@@ -1,45 +1,53 @@
-// In development (NODE_ENV=development), operations that are made and never run are told of: a `yield*` was forgotten.
+// In development (NODE_ENV=development), stderr names each operation that was made and never run: there, a `yield*` was forgotten.
 
 type Operation = Generator<unknown, unknown, unknown>
 type Maker = (...args: never[]) => Operation
 
-/** Of an operation that nothing has run so far. It holds the operation by nothing, so that this can be collected. */
+/** Stands for an operation that nothing has run yet, without keeping it alive: one that is collected was forgotten. */
 class Unrun {
-  /** Where it was made: its stack begins with who called `maker`. */
+  /** Its stack begins where `maker` was called. */
   readonly #made = new Error('an operation was made and never run: was a yield* forgotten?')
 
   constructor(maker: Maker) {
     Error.captureStackTrace(this.#made, maker)
   }
 
-  tell(): void {
+  report(): void {
     if (unrun.delete(this)) console.error('lev:', this.#made.stack)
   }
 }
 
 const watching = process.env.NODE_ENV === 'development'
+/** All that are not reported yet. */
 const unrun = new Set<Unrun>()
-const collected = new FinalizationRegistry<Unrun>((one) => one.tell())
+const watched = new WeakMap<Operation, Unrun>()
+const collected = new FinalizationRegistry<Unrun>((one) => one.report())
 const entries = ['next', 'return', 'throw'] as const
 
 if (watching) {
   process.once('exit', () => {
-    for (const one of [...unrun]) one.tell()
+    for (const one of [...unrun]) one.report()
   })
 }
 
-/** Gives `op`. In development it is told of unless something runs it, or it is given to `taken`. */
-export function made<T extends Operation>(op: T): T {
-  if (watching) watch(op, made)
+/**
+ * Returns `op`, an operation that the caller's own caller is to run. In development it is reported if nothing runs it.
+ * @param inner an operation that `op` runs: of the two, only `op` can still be forgotten
+ */
+export function made<T extends Operation>(op: T, inner?: unknown): T {
+  if (watching) {
+    claim(inner)
+    watch(op, made)
+  }
   return op
 }
 
-/** Somebody has this operation, and runs it, or has a reason not to. */
-export function taken(op: unknown): void {
-  if (watching) forget(op as Operation)
+/** Takes charge of `op`: it is not reported any more, even if it never runs, as in a task that is cancelled first. */
+export function claim(op: unknown): void {
+  if (watching) unwatch(op as Operation)
 }
 
-/** In development, tells of what the methods `names` of `object` make, as `made` does. Gives `object`. */
+/** In development, makes the methods `names` of `object` report their operations as `made` does. Returns `object`. */
 export function watchMethods<T extends object>(object: T, ...names: readonly (keyof T & string)[]): T {
   if (!watching) return object
   for (const name of names) {
@@ -54,10 +62,9 @@ export function watchMethods<T extends object>(object: T, ...names: readonly (ke
   return object
 }
 
-const watched = new WeakMap<Operation, Unrun>()
-
+/** Puts methods on `op` itself that note its first use and then go away. */
 function watch(op: Operation, maker: Maker): void {
-  // A function may give what another one has made.
+  // A watched method may return what another one has made.
   if (watched.has(op)) return
   const one = new Unrun(maker)
   unrun.add(one)
@@ -65,14 +72,14 @@ function watch(op: Operation, maker: Maker): void {
   collected.register(op, one, one)
   for (const entry of entries) {
     const value = (given?: unknown): unknown => {
-      forget(op)
+      unwatch(op)
       return op[entry](given as never)
     }
     Object.defineProperty(op, entry, { value, configurable: true })
   }
 }
 
-function forget(op: Operation): void {
+function unwatch(op: Operation): void {
   const one = watched.get(op)
   if (one === undefined) return
   watched.delete(op)

@@ -1,4 +1,4 @@
-import { checkStart, takeOperation } from './arguments.js'
+import { checkStart, checkOperation } from './arguments.js'
 import { captureContext, contextsInUse, leaveContext, sameContext } from './async-context.js'
 import { CleanupTime } from './cancellation.js'
 import { ClosedError, UsageError, type CancelReason } from './errors.js'
@@ -301,11 +301,11 @@ export function* given<T>(caller: Task<unknown>, task: Task<T>): Op<T> {
  * @throws UsageError if `call` returns without having called what it is given; what `op` throws
  */
 export function within<T>(call: (run: () => void) => unknown, op: Op<T>): Op<T> {
-  return made(runningWithin(call, op))
+  return made(runningWithin(call, op), op)
 }
 
 function* runningWithin<T>(call: (run: () => void) => unknown, op: Op<T>): Op<T> {
-  takeOperation('within', op)
+  checkOperation('within', op)
   const caller = runningTask('lev.within()')
   const child = new Child(caller, op, (make) => {
     const made: ReturnType<typeof make>[] = []

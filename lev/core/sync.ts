@@ -1,7 +1,7 @@
-import { takeOperation } from './arguments.js'
+import { checkOperation } from './arguments.js'
 import { ClosedError, UsageError } from './errors.js'
 import { WaitQueue } from './wait-queue.js'
-import { watchMethods } from './forgotten.js'
+import { made, watchMethods } from './forgotten.js'
 import { suspend, type Op } from './op.js'
 import { Ring } from './ring.js'
 
@@ -75,21 +75,24 @@ export function semaphore(permits: number): Semaphore {
   const release = (): void => {
     if (!waiters.wake()) available++
   }
-  return watchMethods({
+
+  function* holding<T>(op: Op<T>): Op<T> {
+    checkOperation('semaphore.with', op)
+    if (available > 0) available--
+    else yield* waiters.wait()
+    try {
+      return yield* op
+    } finally {
+      release()
+    }
+  }
+
+  return {
     get available() {
       return available
     },
-    *with(op) {
-      takeOperation('semaphore.with', op)
-      if (available > 0) available--
-      else yield* waiters.wait()
-      try {
-        return yield* op
-      } finally {
-        release()
-      }
-    },
-  }, 'with')
+    with: (op) => made(holding(op), op),
+  }
 }
 
 /** A queue between tasks, with an end. */

@@ -2,7 +2,7 @@ import { captureContext, contextsInUse, copyContext, leaveContext, watchContexts
 import { Cancellation, Ending, type CleanupTime } from './cancellation.js'
 import { CancelledError, UsageError, type CancelReason } from './errors.js'
 import { instanceOf } from './foreign.js'
-import { taken, watchMethods } from './forgotten.js'
+import { claim, watchMethods } from './forgotten.js'
 import { Join, type Joiner } from './join.js'
 import { WaitQueue } from './wait-queue.js'
 import type { Loop } from './loop.js'
@@ -109,7 +109,7 @@ export class Task<T> {
     if (typeof (generator as Partial<Op<T>> | undefined)?.next !== 'function') {
       throw new UsageError('a task is made of a generator: give a function*, and use `yield* lev.wait(promise)` for a promise')
     }
-    taken(generator)
+    claim(generator)
     this.loop = loop
     this.#generator = generator
     this.#owner = owner

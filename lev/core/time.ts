@@ -1,4 +1,4 @@
-import { takeOperation } from './arguments.js'
+import { checkOperation } from './arguments.js'
 import { TimeoutError } from './errors.js'
 import { made } from './forgotten.js'
 import type { Loop, Runnable } from './loop.js'
@@ -60,12 +60,12 @@ function checkSeconds(what: string, seconds: number): void {
  * @throws TimeoutError, whose `cause` is what `op` threw after that time, if it did; what `op` throws
  */
 export function timeout<T>(seconds: number, op: Op<T>): Op<T> {
-  return made(timing(seconds, op))
+  return made(timing(seconds, op), op)
 }
 
 function* timing<T>(seconds: number, op: Op<T>): Op<T> {
   checkSeconds('timeout', seconds)
-  takeOperation('timeout', op)
+  checkOperation('timeout', op)
   const caller = runningTask('lev.timeout()')
   const { timers, driver } = caller.loop
   const child = new Child(caller, op)
@@ -93,11 +93,11 @@ function* timing<T>(seconds: number, op: Op<T>): Op<T> {
  * @throws TimeoutError; what `op` throws
  */
 export function shield<T>(op: Op<T>, seconds = shieldSeconds): Op<T> {
-  return made(shielding(op, seconds))
+  return made(shielding(op, seconds), op)
 }
 
 function* shielding<T>(op: Op<T>, seconds: number): Op<T> {
-  takeOperation('shield', op)
+  checkOperation('shield', op)
   const { cancellation } = runningTask('lev.shield()')
   cancellation.shields++
   try {

@@ -273,7 +273,7 @@ export class Stream extends StreamInput {
   }
 }
 
-watchMethods(Stream.prototype, 'write', 'flush', 'end', 'secure')
+watchMethods(Stream.prototype, 'write', 'flush', 'end', 'linger', 'secure')
 
 function handshakeFault(error: ClosedError): string {
   return error.cause instanceof Error ? `the TLS handshake failed: ${error.cause.message}` : 'the other side left during the handshake'

@@ -26,6 +26,8 @@ const forgetful: [what: string, program: string][] = [
   ['a send', inside('lev.channel(1).send(1)')],
   ['a join', inside('lev.spawn(function* () {}).join()')],
   ['a write', inside('const [left] = lev.pipe()\nleft.write("x")')],
+  ['one that is given to another', inside('lev.shield(lev.timeout(1, lev.sleep(1)))')],
+  ['a close that lingers', inside('const [left] = lev.pipe()\nleft.linger(1, 1)')],
   ['a request', inside('server.request("http://127.0.0.1:1/")')],
 ]
 
@@ -67,6 +69,10 @@ t.test('what is run, or given to somebody, is not told of', async (t) => {
       late.cancel()
       yield* lev.sleep(1)
       waiting.cancel()
+      for (const make of [
+        () => lev.timeout(5, lev.sleep(9)), () => lev.shield(lev.sleep(9)), () => lev.within((run) => run(), lev.sleep(9)),
+        () => seats.with(lev.timeout(5, lev.sleep(9))),
+      ]) scope.spawn(make).cancel()
       yield* orders.send(1)
       yield* orders.receive()
       yield* left.write('hello')

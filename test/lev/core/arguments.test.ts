@@ -47,6 +47,13 @@ t.test('an operation that run is given for its value was forgotten', async (t) =
   await t.rejects(lev.run(function* () { return lev.sleep(1) }), { name: 'UsageError', message: /write return yield\*/ })
 })
 
+t.test('an iterator that is no generator is a value as any other', async (t) => {
+  for (const value of [[7].values(), new Set([7]).values()]) {
+    t.equal(await lev.run(function* () { return value }), value)
+    t.equal(await lev.run(() => lev.wait(wrong<typeof promise>(value))), value)
+  }
+})
+
 t.test('a thenable of any kind can be waited for', async (t) => {
   const callable = Object.assign(() => {}, { then: (done: (value: number) => void) => done(7) })
   t.equal(await lev.run(() => lev.wait(callable as unknown as PromiseLike<number>)), 7)
