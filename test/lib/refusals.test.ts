@@ -99,17 +99,22 @@ t.test('each is told its status, with Connection: close, and the server ends the
 t.test('the client receives it although it keeps sending: no reset over unread input', async (t) => {
   const { connect } = await serve(t, settings, uncalled)
   const more = Buffer.alloc(200_000, request('GET /more'))
-  await Promise.all(refused.map(async ([what, text, status]) => {
-    const client = await connect(text)
-    // Six megabytes behind the fault, in pieces; the answer is looked at when all is sent.
-    client.socket.pause()
-    for (let k = 0; k < 30; k++) await client.sendAll(more)
-    client.end()
-    client.socket.resume()
-    const responses = await client.all()
-    t.strictSame(responses.map((response) => response.status), [status], what)
-    t.equal(await client.over, 'end', what)
-    client.close()
+  // A few at a time: the server reads on for some seconds, in which a slow machine must have sent all of it.
+  const left = [...refused]
+  await Promise.all(Array.from({ length: 4 }, async () => {
+    for (let next = left.shift(); next !== undefined; next = left.shift()) {
+      const [what, text, status] = next
+      const client = await connect(text)
+      // Six megabytes behind the fault, in pieces; the answer is looked at when all is sent.
+      client.socket.pause()
+      for (let k = 0; k < 30; k++) await client.sendAll(more)
+      client.end()
+      client.socket.resume()
+      const responses = await client.all()
+      t.strictSame(responses.map((response) => response.status), [status], what)
+      t.equal(await client.over, 'end', what)
+      client.close()
+    }
   }))
 })
 
