@@ -52,6 +52,7 @@ class StdoutSink implements LineSink {
   #ended = false
   #lost = 0
   readonly #lostLine: (count: number) => string
+  readonly #onDrain = (): void => this.#handOver('')
 
   constructor(lostLine: (count: number) => string) {
     this.#lostLine = lostLine
@@ -94,7 +95,8 @@ class StdoutSink implements LineSink {
   #handOver(text: string): void {
     const { stdout } = process
     if (stdout.writableLength > logBacklogCharacters) {
-      if (this.#lost === 0) stdout.once('drain', () => this.#handOver(''))
+      // One that only ever gets below the limit is never drained, and gets no second listener.
+      if (stdout.listenerCount('drain', this.#onDrain) === 0) stdout.once('drain', this.#onDrain)
       this.#lost += countLines(text)
       return
     }
@@ -181,7 +183,7 @@ class StdoutSink implements LineSink {
   #finish(): void {
     this.#ended = true
     if (this.#broken) return
-    if (isReplaced(process.stdout)) return this.#flush()
+    if (isReplaced(process.stdout)) return this.#handOver(this.#take())
     if (this.#lost > 0) this.#pending += this.#lostLine(this.#lost)
     let rest: Buffer | null = Buffer.concat([this.#unwritten(), encode(this.#take())])
     const bell = new Int32Array(new SharedArrayBuffer(4))

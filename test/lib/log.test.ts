@@ -209,3 +209,30 @@ t.test('goes along with console.log, and with whoever replaces process.stdout.wr
   t.strictSame(linesOf(output).map((line) => line.n).sort(), [1, 2, 3, 4, 6])
   t.match(linesOf(said), [{ n: 5 }])
 })
+
+t.test('a stdout of another kind that is always behind gets no listener for each loss, and all losses are told', async (t) => {
+  const child = run(`
+    const { Writable } = await import('node:stream')
+    const written = []
+    const waiting = []
+    const slow = new Writable({ decodeStrings: false, write: (text, _encoding, done) => { written.push(text); waiting.push(done) } })
+    Object.defineProperty(process, 'stdout', { value: slow })
+    const turn = () => new Promise(setImmediate)
+    let logged = 0
+    const log1 = async (filler) => { logger.info({ n: logged++, filler }); await turn() }
+    for (let round = 0; round < 30; round++) {
+      while (slow.writableLength <= 1024 * 1024) await log1('x'.repeat(60_000))
+      await log1('')
+      waiting.shift()()
+      await turn()
+    }
+    const listeners = slow.listenerCount('drain')
+    for (let done = waiting.shift(); done !== undefined; done = waiting.shift()) { done(); await turn() }
+    say(JSON.stringify({ listeners, logged, left: slow.listenerCount('drain'), lines: written.join('').replace(/x{9,}/g, '').split('\\n').slice(0, -1) }))`)
+  const said = JSON.parse(await heard(child.stderr as NodeJS.ReadableStream)) as { listeners: number; logged: number; left: number; lines: string[] }
+  t.strictSame([said.listeners, said.left], [1, 0])
+  const lines = said.lines.map((line) => JSON.parse(line) as Line)
+  const lost = lines.map((line) => Number(/^(\d+) log lines were lost/.exec(line.msg ?? '')?.[1] ?? 0)).filter((number) => number > 0)
+  t.ok(lost.length > 10, `${lost.length} times`)
+  t.equal(lines.length - lost.length + lost.reduce((sum, number) => sum + number, 0), said.logged)
+})
