@@ -1,7 +1,10 @@
 /// <reference types="node" preserve="true" />
 export { memory, type MemoryOptions } from './drivers/memory/memory.js'
 export { systemTime } from './drivers/node/node.js'
-export type { Address, ClientSecurity, ConnectOptions, Driver, ListenOptions, SecureFacts, Security } from './drivers/driver.js'
+export type {
+  Address, ClientSecurity, Completion, ConnectOptions, DrivenLoop, Driver, ListenerTransport, ListenOptions, SecureFacts, Security, Transport,
+  TransportEvents,
+} from './drivers/driver.js'
 export {
   AddressError,
   CancelledError,

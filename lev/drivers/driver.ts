@@ -74,7 +74,9 @@ export interface TransportEvents {
 
 /** A bidirectional flow of bytes that a driver supplies. */
 export interface Transport {
+  /** Address of this end. */
   readonly local: Address
+  /** Address of the peer. */
   readonly remote: Address
   /** Bytes taken by `write` that have not left for the other side yet. */
   readonly pending: number
@@ -82,7 +84,9 @@ export interface Transport {
   readonly writeSize: number
   /** Where events go; nothing is read or reported before this, and `resume`, were called. Called again, they go elsewhere. */
   start(events: TransportEvents): void
+  /** Stops reading: no `onChunk` and no `onEnd` until `resume`. */
   pause(): void
+  /** Starts reading, or goes on with it. */
   resume(): void
   /** Takes all of `parts`; a string is latin1, one byte a character. Callers watch `pending` to know when to hold back. */
   write(parts: readonly (Buffer | string)[]): void
@@ -113,6 +117,7 @@ export interface ListenOptions {
 
 /** A bound listener. */
 export interface ListenerTransport {
+  /** Where it is bound; with port 0, the port that was chosen. */
   readonly address: Address
   /** Stops accepting and frees the port, at once; the connections accepted earlier are untouched. */
   close(): void

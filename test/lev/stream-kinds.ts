@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import * as lev from '../../lev/index.js'
 import type { Op, Security, Stream } from '../../lev/index.js'
+import { loopback } from '../../examples/loopback-driver.js'
 import { network } from '../support/streams.js'
 import { runOn } from '../support/virtual-run.js'
 import { Certificates } from '../tls/certificates.js'
@@ -55,6 +56,8 @@ function secured(pair: () => Op<[Stream, Stream]>): () => Op<[Stream, Stream]> {
 const nodeNetwork: StreamKind = { name: 'node', driver: () => undefined, pair: network, virtual: false, secure: false }
 const memoryNetwork: StreamKind = { name: 'memory', driver: () => lev.memory(), pair: network, virtual: true, secure: false }
 const shredded: StreamKind = { ...memoryNetwork, name: 'memory in small segments', driver: () => lev.memory({ segment: 1500 }) }
+/** The driver of docs/contributing/drivers.md. */
+const loopbackNetwork: StreamKind = { ...nodeNetwork, name: 'loopback', driver: loopback }
 const nodePipe: StreamKind = { ...nodeNetwork, name: 'pipe on node', pair: joined }
 const memoryPipe: StreamKind = { ...memoryNetwork, name: 'pipe on memory', pair: joined }
 
@@ -64,7 +67,7 @@ const overTls = (kind: StreamKind): StreamKind => ({ ...kind, name: `TLS over ${
 export const networkKinds: readonly StreamKind[] = [nodeNetwork, memoryNetwork, shredded]
 
 export const streamKinds: readonly StreamKind[] = [
-  ...networkKinds, nodePipe, memoryPipe,
+  ...networkKinds, loopbackNetwork, nodePipe, memoryPipe,
   overTls(nodeNetwork), overTls(memoryNetwork), overTls(shredded), overTls(nodePipe), overTls(memoryPipe),
 ]
 
