@@ -2,7 +2,10 @@
 export { tlsOverheadBytes, tlsOverheadPerByte, unsentLimitBytes } from '../../lev/internal.js'
 export { partLimit } from '../http1/multipart.js'
 
-/** How long a connection is still read after its last response, so that the client receives that: no reset destroys it. */
+/**
+ * How long a connection is still read after its last response, so that the client receives that: no reset destroys it. Also how
+ * long one whose client has gone waits for any of its output to leave.
+ */
 export const lingerSeconds = 2
 /** Most bytes that are read meanwhile. */
 export const lingerBytes = 16 * 1024 * 1024

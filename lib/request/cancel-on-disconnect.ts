@@ -1,5 +1,6 @@
 import type { Op } from '../../lev/index.js'
 import { keepContext, runningTask, scopeAfter } from '../../lev/internal.js'
+import { lingerSeconds } from '../config/fixed-limits.js'
 import type { Exchange } from './exchange.js'
 import { cancelContent, takeOver } from '../response/content-source.js'
 
@@ -17,6 +18,8 @@ export function* cancelOnDisconnect<T>(exchange: Exchange, work: Op<T>, drop: (g
       client.onGone = (how) => {
         // Who waits for the rest of the body is told by that.
         if (how === 'end' && (settings.half_close === 'answer' || exchange.source?.waiting === true)) return
+        // What was put in before, responses to earlier requests among it, may still be read. But who does not read is not waited for.
+        client.stallTimeout = Math.min(client.stallTimeout, lingerSeconds)
         exchange.abort('client gone')
         around.cancel('client gone')
       }

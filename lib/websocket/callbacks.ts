@@ -1,4 +1,5 @@
-import { scope, type Op } from '../../lev/index.js'
+import { ClosedError, scope, type Op } from '../../lev/index.js'
+import { instanceOf } from '../../lev/internal.js'
 import { asArguments, optionsOf } from '../config/arguments.js'
 import { show } from '../config/validators.js'
 import { ArgumentError } from '../errors.js'
@@ -73,6 +74,9 @@ function watchQueue(ws: WebSocket, drain: Callback<[]>): Op<void> {
         yield* ws.drained()
         yield* settled(drain(ws))
       }
+    } catch (error) {
+      // The messages that have come before are dealt with, for all that.
+      if (!instanceOf(error, ClosedError) || ws.isOpen) throw error
     } finally {
       ws.onFull = null
     }

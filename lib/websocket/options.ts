@@ -28,7 +28,7 @@ export interface WebSocketOptions {
   readonly ping_interval?: number | null | undefined
   /** Seconds that the other side has to answer a ping; then the connection is lost, with 1006. Default: 15. */
   readonly pong_timeout?: number | null | undefined
-  /** Seconds that the other side has to answer a close, and a handler to end once its WebSocket is closed. Default: 10. */
+  /** Seconds that the other side has to answer a close and to take what is unsent, and a handler to end once its WebSocket is closed. Default: 10. */
   readonly close_timeout?: number | null | undefined
   /** Bytes not sent yet beyond which `on_full` holds. Default: 1048576 (1 MiB). */
   readonly queue_limit?: number | null | undefined

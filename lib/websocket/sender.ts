@@ -1,8 +1,8 @@
 import { randomFillSync } from 'node:crypto'
-import { ClosedError, TimeoutError, type Op, type Stream } from '../../lev/index.js'
-import { bytesOf, unsentLimitBytes } from '../../lev/internal.js'
+import { CancelledError, ClosedError, TimeoutError, type Op, type Stream, type Task } from '../../lev/index.js'
+import { bytesOf, Child, given, instanceOf, runningTask, unsentLimitBytes } from '../../lev/internal.js'
 import type { PerMessageDeflate } from './deflate.js'
-import { BINARY, FIN, frameHead, maskedFrame, RSV1, TEXT } from './frames.js'
+import { BINARY, FIN, frameHead, maskedFrame, PONG, RSV1, TEXT } from './frames.js'
 
 /** Puts messages and control frames on a stream, whole: two of them never mix. */
 export class Sender {
@@ -11,6 +11,7 @@ export class Sender {
   readonly #deflate: PerMessageDeflate | null
   /** Bytes that may be queued. */
   readonly #limit: number
+  readonly #waits = new Set<Task<void>>()
 
   constructor(stream: Stream, client: boolean, deflate: PerMessageDeflate | null, limit: number) {
     this.#stream = stream
@@ -25,16 +26,38 @@ export class Sender {
     return unsent === 0 || unsent + size <= this.#limit
   }
 
-  /** Whether so much is queued that nobody may make the answers to pings add to it. */
-  get piled(): boolean {
+  /** Whether so much is queued that answers to pings must not add to it. */
+  get #piled(): boolean {
     return this.#stream.unsent > this.#limit + unsentLimitBytes
   }
 
-  /** Waits until at most `rest` bytes are queued. @throws ClosedError when the connection is lost meanwhile */
+  /** Answers a ping: at once, or once less is queued; then only the last of several is answered, as RFC 6455 5.5.3 allows. */
+  pong(content: Buffer): void {
+    if (!this.#piled) return void this.frame(FIN | PONG, content)
+    this.#stream.beforeSend = () => {
+      if (this.#piled) return
+      this.#stream.beforeSend = null
+      this.frame(FIN | PONG, content)
+    }
+  }
+
+  /** Nothing is sent any more: ends the waits in `waitForDrain`. */
+  close(): void {
+    this.#stream.beforeSend = null
+    for (const task of this.#waits) task.cancel()
+  }
+
+  /** Waits until at most `rest` bytes are queued, or until `close`. @throws ClosedError when the connection is lost meanwhile */
   *waitForDrain(rest: number): Op<void> {
+    const caller = runningTask('WebSocket')
+    const child = new Child(caller, this.#stream.flush(rest))
+    this.#waits.add(child.task)
+    if (child.start()) yield child
+    this.#waits.delete(child.task)
     try {
-      yield* this.#stream.flush(rest)
+      yield* given(caller, child.task)
     } catch (error) {
+      if (instanceOf(error, CancelledError)) return
       if (error instanceof TimeoutError) throw new ClosedError('the WebSocket is closed', { cause: error })
       throw error
     }

@@ -1,4 +1,4 @@
-import { CancelledError, ClosedError, sleep, wallClock, type Op } from '../../lev/index.js'
+import { CancelledError, ClosedError, now, sleep, wallClock, type Op } from '../../lev/index.js'
 import { instanceOf, scopeAfter } from '../../lev/internal.js'
 import type { Disposition, Exchange } from '../request/exchange.js'
 import { settled } from '../request/handler.js'
@@ -39,7 +39,7 @@ export function* serveWebSocket(exchange: Exchange, upgrade: Upgrade): Op<Dispos
     yield* converse(exchange, ws, upgrade)
   } catch (error) {
     // One that was cancelled for its client's sake, or by itself.
-    if (!instanceOf(error, CancelledError)) connection.logger.error({ err: error, query: head.query }, 'a WebSocket failed')
+    if (!instanceOf(error, CancelledError) && !isBlameless(error, ws)) connection.logger.error({ err: error, query: head.query }, 'a WebSocket failed')
   } finally {
     // Cancelled in the midst of it, by a server that stops waiting.
     ws.close(closeReasons.stopping.code, closeReasons.stopping.reason)
@@ -59,22 +59,24 @@ function declined({ status, reason, headers = {} }: Refusal, upgrade: boolean): 
 /** Runs the handler, with a task beside it that reads. When the client is gone the handler has `close_timeout` to see that. */
 function* converse(exchange: Exchange, ws: WebSocket, upgrade: Upgrade): Op<void> {
   let handled = false
-  let over = false
+  let until: number | null = null
   yield* scopeAfter({ spawned: null, context: upgrade.context }, function* (around) {
     const pump = ws.pump()
+    ws.onOver = () => {
+      until = now() + upgrade.rules.close_timeout
+      exchange.abort('the WebSocket is closed')
+    }
     const reading = around.spawn(function* () {
       yield* pump
-      over = true
-      exchange.abort('the WebSocket is closed')
       if (handled) return
-      yield* sleep(upgrade.rules.close_timeout)
+      yield* sleep((until ?? now()) - now())
       around.cancel('client gone')
     })
     const code = yield* handle(exchange, ws, upgrade)
     handled = true
     ws.close(code)
-    if (over) reading.cancel()
-    else yield* reading.join()
+    if (until === null) yield* reading.join()
+    else reading.cancel()
   })
 }
 
@@ -84,10 +86,15 @@ function* handle(exchange: Exchange, ws: WebSocket, upgrade: Upgrade): Op<number
     yield* settled(upgrade.handle(ws))
     return 1000
   } catch (error) {
-    // Sending to a client that has gone is nobody's fault.
-    if (instanceOf(error, ClosedError) && !ws.isOpen) return 1000
+    if (isBlameless(error, ws)) return 1000
     const { connection, head } = exchange
     logFailure(connection.logger, head, error, 'the handler failed')
     return 1011
   }
+}
+
+/** Sending to a client that has gone is nobody's fault, however many tasks of the handler did. */
+function isBlameless(error: unknown, ws: WebSocket): boolean {
+  const errors: readonly unknown[] = instanceOf(error, AggregateError) ? error.errors : [error]
+  return !ws.isOpen && errors.every((one) => instanceOf(one, ClosedError))
 }

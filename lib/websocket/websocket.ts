@@ -2,7 +2,7 @@ import { breathe, ClosedError, now, semaphore, TimeoutError, UsageError, type Ad
 import { unsentLimitBytes, watchMethods } from '../../lev/internal.js'
 import { closeReasons } from './close-reasons.js'
 import { PerMessageDeflate } from './deflate.js'
-import { checkClose, CLOSE, closeContent, FAILED, FIN, NEED_MORE, PING, PONG } from './frames.js'
+import { checkClose, CLOSE, closeContent, FAILED, FIN, NEED_MORE, PING } from './frames.js'
 import type { Agreed, WebSocketLimits, Ending } from './limits.js'
 import { ReceiveQueue, Wakeup } from './receive-queue.js'
 import { InflateBudget } from './inflate-budget.js'
@@ -33,6 +33,8 @@ export class WebSocket {
   closeReason = ''
   /** Called when `trySend` had no room, or left more than half of `queue_limit` unsent: `drained` waits for the end of that. */
   onFull: (() => void) | null = null
+  /** @internal Called when `pump` reads no more; what is unsent then has `close_timeout` seconds to leave. */
+  onOver: (() => void) | null = null
   readonly #stream: Stream
   readonly #limits: WebSocketLimits
   readonly #sender: Sender
@@ -147,6 +149,7 @@ export class WebSocket {
   }
 
   *#untilRoom(size: number): Op<void> {
+    this.#endUnread()
     while (!this.#hasSendRoom(size)) yield* this.#sender.waitForDrain(Math.max(0, this.#sendRoom - size))
   }
 
@@ -167,9 +170,11 @@ export class WebSocket {
     return put
   }
 
-  /** Waits until at most half of `queue_limit` waits to be sent. @throws ClosedError when the connection is lost meanwhile */
+  /** Waits until at most half of `queue_limit` waits to be sent. @throws ClosedError when the WebSocket gets closed meanwhile */
   *drained(): Op<void> {
-    yield* this.#sender.waitForDrain(this.#limits.queue_limit >>> 1)
+    const half = this.#limits.queue_limit >>> 1
+    yield* this.#sender.waitForDrain(half)
+    if (this.#stream.unsent > half) throw new ClosedError('the WebSocket is closed')
   }
 
   /**
@@ -222,8 +227,8 @@ export class WebSocket {
   }
 
   /**
-   * Reads until the WebSocket is closed on both sides, or lost, and then ends the output: for a task of its own beside
-   * those that use the WebSocket.
+   * Reads until the WebSocket is closed on both sides, or lost, and then ends the output, within `close_timeout`: for a task of
+   * its own beside those that use the WebSocket.
    * @throws UsageError while it is read already
    */
   pump(): Op<void> {
@@ -235,18 +240,21 @@ export class WebSocket {
   }
 
   *#pump(): Op<void> {
-    // While reading pauses, only this tells of a loss.
+    // While reading pauses, only this tells of a loss, or of an end.
     this.#stream.onGone = (how) => {
       if (how === 'close') this.#taken.wake()
+      else this.#endUnread()
     }
     // Inflating is for this task: it may take long.
     if (!this.#reader.inflates) this.#stream.tap = (bytes, size, at) => this.#take(bytes, size, at)
     try {
       while (!this.#over) {
         if (!this.#received.isFull || this.#ending !== null) yield* this.#read()
-        else if (this.#stream.isOpen) yield this.#taken
-        else this.#lose('the connection was lost')
+        else if (!this.#stream.isOpen) this.#lose('the connection was lost')
+        else if (!this.#endUnread()) yield this.#taken
       }
+      this.onOver?.()
+      this.#stream.writeDeadline = now() + this.#limits.close_timeout
       yield* this.#stream.end()
     } catch (error) {
       if (!(error instanceof ClosedError || error instanceof TimeoutError)) throw error
@@ -256,6 +264,16 @@ export class WebSocket {
       this.#stream.onGone = null
       this.#stream.readDeadline = Infinity
     }
+  }
+
+  /**
+   * The other side has ended its sending behind messages that nobody takes, while `send` waits for it to take some: who left
+   * without a close takes nothing, as a rule, and the handler that waits would see the end last of all. Gives whether it is so.
+   */
+  #endUnread(): boolean {
+    const unread = this.#stream.inputEnded && this.#received.isFull && this.#sending?.available === 0
+    if (unread) this.#lose(closeReasons.left.reason)
+    return unread
   }
 
   /** Takes what has arrived; if that is nothing whole, waits for more. */
@@ -268,7 +286,6 @@ export class WebSocket {
       if (!this.#wantsMore || !(this.#pumping || this.#received.isEmpty)) return
     }
     try {
-      if (this.#sender.piled) yield* stream.flush(this.#limits.queue_limit)
       stream.readDeadline = this.#liveness.deadline(this.#phase)
       if (!(yield* stream.fill())) return this.#lose(closeReasons.left.reason)
       this.#liveness.onActivity(now())
@@ -284,7 +301,7 @@ export class WebSocket {
    * step, and no timer is set. Of a message of 128 bytes that is sent back, this is 6 % of the CPU time.
    */
   #take(bytes: Buffer, size: number, at: number): number {
-    if (!this.#wantsMore || this.#sender.piled) return 0
+    if (!this.#wantsMore) return 0
     this.#liveness.onActivity(at)
     const taken = this.#parse(bytes, 0, size)
     // The wait has another end from here on.
@@ -322,7 +339,7 @@ export class WebSocket {
   }
 
   #pong(content: Buffer): void {
-    if (this.closeCode === null) this.#sender.frame(FIN | PONG, content)
+    if (this.closeCode === null) this.#sender.pong(content)
   }
 
   /** Nothing is read any more. The close is answered once all messages before it are dealt with. */
@@ -350,6 +367,7 @@ export class WebSocket {
     this.closeCode = code
     this.closeReason = reason
     this.#pings?.close()
+    this.#sender.close()
     this.#arrival.wake()
     this.#taken.wake()
   }

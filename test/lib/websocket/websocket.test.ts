@@ -314,6 +314,55 @@ t.test('a slow reader: send waits, and the queue stays bounded', async (t) => {
   })
 })
 
+t.test('pings behind a long queue: the last of them is answered, once that is shorter', async (t) => {
+  await story(function* (ws) {
+    yield* ws.send('x'.repeat(3_000_000))
+    t.equal(yield* ws.next(), 'all is read meanwhile')
+    t.ok(ws.unsent > 1_500_000)
+    yield* ws.next()
+  }, function* (world) {
+    const peer = yield* Peer.open(world)
+    for (const content of ['a', 'b', 'c']) {
+      peer.send(frame(ping, content))
+      yield* lev.sleep(1)
+    }
+    peer.send(frame(text, 'all is read meanwhile'))
+    yield* lev.sleep(1)
+    yield* slurp(peer, 0.01)
+    t.equal(peer.frames[0].content.length, 3_000_000)
+    t.same(peer.frames.filter(({ opcode }) => opcode === pong).map(({ content }) => content.toString()), ['c'])
+  })
+})
+
+t.test('tasks that wait to send, or for the queue, are told of a close at once', async (t) => {
+  const told: unknown[] = []
+  const note = function* (op: Op<unknown>): Op<void> {
+    try {
+      for (;;) yield* op
+    } catch (error) {
+      t.match(error, { code: 'LEV_CLOSED' })
+      told.push(lev.now())
+    }
+  }
+  await story(function* (ws) {
+    const big = Buffer.alloc(100_000)
+    while (ws.trySend(big) > 0);
+    for (let count = 0; count < 3; count++) lev.spawn(() => note(ws.send(big)))
+    lev.spawn(() => note(ws.drained()))
+    yield* lev.sleep(1)
+    t.same(told, [])
+    const at = lev.now()
+    ws.close()
+    yield* lev.breathe()
+    yield* lev.breathe()
+    t.same(told, [at, at, at, at])
+  }, function* (world) {
+    yield* Peer.open(world)
+    yield* lev.sleep(20)
+    t.equal(world.log.of('error').length, 0)
+  })
+})
+
 t.test('trySend takes what the queue has room for, and tells', async (t) => {
   await story(function* (ws) {
     t.equal(ws.trySend('four'), 6)
