@@ -25,13 +25,13 @@ export class IndexedSet<M extends Indexed> {
 
   /** Harmless when it is not in. */
   delete(member: M): void {
-    const { index: place } = member
-    if (place < 0) return
+    const { index } = member
+    if (index < 0) return
     member.index = -1
     const last = this.#members.pop()
     if (last === undefined || last === member) return
-    this.#members[place] = last
-    last.index = place
+    this.#members[index] = last
+    last.index = index
   }
 
   /** The members as they are now: changes of the set meanwhile do not matter. */

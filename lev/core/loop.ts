@@ -72,7 +72,7 @@ export class Loop {
       },
       tick: () => {
         this.#turnsByPromises = 0
-        this.turn()
+        this.tick()
       },
       fault: (error) => this.report(error),
       deadlocked: () => {
@@ -122,7 +122,7 @@ export class Loop {
    * Runs what is ready, and sends what was gathered, after every few steps: many writes in a row cost less than each after
    * its step (3 to 10 % of the CPU time of a small request). Drivers call it after events; between turns nothing runs.
    */
-  turn(): void {
+  tick(): void {
     if (this.#turning) return
     this.#turning = true
     this.#now = this.driver.now()
@@ -135,7 +135,7 @@ export class Loop {
     let later = this.#later.size
     const waited = later
     for (let steps = stepsPerTurn; steps > 0; steps--) {
-      // What is ready goes first, but in the second half of a turn they take turns: tasks that never rest must not keep it all.
+      // What is ready goes first, but in the second half of a turn they take turns: tasks that are always ready must not take all of it.
       const first = later === 0 || (steps & 1) !== 0 || (steps > stepsPerTurn / 2 && this.#now < half)
       const runnable = (first ? this.#ready.take() : null) ?? (later-- > 0 ? this.#later.take() : null)
       if (runnable === null) break
@@ -207,6 +207,6 @@ export class Loop {
   }
 
   readonly #onMicrotask = (): void => {
-    if (this.#kicked) this.turn()
+    if (this.#kicked) this.tick()
   }
 }

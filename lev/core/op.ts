@@ -9,9 +9,9 @@ export interface Waker {
   fail(error: unknown): void
   /**
    * The wake-up will come from outside of the driver's world (+1), or has come or is not awaited any more (-1).
-   * `sure`: it will come whatever happens in the driver's world.
+   * `guaranteed`: it will come whatever happens in the driver's world.
    */
-  externalWait(change: 1 | -1, sure: boolean): void
+  externalWait(change: 1 | -1, guaranteed: boolean): void
 }
 
 /**
@@ -69,9 +69,9 @@ class PromiseWait implements Suspension {
   readonly #guaranteed: boolean
   #waker: Waker | null = null
 
-  constructor(promise: PromiseLike<unknown>, sure: boolean) {
+  constructor(promise: PromiseLike<unknown>, guaranteed: boolean) {
     this.#promise = promise
-    this.#guaranteed = sure
+    this.#guaranteed = guaranteed
   }
 
   arm(waker: Waker): void {
@@ -129,9 +129,9 @@ export function waitForWork<T>(promise: PromiseLike<T>): Op<T> {
   return made(waiting('waitForWork', promise, true))
 }
 
-function* waiting<T>(what: string, promise: PromiseLike<T>, sure: boolean): Op<T> {
+function* waiting<T>(what: string, promise: PromiseLike<T>, guaranteed: boolean): Op<T> {
   checkPromise(what, promise)
-  return (yield new PromiseWait(promise, sure)) as T
+  return (yield new PromiseWait(promise, guaranteed)) as T
 }
 
 /** An operation that is done already: for functions that seldom have to wait. Can be used any number of times. */

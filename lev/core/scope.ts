@@ -308,10 +308,10 @@ function* runningWithin<T>(call: (run: () => void) => unknown, op: Op<T>): Op<T>
   checkOperation('within', op)
   const caller = runningTask('lev.within()')
   const child = new Child(caller, op, (make) => {
-    const made: ReturnType<typeof make>[] = []
-    call(() => made.push(make()))
-    if (made.length === 0) throw new UsageError('within: call must call what it is given, before it returns')
-    return made[0]
+    const tasks: ReturnType<typeof make>[] = []
+    call(() => tasks.push(make()))
+    if (tasks.length === 0) throw new UsageError('within: call must call what it is given, before it returns')
+    return tasks[0]
   })
   if (child.start()) yield child
   return yield* given(caller, child.task)

@@ -121,7 +121,7 @@ export function channel<T>(capacity = 0): Channel<T> {
   }
   const queue = new Ring<T>()
   const receivers = new Waiters<{ value: T } | null>()
-  const senders = new WaitQueue<{ readonly value: T; readonly taken: (sent: boolean) => void }>()
+  const senders = new WaitQueue<{ readonly value: T; readonly resume: (sent: boolean) => void }>()
   let closed = false
 
   function trySend(value: T): boolean {
@@ -138,7 +138,7 @@ export function channel<T>(capacity = 0): Channel<T> {
     const sender = senders.take()
     if (sender === null) return
     queue.push(sender.value)
-    sender.taken(true)
+    sender.resume(true)
   }
 
   function tryReceive(): T | null {
@@ -155,7 +155,7 @@ export function channel<T>(capacity = 0): Channel<T> {
     trySend,
     *send(value) {
       if (trySend(value)) return
-      const sent = yield* suspend<boolean>((taken) => senders.join({ value, taken }))
+      const sent = yield* suspend<boolean>((resume) => senders.join({ value, resume }))
       if (!sent) throw new ClosedError('the channel was closed before the value was received')
     },
     tryReceive,
@@ -168,7 +168,7 @@ export function channel<T>(capacity = 0): Channel<T> {
     close() {
       closed = true
       receivers.wakeAll(null)
-      for (let sender = senders.take(); sender !== null; sender = senders.take()) sender.taken(false)
+      for (let sender = senders.take(); sender !== null; sender = senders.take()) sender.resume(false)
     },
   }, 'send', 'receive')
 }

@@ -188,8 +188,8 @@ export class Task<T> {
   }
 
   /** @internal */
-  externalWait(change: 1 | -1, sure: boolean): void {
-    this.loop.driver.awaitExternal(change, sure)
+  externalWait(change: 1 | -1, guaranteed: boolean): void {
+    this.loop.driver.awaitExternal(change, guaranteed)
   }
 
   /** @internal One step: from here to the next suspension. The loop calls it. */

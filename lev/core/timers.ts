@@ -9,11 +9,11 @@ export class Timer {
   /** When it is due, in the loop's seconds; Infinity: not set. */
   deadline = Infinity
   /** How many were set before it: of several that are due at one time, the one that was set first is first. */
-  turn = 0
-  /** Where it stands in the heap, and under which time and turn; -1: it is not there. Kept by `Timers`. */
+  order = 0
+  /** Where it stands in the heap, and under which time and order; -1: it is not there. Kept by `Timers`. */
   index = -1
   at = Infinity
-  atTurn = 0
+  atOrder = 0
 
   constructor(fire: () => void, keeps = true) {
     this.fire = fire
@@ -30,7 +30,7 @@ export class Timer {
  */
 export class Timers {
   readonly #heap: Timer[] = []
-  #turns = 0
+  #sets = 0
   /** How many of them keep the process. */
   #keeping = 0
   readonly #changed: () => void
@@ -57,7 +57,7 @@ export class Timers {
   set(timer: Timer, deadline: number): void {
     if (Number.isNaN(deadline)) throw new RangeError('a deadline must be a number, got NaN')
     timer.deadline = deadline
-    timer.turn = this.#turns++
+    timer.order = this.#sets++
     let keeps = false
     if (timer.index === -1) {
       if (deadline === Infinity) return
@@ -66,7 +66,7 @@ export class Timers {
       timer.index = this.#heap.length - 1
     } else if (deadline >= timer.at) return
     timer.at = deadline
-    timer.atTurn = timer.turn
+    timer.atOrder = timer.order
     this.#up(timer, timer.index)
     if (keeps || timer.index === 0) this.#changed()
   }
@@ -90,13 +90,13 @@ export class Timers {
     while (this.#heap.length > 0 && this.#heap[0].at <= now) {
       const timer = this.#heap[0]
       if (timer.deadline === Infinity) this.remove(timer)
-      else if (timer.atTurn === timer.turn) {
+      else if (timer.atOrder === timer.order) {
         this.remove(timer)
         timer.fire()
       } else {
         // It was set again meanwhile: now it goes where it belongs.
         timer.at = timer.deadline
-        timer.atTurn = timer.turn
+        timer.atOrder = timer.order
         this.#down(timer, 0)
       }
     }
@@ -133,5 +133,5 @@ export class Timers {
 }
 
 function isBefore(one: Timer, other: Timer): boolean {
-  return one.at < other.at || (one.at === other.at && one.atTurn < other.atTurn)
+  return one.at < other.at || (one.at === other.at && one.atOrder < other.atOrder)
 }

@@ -169,19 +169,19 @@ export interface Driver {
   /** Connects the driver to its loop. */
   start(loop: DrivenLoop): void
   /**
-   * Asks for a turn once `heardUntil` has come to `time`, or earlier; replaces the time asked for before. Infinity asks for none.
+   * Asks for a tick once `heardUntil` has come to `time`, or earlier; replaces the time asked for before. Infinity asks for none.
    * @param keeps whether the process is to live until then; absent: it is
    */
   wakeAt(time: number, keeps?: boolean): void
-  /** Asks for a turn soon, after events that wait already were let in. */
+  /** Asks for a tick soon, after events that wait already were let in. */
   wakeSoon(): void
   /** The loop has ended: releases everything, connections and listeners that are still open included. */
   stop(): void
   /**
    * Tells the driver that a task waits for something outside of it (a promise), or no longer does: +1 or -1.
-   * `sure`: it will come whatever happens here.
+   * `guaranteed`: it will come whatever happens here.
    */
-  awaitExternal(change: 1 | -1, sure: boolean): void
+  awaitExternal(change: 1 | -1, guaranteed: boolean): void
   /** Binds an address; `accept` is called for each connection. */
   listen(options: ListenOptions, accept: (transport: Transport) => void, done: Completion<ListenerTransport>): void
   /** Returns a function that abandons the attempt. */

@@ -22,7 +22,7 @@ const mostPieces = 64
 
 const nothing = Buffer.alloc(0)
 
-/** Is shown the first `size` bytes of `buffer`, which arrived `now` and are lent until it returns. Gives how many it took. */
+/** Is shown the first `size` bytes of `buffer`, which arrived `now` and are borrowed until it returns. Returns how many it took. */
 export type Tap = (buffer: Buffer, size: number, now: number) => number
 
 /** Waits for more input; made once for each stream, not once for each wait. */
@@ -195,8 +195,8 @@ export abstract class StreamInput {
     this.wakeReader(true)
   }
 
-  /** @internal The first `size` bytes of `buffer` have arrived; they are lent until this returns. */
-  protected receiveLent(buffer: Buffer, size: number): void {
+  /** @internal The first `size` bytes of `buffer` have arrived; they are borrowed until this returns. */
+  protected receiveBorrowed(buffer: Buffer, size: number): void {
     const taken = this.#accept(buffer, size)
     if (taken < 0) return
     if (taken < size) {

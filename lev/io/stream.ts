@@ -21,7 +21,7 @@ const tooSlow: ErrorFactory = () => new TimeoutError('the other side took too lo
 export class Stream extends StreamInput {
   /**
    * Called when the other side ends its sending (`end`), and when the connection is lost (`close`): each at most once, and
-   * never after this side has closed. Null: nobody cares.
+   * never after this side has closed. Null: it is not called.
    */
   onGone: ((how: 'end' | 'close') => void) | null = null
 
@@ -217,7 +217,7 @@ export class Stream extends StreamInput {
 
   /** @internal */
   onBorrowedChunk(buffer: Buffer, size: number): void {
-    this.receiveLent(buffer, size)
+    this.receiveBorrowed(buffer, size)
   }
 
   /** @internal */

@@ -1,4 +1,4 @@
-import { SocketTransport, type Turns } from '../node/socket-transport.js'
+import { SocketTransport, type TickingLoop } from '../node/socket-transport.js'
 import type { Address, Driver, Security, Transport, TransportEvents } from '../driver.js'
 import { TransportDuplex } from '../node/transport-duplex.js'
 import { wrapSecure } from '../node/secure.js'
@@ -13,7 +13,7 @@ export function waitForTlsWork(driver: Pick<Driver, 'awaitExternal'>): void {
 }
 
 /** What a pair of transports in memory needs from where it lives. */
-export interface VirtualNetwork extends Turns {
+export interface VirtualNetwork extends TickingLoop {
   /** Runs `deliver` when one flight over the network is over: later, never inside this call. */
   deliverLater(deliver: () => void): void
   /** How many bytes the next flight carries at most. */
@@ -46,16 +46,16 @@ export class MemoryTransport implements Transport {
   #reading = false
   #closed = false
 
-  constructor(world: VirtualNetwork, local: Address, remote: Address) {
-    this.#network = world
+  constructor(network: VirtualNetwork, local: Address, remote: Address) {
+    this.#network = network
     this.local = local
     this.remote = remote
   }
 
   /** Makes both ends of a connection. */
-  static pair(world: VirtualNetwork, left: Address, right: Address): [MemoryTransport, MemoryTransport] {
-    const a = new MemoryTransport(world, left, right)
-    const b = new MemoryTransport(world, right, left)
+  static pair(network: VirtualNetwork, left: Address, right: Address): [MemoryTransport, MemoryTransport] {
+    const a = new MemoryTransport(network, left, right)
+    const b = new MemoryTransport(network, right, left)
     a.#peer = b
     b.#peer = a
     return [a, b]

@@ -25,7 +25,7 @@ const patienceInAll = 100
 /** Steps after which the real event loop is let in, so that a test's own time limit can end an endless run. */
 const stepsAtOnce = 1000
 
-/** Turns in a row that may take no time; then the clock goes on by a step, so that a task which never rests cannot stop it. */
+/** Turns in a row that may take no time; then the clock goes on by a step, so that a task which is always ready cannot stop it. */
 const turnsAtOnce = 64
 
 /**
@@ -51,7 +51,7 @@ export function memory(options: MemoryOptions = {}): Driver {
   const segment = options.segment ?? Infinity
   const flights = new Timers()
   const system = new SystemWork()
-  const network = new VirtualListeners()
+  const listeners = new VirtualListeners()
   let now = 0
   /** Up to when all flights have landed. */
   let heard = 0
@@ -59,9 +59,9 @@ export function memory(options: MemoryOptions = {}): Driver {
   let soon = false
   let turns = 0
   let step = firstStep
-  /** Promises waited for: all, and those that are sure to come. */
-  let outside = 0
-  let sure = 0
+  /** Promises waited for: all, and those that are guaranteed to settle. */
+  let external = 0
+  let guaranteed = 0
   let idle = 0
   let still = 0
   let pumping = false
@@ -88,13 +88,13 @@ export function memory(options: MemoryOptions = {}): Driver {
       loop?.tick()
       if (soon && turns++ < turnsAtOnce) continue
       turns = 0
-      if (sure > 0 || (outside > 0 && ((idle++ < patience && still++ < patienceInAll) || system.underWay))) return true
+      if (guaranteed > 0 || (external > 0 && ((idle++ < patience && still++ < patienceInAll) || system.underWay))) return true
       idle = 0
       still = 0
       step = soon ? step * stepGrowth : firstStep
       const next = Math.min(wake, flights.next, soon ? now + step : Infinity)
       if (next === Infinity) {
-        if (outside === 0) loop?.deadlocked()
+        if (external === 0) loop?.deadlocked()
         return false
       }
       now = Math.max(now, next)
@@ -113,7 +113,7 @@ export function memory(options: MemoryOptions = {}): Driver {
 
   const flightTime = (): number => shortest + random() * (longest - shortest)
 
-  const world: VirtualNetwork = {
+  const network: VirtualNetwork = {
     deliverLater: (deliver) => void after(flightTime(), deliver),
     segment: () => (segment === Infinity ? segment : 1 + Math.floor(random() * segment)),
     beginEvent: () => loop?.beginEvent(),
@@ -122,9 +122,9 @@ export function memory(options: MemoryOptions = {}): Driver {
     letTlsRun: () => waitForTlsWork({ awaitExternal }),
   }
 
-  function awaitExternal(change: 1 | -1, isSure: boolean): void {
-    outside += change
-    if (isSure) sure += change
+  function awaitExternal(change: 1 | -1, isGuaranteed: boolean): void {
+    external += change
+    if (isGuaranteed) guaranteed += change
     idle = 0
     schedule()
   }
@@ -149,40 +149,40 @@ export function memory(options: MemoryOptions = {}): Driver {
       if (scheduled !== null) clearImmediate(scheduled)
       loop = null
       system.stop()
-      network.clear()
+      listeners.clear()
     },
     awaitExternal,
-    listen: (where, accept, done) => void after(0, () => listen(network, where, accept, done)),
+    listen: (where, accept, done) => void after(0, () => listen(listeners, where, accept, done)),
     connect(where, done) {
-      const timer = after(flightTime(), () => connect(network, world, where, random, done))
+      const timer = after(flightTime(), () => connect(listeners, network, where, random, done))
       return () => flights.remove(timer)
     },
   }
 }
 
 function listen(
-  network: VirtualListeners,
+  listeners: VirtualListeners,
   { ip, port }: ListenOptions,
   accept: (transport: Transport) => void,
   done: Completion<ListenerTransport>,
 ): void {
-  const bound = network.bind(ip, port, accept)
+  const bound = listeners.bind(ip, port, accept)
   if (bound === null) return done(systemError('EADDRINUSE', `listen EADDRINUSE: address already in use ${ip}:${port}`), null)
-  done(null, { address: { ip, port: bound.port }, close: () => network.delete(bound) })
+  done(null, { address: { ip, port: bound.port }, close: () => listeners.delete(bound) })
 }
 
 function connect(
-  network: VirtualListeners,
-  world: VirtualNetwork,
+  listeners: VirtualListeners,
+  network: VirtualNetwork,
   where: ConnectOptions,
   random: () => number,
   done: Completion<Transport>,
 ): void {
   if ('path' in where) return done(systemError('ENOENT', `connect ENOENT ${where.path}`), null)
-  const to = network.find(where.ip, where.port)
+  const to = listeners.find(where.ip, where.port)
   if (to === undefined) return done(systemError('ECONNREFUSED', `connect ECONNREFUSED ${where.ip}:${where.port}`), null)
   const client: Address = { ip: '127.0.0.1', port: 32768 + Math.floor(random() * 16384) }
-  const [near, far] = MemoryTransport.pair(world, client, { ip: where.ip, port: where.port })
+  const [near, far] = MemoryTransport.pair(network, client, { ip: where.ip, port: where.port })
   to.accept(far)
   done(null, near)
 }

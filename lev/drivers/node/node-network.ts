@@ -3,7 +3,7 @@ import { AddressError } from '../../core/errors.js'
 import type { Completion, ConnectOptions, DrivenLoop, ListenerTransport, ListenOptions, Transport } from '../driver.js'
 import { IndexedSet, type Indexed } from '../../core/indexed-set.js'
 import { acceptHandles, sharedSockets } from './internals/shared-read.js'
-import { SocketTransport, type Turns } from './socket-transport.js'
+import { SocketTransport, type TickingLoop } from './socket-transport.js'
 
 /** What is to be released in the end. */
 interface Open extends Indexed {
@@ -13,16 +13,16 @@ interface Open extends Indexed {
 /** Listening and connecting by node:net, for one loop; knows what is open, so that it can be released. */
 export class NodeNetwork {
   readonly #loop: DrivenLoop
-  readonly #turns: Turns
-  /** Of those that are accepted, and are kept as they are. */
-  readonly #acceptedTurns: Turns
+  readonly #transportLoop: TickingLoop
+  /** For accepted connections: their transports themselves are the members of `#open`. */
+  readonly #acceptedLoop: TickingLoop
   readonly #open = new IndexedSet<Open>()
 
-  /** @param wakeSoon asks for a turn once the events that wait are in */
+  /** @param wakeSoon asks for a tick once the events that wait are in */
   constructor(loop: DrivenLoop, wakeSoon: () => void) {
     this.#loop = loop
-    this.#turns = { beginEvent: () => loop.beginEvent(), tick: () => loop.tick(), scheduleTick: wakeSoon }
-    this.#acceptedTurns = { ...this.#turns, forget: (transport) => this.#open.delete(transport) }
+    this.#transportLoop = { beginEvent: () => loop.beginEvent(), tick: () => loop.tick(), scheduleTick: wakeSoon }
+    this.#acceptedLoop = { ...this.#transportLoop, forget: (transport) => this.#open.delete(transport) }
   }
 
   listen(options: ListenOptions, accept: (transport: Transport) => void, done: Completion<ListenerTransport>): void {
@@ -42,7 +42,7 @@ export class NodeNetwork {
       accept(transport)
       loop.tick()
     }
-    server.on('connection', (socket) => admit(new SocketTransport(this.#keep(socket), this.#turns)))
+    server.on('connection', (socket) => admit(new SocketTransport(this.#keep(socket), this.#transportLoop)))
     server.once('error', (error) => {
       loop.beginEvent()
       done(error, null)
@@ -76,7 +76,7 @@ export class NodeNetwork {
       socket.off('error', failed)
       socket.pause()
       loop.beginEvent()
-      done(null, new SocketTransport(socket, this.#turns))
+      done(null, new SocketTransport(socket, this.#transportLoop))
       loop.tick()
     })
     return () => {
@@ -91,7 +91,7 @@ export class NodeNetwork {
   }
 
   #accepted(handle: object): Transport {
-    const transport = new SocketTransport(makeSocket(handle), this.#acceptedTurns)
+    const transport = new SocketTransport(makeSocket(handle), this.#acceptedLoop)
     this.#open.add(transport)
     return transport
   }
@@ -105,7 +105,7 @@ export class NodeNetwork {
 }
 
 const makeSocket = sharedSockets((socket, buffer, size) => {
-  if (socket instanceof Socket) SocketTransport.of(socket)?.receive(buffer, size)
+  if (socket instanceof Socket) SocketTransport.of(socket)?.receiveBorrowed(buffer, size)
 })
 
 /** Older ones would pass over the option in silence. */

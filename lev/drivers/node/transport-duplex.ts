@@ -4,14 +4,14 @@ import type { SecureFacts, Transport, TransportEvents } from '../driver.js'
 /** A transport seen as one of Node's own streams: what node:tls wants to sit on when there is no socket. */
 export class TransportDuplex extends Duplex implements TransportEvents {
   readonly #transport: Transport
-  readonly #settle: () => void
+  readonly #letTlsRun: () => void
   #written: (() => void) | null = null
 
-  /** @param settle called after each event, since what listens to the stream works in the real event loop */
-  constructor(transport: Transport, settle: () => void) {
+  /** @param letTlsRun called after each event, since what listens to the stream works in the real event loop */
+  constructor(transport: Transport, letTlsRun: () => void) {
     super({ allowHalfOpen: true })
     this.#transport = transport
-    this.#settle = settle
+    this.#letTlsRun = letTlsRun
     transport.start(this)
   }
 
@@ -22,7 +22,7 @@ export class TransportDuplex extends Duplex implements TransportEvents {
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
     this.#written = done
     this.#transport.write([chunk])
-    this.#settle()
+    this.#letTlsRun()
   }
 
   override _final(done: () => void): void {
@@ -37,7 +37,7 @@ export class TransportDuplex extends Duplex implements TransportEvents {
 
   onChunk(bytes: Buffer): void {
     if (!this.push(bytes)) this.#transport.pause()
-    this.#settle()
+    this.#letTlsRun()
   }
 
   onBorrowedChunk(buffer: Buffer, size: number): void {
@@ -46,7 +46,7 @@ export class TransportDuplex extends Duplex implements TransportEvents {
 
   onEnd(): void {
     this.push(null)
-    this.#settle()
+    this.#letTlsRun()
   }
 
   onProgress(): void {
@@ -54,13 +54,13 @@ export class TransportDuplex extends Duplex implements TransportEvents {
     const written = this.#written
     this.#written = null
     written?.()
-    this.#settle()
+    this.#letTlsRun()
   }
 
   onSecure(_facts: SecureFacts): void {}
 
   onClose(error: Error | null): void {
     this.destroy(error ?? undefined)
-    this.#settle()
+    this.#letTlsRun()
   }
 }

@@ -17,7 +17,7 @@ t.test('an IndexedSet is a set', async (t) => {
       const names = Array.from(set, (member) => member.name).sort()
       if (set.size !== model.size || names.join() !== [...model].sort().join()) return false
     }
-    return members.every(({ name, index: place }) => (place >= 0) === model.has(name))
+    return members.every(({ name, index }) => (index >= 0) === model.has(name))
   }))
   t.pass('every sequence of changes')
 })

@@ -6,22 +6,22 @@ t.test('what joins first is taken first, unless it leaves before', async (t) => 
   // From 0: the one that leaves, of all that have joined so far.
   const acts = fc.array(fc.oneof(fc.constantFrom('join', 'take'), fc.nat(30)), { maxLength: 100 })
   fc.assert(fc.property(acts, (all) => {
-    const line = new WaitQueue<number>()
+    const queue = new WaitQueue<number>()
     const leave: (() => void)[] = []
     let model: number[] = []
     for (const act of all) {
       if (act === 'join') {
         model.push(leave.length)
-        leave.push(line.join(leave.length))
+        leave.push(queue.join(leave.length))
       } else if (act === 'take') {
-        if (line.take() !== (model.shift() ?? null)) t.fail('another one')
+        if (queue.take() !== (model.shift() ?? null)) t.fail('another one')
       } else if (typeof act === 'number' && act < leave.length) {
         leave[act]()
         model = model.filter((one) => one !== act)
       }
-      if (line.isEmpty !== (model.length === 0)) t.fail('emptiness')
+      if (queue.isEmpty !== (model.length === 0)) t.fail('emptiness')
     }
-    for (const one of model) t.equal(line.take(), one)
-    t.equal(line.take(), null)
+    for (const one of model) t.equal(queue.take(), one)
+    t.equal(queue.take(), null)
   }))
 })

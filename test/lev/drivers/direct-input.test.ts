@@ -54,8 +54,8 @@ async function until(condition: () => boolean): Promise<void> {
 t.test('this Node.js lets TLS be read directly: no stream stands between', { skip: closed }, async (t) => {
   const [near, far] = await secureSockets()
   const received: Buffer[] = []
-  t.ok(DirectInput.of(near, { own: (bytes) => received.push(bytes) }))
-  t.equal(DirectInput.of(new Socket(), { own: () => {} }), null, 'not one that is not connected')
+  t.ok(DirectInput.of(near, { receive: (bytes) => received.push(bytes) }))
+  t.equal(DirectInput.of(new Socket(), { receive: () => {} }), null, 'not one that is not connected')
   near.on('data', () => t.fail('Node has got it'))
   const ended = once(near, 'end')
   const sent = Buffer.alloc(300_000, 'what was sent, ')
@@ -69,7 +69,7 @@ t.test('paused, it leaves what comes to the system; resumed, it gets all of it',
   const [near, far] = await secureSockets()
   let size = 0
   const input = DirectInput.of(near, {
-    own(bytes) {
+    receive(bytes) {
       size += bytes.length
       if (size < 1_000_000) input?.pause()
     },
@@ -138,7 +138,7 @@ t.test('a read that brings other memory than its own is left to Node, and so are
   const handle = Reflect.get(near, '_handle') as { bytesRead: number }
   Object.defineProperty(handle, 'bytesRead', { value: 0 })
   const received: Buffer[] = []
-  const input = DirectInput.of(near, { own: (bytes) => received.push(bytes) })
+  const input = DirectInput.of(near, { receive: (bytes) => received.push(bytes) })
   near.resume()
   const ended = once(near, 'end')
   const sent = Buffer.alloc(300_000, 'what was sent, ')
@@ -152,6 +152,6 @@ t.test('a read that brings other memory than its own is left to Node, and so are
   await ended
   t.ok(Buffer.concat(received).equals(Buffer.concat([sent, sent])), 'all of it, in order')
   const [other] = await secureSockets()
-  t.equal(DirectInput.of(other, { own: () => {} }), null)
+  t.equal(DirectInput.of(other, { receive: () => {} }), null)
   for (const socket of [near, other]) socket.destroy()
 })

@@ -15,7 +15,7 @@ interface StreamHandle {
 
 /** Given what arrives. */
 export interface Reader {
-  own(bytes: Buffer): void
+  receive(bytes: Buffer): void
 }
 
 /** Also false after a read that was not as expected. */
@@ -39,7 +39,7 @@ export class DirectInput {
     const read = (bytes: ArrayBuffer): boolean => {
       // Memory with more in it than this read has brought is shared, and holds the bytes of other connections.
       proven ||= !this.#left && bytes.byteLength === handle.bytesRead - bytesRead
-      if (proven) reader.own(Buffer.from(bytes))
+      if (proven) reader.receive(Buffer.from(bytes))
       else this.#leave(reader)
       return proven
     }
@@ -72,7 +72,7 @@ export class DirectInput {
     if (this.#left) return
     open = false
     this.#left = true
-    this.#socket.on('data', (bytes: Buffer) => reader.own(bytes))
+    this.#socket.on('data', (bytes: Buffer) => reader.receive(bytes))
   }
 }
 

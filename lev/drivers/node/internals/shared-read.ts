@@ -39,7 +39,7 @@ export function acceptHandles(server: Server, accept: (handle: object) => void):
 }
 
 /**
- * Makes paused sockets of Node's streams, whose bytes are lent to `receive` and not given to `data` events.
+ * Makes paused sockets of Node's streams, whose bytes `receive` borrows, in place of `data` events.
  * All share one set of options.
  */
 export function sharedSockets(receive: (socket: unknown, buffer: Buffer, size: number) => void): (handle: object) => Socket {
