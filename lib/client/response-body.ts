@@ -90,12 +90,12 @@ export class ResponseBody implements AsyncIterable<Buffer> {
     return {
       length: this.#pieces === this.#exchange ? this.#exchange.length : -1,
       type: '',
-      writeTo: (sink) => this.#pour(sink),
+      writeTo: (sink) => this.#writeTo(sink),
       cancel: () => this.close(),
     }
   }
 
-  *#pour(sink: ContentSink): Op<void> {
+  *#writeTo(sink: ContentSink): Op<void> {
     try {
       for (let piece = yield* this.read(); piece !== null; piece = yield* this.read()) {
         sink.put(piece)

@@ -23,8 +23,8 @@ export function* encode(exchange: Exchange, headers: ResponseHeaders | undefined
   if (encoding === null) return { headers: varied, bytes, length: bytes.length }
   // The length of what GET would send is known only by compressing it: HEAD does without.
   if (exchange.head.method === 'HEAD') return { headers: varied, bytes: '', length: NO_LENGTH }
-  const packed = yield* compress(encoding, bytes)
-  return { headers: varied, bytes: packed, length: packed.length }
+  const compressed = yield* compress(encoding, bytes)
+  return { headers: varied, bytes: compressed, length: compressed.length }
 }
 
 /**

@@ -3,8 +3,8 @@ import { waitForWork, type Op } from '../../lev/index.js'
 import { compressionLevel, type Encoding } from './compression.js'
 
 /**
- * Compresses content that comes in pieces, on the thread pool, with one memory of what came before. Everything that was
- * given to `pack` can be read by the client from what `pack` returned: it ends with a sync flush.
+ * Compresses content that comes in pieces, on the thread pool, with one memory of what came before. What `compress`
+ * returned holds all that it was given until then, so that the client can read it: it ends with a sync flush.
  *
  * It holds some 270 KB outside of JavaScript's heap until `release`, which must be called on every path.
  */
@@ -33,9 +33,9 @@ export class StreamCompressor {
         zlib.flush(constants.Z_SYNC_FLUSH, () => resolve())
       }
     }))
-    const packed = this.#compressed
+    const compressed = this.#compressed
     this.#compressed = []
-    return packed
+    return compressed
   }
 
   /** Gives the memory back. Harmless when repeated. */

@@ -147,18 +147,6 @@ export class ChunkedReader {
     this.#trailerLines = new FieldLines(limits)
   }
 
-  /** Starts afresh, for another body. */
-  reset(): void {
-    this.trailers = null
-    this.refusal = null
-    this.received = 0
-    this.#state = SIZE
-    this.#digits = 0
-    this.#size = 0
-    this.#extension = 0
-    this.#overhead = 0
-  }
-
   /**
    * Goes on in buf[start, end). While the trailers are not whole, `position` stays at their start, so they have to be
    * given again, with more behind them.

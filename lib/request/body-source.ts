@@ -9,7 +9,7 @@ import type { RequestHead } from '../http1/request-head.js'
 import { CONTINUE } from '../http1/response.js'
 import { refusals, type Refusal } from '../http1/refusal.js'
 
-/** Bytes that are set aside for content before it arrives; more is only when it does. */
+/** Most memory reserved on the strength of Content-Length alone, in bytes. */
 const firstRoom = 64 * 1024
 
 /** What sends interim answers. */

@@ -186,7 +186,7 @@ function callHandler(exchange: Exchange, body: Buffer | RequestBody | null): Ret
   return callApart(exchange, () => connection.service.handle(head.method, head.query, head.args, headers, whole, ctx))
 }
 
-/** A promise that may be rejected before it has its turn of being waited for: a process ends over one that nobody heeds. */
+/** Attaches a no-op catch, so that a rejection before the promise is awaited is not an unhandledRejection. */
 function markHandled<T>(given: PromiseLike<T>): Promise<T> {
   const promise = Promise.resolve(given)
   promise.catch(() => {})

@@ -25,18 +25,18 @@ export type StreamingContent =
 export interface ContentSink extends Out {
   /** Adds a piece, without waiting. @throws ResponseError if it is none, or is more than was announced */
   put(piece: unknown): void
-  /** Whether whoever puts is to wait, in `relieve`. */
+  /** True when the caller of `put` must `yield* waitForDrain()` before the next piece. */
   readonly needsDrain: boolean
   waitForDrain(): Op<void>
 }
 
-/** Any kind of streaming content, brought into one shape. Either `pour` or `discard` is called, once. */
+/** Any kind of streaming content, brought into one shape. Either `writeTo` or `cancel` is called, once. */
 export interface ContentSource {
   /** Bytes, where the content tells; -1 where it does not. */
   readonly length: number
   /** Media type, where the content tells; "" where it does not. */
   readonly type: string
-  /** Puts all of the content into `sink`, as fast as it takes them, and closes the source on every path. */
+  /** Puts all of the content into `sink`, as fast as it takes it, and closes the source on every path. */
   writeTo(sink: ContentSink): Op<void>
   /** The content is not wanted: closes its source without running it. */
   cancel(): void
@@ -74,7 +74,7 @@ export function takeOver(given: unknown): void {
   if (typeof content === 'object' && content !== null && handOver in content) (content as SelfSource)[handOver]()
 }
 
-/** Closes content that a handler gave and nobody will read. */
+/** Closes content that a handler gave and that is not sent. */
 export function cancelContent(given: unknown): void {
   try {
     contentSourceOf(Array.isArray(given) ? given[0] : given)?.cancel()
@@ -121,7 +121,7 @@ function iterated(content: Iterable<unknown>): ContentSource {
 
 function asynchronous(content: AsyncIterable<unknown>): ContentSource {
   const close = (iterator: AsyncIterator<unknown>): void => {
-    // A generator that waits takes this after its wait: nobody else waits for that. What it throws then is lost with it.
+    // A generator that waits takes this after its wait: nothing else waits for that. What it throws then is lost with it.
     iterator.return?.().then(undefined, () => {})
   }
   return {

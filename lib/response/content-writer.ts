@@ -96,7 +96,7 @@ export class ContentWriter implements ContentSink {
   *waitForDrain(): Op<void> {
     this.#emitText()
     while (this.#uncompressedSize > uncompressedLimit) yield* this.#compressed.wait()
-    // What is packed waits for the client by itself.
+    // `compress` waits for the client itself.
     if (this.#plan.compressor === null) yield* this.#client.write('')
   }
 

@@ -92,7 +92,7 @@ function send(exchange: Exchange, content: unknown, status: number, given: Respo
     return sendEncoded(exchange, bytes, status, headers)
   }
   const size = put(exchange, bytes, status, variedHeaders(exchange, status, headers, length))
-  return connection.client.unsent > unsentLimitBytes ? relieve(exchange, status, size) : exchange.complete(status, size)
+  return connection.client.unsent > unsentLimitBytes ? completeDrained(exchange, status, size) : exchange.complete(status, size)
 }
 
 function stream(exchange: Exchange, content: unknown, status: number, headers: ResponseHeaders | undefined): Disposition | Op<Disposition> {
@@ -104,7 +104,7 @@ function stream(exchange: Exchange, content: unknown, status: number, headers: R
 function* sendEncoded(exchange: Exchange, bytes: Buffer | string, status: number, headers: ResponseHeaders | undefined): Op<Disposition> {
   const encoded: Encoded = yield* encode(exchange, headers, bytes)
   const size = put(exchange, encoded.bytes, status, encoded.headers, encoded.length)
-  return exchange.connection.client.unsent > unsentLimitBytes ? yield* relieve(exchange, status, size) : exchange.complete(status, size)
+  return exchange.connection.client.unsent > unsentLimitBytes ? yield* completeDrained(exchange, status, size) : exchange.complete(status, size)
 }
 
 /**
@@ -137,8 +137,8 @@ function wholeContent(content: unknown): Buffer | string | null {
   return content === null || content === undefined ? '' : null
 }
 
-/** Waits until a slow reader has taken most of what it was sent. */
-function* relieve(exchange: Exchange, status: number, size: number): Op<Disposition> {
+/** Completes the response once a slow reader has taken most of what it was sent. */
+function* completeDrained(exchange: Exchange, status: number, size: number): Op<Disposition> {
   yield* exchange.connection.client.write('')
   return exchange.complete(status, size)
 }

@@ -10,7 +10,7 @@ import type { Peer } from '../request/context.js'
 import type { Logger } from '../log/logger.js'
 import type { Drainable, Service } from './service.js'
 
-/** What is kept of a connection that is put to rest. */
+/** What is kept of a connection that is parked. */
 export interface Before {
   readonly settings: Settings
   readonly handshake: Handshake | null
@@ -51,7 +51,7 @@ export class Connection implements Peer, Drainable {
   readonly #peerHeader: Readonly<Record<string, string>>
   readonly #peerHeaders: Readonly<Record<string, string>>
 
-  /** @param before what is known of it from before it was put to rest */
+  /** @param before what was kept of it while it was parked */
   constructor(service: Service, client: Stream, client_ip: string, redis: unknown, before: Before | null = null) {
     const settings = before?.settings ?? service.settings
     this.handshake = before?.handshake ?? null
@@ -125,7 +125,7 @@ export class Connection implements Peer, Drainable {
    */
   beginIdle(count: number): void {
     const time = now()
-    // It was woken by what is no request, or could not be put to rest.
+    // It was woken by what is no request, or could not be parked.
     const again = this.idleUntil > time
     const { request_header_timeout, keepalive_idle_timeout } = this.settings
     const patience = count === 1 ? request_header_timeout : keepalive_idle_timeout + keepAliveGraceSeconds

@@ -12,7 +12,7 @@ import { park } from './park.js'
  * Serves one connection from its first byte to its end, and closes it on every path. Never throws: tasks that a setting's
  * function or a logger has spawned live in a scope of this connection, so that their failure is its end, not the server's.
  */
-export function* serveConnection(connection: Connection): Op<void> {
+function* serveConnection(connection: Connection): Op<void> {
   try {
     yield* scope((tasks) => {
       connection.tasks = tasks
@@ -56,7 +56,7 @@ function* serveRequests(connection: Connection): Op<void> {
   }
 }
 
-/** Goes on with a connection that was at rest. */
+/** Goes on with a connection that was parked. */
 function wake(connection: Connection, late: boolean): void {
   if (late) connection.service.spawn?.(() => endLate(connection))
   else startServing(connection)

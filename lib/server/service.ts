@@ -22,7 +22,7 @@ export interface Drainable extends Indexed, IdleMember<Drainable> {
 export class Service {
   readonly handle: Handler
   readonly log: ServerLog
-  /** Those of connections to come; a connection keeps the settings that it began with. */
+  /** Settings for new connections; open ones keep theirs. */
   settings: Settings
   /** Null: no TLS. */
   identities: Identities | null = null
@@ -30,7 +30,7 @@ export class Service {
   readonly connections = new IndexedSet<Drainable>()
   /** Those of them that wait for a request, or have sent nothing yet. */
   readonly idle = new IdleList<Drainable>()
-  /** Of its WebSockets. */
+  /** What inflating may cost all of its WebSockets together. */
   readonly inflateBudget = new InflateBudget()
   /** Connections that were ever accepted. */
   accepted = 0

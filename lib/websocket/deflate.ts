@@ -96,7 +96,7 @@ export class PerMessageDeflate implements Decompressor {
     if (content.length === 0) return Buffer.alloc(1)
     const past = this.#sent?.bytes ?? nothing
     const bits = windowFor(content.length + past.length, this.#outBits)
-    const packed = deflateRawSync(content, {
+    const compressed = deflateRawSync(content, {
       level: this.#level,
       windowBits: bits,
       memLevel: bits - 7,
@@ -105,7 +105,7 @@ export class PerMessageDeflate implements Decompressor {
       dictionary: past.length > 0 ? past : undefined,
     })
     this.#sent?.add(content)
-    return packed.subarray(0, packed.length - tailSize)
+    return compressed.subarray(0, compressed.length - tailSize)
   }
 
   decompress(content: Buffer, limit: number): Buffer | CloseReason {

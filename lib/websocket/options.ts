@@ -16,8 +16,8 @@ export interface WebSocketOptions {
   readonly protocols?: Protocols | null | undefined
   /**
    * Pages of which origins may connect: "same" (host and port are those of the request, and over TLS the scheme is https), a
-   * list, "*" for all, or a function. Clients that name no origin, as browsers always do, may connect unless a function says
-   * otherwise. Default: "same".
+   * list, "*" for all, or a function. Browsers always name an origin; a client that names none may connect, unless a function
+   * says otherwise. Default: "same".
    */
   readonly origins?: Origins | null | undefined
   /** Largest message that is received, in bytes, decompressed; for a larger one the connection closes with 1009. Default: 1048576 (1 MiB). */

@@ -27,15 +27,15 @@ export class Sender {
   }
 
   /** Whether so much is queued that answers to pings must not add to it. */
-  get #piled(): boolean {
+  get #overloaded(): boolean {
     return this.#stream.unsent > this.#limit + unsentLimitBytes
   }
 
   /** Answers a ping: at once, or once less is queued; then only the last of several is answered, as RFC 6455 5.5.3 allows. */
   pong(content: Buffer): void {
-    if (!this.#piled) return void this.frame(FIN | PONG, content)
+    if (!this.#overloaded) return void this.frame(FIN | PONG, content)
     this.#stream.beforeSend = () => {
-      if (this.#piled) return
+      if (this.#overloaded) return
       this.#stream.beforeSend = null
       this.frame(FIN | PONG, content)
     }
@@ -47,10 +47,10 @@ export class Sender {
     for (const task of this.#waits) task.cancel()
   }
 
-  /** Waits until at most `rest` bytes are queued, or until `close`. @throws ClosedError when the connection is lost meanwhile */
-  *waitForDrain(rest: number): Op<void> {
+  /** Waits until at most `most` bytes are queued, or until `close`. @throws ClosedError when the connection is lost meanwhile */
+  *waitForDrain(most: number): Op<void> {
     const caller = runningTask('WebSocket')
-    const child = new Child(caller, this.#stream.flush(rest))
+    const child = new Child(caller, this.#stream.flush(most))
     this.#waits.add(child.task)
     if (child.start()) yield child
     this.#waits.delete(child.task)

@@ -64,20 +64,20 @@ for (const [title, before, issued, after, stays] of [
   t.test(`${title}: a connection that is open ${stays ? 'stays' : 'gets 421, and is closed'}`, async (t) => {
     await virtually({ ssl: ssl(before) }, who, function* ({ connect, server }: World) {
       const idle = yield* open(connect, issued)
-      const atRest = yield* open(connect, issued)
+      const parked = yield* open(connect, issued)
       const upgrading = yield* open(connect, issued)
       const elsewhere = yield* open(connect, issued)
       for (const client of [idle, upgrading, elsewhere]) yield* client.responses(1)
-      const [{ body }] = yield* atRest.responses(1)
+      const [{ body }] = yield* parked.responses(1)
       yield* lev.sleep(3)
       idle.send(get())
       yield* idle.responses(2)
       yield* lev.wait(server.configure({ ssl: ssl(after, stays ? renewed : one) }))
 
       // Of two requests at once the second is not looked at.
-      for (const client of [idle, atRest]) client.send(get() + get('one.test', { Connection: 'close' }))
+      for (const client of [idle, parked]) client.send(get() + get('one.test', { Connection: 'close' }))
       const want = stays ? [200, 200, 200] : [200, 421]
-      t.strictSame((yield* atRest.all()).responses.map(({ status }) => status), want)
+      t.strictSame((yield* parked.all()).responses.map(({ status }) => status), want)
       const { responses, ending } = yield* idle.all()
       t.strictSame(responses.map(({ status }) => status), [200, ...want])
       t.equal(ending, 'end')

@@ -74,7 +74,7 @@ export class Reply {
       if (this.#failure !== null) throw this.#failure.error
       if (this.over) return undefined
       streams = this.#streams
-      return [streams ? (out) => this.#pour(out) : this.#queue[0] ?? null, this.#status ?? 200, this.#allHeaders()]
+      return [streams ? (out) => this.#writeQueue(out) : this.#queue[0] ?? null, this.#status ?? 200, this.#allHeaders()]
     } finally {
       if (!streams) this.end()
     }
@@ -98,7 +98,7 @@ export class Reply {
     this.#changed.tell()
   }
 
-  *#pour(out: Out): Op<void> {
+  *#writeQueue(out: Out): Op<void> {
     try {
       for (;;) {
         const pieces = this.#queue

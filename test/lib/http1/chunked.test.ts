@@ -118,33 +118,28 @@ t.test('trailers', async (t) => {
   }
 })
 
-t.test('one reader reads body after body', async (t) => {
-  const reader = new ChunkedReader(100, limits)
-  const read = (text: string): number[] => {
-    const bytes = Buffer.from(text)
-    const results: number[] = []
-    let at = 0
-    do {
-      results.push(reader.next(bytes, at, bytes.length))
-      at = reader.position
-    } while (results.at(-1) === DATA)
-    return results
+t.test('a body that is over stays over', async (t) => {
+  const readerOf = () => {
+    const reader = new ChunkedReader(100, limits)
+    const read = (text: string): number[] => {
+      const bytes = Buffer.from(text)
+      const results: number[] = []
+      let at = 0
+      do {
+        results.push(reader.next(bytes, at, bytes.length))
+        at = reader.position
+      } while (results.at(-1) === DATA)
+      return results
+    }
+    return { reader, read }
   }
-  t.same(read('1\r\na\r\n1;'), [DATA, NEED_MORE])
-  reader.reset()
-  t.same(read('2;xx\r\nab\r\n0\r\nA: b\r\n\r\n'), [DATA, DONE])
-  t.equal(reader.trailers?.get('a'), 'b')
-  t.same(read(''), [DONE], 'done stays done')
-  reader.reset()
-  t.equal(reader.trailers, null)
-  t.same(read('x'), [REFUSED])
-  t.same(read('1\r\n'), [REFUSED], 'refused stays refused')
-  reader.reset()
-  t.same(read('1\r\na\r\n0\r\n\r\n'), [DATA, DONE])
-  for (let n = 0; n < 100; n++) {
-    reader.reset()
-    t.same(read(`14;${'x'.repeat(1000)}\r\n${'a'.repeat(20)}\r\n0\r\n\r\n`), [DATA, DONE])
-  }
+  const good = readerOf()
+  t.same(good.read('2;xx\r\nab\r\n0\r\nA: b\r\n\r\n'), [DATA, DONE])
+  t.equal(good.reader.trailers?.get('a'), 'b')
+  t.same(good.read(''), [DONE])
+  const bad = readerOf()
+  t.same(bad.read('x'), [REFUSED])
+  t.same(bad.read('1\r\n'), [REFUSED])
 })
 
 t.test('100,000 one-byte chunks', async (t) => {

@@ -83,7 +83,7 @@ function endless(what: string, closed: () => void, produced: (bytes: number) => 
 
 for (const what of everyKind) {
   for (const coding of ['identity', 'gzip']) {
-    t.test(`${what}, ${coding}: a client that does not read stops the producer; one that goes away ends it`, async (t) => {
+    t.test(`${what}, ${coding}: a client that does not read stops the source; one that goes away ends it`, async (t) => {
       let closed = 0
       let produced = 0
       const { connect, ask, log } = await serve(t, { compression: { types: ['text/plain'] } }, (_method, query) => {
@@ -93,7 +93,7 @@ for (const what of everyKind) {
       const client = await connect()
       client.socket.pause()
       client.send(request('GET /', { 'Accept-Encoding': coding }))
-      await eventually(() => produced > 100_000, 'the producer begins')
+      await eventually(() => produced > 100_000, 'the source begins')
       if (coding === 'identity') {
         // Until the system's buffers are full.
         let before = -1
@@ -107,7 +107,7 @@ for (const what of everyKind) {
       }
       t.equal(closed, 0)
       client.reset()
-      await eventually(() => closed === 1, 'the producer is closed')
+      await eventually(() => closed === 1, 'the source is closed')
       await eventually(() => log.statuses().includes(499), 'it is logged')
       t.strictSame(log.of('error'), [])
     })

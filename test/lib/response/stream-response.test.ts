@@ -136,7 +136,7 @@ t.test('content that fails before its first piece is a 500; afterwards the conne
 
 t.test('content that breaks off is never taken for the whole, however it is framed', async (t) => {
   const ways: Record<string, (server: World['server'], client: VirtualClient) => Op<void>> = {
-    *'the producer fails'() {},
+    *'the source fails'() {},
     *'the server stops'(server) { yield* lev.wait(server.stop({ drain: 0.01 })) },
   }
   const framings: Record<string, [line: string, headers?: Record<string, string>]> = {
@@ -248,7 +248,7 @@ t.test('slow readers: send_timeout and min_transfer_rate hold, and memory is bou
   })
 })
 
-t.test('a producer may take its time: only a slow reader counts', async (t) => {
+t.test('a source may take its time: only a slow reader counts', async (t) => {
   const handle: Handler = () => [function* (out) {
     for (let n = 0; n < 20; n++) {
       yield* out.write('x')
@@ -311,7 +311,7 @@ t.test('compressed: a line written is a line received', async (t) => {
         await eventually(() => {
           feed()
           return text === expected
-        }, `${line.slice(0, 20)} arrives while the producer waits`)
+        }, `${line.slice(0, 20)} arrives while the source waits`)
         steps.shift()?.()
       }
     } else {

@@ -6,12 +6,12 @@ import type { Handler } from '../../../lib/index.js'
 import { request } from '../../support/serving.js'
 import { virtually, type VirtualClient, type World } from '../../support/virtual.js'
 
-// That a connection was put to rest is seen from outside of the server by one thing alone: a context that a handler has kept
+// That a connection was parked is seen from outside of the server by one thing alone: a context that a handler has kept
 // gives a closed stream, although the connection is open.
 
 const worlds = [{}, { seed: 3, segment: 7 }]
 
-t.test('an idle connection is put to rest, and goes on where it was', async (t) => {
+t.test('an idle connection is parked, and goes on where it was', async (t) => {
   for (const options of worlds) {
     const kept: Context[] = []
     const handler: Handler = (_method, query, _args, _headers, body, ctx) => {
@@ -40,7 +40,7 @@ t.test('an idle connection is put to rest, and goes on where it was', async (t) 
   }
 })
 
-t.test('a handler that has looked at its stream, or written to it, bars it from being put to rest only until it ends', async (t) => {
+t.test('a handler that has looked at its stream, or written to it, bars it from being parked only until it ends', async (t) => {
   const contexts: Context[] = []
   const handlers: Record<string, Handler> = {
     plain: (_method, _query, _args, _headers, _body, ctx) => `from ${ctx.client.remote.ip}`,
@@ -70,7 +70,7 @@ t.test('a handler that has looked at its stream, or written to it, bars it from 
       t.equal((yield* client.responses(1))[0].status, 200)
       t.ok(contexts.at(-1)?.client.isOpen, name)
       yield* lev.sleep(3)
-      t.notOk(contexts.at(-1)?.client.isOpen, `${name}: at rest`)
+      t.notOk(contexts.at(-1)?.client.isOpen, `${name}: parked`)
       client.send(request('GET /'))
       t.equal((yield* client.responses(2)).length, 2)
       client.stream.close()
@@ -78,7 +78,7 @@ t.test('a handler that has looked at its stream, or written to it, bars it from 
   }
 })
 
-t.test('a detached task does not bar its connection from being put to rest', async (t) => {
+t.test('a detached task does not bar its connection from being parked', async (t) => {
   const contexts: Context[] = []
   let ended = 0
   const handler: Handler = (_method, query, _args, _headers, _body, ctx) => {
@@ -104,29 +104,29 @@ t.test('a detached task does not bar its connection from being put to rest', asy
   })
 })
 
-t.test('a connection at rest ends in its time, when its client leaves, and with the server', async (t) => {
+t.test('a parked connection ends in its time, when its client leaves, and with the server', async (t) => {
   for (const options of worlds) {
     await virtually({ keepalive_idle_timeout: 20 }, () => 'ok', function* ({ server, connect }: World) {
-      function* resting(): Op<VirtualClient> {
+      function* parked(): Op<VirtualClient> {
         const client = yield* connect(request('GET /'))
         yield* client.responses(1)
         yield* lev.sleep(3)
         return client
       }
-      const late = yield* resting()
+      const late = yield* parked()
       const began = lev.now()
       const { ending, responses, at } = yield* late.all()
       t.strictSame([ending, responses.length], ['end', 1])
       t.ok(Math.abs(at - began - 18) < 0.1, `after ${at - began} s`)
 
-      const left = yield* resting()
+      const left = yield* parked()
       left.stream.reset()
-      const half = yield* resting()
+      const half = yield* parked()
       yield* half.stream.end()
       t.equal((yield* half.all()).ending, 'end')
 
-      const stopped = yield* resting()
-      const asking = yield* resting()
+      const stopped = yield* parked()
+      const asking = yield* parked()
       const stopping = server.stop({ drain: 30 })
       yield* lev.sleep(0.1)
       asking.send(request('GET /'))

@@ -4,7 +4,7 @@ import type { Op } from '../../../lev/index.js'
 import { WebSocket } from '../../../lib/websocket/websocket.js'
 import { constant, growth, type Arrange } from '../../support/growth.js'
 
-const conduct = {
+const limits = {
   max_message_size: 1024 * 1024, ping_interval: 0, pong_timeout: 5, close_timeout: 5, queue_limit: 1024 * 1024, on_full: 'wait' as const,
 }
 
@@ -12,8 +12,8 @@ const conduct = {
 function together(one: (ws: WebSocket) => Op<unknown>): Arrange {
   return function* (count) {
     const [near, far] = lev.pipe()
-    const ws = new WebSocket(near, { client: false, protocol: '', compression: null }, conduct)
-    const peer = new WebSocket(far, { client: true, protocol: '', compression: null }, conduct)
+    const ws = new WebSocket(near, { client: false, protocol: '', compression: null }, limits)
+    const peer = new WebSocket(far, { client: true, protocol: '', compression: null }, limits)
     for (const each of [ws, peer]) lev.background(() => each.pump())
     lev.background(function* () {
       while ((yield* peer.next()) !== null);
@@ -39,8 +39,8 @@ for (const [name, total, arrange] of costs) {
 
 t.test('tasks that wait for room send in the order of asking, also those that would have room', (t) => lev.run(function* () {
   const [near, far] = lev.pipe()
-  const ws = new WebSocket(near, { client: false, protocol: '', compression: null }, conduct)
-  const peer = new WebSocket(far, { client: true, protocol: '', compression: null }, conduct)
+  const ws = new WebSocket(near, { client: false, protocol: '', compression: null }, limits)
+  const peer = new WebSocket(far, { client: true, protocol: '', compression: null }, limits)
   const sent: string[] = []
   for (const [name, size] of [['a', 100_000], ['b', 100_000], ['c', 120_000], ['d', 10], ['e', 1]] as const) {
     lev.spawn(function* () {

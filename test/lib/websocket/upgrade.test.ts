@@ -196,10 +196,10 @@ t.test('a bomb of compressed data', async (t) => {
 t.test('compressed data is bounded by what was sent: on one connection, on many, and nobody else notices', async (t) => {
   const MiB = 1024 * 1024
   const plain = { server_no_context_takeover: true, client_no_context_takeover: true, server_max_window_bits: 15, client_max_window_bits: 15 }
-  const packer = new PerMessageDeflate(plain, { level: 9, min_size: 0 }, true, new InflateBudget(), { now: 0 })
-  const bomb = frame(binary, packer.compress(Buffer.alloc(MiB)), { rsv: 4 })
+  const compressor = new PerMessageDeflate(plain, { level: 9, min_size: 0 }, true, new InflateBudget(), { now: 0 })
+  const bomb = frame(binary, compressor.compress(Buffer.alloc(MiB)), { rsv: 4 })
   const data = JSON.stringify(Array.from({ length: 500 }, (_, id) => ({ id, name: 'somebody', room: 'general', text: 'hello', read: false })))
-  const honest = frame(text, packer.compress(Buffer.from(data)), { rsv: 4 })
+  const honest = frame(text, compressor.compress(Buffer.from(data)), { rsv: 4 })
   t.ok(data.length / honest.length > 15)
   const offer = { 'Sec-WebSocket-Extensions': 'permessage-deflate' }
   let inflated = 0

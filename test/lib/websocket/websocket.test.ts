@@ -465,7 +465,7 @@ t.test('a slow handler makes the client wait', async (t) => {
         for (; sent < 300; sent++) yield* peer.client.stream.write(message)
       })
       yield* lev.sleep(0.95)
-      // What was taken, and the queues on the way: the inbox, the stream's window, the network, the writer.
+      // What was taken, and the queues on the way: the receive queue, the stream's window, the network, the writer.
       t.equal(taken, 10)
       t.ok(sent < 10 + 60, `${sent} sent`)
       yield* sending.join()
