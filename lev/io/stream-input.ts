@@ -143,10 +143,11 @@ export abstract class StreamInput {
 
   /**
    * The input that is there, at most `max` bytes of it; waits if there is none. Null at its end.
-   * @throws as `fill`
+   * @throws as `fill`; UsageError if `max` is not a whole number from 0 on
    */
   *read(max = Infinity): Op<Buffer | null> {
     this.refuseSecondReader()
+    if (max !== Infinity && !(Number.isInteger(max) && max >= 0)) throw new UsageError(`read takes a whole number of bytes, got ${max}`)
     if (this.inputStart === this.inputEnd && !(yield* this.fill())) return null
     const start = this.inputStart
     const size = Math.min(max, this.inputEnd - start)
@@ -158,10 +159,13 @@ export abstract class StreamInput {
   /**
    * Reads into `target`, from `start` on: what is there, else what arrives next, which then is copied nowhere else. Gives the
    * number of bytes; 0: the other side has ended its sending.
-   * @throws as `fill`
+   * @throws as `fill`; UsageError if `start` is no place in `target`
    */
   *readInto(target: Buffer, start: number): Op<number> {
     this.refuseSecondReader()
+    if (!Number.isInteger(start) || start < 0 || start > target.length) {
+      throw new UsageError(`readInto takes a place in its buffer, from 0 to ${target.length}, to start from; got ${start}`)
+    }
     if (this.inputStart === this.inputEnd && this.#waiting.length === 0) {
       this.#sink = target
       this.#sinkEnd = start

@@ -172,6 +172,19 @@ t.test('a second reader is refused, and nothing has changed for the first', (t) 
   }
 }))
 
+t.test('a place or a number of bytes that cannot be is refused, and the input stays as it was', (t) => virtual(function* () {
+  const [stream, transport] = yield* bringing()
+  const target = Buffer.alloc(8)
+  bring(transport, Buffer.from('input'), false)
+  for (const start of [undefined, NaN, -1, 1.5, 9]) {
+    t.match(yield* failure(stream.readInto(target, start as number)), { code: 'LEV_USAGE' }, `readInto from ${start}`)
+  }
+  for (const max of [NaN, -1, 1.5]) t.match(yield* failure(stream.read(max)), { code: 'LEV_USAGE' }, `read ${max}`)
+  t.equal((yield* stream.read(2))?.toString(), 'in')
+  t.equal(yield* stream.readInto(target, 5), 3)
+  t.equal(target.toString('latin1', 5), 'put')
+}))
+
 t.test('after a reader was cancelled, has failed, or timed out, another one may read', (t) => virtual(function* () {
   const [stream, transport] = yield* bringing()
   const reading = lev.spawn(() => stream.read())
