@@ -2,7 +2,7 @@ import type { ESLint, Linter, Rule } from 'eslint'
 import type { Expression, Node, Super } from 'estree'
 import type ts from 'typescript'
 
-/** What a parser that knows types, typescript-eslint's, tells of them. */
+/** The types of a program, from typescript-eslint's parser. */
 interface TypeServices {
   readonly program: ts.Program
   getTypeAtLocation(node: Node): ts.Type
@@ -11,7 +11,7 @@ interface TypeServices {
 const noTypes =
   'leveret/no-forgotten-yield needs types: parse with typescript-eslint and set languageOptions.parserOptions.projectService to true'
 
-/** Finds operations that are made and never run: where `yield*` was forgotten. */
+/** Reports operations that are made and never run: their `yield*` was forgotten. */
 const noForgottenYield: Rule.RuleModule = {
   meta: {
     type: 'problem',
@@ -23,12 +23,12 @@ const noForgottenYield: Rule.RuleModule = {
     const services = servicesOf(context)
     const checker = services.program.getTypeChecker()
 
-    /** Reports the operations among what `node` may give, each where it stands. */
+    /** Reports each expression that may become the value of `node` and is an operation, or null. */
     function check(node: Expression | Super | null | undefined): void {
       for (const value of valuesOf(node)) checkType(value, checker.getNonNullableType(services.getTypeAtLocation(value)))
     }
 
-    /** As `check`, for what is only asked whether it is there: of what may be null, that is a fair question. */
+    /** As `check`, for a condition. A condition may ask whether an operation that can be null is there. */
     function checkTest(node: Expression | null | undefined): void {
       for (const value of valuesOf(node)) checkType(value, services.getTypeAtLocation(value))
     }
@@ -60,22 +60,22 @@ function servicesOf({ sourceCode }: Rule.RuleContext): TypeServices {
   return services as TypeServices
 }
 
-/** The expressions of which `node` gives one. */
+/** The expressions that may become the value of `node`. */
 function valuesOf(node: Expression | Super | null | undefined): Expression[] {
   if (node === null || node === undefined || node.type === 'Super') return []
   if (node.type === 'ConditionalExpression') return [...valuesOf(node.consequent), ...valuesOf(node.alternate)]
-  // The left side of `&&` and `||` is reported by itself.
+  // The left side of `&&` and `||` is a condition, which is checked by itself.
   if (node.type === 'LogicalExpression') return valuesOf(node.right)
   if (node.type === 'SequenceExpression') return valuesOf(node.expressions[node.expressions.length - 1])
-  // What is assigned is kept, and may be run later; what is awaited is reported by itself.
+  // An operation that is assigned may be run later; one that is awaited is checked by itself.
   if (node.type === 'AssignmentExpression' || node.type === 'AwaitExpression') return []
   return [node]
 }
 
-/** Whether all that a type may be are generators of suspensions. */
+/** Whether every part of a type is a generator that yields suspensions. */
 function isOperation(type: ts.Type, checker: ts.TypeChecker): boolean {
   return partsOf(type).every((kind) => {
-    // The types of TypeScript's library have a symbol each, others none.
+    // Object types have a symbol, primitive ones none, whatever TypeScript's own declaration says.
     if ((kind.symbol as ts.Symbol | undefined)?.name !== 'Generator') return false
     const [yielded] = checker.getTypeArguments(kind as ts.TypeReference)
     return partsOf(yielded).some(isSuspension)
@@ -95,13 +95,13 @@ function isInGenerator({ sourceCode }: Rule.RuleContext, node: Node): boolean {
   return around !== undefined && 'generator' in around && around.generator === true
 }
 
-/** A plugin for ESLint that knows operations. */
+/** An ESLint plugin with rules for operations. */
 interface LeveretPlugin extends ESLint.Plugin {
-  /** What ESLint shows of the plugin. */
+  /** How ESLint names the plugin. */
   readonly meta: { readonly name: string }
-  /** The rules, by their names behind `leveret/`. */
+  /** The rules by name; a configuration writes `leveret/` before it. */
   readonly rules: { readonly 'no-forgotten-yield': Rule.RuleModule }
-  /** Configurations to put into the list of an eslint.config.js: `recommended` has all rules as errors, for TypeScript. */
+  /** Configurations for the list in eslint.config.js: `recommended` reports all rules as errors, in TypeScript files. */
   readonly configs: { readonly recommended: Linter.Config }
 }
 

@@ -1,4 +1,4 @@
-// What lib and tls take of lev that is not for users. Everything else of lev is inside of it.
+// What lib and tls use of lev and users do not. Everything else is internal to lev.
 export { keepContext, sameContext, type Snapshot } from './core/async-context.js'
 export { Exclusive } from './core/exclusive.js'
 export { instanceOf, messageOf, nameOf } from './core/foreign.js'

@@ -32,7 +32,7 @@ export function clientSecurity(host: string, options: ClientTlsOptions = {}): Cl
   const refuse = (text: string): never => {
     throw new IdentityError(host, null, text)
   }
-  // Node would say so in the midst of a handshake, where nobody can catch it.
+  // Node would say so in the middle of a handshake, where no caller can catch it.
   if (typeof serverName !== 'string' || serverName === '') refuse('serverName must be a host name')
   if (!Array.isArray(alpn) || !alpn.every(isProtocol)) refuse('alpn must be an array of protocol names')
   try {

@@ -17,7 +17,7 @@ export type Pair = string
 
 type Extensions = Parameters<Forge.pki.Certificate['setExtensions']>[0]
 
-/** What node-forge needs of whoever signs. */
+/** What node-forge needs of the signer. */
 interface Signer {
   readonly certificate: Forge.pki.Certificate
   readonly key: Forge.pki.rsa.PrivateKey

@@ -127,7 +127,7 @@ class Store {
     return content
   }
 
-  /** False if `first` was asked for and somebody else's file is there. */
+  /** False if `first` was asked for and the file of another process is there. */
   #write(path: string, content: string, mode: number, first: boolean): boolean {
     const draft = `${path}.${randomBytes(6).toString('hex')}`
     try {

@@ -36,7 +36,7 @@ function* shakingHands(stream: Stream, identities: Identities, alpn: readonly st
   return { facts: tlsFacts(secure, serverName, identity), identity }
 }
 
-/** Two readings of one hello: whoever finds a way to make them differ gets nothing out of it. */
+/** The hello was read twice, here and by the library. A client that makes the two readings differ is rejected. */
 function sameName({ serverName, resumed, protocol }: SecureFacts, read: string | null): boolean {
   // For a resumed session of TLS 1.2 the library does not say what the client asked for.
   if (serverName === null && resumed && protocol === 'TLSv1.2') return true

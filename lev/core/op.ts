@@ -20,9 +20,9 @@ export interface Waker {
  * whatever `arm` put in place (a timer, a listener, a place in a queue).
  */
 export interface Suspension {
-  /** Starts to wait: `waker` is told once, unless `disarm` comes before. */
+  /** Starts waiting: `waker` is called once, unless `disarm` comes before. */
   arm(waker: Waker): void
-  /** Stops to wait: the waker is told no more. */
+  /** Stops waiting: the waker is not called any more. */
   disarm(): void
 }
 

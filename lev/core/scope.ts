@@ -10,7 +10,7 @@ import { IndexedSet } from './indexed-set.js'
 import { runningTask, Task, type Aftermath, type TaskOwner } from './task.js'
 
 /**
- * Owns tasks: none outlives it. Made by `lev.scope()`; a task that fails with nobody joining it cancels the others.
+ * Owns tasks: none outlives it. Made by `lev.scope()`; a task that fails, and that no task joins, cancels the others.
  */
 export class Scope {
   readonly #loop: Loop
@@ -141,7 +141,7 @@ export class Scope {
   }
 }
 
-/** Waits for a scope to have no tasks; `keep` is told whom to wake, null for nobody. */
+/** Waits for a scope to have no tasks; `keep` is given the waker, or null when it must not be called any more. */
 class Emptied implements Suspension {
   readonly #keep: (waker: Waker | null) => void
 

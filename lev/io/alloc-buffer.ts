@@ -1,17 +1,20 @@
 /** Keeps what `allocBuffer` throws away from being optimized away. */
 export let ballast: unknown = null
 
-/** Bytes below which memory comes from Node's pool, and elements that are thrown away at the most. */
-const smallest = 4096
-const most = 8192
+/** Smaller buffers come from Node's pool. */
+const pooledBytes = 4096
+/** Most elements of one ballast. */
+const ballastElements = 8192
 
 /**
- * Room for bytes. The memory of buffers is not on V8's heap. V8 counts it, but does not get rid of dead buffers in time as there
- * is little else to collect; so it takes itself to be growing, and marks the whole heap every 32 MiB: a third of the CPU time of an
- * upload of 1 MB, a quarter of a WebSocket message of 16 KB. Something on the heap, half as large, to be thrown away with the
- * buffer, has it collect what is young sooner.
+ * Allocates a buffer whose bytes are not set.
+ *
+ * The memory of buffers is not on V8's heap. V8 counts it, but frees dead buffers late, since there is little else to collect; so
+ * it believes that it grows, and marks the whole heap every 32 MiB: a third of the CPU time of an upload of 1 MB, a quarter of that
+ * of a WebSocket message of 16 KB. A ballast on the heap, half as large as the buffer and dead with the next one, makes V8 collect
+ * young objects sooner.
  */
 export function allocBuffer(size: number): Buffer {
-  if (size >= smallest) ballast = new Array(Math.min(size >>> 4, most))
+  if (size >= pooledBytes) ballast = new Array(Math.min(size >>> 4, ballastElements))
   return Buffer.allocUnsafe(size)
 }

@@ -29,7 +29,7 @@ export class StreamOutput implements Flushable {
   #gathered = false
   /** Who waits for output to leave, and until how much of it is left. */
   #writers: Map<(value: null) => void, number> | null = null
-  /** With more than this unsent, none of them goes on: nearly always there is more, and they may be many. */
+  /** The largest bound of `#writers`: while more is unsent, none of them needs to be looked at. */
   #widest = 0
   #deadline = Infinity
   #stallTimeout = Infinity
@@ -41,7 +41,7 @@ export class StreamOutput implements Flushable {
   #waitsSince = Infinity
   /** Of `bytesPut`, how many had left when none was waiting last. */
   #leftBefore = 0
-  /** Up to where output was sent when a writer last paused. */
+  /** `bytesPut` when a writer last paused. */
   #pausedAt = 0
   readonly #timer: Timer
 
@@ -100,10 +100,10 @@ export class StreamOutput implements Flushable {
 
   /** Hands output to the transport as far as that takes it. */
   send(): void {
-    // Behind the end nothing can be put in, and here there is nobody to be told.
+    // After the end nothing can be put in, and here no caller could be told so.
     if (!this.ended) this.beforeSend?.()
     const { transport } = this
-    // The clock is not asked for nothing: outside of a turn that is 1 % of a small request.
+    // The clock is asked only if need be: outside of a tick, it costs 1 % of a small request.
     if (this.#queue.size > 0 && transport.pending === 0) this.#progressAt = this.#loop.now
     while (this.#queue.size > 0 && transport.pending < low) transport.write(this.#queue.take(transport.writeSize))
     this.#pendingThen = transport.pending
@@ -118,7 +118,7 @@ export class StreamOutput implements Flushable {
     this.#wakeWriters()
   }
 
-  /** Whether so much is unsent that a writer is to wait, in `waitForDrain`. */
+  /** True when a writer must `yield* waitForDrain()` before its next write. */
   get needsDrain(): boolean {
     return this.unsent > unsentLimitBytes
   }
@@ -142,7 +142,7 @@ export class StreamOutput implements Flushable {
     }
     if (this.#failure !== null) throw this.#failure()
     if (this.bytesPut - this.#pausedAt <= unsentLimitBytes) return
-    // The other side takes all of it at once; the other tasks must not wait until it tires.
+    // The peer takes everything at once: other tasks must run, too.
     this.#pausedAt = this.bytesPut
     yield* breathe()
   }

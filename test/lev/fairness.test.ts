@@ -95,7 +95,7 @@ t.test('tasks that compute for long do not hold up the others together', async (
     ...base,
     now: () => base.now() + computed,
     heardUntil: () => base.heardUntil() + computed,
-    wakeAt: (time) => base.wakeAt(time - computed),
+    wakeAt: (time, keeps) => base.wakeAt(time - computed, keeps),
   }
   await lev.run(function* () {
     let stop = false

@@ -71,15 +71,15 @@ export const streamKinds: readonly StreamKind[] = [
   overTls(nodeNetwork), overTls(memoryNetwork), overTls(shredded), overTls(nodePipe), overTls(memoryPipe),
 ]
 
-/** Runs `main` where `kind` lives; an error that nobody was told of fails the test, and on a virtual clock also a timer that is left. */
+/** Runs `main` where `kind` lives; an error that no task was given fails the test, and on a virtual clock also a timer that is left. */
 export async function runIn<T>(kind: StreamKind, main: () => Op<T>): Promise<T> {
   const driver = kind.driver()
   let wake = Infinity
   const watched: lev.Driver | undefined = driver === undefined ? undefined : {
     ...driver,
-    wakeAt(time) {
+    wakeAt(time, keeps) {
       wake = time
-      driver.wakeAt(time)
+      driver.wakeAt(time, keeps)
     },
   }
   const value = await runOn(watched, main)

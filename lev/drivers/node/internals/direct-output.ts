@@ -13,13 +13,13 @@ interface StreamHandle {
   readonly writeQueueSize: number
 }
 
-/** What a write lives on in that was not taken at once. After any other write it is as before, and good for the next. */
+/** Request object of a pending write; a write that completes synchronously leaves it reusable. */
 interface WriteRequest {
   /** Who writes. */
   output?: DirectOutput | null
   /** Keeps the bytes alive that the system was given. */
   kept?: unknown
-  /** -1 while nothing lives on in it. */
+  /** -1 while no write is pending in it. */
   getAsyncId(): number
   oncomplete?: (this: WriteRequest, status: number) => void
 }
@@ -36,13 +36,13 @@ const shortText = 16 * 1024
 let scratch: Buffer | null = null
 const scratchSize = 64 * 1024
 
-/** Bytes up to which text among bytes, the head of an answer mostly, becomes bytes in memory of its own. */
+/** Bytes up to which text among bytes, mostly the head of a response, becomes bytes in memory of its own. */
 const headText = 2048
 
 /** Null where the gate is closed. */
 const RequestClass = isOpen('directOutput') ? findRequestClass() : null
 
-/** A request that nothing has come to live on yet. */
+/** A request that no write is pending in. */
 let spare: WriteRequest | null = null
 
 /**
@@ -196,7 +196,7 @@ function isStreamHandle(value: unknown): value is StreamHandle {
     'writev' in value && 'writeQueueSize' in value
 }
 
-/** Node gives the class of its write requests to nobody but the streams below its sockets; so one is put there to learn of it. */
+/** Node shows the class of its write requests only to the stream below a socket: so a false stream is put there to see it. */
 function findRequestClass(): (new () => WriteRequest) | null {
   let found: unknown = null
   const handle = {
