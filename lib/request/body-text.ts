@@ -7,7 +7,7 @@ const notLatin1 = '€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“�
 /** The character of each byte in windows-1252. */
 const windows1252 = Uint16Array.from({ length: 256 }, (_, byte) => (byte >> 5 === 4 ? notLatin1.charCodeAt(byte - 0x80) : byte))
 
-/** Bytes that versions of Node.js decode differently: a text with one of them is refused, so that it does not depend on the version. */
+/** Bytes that versions of Node.js decode differently: a text with one of them is rejected, so that it does not depend on the version. */
 const disputed: Readonly<Record<string, RegExp>> = {
   'ibm866': /[\x1a\x1c\x7f]/,
   'koi8-u': /[\xae\xbe]/,

@@ -67,7 +67,7 @@ function choose({ connection, head }: Exchange): Chosen {
   const { buffer_body, max_body_size } = connection.settings
   const ask = (choice: BufferChoice | SizeChoice): unknown => {
     const given: unknown = callContained(() => choice(head.method, head.query, connection.headersOf(head)))
-    // An async function is refused like all that is not a value, and its rejection must not end the process.
+    // An async function is rejected like all that is not a value, and its rejection must not end the process.
     if (given instanceof Promise) given.catch(() => {})
     return given
   }

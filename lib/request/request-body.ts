@@ -40,7 +40,7 @@ export class RequestBody implements AsyncIterable<Buffer> {
 
   /**
    * The fields that the client sent behind a chunked body, by lower-case name; none before the body was read to its end.
-   * A request with a field that has no place there (RFC 9110 section 6.5.1) was refused.
+   * A request with a field that has no place there (RFC 9110 section 6.5.1) was rejected.
    */
   get trailers(): RequestHeaders {
     return requestHeaders(this.#request?.trailers ?? NO_FIELDS, {})

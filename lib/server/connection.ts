@@ -11,7 +11,7 @@ import type { Logger } from '../log/logger.js'
 import type { Drainable, Service } from './service.js'
 
 /** What is kept of a connection that is parked. */
-export interface Before {
+export interface ParkedState {
   readonly settings: Settings
   readonly handshake: Handshake | null
   readonly count: number
@@ -52,7 +52,7 @@ export class Connection implements Peer, Drainable {
   readonly #peerHeaders: Readonly<Record<string, string>>
 
   /** @param before what was kept of it while it was parked */
-  constructor(service: Service, client: Stream, client_ip: string, redis: unknown, before: Before | null = null) {
+  constructor(service: Service, client: Stream, client_ip: string, redis: unknown, before: ParkedState | null = null) {
     const settings = before?.settings ?? service.settings
     this.handshake = before?.handshake ?? null
     this.count = before?.count ?? 1

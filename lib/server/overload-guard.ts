@@ -9,7 +9,7 @@ import type { Service } from './service.js'
 export class OverloadGuard {
   readonly #service: Service
   #telling = 0
-  #refused = 0
+  #rejected = 0
   #closed = 0
   #loggedAt = -Infinity
 
@@ -40,7 +40,7 @@ export class OverloadGuard {
 
   /** Answers 503 and closes. Over TLS there is nobody to tell: closes before the handshake. */
   *reject(client: Stream): Op<void> {
-    this.#refused++
+    this.#rejected++
     this.#log()
     if (this.#service.identities !== null || this.#telling >= overloadToldAtOnce) return client.reset()
     this.#telling++
@@ -60,10 +60,10 @@ export class OverloadGuard {
   #log(): void {
     if (now() - this.#loggedAt < overloadLogSeconds) return
     const { settings, log } = this.#service
-    const counts = { refused: this.#refused, idle_closed: this.#closed }
+    const counts = { refused: this.#rejected, idle_closed: this.#closed }
     log.logger.warn({ ...counts, connection_limit: settings.connection_limit }, 'connection_limit reached')
     this.#loggedAt = now()
-    this.#refused = 0
+    this.#rejected = 0
     this.#closed = 0
   }
 }

@@ -60,7 +60,7 @@ const smallChunk = 4096
  * Measured (200 bytes of JSON / 1 KiB): inflating 4 / 4.3 microseconds, deflating 8 / 11.
  *
  * What the peer sends earns what it may become; beyond that its messages draw on `budget`, and when that is spent, one that does not
- * come out with what was earned is refused.
+ * come out with what was earned is rejected.
  */
 export class PerMessageDeflate implements Decompressor {
   readonly min_size: number

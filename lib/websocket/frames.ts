@@ -131,7 +131,7 @@ export class FrameReader {
       at += 8
     }
     const opcode = head & 0x0f
-    // A message that will be too big is refused before its bytes come.
+    // A message that will be too big is rejected before its bytes come.
     if (opcode < CLOSE && this.#messageLength + length > this.#rules.limit && this.#isTooBig(head, length)) return this.#fail(closeReasons.tooBig)
     if (this.#rules.masked) {
       if (end - at < 4) return NEED_MORE

@@ -5,7 +5,7 @@ import { serve } from '../support/serving.js'
 import { virtually, type World } from '../support/virtual.js'
 import { hidden, post, probes, sound, TE } from './smuggling-probes.js'
 
-t.test('refused with a close; what follows is never answered', async (t) => {
+t.test('rejected with a close; what follows is never answered', async (t) => {
   const calls: string[] = []
   const { connect } = await serve(t, { connection_limit: 1000 }, (_method, query) => {
     calls.push(query)

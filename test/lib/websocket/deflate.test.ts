@@ -243,7 +243,7 @@ t.test('what inflating costs is bounded by what was sent, whatever ends it, howe
   }
 })
 
-t.test('what compresses well, as data does, is never refused, whoever else has spent the budget', async (t) => {
+t.test('what compresses well, as data does, is never rejected, whichever peer has spent the budget', async (t) => {
   const spent = new InflateBudget()
   spent.spend(1024 * MiB)
   const random = randomFrom(seed)
