@@ -5,7 +5,7 @@ import type { Op } from '../../lev/index.js'
 export type Arrange = (count: number) => Op<() => Op<unknown>>
 
 /** Rounds in which a ratio may come down: a machine that is busy with something else makes it too high, never too low for all. */
-const rounds = 8
+const rounds = 20
 
 /** Groups that the members are divided into, for comparison. */
 const groups = 8

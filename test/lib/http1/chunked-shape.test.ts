@@ -19,12 +19,16 @@ function cost(body: Buffer): number {
 t.test('one-byte chunks cost the same after garbage was collected while no body was read', async (t) => {
   const small = Buffer.from(`${'1\r\nx\r\n'.repeat(300_000)}0\r\n\r\n`)
   const large = Buffer.from(`8000\r\n${'x'.repeat(0x8000)}\r\n`.repeat(20) + '0\r\n\r\n')
-  const costs: number[] = []
-  for (let round = 0; round < 18; round++) {
-    const one = cost(round % 3 === 2 ? small : large)
-    if (round % 3 === 2) costs.push(one)
-    collect()
+  const [before, after] = [[Infinity], [Infinity]]
+  let times = Infinity
+  // A machine that is busy with something else makes some rounds slow, never all of them.
+  for (let round = 0; round < 20 && (round < 6 || times > 1.5); round++) {
+    for (const body of [large, large, small]) {
+      const one = cost(body)
+      if (body === small) (round < 3 ? before : after).push(one)
+      collect()
+    }
+    times = Math.min(...after) / Math.min(...before)
   }
-  const times = Math.min(...costs.slice(3)) / Math.min(...costs.slice(0, 3))
   t.ok(times < 2.5, `${times.toFixed(1)} times as much`)
 })
