@@ -2,8 +2,8 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { pino } from 'pino'
 import t from 'tap'
-import { defaults } from '../../lib/config/settings.js'
-import { adapt, ServerLog } from '../../lib/log/logger.js'
+import { defaults } from '../../../lib/config/settings.js'
+import { adapt, ServerLog } from '../../../lib/log/logger.js'
 
 function keep(): { lines: string[]; write(line: string): void } {
   const lines: string[] = []
@@ -23,7 +23,7 @@ t.test('levels, names and shape of a line', async (t) => {
   t.strictSame(parsed.map((line) => line.level), ['debug', 'access', 'info', 'warn', 'error', 'error'])
   for (const line of parsed) t.match(line.ts, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
   t.match(parsed, [{ msg: 'a' }, { b: 1 }, { msg: 'c %s %d' }, { d: 1, msg: 'e' },
-    { err: { type: 'Error', message: 'f', stack: /log\.test/ }, msg: 'g' }, { h: 1, i: 2 }])
+    { err: { type: 'Error', message: 'f', stack: /logger\.test/ }, msg: 'g' }, { h: 1, i: 2 }])
 })
 
 t.test('each level hides what is below it', async (t) => {
@@ -104,7 +104,7 @@ t.test('a logger with nothing but four methods', async (t) => {
 function run(program: string): ChildProcess & { stdout: NodeJS.ReadableStream } {
   const source = `
     import { writeSync } from 'node:fs'
-    const { ServerLog } = await import(${JSON.stringify(new URL('../../lib/log/logger.js', import.meta.url).href)})
+    const { ServerLog } = await import(${JSON.stringify(new URL('../../../lib/log/logger.js', import.meta.url).href)})
     const log = new ServerLog({ log_level: 'debug', logger: null })
     const { logger } = log
     const say = (text) => writeSync(2, text + '\\n')

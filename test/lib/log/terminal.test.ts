@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { defaults } from '../../lib/config/settings.js'
-import { ServerLog } from '../../lib/log/logger.js'
-import { terminalSink } from '../../lib/log/terminal.js'
+import { defaults } from '../../../lib/config/settings.js'
+import { ServerLog } from '../../../lib/log/logger.js'
+import { terminalSink } from '../../../lib/log/terminal.js'
 
 function written(use: (log: ServerLog['logger']) => void): string {
   let text = ''
@@ -34,7 +34,7 @@ t.test('nothing a client sends can drive the terminal or forge a line', async (t
 })
 
 t.test('a server logs so on a terminal, and JSON elsewhere', { skip: process.platform !== 'linux' }, async (t) => {
-  const entry = JSON.stringify(fileURLToPath(new URL('../../lib/index.js', import.meta.url)))
+  const entry = JSON.stringify(fileURLToPath(new URL('../../../lib/index.js', import.meta.url)))
   const file = `${t.testdir({
     'serve.mjs': `import * as server from ${entry}
       const one = server.new({ port: 0 }, () => 'x')
