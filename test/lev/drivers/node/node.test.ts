@@ -85,13 +85,26 @@ t.test('after the end it wakes nobody and opens nothing', async (t) => {
 t.test('what arrived in time comes before a timer that is due, also if the process computed meanwhile', async (t) => {
   await lev.run(function* () {
     const [near, far] = yield* network()
-    const read = lev.spawn(() => lev.timeout(0.05, far.read()))
-    const deadline = lev.now() + 0.05
-    yield* lev.breathe()
-    yield* near.write('in time')
-    yield* near.flush()
-    while (lev.now() < deadline + 0.05);
-    t.equal((yield* read.join())?.toString(), 'in time')
+    for (let seconds = 0.05, arrived = false; !arrived && t.passing(); seconds *= 2) {
+      const read = lev.spawn(function* () {
+        try {
+          return yield* lev.timeout(seconds, far.read())
+        } catch (error) {
+          return String(error)
+        }
+      })
+      const deadline = lev.now() + seconds
+      yield* lev.breathe()
+      yield* near.write('in time')
+      yield* near.flush()
+      const sentAt = lev.now()
+      while (lev.now() < deadline + 0.05);
+      const got = String(yield* read.join())
+      arrived = got === 'in time'
+      // The machine was busy, and it was sent too late: once more, with more time.
+      if (!arrived && sentAt >= deadline) yield* far.read()
+      else t.equal(got, 'in time')
+    }
     near.close()
     far.close()
   })
