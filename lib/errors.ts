@@ -1,6 +1,6 @@
 import { getSystemErrorMap } from 'node:util'
 import { messageOf } from '../lev/internal.js'
-import type { Refusal } from './http1/refusal.js'
+import type { Rejection } from './http1/rejection.js'
 
 /** What every error of Leveret's own is; `code` tells programs apart what `message` tells people. */
 export abstract class LeveretError extends Error {
@@ -56,8 +56,8 @@ export class BodyError extends LeveretError {
   }
 }
 
-/** The BodyError of a row in the table of refusals; `cause` is the error underneath. */
-export function bodyError({ status, reason }: Refusal, cause?: unknown): BodyError {
+/** The BodyError of a row in the table of rejections; `cause` is the error underneath. */
+export function bodyError({ status, reason }: Rejection, cause?: unknown): BodyError {
   return new BodyError(status, reason, cause === undefined ? undefined : { cause })
 }
 

@@ -1,6 +1,6 @@
 import { now, type Op, type Stream } from '../../lev/index.js'
 import { RequestError } from '../errors.js'
-import { ChunkedReader, DONE, REFUSED } from '../http1/chunked.js'
+import { ChunkedReader, DONE, REJECTED } from '../http1/chunked.js'
 import type { FieldBlock } from '../http1/headers.js'
 import { CHUNKED, UNTIL_CLOSE } from '../http1/response-framing.js'
 import { headLimits } from './read-head.js'
@@ -87,8 +87,8 @@ export class ContentReader implements Pieces {
     if (chunks.event === DONE) {
       this.trailers = chunks.trailers
       this.#done = true
-    } else if (chunks.event === REFUSED && piece === null) {
-      throw chunks.refusal?.status === 413 ? tooLarge(this.#options.limit) : new RequestError(`the response cannot be read: ${chunks.refusal?.reason}`)
+    } else if (chunks.event === REJECTED && piece === null) {
+      throw chunks.rejection?.status === 413 ? tooLarge(this.#options.limit) : new RequestError(`the response cannot be read: ${chunks.rejection?.reason}`)
     }
     return piece
   }

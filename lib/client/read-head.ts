@@ -1,7 +1,7 @@
 import type { Op, Stream } from '../../lev/index.js'
 import { RequestError } from '../errors.js'
 import type { HeadLimits } from '../http1/field-lines.js'
-import { NEED_MORE, REFUSED } from '../http1/refusal.js'
+import { NEED_MORE, REJECTED } from '../http1/rejection.js'
 import { ResponseHeadReader, type ResponseHead } from '../http1/response-head.js'
 
 /** What the head of a response may have; a line may be as long as all of it. */
@@ -26,7 +26,7 @@ export function* readHead(stream: Stream, limits = headLimits): Op<ResponseHead 
       }
       next = reader.read(stream.input, stream.inputStart, stream.inputEnd)
     }
-    if (next === REFUSED) throw new RequestError(`the response cannot be read: ${reader.refusal?.reason}`)
+    if (next === REJECTED) throw new RequestError(`the response cannot be read: ${reader.rejection?.reason}`)
     stream.consume(next - stream.inputStart)
     const { status } = reader.head
     if (status === 101 || status >= 200) return reader.head

@@ -15,9 +15,9 @@ import { clientRulesOf, targetOf, type ClientRules, type Target, type WebSocketC
 
 const headLimits: HeadLimits = { lineLimit: 8192, countLimit: 100, sizeLimit: 65536 }
 
-/** Bytes of the body of a refusal that are kept, and seconds that it may take. */
-const refusalSize = 64 * 1024
-const refusalSeconds = 1
+/** Bytes of the body of a rejection that are kept, and seconds that it may take. */
+const rejectionSize = 64 * 1024
+const rejectionSeconds = 1
 
 /** Seconds without one byte leaving after which a server that does not read is given up: as `send_timeout` of a server. */
 const stallTimeout = 30
@@ -118,18 +118,18 @@ function* agreedOn(stream: Stream, head: ResponseHead, { origin }: Target, offer
   const { status, fields } = head
   const agreed = head.minorVersion === 0 && status === 101 ? 'an answer of HTTP/1.0 upgrades nothing' : checkAnswer(status, fields, offer)
   if (typeof agreed !== 'string') return agreed
-  throw new UpgradeError(status, fields.toObject(), `${origin}: ${agreed}`, yield* refusalBody(stream, head))
+  throw new UpgradeError(status, fields.toObject(), `${origin}: ${agreed}`, yield* rejectionBody(stream, head))
 }
 
 /** What a server says in place of a WebSocket, as far as it comes in time. */
-function* refusalBody(stream: Stream, head: ResponseHead): Op<Buffer> {
+function* rejectionBody(stream: Stream, head: ResponseHead): Op<Buffer> {
   const framing = responseFraming('GET', head)
   const parts: Buffer[] = []
   if (head.status === 101 || 'reason' in framing) return Buffer.alloc(0)
   const content = new ContentReader(stream, { length: framing.length, limit: Infinity, patience: Infinity })
   try {
-    yield* timeout(refusalSeconds, (function* () {
-      for (let size = 0; size < refusalSize;) {
+    yield* timeout(rejectionSeconds, (function* () {
+      for (let size = 0; size < rejectionSize;) {
         const piece = yield* content.next()
         if (piece === null) return
         parts.push(piece)
@@ -139,5 +139,5 @@ function* refusalBody(stream: Stream, head: ResponseHead): Op<Buffer> {
   } catch (error) {
     if (!(error instanceof TimeoutError || error instanceof ClosedError || error instanceof RequestError)) throw error
   }
-  return Buffer.concat(parts).subarray(0, refusalSize)
+  return Buffer.concat(parts).subarray(0, rejectionSize)
 }

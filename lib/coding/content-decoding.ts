@@ -3,7 +3,7 @@ import { waitForWork, type Op } from '../../lev/index.js'
 import type { Pieces } from '../request/body-source.js'
 import { bodyError, type BodyError } from '../errors.js'
 import { BodyBuffer } from '../http1/body-buffer.js'
-import { refusals } from '../http1/refusal.js'
+import { rejections } from '../http1/rejection.js'
 
 export type BodyCoding = 'gzip' | 'deflate'
 
@@ -77,12 +77,12 @@ function decodeOnTheSpot(bytes: Buffer, coding: BodyCoding, limit: number): Buff
     const options = { info: true, maxOutputLength: Math.max(limit, 1), chunkSize: Math.min(4 * bytes.length + 1024, chunkSize) }
     const { buffer, engine } = formatOf(coding, bytes[0]).decode(bytes, options) as { buffer: Buffer; engine: { bytesWritten: number } }
     // zlib leaves bytes behind the end unread.
-    if (engine.bytesWritten !== bytes.length) throw bodyError(refusals.compressedBody)
+    if (engine.bytesWritten !== bytes.length) throw bodyError(rejections.compressedBody)
     return buffer.length > limit ? null : buffer
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error
     if (error.code === 'ERR_BUFFER_TOO_LARGE') return null
-    if (String(error.code).startsWith('Z_')) throw bodyError(refusals.compressedBody)
+    if (String(error.code).startsWith('Z_')) throw bodyError(rejections.compressedBody)
     throw error
   }
 }
@@ -128,21 +128,21 @@ export class Decoder implements Pieces {
 
   #counted(bytes: Buffer): Buffer {
     this.#total += bytes.length
-    if (this.#total > this.#limit) throw (this.#failure = bodyError(refusals.bodyTooLarge(this.#limit + 1)))
+    if (this.#total > this.#limit) throw (this.#failure = bodyError(rejections.bodyTooLarge(this.#limit + 1)))
     return bytes
   }
 
   #give(piece: Buffer | null): void {
     this.#hungry = false
     if (piece === null) {
-      if (this.#zlib === null) throw (this.#failure = bodyError(refusals.compressedBody))
+      if (this.#zlib === null) throw (this.#failure = bodyError(rejections.compressedBody))
       this.#zlib.end()
       return
     }
     this.#zlib ??= this.#open(piece[0])
     this.#given += piece.length
     this.#zlib.write(piece, (error) => {
-      if (error) this.#failure ??= bodyError(refusals.compressedBody)
+      if (error) this.#failure ??= bodyError(rejections.compressedBody)
       this.#hungry = true
       this.#wake()
     })
@@ -154,11 +154,11 @@ export class Decoder implements Pieces {
     zlib.on('end', () => {
       this.#ended = true
       // At the end of the compressed data zlib stops, before the end of the body if there is more.
-      if (zlib.bytesWritten !== this.#given) this.#failure = bodyError(refusals.compressedBody)
+      if (zlib.bytesWritten !== this.#given) this.#failure = bodyError(rejections.compressedBody)
       this.#wake()
     })
     zlib.on('error', () => {
-      this.#failure ??= bodyError(refusals.compressedBody)
+      this.#failure ??= bodyError(rejections.compressedBody)
       this.#wake()
     })
     return zlib

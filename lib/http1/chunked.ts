@@ -3,10 +3,10 @@ import { HEX, TOKEN, VALUE } from './bytes.js'
 import { FieldLines } from './field-lines.js'
 import type { HeadLimits } from './field-lines.js'
 import { FieldBlock } from './headers.js'
-import { NEED_MORE, REFUSED, refusals } from './refusal.js'
-import type { Refusal } from './refusal.js'
+import { NEED_MORE, REJECTED, rejections } from './rejection.js'
+import type { Rejection } from './rejection.js'
 
-export { NEED_MORE, REFUSED } from './refusal.js'
+export { NEED_MORE, REJECTED } from './rejection.js'
 export type { HeadLimits } from './field-lines.js'
 
 /** `next` found content: buf[dataStart, dataEnd). */
@@ -120,9 +120,9 @@ export class ChunkedReader {
   dataEnd = 0
   /** The trailer fields, null if there were none. Valid after DONE. */
   trailers: FieldBlock | null = null
-  /** Why `next` answered REFUSED. */
-  refusal: Refusal | null = null
-  /** What `nextPiece` stopped at: DATA, NEED_MORE, DONE or REFUSED. */
+  /** Why `next` answered REJECTED. */
+  rejection: Rejection | null = null
+  /** What `nextPiece` stopped at: DATA, NEED_MORE, DONE or REJECTED. */
   event = NEED_MORE
   /** Bytes of content so far, those of the current chunk's size included. */
   received = 0
@@ -151,7 +151,7 @@ export class ChunkedReader {
    * Goes on in buf[start, end). While the trailers are not whole, `position` stays at their start, so they have to be
    * given again, with more behind them.
    *
-   * @returns DATA (content in buf[dataStart, dataEnd)), NEED_MORE, DONE or REFUSED (then `refusal` says why)
+   * @returns DATA (content in buf[dataStart, dataEnd)), NEED_MORE, DONE or REJECTED (then `rejection` says why)
    */
   next(buf: Buffer, start: number, end: number): number {
     let i = start
@@ -167,7 +167,7 @@ export class ChunkedReader {
       i = this.#state >= CONTENT_CR ? this.#readContentEnd(buf, i) : this.#readSizeLine(buf, i, end)
     }
     this.position = i
-    if (this.refusal !== null) return REFUSED
+    if (this.rejection !== null) return REJECTED
     if (this.#state === TRAILERS) return this.#readTrailers(buf, i, end)
     return this.#state === OVER ? DONE : NEED_MORE
   }
@@ -196,16 +196,16 @@ export class ChunkedReader {
     let i = from
     if (this.#state === SIZE) {
       i = this.#readSize(buf, i, end)
-      if (i === end || this.refusal !== null) return i
+      if (i === end || this.rejection !== null) return i
     }
     if (this.#state === BEFORE_EXTENSION || this.#state === EXTENSION) {
       i = this.#skipExtensions(buf, i, end)
-      if (i === end || this.refusal !== null) return i
+      if (i === end || this.rejection !== null) return i
     }
-    if (buf[i] !== LF) return this.#refuse(refusals.bareCr, i)
+    if (buf[i] !== LF) return this.#reject(rejections.bareCr, i)
     this.#overhead += 2 + this.#digits + this.#extension
     const allowed = FREE_OVERHEAD + this.received * OVERHEAD_PER_BYTE
-    if (this.#overhead > allowed) return this.#refuse(refusals.chunkOverhead, i)
+    if (this.#overhead > allowed) return this.#reject(rejections.chunkOverhead, i)
     this.#left = this.#size
     this.#state = this.#size > 0 ? CONTENT : TRAILERS
     if (this.#size === 0) this.#trailerLines.begin(0)
@@ -218,15 +218,15 @@ export class ChunkedReader {
   #readSize(buf: Buffer, from: number, end: number): number {
     let i = from
     for (; i < end && hex[buf[i]] < 16; i++) {
-      if (++this.#digits > MAX_DIGITS) return this.#refuse(refusals.chunkSizeTooLong, i)
+      if (++this.#digits > MAX_DIGITS) return this.#reject(rejections.chunkSizeTooLong, i)
       this.#size = this.#size * 16 + hex[buf[i]]
     }
     if (i === end) return i
     const byte = buf[i]
-    if (this.#digits === 0) return this.#refuse(refusals.chunkSize, i)
-    if (byte !== CR && byte !== SEMICOLON && byte !== SP && byte !== HTAB) return this.#refuse(refusals.chunkSize, i)
+    if (this.#digits === 0) return this.#reject(rejections.chunkSize, i)
+    if (byte !== CR && byte !== SEMICOLON && byte !== SP && byte !== HTAB) return this.#reject(rejections.chunkSize, i)
     this.received += this.#size
-    if (this.received > this.#maxBody) return this.#refuse(refusals.bodyTooLarge(this.received), i)
+    if (this.received > this.#maxBody) return this.#reject(rejections.bodyTooLarge(this.received), i)
     this.#state = byte === CR ? SIZE_END : BEFORE_EXTENSION
     return byte === CR ? i + 1 : i
   }
@@ -237,7 +237,7 @@ export class ChunkedReader {
     let i = from
     if (this.#state === BEFORE_EXTENSION) {
       while (i < stop && (buf[i] === SP || buf[i] === HTAB)) i++
-      if (i < stop && buf[i] !== SEMICOLON) return this.#refuse(refusals.chunkSize, i)
+      if (i < stop && buf[i] !== SEMICOLON) return this.#reject(rejections.chunkSize, i)
       if (i < stop) {
         this.#state = EXTENSION
         this.#extensionState = VALUE_END
@@ -246,20 +246,20 @@ export class ChunkedReader {
     if (this.#state === EXTENSION) {
       for (; i < stop && buf[i] !== CR; i++) {
         this.#extensionState = afterByte(this.#extensionState, buf[i])
-        if (this.#extensionState === BAD) return this.#refuse(refusals.chunkExtension, i)
+        if (this.#extensionState === BAD) return this.#reject(rejections.chunkExtension, i)
       }
     }
     this.#extension += i - from
-    if (this.#extension > MAX_EXTENSION) return this.#refuse(refusals.chunkExtensionTooLong, i)
+    if (this.#extension > MAX_EXTENSION) return this.#reject(rejections.chunkExtensionTooLong, i)
     if (i === end) return i
     const state = this.#extensionState
-    if (state !== NAME && state !== TOKEN_VALUE && state !== QUOTED_END) return this.#refuse(refusals.chunkExtension, i)
+    if (state !== NAME && state !== TOKEN_VALUE && state !== QUOTED_END) return this.#reject(rejections.chunkExtension, i)
     this.#state = SIZE_END
     return i + 1
   }
 
   #readContentEnd(buf: Buffer, at: number): number {
-    if (buf[at] !== (this.#state === CONTENT_CR ? CR : LF)) return this.#refuse(refusals.chunkEnd, at)
+    if (buf[at] !== (this.#state === CONTENT_CR ? CR : LF)) return this.#reject(rejections.chunkEnd, at)
     this.#overhead++
     this.#state = this.#state === CONTENT_CR ? CONTENT_END : SIZE
     return at + 1
@@ -269,15 +269,15 @@ export class ChunkedReader {
     const lines = this.#trailerLines
     const next = lines.read(buf, start, end)
     if (next === NEED_MORE) return NEED_MORE
-    if (next === REFUSED) {
-      this.refusal = lines.refusal
-      return REFUSED
+    if (next === REJECTED) {
+      this.rejection = lines.rejection
+      return REJECTED
     }
     if (lines.count > 0) {
       const trailers = new FieldBlock(buf.toString('latin1', start, next), lines.ownMarks())
       if (trailers.names().some((name) => FORBIDDEN_TRAILERS.has(name))) {
-        this.refusal = refusals.trailer
-        return REFUSED
+        this.rejection = rejections.trailer
+        return REJECTED
       }
       this.trailers = trailers
     }
@@ -287,8 +287,8 @@ export class ChunkedReader {
   }
 
   // Answers where it stopped: behind the byte that is at fault, which ends every loop.
-  #refuse(refusal: Refusal, at: number): number {
-    this.refusal = refusal
+  #reject(rejection: Rejection, at: number): number {
+    this.rejection = rejection
     this.#state = OVER
     return at
   }

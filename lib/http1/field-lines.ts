@@ -1,6 +1,6 @@
 import { TOKEN, VALUE, sameName } from './bytes.js'
-import { NEED_MORE, REFUSED, refusals } from './refusal.js'
-import type { Refusal } from './refusal.js'
+import { NEED_MORE, REJECTED, rejections } from './rejection.js'
+import type { Rejection } from './rejection.js'
 
 // An imported constant is looked up at each use; constants of this file are folded into the code. In a loop over bytes
 // that is a quarter of the time, so the files that have such a loop keep their own.
@@ -85,7 +85,7 @@ export class FieldLines {
   knownLength = 0
   /** Where the first line began, behind the base. */
   from = 0
-  refusal: Refusal | null = null
+  rejection: Rejection | null = null
 
   readonly #limits: HeadLimits
   #state = NAME
@@ -101,13 +101,13 @@ export class FieldLines {
     this.count = 0
     this.knownLength = 0
     this.from = at
-    this.refusal = null
+    this.rejection = null
     this.#state = NAME
     this.#at = at
     this.#line = at
   }
 
-  /** Goes on in buf[base, end): the offset just behind the empty line, NEED_MORE or REFUSED. */
+  /** Goes on in buf[base, end): the offset just behind the empty line, NEED_MORE or REJECTED. */
   read(buf: Uint8Array, base: number, end: number): number {
     const { lineLimit, sizeLimit } = this.#limits
     const marks = this.marks
@@ -129,7 +129,7 @@ export class FieldLines {
         } else if (buf[i] === CR && i === line) {
           state = LAST_END
         } else {
-          return this.#refuse(this.#nameFault(buf[i], i === line))
+          return this.#reject(this.#nameFault(buf[i], i === line))
         }
         i++
       }
@@ -142,12 +142,12 @@ export class FieldLines {
       if (state === CONTENT) {
         while (i < stop && value[buf[i]] !== 0) i++
         if (i === stop) break
-        if (buf[i] !== CR) return this.#refuse(buf[i] === LF ? refusals.bareLf : refusals.valueByte)
+        if (buf[i] !== CR) return this.#reject(buf[i] === LF ? rejections.bareLf : rejections.valueByte)
         i++
         state = LINE_END
       }
       if (i === hardStop) break
-      if (buf[i] !== LF) return this.#refuse(refusals.bareCr)
+      if (buf[i] !== LF) return this.#reject(rejections.bareCr)
       i++
       if (state === LAST_END) return i
       this.#close(buf, base, mark, i - 2)
@@ -159,8 +159,8 @@ export class FieldLines {
     this.#state = state
     this.#at = i - base
     this.#line = line - base
-    if (state <= CONTENT && i - line > lineLimit) return this.#refuse(refusals.lineTooLong(lineLimit + 1))
-    if (i - base >= sizeLimit) return this.#refuse(refusals.headTooLarge(sizeLimit + 1))
+    if (state <= CONTENT && i - line > lineLimit) return this.#reject(rejections.lineTooLong(lineLimit + 1))
+    if (i - base >= sizeLimit) return this.#reject(rejections.headTooLarge(sizeLimit + 1))
     return NEED_MORE
   }
 
@@ -199,15 +199,15 @@ export class FieldLines {
     this.count++
   }
 
-  #nameFault(byte: number, first: boolean): Refusal {
-    if (byte === COLON) return first ? refusals.emptyName : refusals.tooManyFields(this.#limits.countLimit + 1)
-    if (byte === LF) return refusals.bareLf
-    if (byte === SP || byte === HTAB) return first ? refusals.folded : refusals.spaceBeforeColon
-    return byte === CR ? refusals.noColon : refusals.nameByte
+  #nameFault(byte: number, first: boolean): Rejection {
+    if (byte === COLON) return first ? rejections.emptyName : rejections.tooManyFields(this.#limits.countLimit + 1)
+    if (byte === LF) return rejections.bareLf
+    if (byte === SP || byte === HTAB) return first ? rejections.folded : rejections.spaceBeforeColon
+    return byte === CR ? rejections.noColon : rejections.nameByte
   }
 
-  #refuse(refusal: Refusal): number {
-    this.refusal = refusal
-    return REFUSED
+  #reject(rejection: Rejection): number {
+    this.rejection = rejection
+    return REJECTED
   }
 }

@@ -2,8 +2,8 @@ import { isAuthority, isPlainHost } from './authority.js'
 import { COMMA, HTAB, SP, isDigit, sameName, trimmed } from './bytes.js'
 import { Field } from './field-lines.js'
 import { token } from './grammar.js'
-import { refusals } from './refusal.js'
-import type { Refusal } from './refusal.js'
+import { rejections } from './rejection.js'
+import type { Rejection } from './rejection.js'
 
 const CLOSE = 1
 const KEEP_ALIVE = 2
@@ -54,7 +54,7 @@ export class Framing {
   hostTo = -1
 
   #options = 0
-  #coding: Refusal | 'chunked' | null = null
+  #coding: Rejection | 'chunked' | null = null
   #contentType = false
   #authorization = false
   #expectation = false
@@ -76,7 +76,7 @@ export class Framing {
   }
 
   /** Takes a field whose value is buf[from, to): null, or why the request is refused. */
-  take(field: number, buf: Buffer, from: number, to: number): Refusal | null {
+  take(field: number, buf: Buffer, from: number, to: number): Rejection | null {
     switch (field) {
       case Field.HOST:
         return this.#takeHost(buf, from, to)
@@ -90,16 +90,16 @@ export class Framing {
       case Field.EXPECT:
         this.#expectation = true
         if (to - from === 12 && sameName(buf, from, '100-continue')) return null
-        return this.#members(buf.toString('latin1', from, to).toLowerCase()) === '100-continue' ? null : refusals.expectation
+        return this.#members(buf.toString('latin1', from, to).toLowerCase()) === '100-continue' ? null : rejections.expectation
       case Field.UPGRADE:
         this.#upgradeField ||= to > from
         return null
       case Field.CONTENT_TYPE:
-        if (this.#contentType) return refusals.repeatedContentType
+        if (this.#contentType) return rejections.repeatedContentType
         this.#contentType = true
         return null
       case Field.AUTHORIZATION:
-        if (this.#authorization) return refusals.repeatedAuthorization
+        if (this.#authorization) return rejections.repeatedAuthorization
         this.#authorization = true
         return null
       default:
@@ -108,18 +108,18 @@ export class Framing {
   }
 
   /** Draws the conclusions of a whole head: null, or why the request is refused. */
-  settle(minorVersion: 0 | 1, connect: boolean): Refusal | null {
+  settle(minorVersion: 0 | 1, connect: boolean): Rejection | null {
     const modern = minorVersion === 1
-    if (modern && this.hostFrom < 0) return refusals.noHost
+    if (modern && this.hostFrom < 0) return rejections.noHost
     const coding = this.#coding
     this.chunked = coding === 'chunked'
     if (coding !== null) {
-      if (!modern) return refusals.transferEncodingIn10
-      if (this.contentLength >= 0) return refusals.lengthAndCoding
+      if (!modern) return rejections.transferEncodingIn10
+      if (this.contentLength >= 0) return rejections.lengthAndCoding
       if (coding !== 'chunked') return coding
     }
     const body = this.chunked || this.contentLength > 0
-    if (connect && body) return refusals.connectBody
+    if (connect && body) return rejections.connectBody
     const options = this.#options
     // What follows a CONNECT is a tunnel's to whoever granted it, so nothing may be read as a request behind one.
     this.keepAlive = (options & CLOSE) === 0 && (modern || (options & KEEP_ALIVE) !== 0) && !connect && !this.#odd
@@ -129,32 +129,32 @@ export class Framing {
     return null
   }
 
-  #takeHost(buf: Buffer, from: number, to: number): Refusal | null {
-    if (this.hostFrom >= 0) return refusals.repeatedHost
-    if (!isPlainHost(buf, from, to) && !isAuthority(buf.toString('latin1', from, to))) return refusals.host
+  #takeHost(buf: Buffer, from: number, to: number): Rejection | null {
+    if (this.hostFrom >= 0) return rejections.repeatedHost
+    if (!isPlainHost(buf, from, to) && !isAuthority(buf.toString('latin1', from, to))) return rejections.host
     this.hostFrom = from
     this.hostTo = to
     return null
   }
 
   // RFC 9110 8.6: digits, or a list of one and the same value. A value is bounded by what a number counts exactly.
-  #takeLength(buf: Buffer, from: number, to: number): Refusal | null {
+  #takeLength(buf: Buffer, from: number, to: number): Rejection | null {
     let length = 0
     let i = from
     while (i < to && isDigit(buf[i])) length = length * 10 + (buf[i++] - 0x30)
     if (i === to && i > from) return this.#noteLength(length)
     const list = buf.toString('latin1', from, to)
-    if (!LENGTHS.test(list)) return refusals.contentLength
+    if (!LENGTHS.test(list)) return rejections.contentLength
     for (const digits of list.split(',')) {
-      const refusal = this.#noteLength(Number(digits))
-      if (refusal !== null) return refusal
+      const rejection = this.#noteLength(Number(digits))
+      if (rejection !== null) return rejection
     }
     return null
   }
 
-  #noteLength(length: number): Refusal | null {
-    if (length > Number.MAX_SAFE_INTEGER) return refusals.contentLengthTooLarge
-    if (this.contentLength >= 0 && this.contentLength !== length) return refusals.contentLengths
+  #noteLength(length: number): Rejection | null {
+    if (length > Number.MAX_SAFE_INTEGER) return rejections.contentLengthTooLarge
+    if (this.contentLength >= 0 && this.contentLength !== length) return rejections.contentLengths
     this.lengthRepeated ||= this.contentLength >= 0
     this.contentLength = length
     return null
@@ -162,15 +162,15 @@ export class Framing {
 
   // RFC 9112 6.1 and 6.3: only `chunked`, once and alone, is served; other codings before it are 501. Without a final
   // `chunked` the end of the body cannot be told: 400. So is what hides `chunked` (twice, not last, with parameters).
-  #takeCoding(buf: Buffer, from: number, to: number): Refusal | null {
-    if (this.#coding !== null) return refusals.transferEncodingRepeated
+  #takeCoding(buf: Buffer, from: number, to: number): Rejection | null {
+    if (this.#coding !== null) return rejections.transferEncodingRepeated
     this.#coding = 'chunked'
     if (to - from === 7 && sameName(buf, from, 'chunked')) return null
     const text = this.#members(buf.toString('latin1', from, to).toLowerCase())
     if (text === 'chunked') return null
-    if (!CODINGS.test(text)) return refusals.transferEncoding
+    if (!CODINGS.test(text)) return rejections.transferEncoding
     const others = /^(.*),[ \t]*chunked$/.exec(text)?.[1]
-    this.#coding = others === undefined || others.includes('chunked') ? refusals.transferEncoding : refusals.transferCoding
+    this.#coding = others === undefined || others.includes('chunked') ? rejections.transferEncoding : rejections.transferCoding
     return null
   }
 

@@ -4,12 +4,12 @@ import type { HeadLimits } from './field-lines.js'
 import { Framing } from './framing.js'
 import { FieldBlock, NO_FIELDS } from './headers.js'
 import { KnownBytes } from './known-bytes.js'
-import { NEED_MORE, REFUSED, refusals } from './refusal.js'
-import type { Refusal } from './refusal.js'
+import { NEED_MORE, REJECTED, rejections } from './rejection.js'
+import type { Rejection } from './rejection.js'
 import { NO_HEAD, RequestHead } from './request-head.js'
 import { readTarget } from './target.js'
 
-export { NEED_MORE, REFUSED } from './refusal.js'
+export { NEED_MORE, REJECTED } from './rejection.js'
 export { RequestHead } from './request-head.js'
 export type { HeadLimits } from './field-lines.js'
 export type { TargetForm } from './target.js'
@@ -77,8 +77,8 @@ function methodName(buf: Buffer, from: number, to: number): string {
 export class HeadReader {
   /** The head that `read` found last. It never changes, and may be found again. */
   head: RequestHead = NO_HEAD
-  /** Why `read` answered REFUSED. */
-  refusal: Refusal | null = null
+  /** Why `read` answered REJECTED. */
+  rejection: Rejection | null = null
 
   readonly #limits: HeadLimits
   readonly #fields: FieldLines
@@ -114,7 +114,7 @@ export class HeadReader {
 
   /** Forgets what it read of a head. */
   reset(): void {
-    this.refusal = null
+    this.rejection = null
     this.#state = START
     this.#blankLines = 0
     this.#at = 0
@@ -122,12 +122,12 @@ export class HeadReader {
 
   /**
    * Looks for a whole head in buf[start, end). Called again for the same head, with more bytes, it goes on where it
-   * stopped; the bytes may have been moved to another place or buffer. After REFUSED it stays REFUSED until `reset`.
+   * stopped; the bytes may have been moved to another place or buffer. After REJECTED it stays REJECTED until `reset`.
    *
-   * @returns the offset just behind the head (then `head` holds it), NEED_MORE, or REFUSED (then `refusal` says why)
+   * @returns the offset just behind the head (then `head` holds it), NEED_MORE, or REJECTED (then `rejection` says why)
    */
   read(buf: Buffer, start: number, end: number): number {
-    if (this.refusal !== null) return REFUSED
+    if (this.rejection !== null) return REJECTED
     if (this.#state !== FIELDS) {
       const same = this.#isSameLine(buf, start, end)
       const at = same ? start + this.#lineLength : this.#readRequestLine(buf, start, end)
@@ -138,17 +138,17 @@ export class HeadReader {
     }
     const next = this.#fields.read(buf, start, end)
     if (next === NEED_MORE) return NEED_MORE
-    if (next === REFUSED) {
-      this.refusal = this.#fields.refusal
-      return REFUSED
+    if (next === REJECTED) {
+      this.rejection = this.#fields.rejection
+      return REJECTED
     }
-    this.refusal = this.#finish(buf, start, next)
-    if (this.refusal !== null) return REFUSED
+    this.rejection = this.#finish(buf, start, next)
+    if (this.rejection !== null) return REJECTED
     this.reset()
     return next
   }
 
-  // The offset behind the request line, NEED_MORE or REFUSED. Each step below starts if the one before came to its end.
+  // The offset behind the request line, NEED_MORE or REJECTED. Each step below starts if the one before came to its end.
   #readRequestLine(buf: Buffer, start: number, end: number): number {
     const { lineLimit, sizeLimit } = this.#limits
     const hardStop = Math.min(end, start + sizeLimit)
@@ -160,27 +160,27 @@ export class HeadReader {
     if (this.#state === METHOD) i = this.#readMethod(buf, start, i, stop)
     if (this.#state >= TARGET && this.#state <= IN_OTHER) i = this.#readTarget(buf, start, i, stop)
     if (this.#state === IN_VERSION) i = this.#readVersion(buf, start, i, stop)
-    if (this.#state === LINE_END && i < hardStop) return buf[i] === LF ? i + 1 : this.#refuse(refusals.bareCr)
-    if (this.refusal !== null) return REFUSED
+    if (this.#state === LINE_END && i < hardStop) return buf[i] === LF ? i + 1 : this.#reject(rejections.bareCr)
+    if (this.rejection !== null) return REJECTED
 
     this.#at = i - start
     if (this.#state >= METHOD && this.#state < LINE_END && i - line > lineLimit) {
-      return this.#refuse(refusals.requestLineTooLong(lineLimit + 1))
+      return this.#reject(rejections.requestLineTooLong(lineLimit + 1))
     }
-    return i - start >= sizeLimit ? this.#refuse(refusals.headTooLarge(sizeLimit + 1)) : NEED_MORE
+    return i - start >= sizeLimit ? this.#reject(rejections.headTooLarge(sizeLimit + 1)) : NEED_MORE
   }
 
   #skipBlankLines(buf: Buffer, start: number, from: number, stop: number): number {
     for (let i = from; i < stop; i++) {
       const byte = buf[i]
       if (this.#state === BLANK_END) {
-        if (byte !== LF) return this.#refuse(refusals.bareCr)
-        if (++this.#blankLines > MAX_BLANK_LINES) return this.#refuse(refusals.blankLines)
+        if (byte !== LF) return this.#reject(rejections.bareCr)
+        if (++this.#blankLines > MAX_BLANK_LINES) return this.#reject(rejections.blankLines)
         this.#state = START
       } else if (byte === CR) {
         this.#state = BLANK_END
       } else if (byte === LF) {
-        return this.#refuse(refusals.bareLf)
+        return this.#reject(rejections.bareLf)
       } else {
         this.#state = METHOD
         this.#line = i - start
@@ -195,9 +195,9 @@ export class HeadReader {
     const methodStop = Math.min(stop, line + MAX_METHOD + 1)
     let i = from
     while (i < methodStop && token[buf[i]] !== 0) i++
-    if (i - line > MAX_METHOD) return this.#refuse(refusals.methodTooLong)
+    if (i - line > MAX_METHOD) return this.#reject(rejections.methodTooLong)
     if (i === stop) return i
-    if (buf[i] !== SP || i === line) return this.#refuse(refusals.method)
+    if (buf[i] !== SP || i === line) return this.#reject(rejections.method)
     this.#methodEnd = i - start
     this.#question = -1
     this.#state = TARGET
@@ -218,8 +218,8 @@ export class HeadReader {
     if (this.#state !== IN_PATH) while (i < stop && queryByte[buf[i]] !== 0) i++
     if (i === stop) return i
     const byte = buf[i]
-    if (byte === CR || byte === LF || i === start + this.#methodEnd + 1) return this.#refuse(refusals.requestLine)
-    if (byte !== SP) return this.#refuse(refusals.targetByte)
+    if (byte === CR || byte === LF || i === start + this.#methodEnd + 1) return this.#reject(rejections.requestLine)
+    if (byte !== SP) return this.#reject(rejections.targetByte)
     this.#targetEnd = i - start
     this.#state = IN_VERSION
     return i + 1
@@ -231,11 +231,11 @@ export class HeadReader {
     for (; i < stop && i < version + VERSION.length; i++) {
       const k = i - version
       const good = k === MAJOR || k === MINOR ? isDigit(buf[i]) : buf[i] === VERSION.charCodeAt(k)
-      if (!good) return this.#refuse(refusals.version)
+      if (!good) return this.#reject(rejections.version)
     }
     if (i === stop) return i
-    if (buf[i] !== CR) return this.#refuse(refusals.version)
-    if (buf[version + MAJOR] !== 0x31) return this.#refuse(refusals.versionUnsupported)
+    if (buf[i] !== CR) return this.#reject(rejections.version)
+    if (buf[version + MAJOR] !== 0x31) return this.#reject(rejections.versionUnsupported)
     // A later minor version is processed as the highest that is known (RFC 9110 2.5).
     this.#minorVersion = buf[version + MINOR] === 0x30 ? 0 : 1
     this.#state = LINE_END
@@ -243,15 +243,15 @@ export class HeadReader {
   }
 
   // All lines are there and well-formed: what do they mean together?
-  #finish(buf: Buffer, start: number, next: number): Refusal | null {
+  #finish(buf: Buffer, start: number, next: number): Rejection | null {
     const { marks, known, knownLength } = this.#fields
     const framing = this.#framing
     this.#known.forget()
     framing.reset()
     for (let k = 0; k < knownLength; k += 2) {
       const mark = known[k + 1]
-      const refusal = framing.take(known[k], buf, start + marks[mark + 2], start + marks[mark + 3])
-      if (refusal !== null) return refusal
+      const rejection = framing.take(known[k], buf, start + marks[mark + 2], start + marks[mark + 3])
+      if (rejection !== null) return rejection
     }
     const text = buf.toString('latin1', start, next)
     this.#host = framing.hostFrom < 0 ? '' : text.slice(framing.hostFrom - start, framing.hostTo - start)
@@ -281,25 +281,25 @@ export class HeadReader {
   }
 
   #finishKnown(buf: Buffer, start: number, at: number): number {
-    this.refusal = this.#makeHead(buf, start, buf.toString('latin1', start, at))
-    if (this.refusal !== null) return REFUSED
+    this.rejection = this.#makeHead(buf, start, buf.toString('latin1', start, at))
+    if (this.rejection !== null) return REJECTED
     this.reset()
     return at + this.#known.length
   }
 
   /** Makes the head, from the request line at the beginning of `text` and what is held of the fields. */
-  #makeHead(buf: Buffer, start: number, text: string): Refusal | null {
+  #makeHead(buf: Buffer, start: number, text: string): Rejection | null {
     const framing = this.#framing
     this.#text = text
     this.#lineLength = this.#line === 0 ? this.#targetEnd + 1 + VERSION.length + 2 : 0
     const method = methodName(buf, start + this.#line, start + this.#methodEnd)
-    const refusal = framing.settle(this.#minorVersion, method === 'CONNECT')
-    if (refusal !== null) return refusal
+    const rejection = framing.settle(this.#minorVersion, method === 'CONNECT')
+    if (rejection !== null) return rejection
     const from = this.#methodEnd + 1
     const target = text.slice(from, this.#targetEnd)
     if (buf[start + from] !== SLASH || method === 'CONNECT') {
       const other = readTarget(method, target)
-      if (other === null) return target === '*' || method === 'CONNECT' ? refusals.targetForm : refusals.target
+      if (other === null) return target === '*' || method === 'CONNECT' ? rejections.targetForm : rejections.target
       const { form, path, args } = other
       const host = other.host ?? this.#host
       this.head = new RequestHead(method, target, form, path, args, this.#minorVersion, host, framing, this.#block)
@@ -312,8 +312,8 @@ export class HeadReader {
     return null
   }
 
-  #refuse(refusal: Refusal): number {
-    this.refusal = refusal
-    return REFUSED
+  #reject(rejection: Rejection): number {
+    this.rejection = rejection
+    return REJECTED
   }
 }

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { FieldLines, type HeadLimits } from './field-lines.js'
 import { FieldBlock, NO_FIELDS } from './headers.js'
-import { NEED_MORE, REFUSED, refusals, type Refusal } from './refusal.js'
+import { NEED_MORE, REJECTED, rejections, type Rejection } from './rejection.js'
 
 /** The header fields of a part were read: `fields`. */
 export const PART = 1
@@ -45,7 +45,7 @@ export class MultipartReader {
   /** The header fields of the part, in UTF-8. */
   fields: FieldBlock = NO_FIELDS
   data: Buffer = Buffer.alloc(0)
-  refusal: Refusal | null = null
+  rejection: Rejection | null = null
   /** CRLF, two dashes and the boundary: what stands before each part but the first, and behind the last. */
   readonly #delimiter: Buffer
   readonly #lines = new FieldLines(headLimits)
@@ -55,7 +55,7 @@ export class MultipartReader {
 
   /** @param boundary undefined: the form does not say where its parts end */
   constructor(boundary: string | undefined) {
-    if (boundary === undefined || boundary === '' || boundary.length > boundaryLimit) this.refusal = refusals.form
+    if (boundary === undefined || boundary === '' || boundary.length > boundaryLimit) this.rejection = rejections.form
     this.#delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1')
   }
 
@@ -64,10 +64,10 @@ export class MultipartReader {
     this.#window.push(piece)
   }
 
-  /** What comes next: PART, CONTENT, PART_END, FORM_END, NEED_MORE (at the end of the body, the form is malformed) or REFUSED. */
+  /** What comes next: PART, CONTENT, PART_END, FORM_END, NEED_MORE (at the end of the body, the form is malformed) or REJECTED. */
   next(): number {
     for (;;) {
-      if (this.refusal !== null) return REFUSED
+      if (this.rejection !== null) return REJECTED
       const event = this.#step()
       if (event !== null) return event
     }
@@ -130,9 +130,9 @@ export class MultipartReader {
   #padding(): number | null {
     const window = this.#window
     while (window.length > 0 && (window.at(0) === SP || window.at(0) === HTAB)) window.from++
-    if (window.length > 0 && window.at(0) !== CR) return this.#refuse(refusals.form)
+    if (window.length > 0 && window.at(0) !== CR) return this.#reject(rejections.form)
     if (window.length < 2) return NEED_MORE
-    if (window.at(1) !== LF) return this.#refuse(refusals.form)
+    if (window.at(1) !== LF) return this.#reject(rejections.form)
     window.from += 2
     this.#lines.begin(0)
     this.#state = HEAD
@@ -144,11 +144,11 @@ export class MultipartReader {
     const lines = this.#lines
     const end = lines.read(window.bytes, window.from, window.end)
     if (end === NEED_MORE) return NEED_MORE
-    if (end === REFUSED) return this.#refuse(headRefusal(lines.refusal ?? refusals.form))
-    if (++this.#parts > partLimit) return this.#refuse(refusals.tooManyParts(partLimit + 1))
+    if (end === REJECTED) return this.#reject(headRejection(lines.rejection ?? rejections.form))
+    if (++this.#parts > partLimit) return this.#reject(rejections.tooManyParts(partLimit + 1))
     // The empty line is left: its end may be the beginning of the delimiter.
     const head = window.take(end - window.from - 2)
-    if (!isUtf8(head)) return this.#refuse(refusals.form)
+    if (!isUtf8(head)) return this.#reject(rejections.form)
     this.fields = new FieldBlock(head.toString('latin1'), lines.ownMarks())
     this.#state = EMPTY_LINE
     return PART
@@ -162,14 +162,14 @@ export class MultipartReader {
     return null
   }
 
-  #refuse(refusal: Refusal): number {
-    this.refusal = refusal
-    return REFUSED
+  #reject(rejection: Rejection): number {
+    this.rejection = rejection
+    return REJECTED
   }
 }
 
-function headRefusal({ status, reason }: Refusal): Refusal {
-  return status === 431 ? refusals.partHead(reason) : refusals.form
+function headRejection({ status, reason }: Rejection): Rejection {
+  return status === 431 ? rejections.partHead(reason) : rejections.form
 }
 
 /** Bytes that were not read yet. A piece is looked at where it lies; what is left of it is copied in front of the next one. */

@@ -1,5 +1,5 @@
 import { trimmed } from './bytes.js'
-import { refusals, type Refusal } from './refusal.js'
+import { rejections, type Rejection } from './rejection.js'
 import { CHUNKED, UNTIL_CLOSE } from './response.js'
 import type { ResponseHead } from './response-head.js'
 
@@ -16,12 +16,12 @@ export interface ResponseFraming {
 const LENGTHS = /^[0-9]+(?:[ \t]*,[ \t]*[0-9]+)*$/
 
 /**
- * Draws the conclusions of a response's head (RFC 9112 6.3), strictly: a Refusal for a head that two readers could take for
+ * Draws the conclusions of a response's head (RFC 9112 6.3), strictly: a Rejection for a head that two readers could take for
  * different lengths.
  *
  * @param method that of the request
  */
-export function responseFraming(method: string, head: ResponseHead): ResponseFraming | Refusal {
+export function responseFraming(method: string, head: ResponseHead): ResponseFraming | Rejection {
   const { status, fields, minorVersion } = head
   const keepAlive = staysOpen(head)
   const length = lengthOf(fields.get('content-length'))
@@ -30,10 +30,10 @@ export function responseFraming(method: string, head: ResponseHead): ResponseFra
   // A server that announces content here may send some after all.
   if (status < 200 || status === 204 || status === 304) return { length: 0, keepAlive: keepAlive && coding === undefined && (length === 0 || length === null) }
   if (coding !== undefined) {
-    if (minorVersion === 0) return refusals.transferEncodingIn10
-    if (length !== null) return refusals.lengthAndCoding
+    if (minorVersion === 0) return rejections.transferEncodingIn10
+    if (length !== null) return rejections.lengthAndCoding
     const codings = members(coding)
-    if (codings.length !== 1 || codings[0] !== 'chunked') return refusals.transferCoding
+    if (codings.length !== 1 || codings[0] !== 'chunked') return rejections.transferCoding
     return { length: CHUNKED, keepAlive }
   }
   if (typeof length === 'number') return { length, keepAlive }
@@ -49,13 +49,13 @@ function staysOpen({ fields, minorVersion }: ResponseHead): boolean {
 }
 
 /** The value of Content-Length; null: there is none. */
-function lengthOf(value: string | undefined): number | Refusal | null {
+function lengthOf(value: string | undefined): number | Rejection | null {
   if (value === undefined) return null
-  if (!LENGTHS.test(value)) return refusals.contentLength
+  if (!LENGTHS.test(value)) return rejections.contentLength
   const lengths = new Set(value.split(',').map(Number))
   const [length = 0] = lengths
-  if (lengths.size > 1) return refusals.contentLengths
-  return length > Number.MAX_SAFE_INTEGER ? refusals.contentLengthTooLarge : length
+  if (lengths.size > 1) return rejections.contentLengths
+  return length > Number.MAX_SAFE_INTEGER ? rejections.contentLengthTooLarge : length
 }
 
 /** The members of a list, in lower case. */

@@ -2,8 +2,8 @@ import { VALUE } from './bytes.js'
 import { FieldLines } from './field-lines.js'
 import type { HeadLimits } from './field-lines.js'
 import { FieldBlock, NO_FIELDS } from './headers.js'
-import { NEED_MORE, REFUSED, refusals } from './refusal.js'
-import type { Refusal } from './refusal.js'
+import { NEED_MORE, REJECTED, rejections } from './rejection.js'
+import type { Rejection } from './rejection.js'
 
 // status-line = HTTP-version SP status-code SP [ reason-phrase ] (RFC 9112 4)
 const STATUS_LINE = /^HTTP\/([0-9])\.([0-9]) ([1-9][0-9][0-9]) ([^]*)$/
@@ -31,8 +31,8 @@ export const noHead: ResponseHead = { status: 0, reason: '', minorVersion: 1, fi
 export class ResponseHeadReader {
   /** The head that `read` found last. */
   head: ResponseHead = noHead
-  /** Why `read` answered REFUSED. Its status says nothing here. */
-  refusal: Refusal | null = null
+  /** Why `read` answered REJECTED. Its status says nothing here. */
+  rejection: Rejection | null = null
 
   readonly #limits: HeadLimits
   readonly #fields: FieldLines
@@ -51,12 +51,12 @@ export class ResponseHeadReader {
 
   /**
    * Looks for a whole head in buf[start, end). Called again for the same head, with more bytes, it goes on where it
-   * stopped; the bytes may have been moved. After a head it is ready for the next; after REFUSED it stays that.
+   * stopped; the bytes may have been moved. After a head it is ready for the next; after REJECTED it stays that.
    *
-   * @returns the offset just behind the head (then `head` holds it), NEED_MORE, or REFUSED (then `refusal` says why)
+   * @returns the offset just behind the head (then `head` holds it), NEED_MORE, or REJECTED (then `rejection` says why)
    */
   read(buf: Buffer, start: number, end: number): number {
-    if (this.refusal !== null) return REFUSED
+    if (this.rejection !== null) return REJECTED
     if (!this.#inFields) {
       const at = this.#readStatusLine(buf, start, end)
       if (at < 0) return at
@@ -64,7 +64,7 @@ export class ResponseHeadReader {
       this.#fields.begin(at - start)
     }
     const next = this.#fields.read(buf, start, end)
-    if (next === REFUSED) this.refusal = this.#fields.refusal
+    if (next === REJECTED) this.rejection = this.#fields.rejection
     if (next < 0) return next
     const fields = new FieldBlock(buf.toString('latin1', start, next), this.#fields.ownMarks())
     this.head = { status: this.#status, reason: this.#reason, minorVersion: this.#minorVersion, fields }
@@ -73,7 +73,7 @@ export class ResponseHeadReader {
     return next
   }
 
-  // The offset behind the status line, NEED_MORE or REFUSED.
+  // The offset behind the status line, NEED_MORE or REJECTED.
   #readStatusLine(buf: Buffer, start: number, end: number): number {
     const { lineLimit, sizeLimit } = this.#limits
     const hardStop = Math.min(end, start + sizeLimit)
@@ -81,25 +81,25 @@ export class ResponseHeadReader {
     let i = start + this.#at
     while (i < stop && VALUE[buf[i]] !== 0) i++
     this.#at = i - start
-    if (i - start > lineLimit) return this.#refuse(refusals.lineTooLong(lineLimit + 1))
-    if (i < stop && buf[i] !== CR) return this.#refuse(buf[i] === LF ? refusals.bareLf : refusals.statusLine)
-    if (i + 1 < hardStop) return buf[i + 1] === LF ? this.#takeStatusLine(buf, start, i) : this.#refuse(refusals.bareCr)
-    return hardStop - start >= sizeLimit ? this.#refuse(refusals.headTooLarge(sizeLimit + 1)) : NEED_MORE
+    if (i - start > lineLimit) return this.#reject(rejections.lineTooLong(lineLimit + 1))
+    if (i < stop && buf[i] !== CR) return this.#reject(buf[i] === LF ? rejections.bareLf : rejections.statusLine)
+    if (i + 1 < hardStop) return buf[i + 1] === LF ? this.#takeStatusLine(buf, start, i) : this.#reject(rejections.bareCr)
+    return hardStop - start >= sizeLimit ? this.#reject(rejections.headTooLarge(sizeLimit + 1)) : NEED_MORE
   }
 
   #takeStatusLine(buf: Buffer, start: number, cr: number): number {
     const match = STATUS_LINE.exec(buf.toString('latin1', start, cr))
-    if (match === null) return this.#refuse(refusals.statusLine)
+    if (match === null) return this.#reject(rejections.statusLine)
     const [, major, minor, status, reason] = match
-    if (major !== '1') return this.#refuse(refusals.versionUnsupported)
+    if (major !== '1') return this.#reject(rejections.versionUnsupported)
     this.#minorVersion = minor === '0' ? 0 : 1
     this.#status = Number(status)
     this.#reason = reason
     return cr + 2
   }
 
-  #refuse(refusal: Refusal): number {
-    this.refusal = refusal
-    return REFUSED
+  #reject(rejection: Rejection): number {
+    this.rejection = rejection
+    return REJECTED
   }
 }

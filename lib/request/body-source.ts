@@ -2,12 +2,12 @@ import { ClosedError, now, TimeoutError, type Op, type Stream } from '../../lev/
 import type { Settings } from '../config/settings.js'
 import { bodyError, BodyError, StateError } from '../errors.js'
 import { BodyBuffer } from '../http1/body-buffer.js'
-import { ChunkedReader, DONE, REFUSED } from '../http1/chunked.js'
+import { ChunkedReader, DONE, REJECTED } from '../http1/chunked.js'
 import type { HeadLimits } from '../http1/field-lines.js'
 import type { FieldBlock } from '../http1/headers.js'
 import type { RequestHead } from '../http1/request-head.js'
 import { CONTINUE } from '../http1/response.js'
-import { refusals, type Refusal } from '../http1/refusal.js'
+import { rejections, type Rejection } from '../http1/rejection.js'
 
 /** Most memory reserved on the strength of Content-Length alone, in bytes. */
 const firstRoom = 64 * 1024
@@ -170,8 +170,8 @@ export class BodySource implements Pieces {
     if (chunks.event === DONE) {
       this.#done = true
       this.#request.trailers = chunks.trailers
-    } else if (chunks.event === REFUSED) {
-      this.#fail(chunks.refusal ?? refusals.chunkSize)
+    } else if (chunks.event === REJECTED) {
+      this.#fail(chunks.rejection ?? rejections.chunkSize)
     }
     return piece
   }
@@ -207,10 +207,10 @@ export class BodySource implements Pieces {
     this.#waiting = true
     try {
       const given = yield* input
-      if (given === false || given === 0) throw this.#fail(refusals.bodyCutOff)
+      if (given === false || given === 0) throw this.#fail(rejections.bodyCutOff)
       return given
     } catch (error) {
-      throw error instanceof TimeoutError && client.isOpen ? this.#fail(refusals.bodyTimeout) : error
+      throw error instanceof TimeoutError && client.isOpen ? this.#fail(rejections.bodyTimeout) : error
     } finally {
       this.#waiting = false
       client.readDeadline = Infinity
@@ -218,8 +218,8 @@ export class BodySource implements Pieces {
     }
   }
 
-  #fail(refusal: Refusal): BodyError {
-    const failure = bodyError(refusal)
+  #fail(rejection: Rejection): BodyError {
+    const failure = bodyError(rejection)
     this.#failure = failure
     return failure
   }

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { bodyError, type BodyError } from '../errors.js'
-import { refusals } from '../http1/refusal.js'
+import { rejections } from '../http1/rejection.js'
 
 /** What the bytes 0x80 to 0x9f are in windows-1252, which older versions of Node.js take for latin1. */
 const notLatin1 = '€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ'
@@ -49,7 +49,7 @@ function encodingOf(charset: string | undefined): string {
   } catch {
     // It does not know it.
   }
-  if (encoding === null || notEverywhere.has(encoding)) throw bodyError(refusals.charset)
+  if (encoding === null || notEverywhere.has(encoding)) throw bodyError(rejections.charset)
   // Its decoder is the same one (Encoding standard, section 10.1.1), and older versions of Node.js have another.
   return encoding === 'gbk' ? 'gb18030' : encoding
 }
@@ -82,5 +82,5 @@ function windows1252Text(bytes: Buffer): string {
 }
 
 function notText(encoding: string, cause?: unknown): BodyError {
-  return bodyError(refusals.notText(encoding), cause)
+  return bodyError(rejections.notText(encoding), cause)
 }

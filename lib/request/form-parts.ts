@@ -8,7 +8,7 @@ import { formDisposition } from '../http1/disposition.js'
 import type { FieldBlock, RequestHeaders } from '../http1/headers.js'
 import { CONTENT, FORM_END, MultipartReader, PART, PART_END } from '../http1/multipart.js'
 import { mediaTypeOf, type MediaType } from '../http1/parameters.js'
-import { NEED_MORE, refusals } from '../http1/refusal.js'
+import { NEED_MORE, rejections } from '../http1/rejection.js'
 
 /**
  * Parts after which other tasks have their turn. A part without content takes some 10 microseconds, one with the longest head 300: all
@@ -48,10 +48,10 @@ export class FormPart implements AsyncIterable<Buffer> {
   /** @internal @throws BodyError 400 for header fields that are none of a form's part */
   constructor(fields: FieldBlock, read: (part: FormPart) => Op<Buffer | null>, ask: Ask) {
     const disposition = formDisposition(utf8(fields.get('content-disposition')) ?? '')
-    if (disposition === null) throw bodyError(refusals.form)
+    if (disposition === null) throw bodyError(rejections.form)
     const { name, filename } = disposition
     const nameSize = Buffer.byteLength(name)
-    if (nameSize > formNameBytes) throw bodyError(refusals.fieldName(nameSize))
+    if (nameSize > formNameBytes) throw bodyError(rejections.fieldName(nameSize))
     const contentType = fields.get('content-type') ?? defaultType
     this.#mediaType = mediaTypeOf(contentType)
     this.name = name
@@ -163,19 +163,19 @@ export class FormParts implements AsyncIterable<FormPart> {
 
   *#feed(): Op<void> {
     const piece = yield* this.#pieces.next()
-    if (piece === null) throw bodyError(refusals.form)
+    if (piece === null) throw bodyError(rejections.form)
     this.#reader.push(piece)
   }
 
   #note(event: number): void {
-    const { fields, data, refusal } = this.#reader
-    if (refusal !== null) throw bodyError(refusal)
+    const { fields, data, rejection } = this.#reader
+    if (rejection !== null) throw bodyError(rejection)
     if (event === PART) {
       this.#current = new FormPart(fields, (part) => this.#reading.run(this.#read(part)), this.#ask)
       this.#left = this.#current.filename === null ? this.#fieldLimit : Infinity
     } else if (event === CONTENT) {
       this.#left -= data.length
-      if (this.#left < 0) throw bodyError(refusals.field(this.#fieldLimit + 1))
+      if (this.#left < 0) throw bodyError(rejections.field(this.#fieldLimit + 1))
     }
     this.#whole = event === PART_END
   }

@@ -6,7 +6,7 @@ import { FormParts, type PartsOptions } from './form-parts.js'
 import type { RequestHeaders } from '../http1/headers.js'
 import { partLimit } from '../http1/multipart.js'
 import type { MediaType } from '../http1/parameters.js'
-import { refusals } from '../http1/refusal.js'
+import { rejections } from '../http1/rejection.js'
 import { FIELD, UrlEncodedReader } from '../http1/url-encoded.js'
 
 /** A file of a form. */
@@ -45,12 +45,12 @@ const stepSize = 64 * 1024
 export function* readForm(mediaType: MediaType, pieces: Pieces): Op<Form> {
   if (mediaType.type === urlencoded) return yield* readUrlEncoded(mediaType.parameters.get('charset'), pieces)
   if (mediaType.type === multipart) return yield* readMultipart(mediaType, pieces)
-  throw bodyError(refusals.notForm)
+  throw bodyError(rejections.notForm)
 }
 
 /** The parts of a multipart form. @throws BodyError 415 if it is none */
 export function formParts({ type, parameters }: MediaType, pieces: Pieces, options: PartsOptions): FormParts {
-  if (type !== multipart) throw bodyError(refusals.notMultipart)
+  if (type !== multipart) throw bodyError(rejections.notMultipart)
   return new FormParts(parameters.get('boundary'), pieces, options)
 }
 
@@ -95,7 +95,7 @@ class Fields {
   #count = 0
 
   add(name: string, value: string): void {
-    if (++this.#count > partLimit) throw bodyError(refusals.tooManyParts(partLimit + 1))
+    if (++this.#count > partLimit) throw bodyError(rejections.tooManyParts(partLimit + 1))
     const before = this.values[name]
     if (before === undefined) this.values[name] = value
     else if (typeof before === 'string') this.values[name] = [before, value]

@@ -6,13 +6,13 @@ import { BodyError } from '../errors.js'
 import { Context } from './context.js'
 import { Exchange, type Disposition } from './exchange.js'
 import { isOp, isThenable, type Answer } from './handler.js'
-import { NEED_MORE, REFUSED } from '../http1/head.js'
-import { refusals } from '../http1/refusal.js'
+import { NEED_MORE, REJECTED } from '../http1/head.js'
+import { rejections } from '../http1/rejection.js'
 import { logFailure } from '../log/log-failure.js'
 import { cancelContent } from '../response/content-source.js'
 import { receive, receivedAlready, withOpenBody } from './receive-body.js'
 import { RequestBody } from './request-body.js'
-import { answer, fail, refuse } from '../response/send-response.js'
+import { answer, fail, reject } from '../response/send-response.js'
 import { serveWebSocket } from '../websocket/serve.js'
 import { Upgrade } from '../websocket/upgrade.js'
 
@@ -35,15 +35,15 @@ export function* processRequest(connection: Connection, count: number): Op<Dispo
     }
     connection.endIdle()
     connection.idleUntil = 0
-    if (end === REFUSED) return refuse(exchange, reader.refusal ?? refusals.requestLine)
+    if (end === REJECTED) return reject(exchange, reader.rejection ?? rejections.requestLine)
     client.consume(end - client.inputStart)
     const head = exchange.begin(reader.head)
-    if (!connection.mayServe(head)) return refuse(exchange, refusals.misdirected)
+    if (!connection.mayServe(head)) return reject(exchange, rejections.misdirected)
 
     let body: Buffer | null = null
     if (head.chunked || head.contentLength > 0) {
       const received = receivedAlready(exchange) ?? (yield* receive(exchange))
-      if ('status' in received) return refuse(exchange, received)
+      if ('status' in received) return reject(exchange, received)
       if ('source' in received) return yield* withOpenBody(received, () => respond(exchange, received.body))
       body = received
     }
@@ -84,7 +84,7 @@ function afterFault(exchange: Exchange, error: unknown): Disposition {
     if (!instanceOf(error, TimeoutError)) throw error
     // The stream was cut, since its client does not read the answers to earlier requests.
     if (!connection.client.isOpen) return exchange.abandon(sendFailed(error))
-    return phase === 'idle' ? idleTimeout : refuse(exchange, refusals.headTimeout)
+    return phase === 'idle' ? idleTimeout : reject(exchange, rejections.headTimeout)
   }
   if (phase === 'sending' && instanceOf<ClosedError | TimeoutError>(error, ClosedError, TimeoutError)) {
     return exchange.abandon(sendFailed(error))
@@ -93,7 +93,7 @@ function afterFault(exchange: Exchange, error: unknown): Disposition {
   const lost = !connection.client.isOpen && instanceOf<ClosedError | TimeoutError>(error, ClosedError, TimeoutError)
   if (exchange.isGone && (lost || instanceOf(error, CancelledError))) return exchange.abandon(closed)
   if (phase === 'answer' && instanceOf(error, BodyError) && exchange.written === 0) {
-    return exchange.isGone || !connection.client.isOpen ? exchange.abandon(closed) : refuse(exchange, error)
+    return exchange.isGone || !connection.client.isOpen ? exchange.abandon(closed) : reject(exchange, error)
   }
   logFailure(connection.logger, exchange.head, error, 'the handler failed')
   // What it has not read of its body must not be taken for the next request.

@@ -7,7 +7,7 @@ import { bodySize, type BufferChoice, type SizeChoice } from '../config/settings
 import { bodyCoding, Decoder, decodeWhole } from '../coding/content-decoding.js'
 import { BodyError } from '../errors.js'
 import type { Disposition, Exchange } from './exchange.js'
-import { refusals, type Refusal } from '../http1/refusal.js'
+import { rejections, type Rejection } from '../http1/rejection.js'
 import { RequestBody } from './request-body.js'
 
 /** A body that the handler reads itself. */
@@ -24,8 +24,8 @@ export function receivedAlready({ connection, head }: Exchange): Buffer | null {
   return takes ? bodyAtHand(connection, head) : null
 }
 
-/** Gets a request's content ready for its handler: as a whole, or open to be read; a Refusal says why it cannot be had. */
-export function* receive(exchange: Exchange): Op<Buffer | OpenBody | Refusal> {
+/** Gets a request's content ready for its handler: as a whole, or open to be read; a Rejection says why it cannot be had. */
+export function* receive(exchange: Exchange): Op<Buffer | OpenBody | Rejection> {
   const { connection, head } = exchange
   const { decode_body } = connection.settings
   let chosen: Chosen
@@ -33,13 +33,13 @@ export function* receive(exchange: Exchange): Op<Buffer | OpenBody | Refusal> {
     chosen = choose(exchange)
   } catch (error) {
     connection.logger.error({ err: error, method: head.method, query: head.query }, 'a setting of the body failed')
-    return refusals.bodyNotRead
+    return rejections.bodyNotRead
   }
   const { buffered, limit } = chosen
-  if (head.contentLength > limit) return refusals.bodyTooLarge(head.contentLength)
+  if (head.contentLength > limit) return rejections.bodyTooLarge(head.contentLength)
   try {
     const coding = decode_body ? bodyCoding(head.fields.get('content-encoding')) : null
-    if (coding === undefined) return refusals.contentCoding
+    if (coding === undefined) return rejections.contentCoding
     exchange.decoded = coding !== null
     const source = new BodySource(connection, head, exchange, limit)
     if (buffered) {

@@ -8,7 +8,7 @@ import type { FormParts } from './form-parts.js'
 import { formParts, readForm, type Form } from './form.js'
 import { NO_FIELDS, requestHeaders, type RequestHeaders } from '../http1/headers.js'
 import { mediaTypeOf } from '../http1/parameters.js'
-import { refusals } from '../http1/refusal.js'
+import { rejections } from '../http1/rejection.js'
 
 /** Somebody outside of the coroutine waits for something to be read. */
 interface Asker {
@@ -75,7 +75,7 @@ export class RequestBody implements AsyncIterable<Buffer> {
     try {
       return JSON.parse(text) as unknown
     } catch (error) {
-      throw bodyError(refusals.notJson, error)
+      throw bodyError(rejections.notJson, error)
     }
   }
 

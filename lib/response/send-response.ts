@@ -3,7 +3,7 @@ import { instanceOf, sendable, unsentLimitBytes } from '../../lev/internal.js'
 import { encode, isEncodable, variedHeaders, type Encoded } from '../coding/content-encoding.js'
 import type { Disposition, Exchange } from '../request/exchange.js'
 import type { Answer, AnswerParts } from '../request/handler.js'
-import type { Refusal } from '../http1/refusal.js'
+import type { Rejection } from '../http1/rejection.js'
 import {
   dateLine, declaredLength, hasContent, NO_LENGTH, opensTunnel, reasonOf, ResponseError, responseHead, TUNNEL, withDefaults,
   type ResponseHeaders,
@@ -46,17 +46,17 @@ export function fail(exchange: Exchange): Disposition {
 }
 
 /** Tells the client why its request is not served; then the connection must be closed. */
-export function refuse(exchange: Exchange, refusal: Refusal): Disposition {
-  const text = refusalText(refusal)
+export function reject(exchange: Exchange, rejection: Rejection): Disposition {
+  const text = rejectionText(rejection)
   const headSize = text.indexOf('\r\n\r\n') + 4
   const size = exchange.head.method === 'HEAD' ? 0 : text.length - headSize
   exchange.phase = 'sending'
   exchange.connection.client.put(text.slice(0, headSize + size))
-  return exchange.finish(refusal.status, size, [null, refusal.reason])
+  return exchange.finish(rejection.status, size, [null, rejection.reason])
 }
 
 /** The whole answer for a request that is not served. */
-export function refusalText({ status, reason, headers }: Refusal): string {
+export function rejectionText({ status, reason, headers }: Rejection): string {
   const text = `${reasonOf(status)}: ${reason}\n`
   return responseHead(status, { ...textHeaders, ...headers }, text.length, { minorVersion: 1, keepAlive: false, idleTimeout: 0 }, dateLine(wallClock())) + text
 }

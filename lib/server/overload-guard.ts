@@ -1,8 +1,8 @@
 import { ClosedError, now, type Op, type Stream } from '../../lev/index.js'
 import { catchUp } from '../../lev/internal.js'
 import { lingerBytes, overloadLogSeconds, overloadToldAtOnce, overloadToldSeconds } from '../config/fixed-limits.js'
-import { refusals } from '../http1/refusal.js'
-import { refusalText } from '../response/send-response.js'
+import { rejections } from '../http1/rejection.js'
+import { rejectionText } from '../response/send-response.js'
 import type { Service } from './service.js'
 
 /** Has idle connections make room for those over `connection_limit`, and turns away the others. */
@@ -46,7 +46,7 @@ export class OverloadGuard {
     this.#telling++
     try {
       client.stallTimeout = overloadToldSeconds
-      client.put(refusalText(refusals.tooManyConnections))
+      client.put(rejectionText(rejections.tooManyConnections))
       yield* client.linger(overloadToldSeconds, lingerBytes)
     } catch (error) {
       // Gone before it was told. Here as anywhere, a client's leaving must not end the task: the server would go with it.

@@ -3,9 +3,9 @@ import { instanceOf, messageOf } from '../../lev/internal.js'
 import { handshake, NotTlsError, type Identities } from '../../tls/index.js'
 import { idleGraceSeconds, lingerBytes, lingerSeconds, requestsAtOnce } from '../config/fixed-limits.js'
 import type { Connection } from './connection.js'
-import { refusals } from '../http1/refusal.js'
+import { rejections } from '../http1/rejection.js'
 import { idleTimeout, processRequest } from '../request/process-request.js'
-import { refusalText } from '../response/send-response.js'
+import { rejectionText } from '../response/send-response.js'
 import { park } from './park.js'
 
 /**
@@ -97,6 +97,6 @@ function* shakeHands(connection: Connection, identities: Identities): Op<boolean
 }
 
 function* refuseInTheClear({ client }: Connection): Op<void> {
-  client.put(refusalText(refusals.notTls))
+  client.put(rejectionText(rejections.notTls))
   yield* client.linger(lingerSeconds, lingerBytes)
 }

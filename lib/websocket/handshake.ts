@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { trimmed } from '../http1/bytes.js'
 import { isToken } from '../http1/grammar.js'
-import { refusals, type Refusal } from '../http1/refusal.js'
+import { rejections, type Rejection } from '../http1/rejection.js'
 import type { ResponseHeaders } from '../http1/response.js'
 import type { Agreement } from './deflate.js'
 import { acceptCompression, chooseCompression, compressionOffer, parseExtensions } from './extensions.js'
@@ -56,17 +56,17 @@ export function asksForWebSocket({ method, upgrade, fields }: UpgradeRequest): b
  * Checks a handshake (RFC 6455 section 4.2.1) and chooses what is left to the server.
  * @param secure whether the connection is of TLS
  */
-export function acceptHandshake(request: UpgradeRequest, rules: HandshakeRules, secure: boolean): Accepted | Refusal {
+export function acceptHandshake(request: UpgradeRequest, rules: HandshakeRules, secure: boolean): Accepted | Rejection {
   const { fields } = request
-  if (!asksForWebSocket(request)) return refusals.notWebSocket
-  if (fields.get('sec-websocket-version') !== '13') return refusals.webSocketVersion
+  if (!asksForWebSocket(request)) return rejections.notWebSocket
+  if (fields.get('sec-websocket-version') !== '13') return rejections.webSocketVersion
   const key = fields.get('sec-websocket-key')
-  if (key === undefined || !KEY.test(key)) return refusals.webSocketKey
+  if (key === undefined || !KEY.test(key)) return rejections.webSocketKey
   const extensions = parseExtensions(fields.get('sec-websocket-extensions') ?? '')
-  if (extensions === null) return refusals.webSocketExtensions
+  if (extensions === null) return rejections.webSocketExtensions
   const offered = listOf(fields.get('sec-websocket-protocol'))
-  if (!offered.every(isToken)) return refusals.webSocketProtocol
-  if (!mayConnect(fields.get('origin') ?? null, request.host, secure, rules.origins)) return refusals.webSocketOrigin
+  if (!offered.every(isToken)) return rejections.webSocketProtocol
+  if (!mayConnect(fields.get('origin') ?? null, request.host, secure, rules.origins)) return rejections.webSocketOrigin
 
   const headers: Record<string, string> = { Upgrade: 'websocket', 'Sec-WebSocket-Accept': acceptKey(key) }
   const protocol = chooseProtocol(offered, rules.protocols)

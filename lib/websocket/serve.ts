@@ -2,7 +2,7 @@ import { CancelledError, ClosedError, now, sleep, wallClock, type Op } from '../
 import { instanceOf, scopeAfter } from '../../lev/internal.js'
 import type { Disposition, Exchange } from '../request/exchange.js'
 import { settled } from '../request/handler.js'
-import { refusals, type Refusal } from '../http1/refusal.js'
+import { rejections, type Rejection } from '../http1/rejection.js'
 import { dateLine, ResponseError, upgradeHead, type ResponseHeaders } from '../http1/response.js'
 import { logFailure } from '../log/log-failure.js'
 import { visible } from '../log/stdout-sink.js'
@@ -19,7 +19,7 @@ export function* serveWebSocket(exchange: Exchange, upgrade: Upgrade): Op<Dispos
   const { connection, head, written } = exchange
   const { rules } = upgrade
   if (written > 0) throw new ResponseError(null, 'the handler has written to the connection itself, and upgrades it as well')
-  const accepted = head.chunked || head.contentLength > 0 ? refusals.webSocketBody : acceptHandshake(head, rules, connection.tls !== null)
+  const accepted = head.chunked || head.contentLength > 0 ? rejections.webSocketBody : acceptHandshake(head, rules, connection.tls !== null)
   if ('status' in accepted) {
     const sent = answer(exchange, declined(accepted, head.upgrade))
     return 'next' in sent ? yield* sent : sent
@@ -51,7 +51,7 @@ export function* serveWebSocket(exchange: Exchange, upgrade: Upgrade): Op<Dispos
 }
 
 /** Who asked for another protocol may have sent some of it already: no request is looked for behind. */
-function declined({ status, reason, headers = {} }: Refusal, upgrade: boolean): [string, number, ResponseHeaders] {
+function declined({ status, reason, headers = {} }: Rejection, upgrade: boolean): [string, number, ResponseHeaders] {
   const options = [headers.Connection, upgrade ? 'close' : undefined].filter((option) => option !== undefined)
   return [`${reason}\n`, status, options.length > 0 ? { ...headers, Connection: options.join(', ') } : headers]
 }

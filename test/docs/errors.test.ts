@@ -1,7 +1,7 @@
 // The page of errors has each code, each rejection and each reason of a close once, and no other.
 import t from 'tap'
 import ts from 'typescript'
-import { refusals, type Refusal } from '../../lib/http1/refusal.js'
+import { rejections, type Rejection } from '../../lib/http1/rejection.js'
 import { closeReasons } from '../../lib/websocket/close-reasons.js'
 import { readSources } from '../house-rules.js'
 import { readPage, root } from './blocks.js'
@@ -38,10 +38,10 @@ t.test('every error that has a code', async (t) => {
 })
 
 t.test('every rejection', async (t) => {
-  const table: readonly (Refusal | ((told: never) => Refusal))[] = Object.values(refusals)
-  const rejections = table.map((one) => typeof one === 'function' ? one('...' as never) : one)
+  const table: readonly (Rejection | ((told: never) => Rejection))[] = Object.values(rejections)
+  const inCode = table.map((one) => typeof one === 'function' ? one('...' as never) : one)
   const said = rows(/^\d{3}$/).map(([status, reason]) => `${status} ${reason}`)
-  t.strictSame(said.sort(), rejections.map(({ status, reason }) => `${status} \`${reason}\``).sort())
+  t.strictSame(said.sort(), inCode.map(({ status, reason }) => `${status} \`${reason}\``).sort())
 })
 
 t.test('every reason for which a WebSocket is closed', async (t) => {

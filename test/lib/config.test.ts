@@ -10,7 +10,7 @@ import { editDistance, suggest } from '../../lib/config/suggest.js'
 
 const names = Object.keys(settingsTable)
 
-function refusal(config: unknown, current: Settings = defaults): ConfigError {
+function rejection(config: unknown, current: Settings = defaults): ConfigError {
   try {
     mergeSettings(current, config)
   } catch (error) {
@@ -97,7 +97,7 @@ t.test('unknown settings are refused by name, with what was meant', async (t) =>
     [{ hasOwnProperty: 1 }, 'hasOwnProperty', 'unknown setting hasOwnProperty'],
   ]
   for (const [config, key, message] of cases) {
-    const error = refusal(config)
+    const error = rejection(config)
     t.equal(error.key, key)
     t.match(error, { code: 'LEVERET_CONFIG', name: 'ConfigError' })
     t.ok(error.message.startsWith(message), error.message)
@@ -108,7 +108,7 @@ t.test('__proto__ is an unknown setting and pollutes nothing', async (t) => {
   for (const text of ['{"__proto__": {"port": 1}}', '{"compression": {"__proto__": {"enabled": false}}}',
     '{"ssl": {"default": {"cert": "c", "key": "k"}, "hosts": {"__proto__": {"cert": "c", "key": "k"}}}}',
     '{"ssl": {"__proto__": {"default": {"cert": "c", "key": "k"}}}}']) {
-    t.match(refusal(JSON.parse(text)).message, /__proto__/)
+    t.match(rejection(JSON.parse(text)).message, /__proto__/)
   }
   t.notOk('port' in {})
 })
@@ -158,7 +158,7 @@ t.test('wrong values are refused: which setting, what it was, what it may be', a
     [new Map([['port', 1]]), 'config must be an object of settings, got a Map'],
     [Promise.resolve({}), 'config must be an object of settings, got a Promise'],
   ]
-  for (const [config, message] of cases) t.equal(refusal(config).message, message)
+  for (const [config, message] of cases) t.equal(rejection(config).message, message)
 })
 
 t.test('durations are seconds: a millisecond at least, at most an hour', async (t) => {
@@ -171,7 +171,7 @@ t.test('durations are seconds: a millisecond at least, at most an hour', async (
     t.match(mergeSettings(defaults, { [name]: 3600 }), { [name]: 3600 })
     t.match(mergeSettings(defaults, { [name]: 0.001 }), { [name]: 0.001 })
     const expected = `${name} must be a number of seconds from 0.001 to 3600, got`
-    const hint = (value: unknown): string => refusal({ [name]: value }).message
+    const hint = (value: unknown): string => rejection({ [name]: value }).message
     t.equal(hint(15000), `${expected} 15000 (the unit is seconds; 15000 looks like milliseconds: did you mean 15?)`)
     t.equal(hint(4000000), `${expected} 4000000 (the unit is seconds)`)
     t.equal(hint(0), `${expected} 0 (a timeout cannot be turned off)`)
@@ -193,7 +193,7 @@ t.test('ip is an IP address or a host name', async (t) => {
     'a b', 'a..b', '.', '.a', '-a', 'a-', 'http://a', 'a:80', '127.0.0.1:80', 'a/b', 'bücher.example', 'a\n',
     '127.0.0.1\n', `${'a'.repeat(64)}.b`,
     `${'a.'.repeat(127)}a`, 1, ['a']]) {
-    t.equal(refusal({ ip }).key, 'ip', JSON.stringify(ip))
+    t.equal(rejection({ ip }).key, 'ip', JSON.stringify(ip))
   }
 })
 
@@ -225,7 +225,7 @@ t.test('configs of any make: classes, inherited, null prototypes, modules, gette
   const counted = { get port() { return ++reads } }
   t.match(mergeSettings(defaults, counted), { port: 1 })
   t.equal(reads, 1, 'each is read once')
-  t.match(refusal(new (class { prot = 1 })()).message, /did you mean port/)
+  t.match(rejection(new (class { prot = 1 })()).message, /did you mean port/)
 })
 
 t.test('null means not given, except where it is a value', async (t) => {
@@ -292,14 +292,14 @@ t.test('ssl: what is wrong is said, and no secret with it', async (t) => {
       'ssl.hosts.a.test must be an object { cert, key } or { pfx }, got null'],
   ]
   for (const [ssl, key, message] of cases) {
-    const error = refusal({ ssl })
+    const error = rejection({ ssl })
     t.equal(error.message, message)
     t.equal(error.key, key)
   }
   for (const host of ['', 'https://a.test', 'a.test:443', '*', '*.', 'a.*.test', '*.*.test', 'a b', 'a/b']) {
-    t.match(refusal({ ssl: { default: pair, hosts: { [host]: pair } } }).message, /is not a host name such as/, host)
+    t.match(rejection({ ssl: { default: pair, hosts: { [host]: pair } } }).message, /is not a host name such as/, host)
   }
-  t.match(refusal({ ssl: { default: pair, hosts: { 'bücher.test': pair } } }).message, /xn--/)
+  t.match(rejection({ ssl: { default: pair, hosts: { 'bücher.test': pair } } }).message, /xn--/)
   for (const host of ['a.test', '*.two.test', 'A.Test', 'a.test.', 'localhost']) {
     const hosts = { [host]: pair }
     t.strictSame(mergeSettings(defaults, { ssl: { default: pair, hosts } }).ssl?.hosts, hosts)

@@ -13,7 +13,7 @@ const types = {
 }
 type Type = keyof typeof types
 
-/** How a form is read, and what was in it: the same for each way, or the status of its refusal. */
+/** How a form is read, and what was in it: the same for each way, or the status of its rejection. */
 const tell: Handler = function* (_method, query, _args, _headers, _body, ctx) {
   const told: string[] = []
   try {

@@ -66,7 +66,7 @@ t.test('what is odd but clear is served, and the next request too', async (t) =>
   }
 })
 
-t.test('a refusal within a pipeline: the requests before it are answered', async (t) => {
+t.test('a rejection within a pipeline: the requests before it are answered', async (t) => {
   const { connect } = await serve(t, { connection_limit: 1000 }, (_method, query) => query)
   const good = 'GET /good HTTP/1.1\r\nHost: t\r\n\r\n'
   for (const [what, text] of Object.entries(probes)) {

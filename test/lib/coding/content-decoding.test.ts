@@ -19,7 +19,7 @@ function withHeader(content: string): Buffer {
   return Buffer.concat([head, member.subarray(10)])
 }
 
-/** What a body is, and what it becomes: its content, or the status of its refusal. */
+/** What a body is, and what it becomes: its content, or the status of its rejection. */
 const table: readonly [name: string, coding: BodyCoding, body: Buffer, outcome: string | Buffer | number][] = [
   ['gzip', 'gzip', gzipSync(text), text],
   ['of nothing', 'gzip', gzipSync(''), ''],
@@ -69,7 +69,7 @@ const table: readonly [name: string, coding: BodyCoding, body: Buffer, outcome: 
   ['no deflate', 'deflate', Buffer.from('xxx'), 400],
 ]
 
-/** The content, or the status of the refusal. */
+/** The content, or the status of the rejection. */
 async function outcome(decode: () => lev.Op<Buffer>): Promise<Buffer | number> {
   try {
     return await lev.run(decode)

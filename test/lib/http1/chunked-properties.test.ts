@@ -63,7 +63,7 @@ function fault(bytes: Buffer, cuts: readonly number[]): string | null {
   }
   if (expected === null) return null
   const bounds = /too long|too many|limit|not allowed/
-  return whole.result !== NEED_MORE && bounds.test(whole.refusal?.reason ?? '') ? null : 'a good body is not read'
+  return whole.result !== NEED_MORE && bounds.test(whole.rejection?.reason ?? '') ? null : 'a good body is not read'
 }
 
 t.test(`random changes to good bodies (LEV_SEED=${seed})`, async (t) => {
@@ -111,11 +111,11 @@ t.test('what was written is what is read', async () => {
 t.test('endless framing is cut early, in linear time', async (t) => {
   const n = 1 << 20
   for (const text of ['0'.repeat(n), '1;' + 'x'.repeat(n), '1' + ' '.repeat(n), '1;x\r\na\r\n0;' + '"'.repeat(n)]) {
-    t.equal(readBody(text).refusal?.status, 400)
+    t.equal(readBody(text).rejection?.status, 400)
   }
   const many = Buffer.from(`1;${'x'.repeat(50)}\r\na\r\n`.repeat(n >> 6))
-  const { refusal, used } = readBody(many, [], Infinity)
-  t.equal(refusal?.reason, 'too many chunk framing bytes for the body')
+  const { rejection, used } = readBody(many, [], Infinity)
+  t.equal(rejection?.reason, 'too many chunk framing bytes for the body')
   t.ok(used < 20_000, `after ${used} bytes`)
-  t.equal(readBody('0\r\n' + 'a:b\r\n'.repeat(n)).refusal?.reason, `header count limit violation: ${limits.countLimit + 1}`)
+  t.equal(readBody('0\r\n' + 'a:b\r\n'.repeat(n)).rejection?.reason, `header count limit violation: ${limits.countLimit + 1}`)
 })

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { ChunkedReader, DATA, DONE, NEED_MORE, REFUSED } from '../../../lib/http1/chunked.js'
+import { ChunkedReader, DATA, DONE, NEED_MORE, REJECTED } from '../../../lib/http1/chunked.js'
 import { limits, readBody } from './support.js'
 
 const bad = (reason: string) => ({ status: 400, reason })
@@ -55,37 +55,37 @@ t.test('malformed', async (t) => {
     ['0\r\n\r\r', 'bare CR'],
   ]
   for (const [text, reason] of table) {
-    const { result, refusal } = readBody(text + 'x')
-    t.same([result, refusal], [REFUSED, bad(reason)], JSON.stringify(text))
+    const { result, rejection } = readBody(text + 'x')
+    t.same([result, rejection], [REJECTED, bad(reason)], JSON.stringify(text))
   }
 })
 
 t.test('the limit of a body', async (t) => {
   const over = { status: 413, reason: 'max_body_size limit violation: 11' }
   t.equal(readBody('a\r\n0123456789\r\n0\r\n\r\n', [], 10).body, '0123456789')
-  t.same(readBody('b\r', [], 10).refusal, over, 'before any content')
-  t.same(readBody('b;', [], 10).refusal, over)
-  t.same(readBody('5\r\n01234\r\n6\r\n', [], 10).refusal, over, 'of all chunks together')
-  t.same(readBody('5\r\n01234\r\nfff\r\n', [], 10).refusal, { ...over, reason: 'max_body_size limit violation: 4100' }, 'what came is told')
-  t.equal(readBody('ffffffffffffffff\r\n', [], Infinity).refusal?.status, 413, 'more than can be counted')
+  t.same(readBody('b\r', [], 10).rejection, over, 'before any content')
+  t.same(readBody('b;', [], 10).rejection, over)
+  t.same(readBody('5\r\n01234\r\n6\r\n', [], 10).rejection, over, 'of all chunks together')
+  t.same(readBody('5\r\n01234\r\nfff\r\n', [], 10).rejection, { ...over, reason: 'max_body_size limit violation: 4100' }, 'what came is told')
+  t.equal(readBody('ffffffffffffffff\r\n', [], Infinity).rejection?.status, 413, 'more than can be counted')
   t.equal(readBody('1fffffffffffff\r\n', [], Infinity).result, NEED_MORE)
-  t.equal(readBody('1fffffffffffff\r\n', [], Infinity).refusal, null)
+  t.equal(readBody('1fffffffffffff\r\n', [], Infinity).rejection, null)
   t.equal(readBody('0\r\n\r\n', [], 0).result, DONE)
-  t.equal(readBody('1\r\n', [], 0).refusal?.status, 413)
+  t.equal(readBody('1\r\n', [], 0).rejection?.status, 413)
 })
 
 t.test('bytes that are not content have a budget', async (t) => {
   const tooMuch = bad('too many chunk framing bytes for the body')
   t.equal(readBody(`1;${'x'.repeat(1023)}\r\na\r\n0\r\n\r\n`).result, DONE)
-  t.same(readBody(`1;${'x'.repeat(1024)}`).refusal, bad('chunk extension too long'))
-  t.same(readBody(`1${' '.repeat(1025)}`).refusal, bad('chunk extension too long'))
-  t.same(readBody('0'.repeat(17)).refusal, bad('chunk size with too many digits'))
-  t.same(readBody(`1;${'x'.repeat(100)}\r\na\r\n`.repeat(1000)).refusal, tooMuch)
-  t.same(readBody(`1;${'x'.repeat(1000)}\r\na\r\n`.repeat(9)).refusal, tooMuch)
+  t.same(readBody(`1;${'x'.repeat(1024)}`).rejection, bad('chunk extension too long'))
+  t.same(readBody(`1${' '.repeat(1025)}`).rejection, bad('chunk extension too long'))
+  t.same(readBody('0'.repeat(17)).rejection, bad('chunk size with too many digits'))
+  t.same(readBody(`1;${'x'.repeat(100)}\r\na\r\n`.repeat(1000)).rejection, tooMuch)
+  t.same(readBody(`1;${'x'.repeat(1000)}\r\na\r\n`.repeat(9)).rejection, tooMuch)
   // 24 bytes with each byte of content, of which 16 are allowed beside the first 8192: enough for 1024 chunks.
   const extended = `1;${'x'.repeat(18)}\r\na\r\n`
   t.equal(readBody(extended.repeat(1024), [], 5000).result, NEED_MORE)
-  t.same(readBody(extended.repeat(1025), [], 5000).refusal, tooMuch)
+  t.same(readBody(extended.repeat(1025), [], 5000).rejection, tooMuch)
   const padded = '0000000000001\r\na\r\n'.repeat(5000) + '0\r\n\r\n'
   t.equal(readBody(padded, [], 5000).result, DONE, 'one-byte chunks, sizes padded')
   const signed = `2000;chunk-signature=${'a'.repeat(64)}\r\n${'x'.repeat(8192)}\r\n`
@@ -114,7 +114,7 @@ t.test('trailers', async (t) => {
     ['X-Real-IP: 1.2.3.4', 400, 'field not allowed in a trailer'],
   ]
   for (const [text, status, reason] of table) {
-    t.same(readBody(`0\r\n${text}\r\n\r\n`).refusal, { status, reason }, JSON.stringify(text.slice(0, 40)))
+    t.same(readBody(`0\r\n${text}\r\n\r\n`).rejection, { status, reason }, JSON.stringify(text.slice(0, 40)))
   }
 })
 
@@ -138,8 +138,8 @@ t.test('a body that is over stays over', async (t) => {
   t.equal(good.reader.trailers?.get('a'), 'b')
   t.same(good.read(''), [DONE])
   const bad = readerOf()
-  t.same(bad.read('x'), [REFUSED])
-  t.same(bad.read('1\r\n'), [REFUSED])
+  t.same(bad.read('x'), [REJECTED])
+  t.same(bad.read('1\r\n'), [REJECTED])
 })
 
 t.test('100,000 one-byte chunks', async (t) => {
@@ -151,5 +151,5 @@ t.test('100,000 one-byte chunks', async (t) => {
     content += reader.dataEnd - reader.dataStart
     at = reader.position
   }
-  t.same([content, reader.position, reader.refusal], [100_000, bytes.length, null])
+  t.same([content, reader.position, reader.rejection], [100_000, bytes.length, null])
 })

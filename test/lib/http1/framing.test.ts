@@ -9,17 +9,17 @@ const with10 = (...lines: string[]) => readHead(request('1.0', ...lines))
 
 t.test('Host', async (t) => {
   const host = (...lines: string[]) => readHead(['GET / HTTP/1.1', ...lines, '', ''].join('\r\n'))
-  t.same(host('Accept: */*').refusal, bad('no Host header'))
-  t.same(host('Host: a.test', 'host: a.test').refusal, bad('repeated Host header'))
-  t.same(readHead('GET http://a.test/ HTTP/1.1\r\n\r\n').refusal, bad('no Host header'))
-  t.same(readHead('GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n').refusal, bad('repeated Host header'))
+  t.same(host('Accept: */*').rejection, bad('no Host header'))
+  t.same(host('Host: a.test', 'host: a.test').rejection, bad('repeated Host header'))
+  t.same(readHead('GET http://a.test/ HTTP/1.1\r\n\r\n').rejection, bad('no Host header'))
+  t.same(readHead('GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n').rejection, bad('repeated Host header'))
   t.equal(readHead('GET / HTTP/1.0\r\n\r\n').head?.host, '')
   t.equal(host('HOST:a.test').head?.host, 'a.test')
   const malformed = [
     '', 'a b', 'a/b', 'a@b', 'a:b', 'a:1:2', ':80', 'a,b c', 'a:65536', 'a:123456', 'a\\b', 'a?b', 'a#b', 'a%41',
     'http://a.test', 'a.test, b.test', '[::1', '::1', '[]', '[::1]x', '[1:2:3]', 'a\xe9', '<a>', '"a"', 'a:8x', 'a:-1',
   ]
-  for (const text of malformed) t.same(host(`Host: ${text}`).refusal, bad('malformed Host header'), text)
+  for (const text of malformed) t.same(host(`Host: ${text}`).rejection, bad('malformed Host header'), text)
   const good = [
     'a', 'a.test', 'A.Test:8080', 'a:', 'a:65535', '127.0.0.1', '127.0.0.1:80', '[::1]', '[::1]:8080',
     'a_b', 'x--y.test.',
@@ -44,15 +44,15 @@ t.test('Content-Length', async (t) => {
     '5, +5', '"5"', '1_0', 'Infinity', 'NaN',
   ]
   for (const text of malformed) {
-    t.same(with11(`Content-Length: ${text}`).refusal, bad('malformed Content-Length header'), text)
+    t.same(with11(`Content-Length: ${text}`).rejection, bad('malformed Content-Length header'), text)
   }
   for (const text of ['9007199254740992', '9'.repeat(400), '18446744073709551621', '5, 18446744073709551621']) {
-    t.equal(with11(`Content-Length: ${text}`).refusal?.status, 400, text)
+    t.equal(with11(`Content-Length: ${text}`).rejection?.status, 400, text)
   }
   const differing = bad('differing Content-Length headers')
-  t.same(with11('Content-Length: 5', 'Content-Length: 6').refusal, differing)
-  t.same(with11('Content-Length: 5, 6').refusal, differing)
-  t.same(with11('Content-Length: 0', 'Content-Length: 5').refusal, differing)
+  t.same(with11('Content-Length: 5', 'Content-Length: 6').rejection, differing)
+  t.same(with11('Content-Length: 5, 6').rejection, differing)
+  t.same(with11('Content-Length: 0', 'Content-Length: 5').rejection, differing)
 })
 
 t.test('a Content-Length given several times is handed on as one', async (t) => {
@@ -68,7 +68,7 @@ t.test('Transfer-Encoding', async (t) => {
     t.match(with11(`Transfer-Encoding: ${text}`).head, { chunked: true, contentLength: -1, keepAlive: false }, text)
   }
   for (const text of ['gzip, chunked', 'GZIP,\tchunked', 'gzip;q="a,b" , chunked', ',gzip,,chunked,']) {
-    t.same(with11(`Transfer-Encoding: ${text}`).refusal, { status: 501, reason: 'unsupported transfer coding' }, text)
+    t.same(with11(`Transfer-Encoding: ${text}`).rejection, { status: 501, reason: 'unsupported transfer coding' }, text)
   }
   const malformed = [
     'gzip', 'identity', 'x-a;b=c', 'gzip,', '', 'chunked, gzip', 'chunked, chunked', 'chunked;a=b', 'chunked ;', '"chunked"',
@@ -76,16 +76,16 @@ t.test('Transfer-Encoding', async (t) => {
     'gzip, chunked, x', ',', 'a;', 'a=b',
   ]
   for (const text of malformed) {
-    t.same(with11(`Transfer-Encoding: ${text}`).refusal, bad('malformed Transfer-Encoding header'), text)
+    t.same(with11(`Transfer-Encoding: ${text}`).rejection, bad('malformed Transfer-Encoding header'), text)
   }
   const repeated = bad('repeated Transfer-Encoding header')
-  t.same(with11('Transfer-Encoding: chunked', 'Transfer-Encoding: chunked').refusal, repeated)
-  t.same(with11('Transfer-Encoding: gzip', 'Transfer-Encoding: chunked').refusal, repeated)
+  t.same(with11('Transfer-Encoding: chunked', 'Transfer-Encoding: chunked').rejection, repeated)
+  t.same(with11('Transfer-Encoding: gzip', 'Transfer-Encoding: chunked').rejection, repeated)
   const both = bad('both Content-Length and Transfer-Encoding')
-  t.same(with11('Content-Length: 5', 'Transfer-Encoding: chunked').refusal, both)
-  t.same(with11('Transfer-Encoding: chunked', 'Content-Length: 0').refusal, both)
-  t.same(with11('Transfer-Encoding: gzip', 'Content-Length: 0').refusal, both)
-  t.same(with10('Transfer-Encoding: chunked').refusal, bad('Transfer-Encoding in HTTP/1.0'))
+  t.same(with11('Content-Length: 5', 'Transfer-Encoding: chunked').rejection, both)
+  t.same(with11('Transfer-Encoding: chunked', 'Content-Length: 0').rejection, both)
+  t.same(with11('Transfer-Encoding: gzip', 'Content-Length: 0').rejection, both)
+  t.same(with10('Transfer-Encoding: chunked').rejection, bad('Transfer-Encoding in HTTP/1.0'))
   t.equal(with11('Transfer_Encoding: chunked').head?.chunked, false, 'another name is another field')
 })
 
@@ -137,19 +137,19 @@ t.test('Expect', async (t) => {
   t.equal(with11('Expect: 100-continue', 'Content-Length: 0').head?.expectContinue, false)
   t.equal(with10('Expect: 100-continue', body).head?.expectContinue, false)
   for (const text of ['', '200-ok', '100-continue, x', '100-continue;a=b', '100 continue', '100-continuf']) {
-    t.same(with11(`Expect: ${text}`, body).refusal, { status: 417, reason: 'unsupported expectation' }, text)
+    t.same(with11(`Expect: ${text}`, body).rejection, { status: 417, reason: 'unsupported expectation' }, text)
   }
 })
 
 t.test('other fields of which there may be one', async (t) => {
-  t.same(with11('Content-Type: a/b', 'Content-Type: a/b').refusal, bad('repeated Content-Type header'))
-  t.same(with11('Authorization: a', 'authorization: b').refusal, bad('repeated Authorization header'))
+  t.same(with11('Content-Type: a/b', 'Content-Type: a/b').rejection, bad('repeated Content-Type header'))
+  t.same(with11('Authorization: a', 'authorization: b').rejection, bad('repeated Authorization header'))
   t.equal(with11('Accept: a', 'Accept: b').head?.fields.get('accept'), 'a, b')
 })
 
 t.test('CONNECT has no body', async (t) => {
   const connect = (line: string) => readHead(`CONNECT a.test:1 HTTP/1.1\r\nHost: a.test:1\r\n${line}\r\n\r\n`)
-  t.same(connect('Content-Length: 1').refusal, bad('CONNECT with a body'))
-  t.same(connect('Transfer-Encoding: chunked').refusal, bad('CONNECT with a body'))
+  t.same(connect('Content-Length: 1').rejection, bad('CONNECT with a body'))
+  t.same(connect('Transfer-Encoding: chunked').rejection, bad('CONNECT with a body'))
   t.equal(connect('Content-Length: 0').head?.contentLength, 0)
 })

@@ -31,7 +31,7 @@ const fragments = [
 
 const same = (a: RequestHead | null, b: RequestHead | null): boolean =>
   JSON.stringify(facts(a)) === JSON.stringify(facts(b))
-const shown = (outcome: Outcome): string => JSON.stringify([outcome.next, outcome.refusal, facts(outcome.head)])
+const shown = (outcome: Outcome): string => JSON.stringify([outcome.next, outcome.rejection, facts(outcome.head)])
 
 // What a head says must not depend on the pieces that it came in.
 function differs(bytes: Buffer, cuts: readonly number[], within: HeadLimits, whole: Outcome): boolean {
@@ -46,9 +46,9 @@ const HEAD = new RegExp(
     "((?:[!#$%&'*+\\-.^_`|~0-9A-Za-z]+:[\\t\\x20-\\x7e\\x80-\\xff]*\\r\\n)*)\\r\\n",
 )
 
-function disagreement(bytes: Buffer, { next, head, refusal }: Outcome): string | null {
+function disagreement(bytes: Buffer, { next, head, rejection }: Outcome): string | null {
   const match = HEAD.exec(bytes.toString('latin1'))
-  if (head === null) return refusal === null && match !== null ? 'a whole head is not found' : null
+  if (head === null) return rejection === null && match !== null ? 'a whole head is not found' : null
   if (match === null) return 'a head is found that the pattern does not know'
   const lines = match[4].split('\r\n').slice(0, -1).map((line) => {
     const colon = line.indexOf(':')
@@ -122,8 +122,8 @@ t.test('a reader used before reads like a new one', async (t) => {
     const cut = pick(bytes.length + 1)
     let next = reader.read(bytes, 0, cut)
     if (next === NEED_MORE) next = reader.read(bytes, 0, bytes.length)
-    const { refusal } = reader
-    const found = shown({ next, refusal, head: next >= 0 ? reader.head : null })
+    const { rejection } = reader
+    const found = shown({ next, rejection, head: next >= 0 ? reader.head : null })
     if (next < 0) reader.reset()
     if (found === shown(readHead(bytes))) continue
     t.fail(JSON.stringify(bytes.toString('latin1')), { seed, run })
@@ -152,8 +152,8 @@ t.test('lines that are known from the request before are read like new ones', as
     const cut = start + pick(bytes.length + 1)
     let next = reader.read(moved, start, cut)
     if (next === NEED_MORE) next = reader.read(moved, start, moved.length)
-    const { refusal } = reader
-    const found = shown({ next: next < 0 ? next : next - start, refusal, head: next >= 0 ? reader.head : null })
+    const { rejection } = reader
+    const found = shown({ next: next < 0 ? next : next - start, rejection, head: next >= 0 ? reader.head : null })
     if (next < 0) reader.reset()
     if (found === shown(readHead(bytes, tight))) continue
     t.fail(JSON.stringify(bytes.toString('latin1')), { seed, run, found })

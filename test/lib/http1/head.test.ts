@@ -1,5 +1,5 @@
 import t from 'tap'
-import { HeadReader, NEED_MORE, REFUSED } from '../../../lib/http1/head.js'
+import { HeadReader, NEED_MORE, REJECTED } from '../../../lib/http1/head.js'
 import { limits, readHead, readHeadInPieces } from './support.js'
 
 const get = (target: string): string => `GET ${target} HTTP/1.1\r\nHost: a.test\r\n\r\n`
@@ -45,8 +45,8 @@ t.test('methods', async (t) => {
     ['GET\0 / HTTP/1.1', 400, 'malformed method'],
   ]
   for (const minor of [1, 2, 9]) t.equal(readHead(line(`GET / HTTP/1.${minor}`)).head?.minorVersion, 1, 'the highest that is known')
-  for (const [text, status, reason] of refused) t.same(readHead(line(text)).refusal, { status, reason }, text)
-  t.equal(readHead('A'.repeat(33)).refusal?.status, 501, 'without waiting for its end')
+  for (const [text, status, reason] of refused) t.same(readHead(line(text)).rejection, { status, reason }, text)
+  t.equal(readHead('A'.repeat(33)).rejection?.status, 501, 'without waiting for its end')
   t.equal(readHead('A'.repeat(32)).next, NEED_MORE)
 })
 
@@ -72,10 +72,10 @@ t.test('request lines', async (t) => {
     ['GET / HTTP/2.0', 505, 'unsupported HTTP version'],
     ['PRI * HTTP/2.0', 505, 'unsupported HTTP version'],
   ]
-  for (const [text, status, reason] of refused) t.same(readHead(line(text)).refusal, { status, reason }, text)
-  t.equal(readHead('GET / HTTP/1.1\nHost: a.test\n\n').refusal?.reason, 'malformed HTTP version', 'bare LF')
-  t.equal(readHead('GET /\nHost: a.test\n\n').refusal?.reason, 'malformed request line', 'bare LF')
-  t.equal(readHead('GET / HTTP/1.1\r\r\n').refusal?.reason, 'bare CR')
+  for (const [text, status, reason] of refused) t.same(readHead(line(text)).rejection, { status, reason }, text)
+  t.equal(readHead('GET / HTTP/1.1\nHost: a.test\n\n').rejection?.reason, 'malformed HTTP version', 'bare LF')
+  t.equal(readHead('GET /\nHost: a.test\n\n').rejection?.reason, 'malformed request line', 'bare LF')
+  t.equal(readHead('GET / HTTP/1.1\r\r\n').rejection?.reason, 'bare CR')
   t.equal(readHead('GET / HTTP/1.0\r\n\r\n').head?.minorVersion, 0)
 })
 
@@ -95,11 +95,11 @@ t.test('targets in origin-form', async (t) => {
   }
   for (const byte of ['\0', '\x01', '\t', '\x1f', '\x7f', '\x80', '\xff', '#', '<', '>']) {
     for (const target of [`/${byte}`, `/a${byte}b`, `/a?${byte}`, `http://a.test/${byte}`]) {
-      const { refusal } = readHead(get(target))
-      t.same(refusal, { status: 400, reason: 'character not allowed in the request target' }, JSON.stringify(target))
+      const { rejection } = readHead(get(target))
+      t.same(rejection, { status: 400, reason: 'character not allowed in the request target' }, JSON.stringify(target))
     }
   }
-  t.equal(readHead(get('/a\\b')).refusal?.status, 400, 'a backslash in the path')
+  t.equal(readHead(get('/a\\b')).rejection?.status, 400, 'a backslash in the path')
 })
 
 t.test('targets in other forms', async (t) => {
@@ -151,7 +151,7 @@ t.test('targets in other forms', async (t) => {
     ['CONNECT', 'u@a.test:443'],
   ]
   for (const [method, target] of refused) {
-    t.equal(readHead(line(`${method} ${target} HTTP/1.1`)).refusal?.status, 400, `${method} ${target}`)
+    t.equal(readHead(line(`${method} ${target} HTTP/1.1`)).rejection?.status, 400, `${method} ${target}`)
   }
 })
 
@@ -183,9 +183,9 @@ t.test('field lines', async (t) => {
     ['"a": c', 'character not allowed in a field name'],
   ]
   for (const [text, reason] of refused) {
-    t.same(readHead(field(text)).refusal, { status: 400, reason }, JSON.stringify(text))
+    t.same(readHead(field(text)).rejection, { status: 400, reason }, JSON.stringify(text))
   }
-  t.equal(readHead('GET / HTTP/1.1\r\n Host: a.test\r\n\r\n').refusal?.reason, 'folded field line', 'the first line')
+  t.equal(readHead('GET / HTTP/1.1\r\n Host: a.test\r\n\r\n').rejection?.reason, 'folded field line', 'the first line')
   const odd = '\x80\xe9\xff\t "(),/:;<=>?@[]{}'
   t.equal(readHead(field(`a: ${odd}`)).head?.fields.get('a'), odd)
   t.equal(readHead(field('a:b')).head?.fields.get('a'), 'b')
@@ -199,10 +199,10 @@ t.test('blank lines before a request', async (t) => {
   t.equal(next, request.length + 4)
   t.same([head?.query, head?.host, head?.fields.get('host')], ['/', 'a.test', 'a.test'])
   t.equal(readHead('\r\n'.repeat(4) + request).head?.query, '/')
-  t.same(readHead('\r\n'.repeat(5)).refusal, { status: 400, reason: 'too many blank lines before the request' })
-  t.equal(readHead('\n' + request).refusal?.reason, 'line ended by a bare LF')
-  t.equal(readHead('\r' + request).refusal?.reason, 'bare CR')
-  t.equal(readHead(' \r\n' + request).refusal?.status, 400)
+  t.same(readHead('\r\n'.repeat(5)).rejection, { status: 400, reason: 'too many blank lines before the request' })
+  t.equal(readHead('\n' + request).rejection?.reason, 'line ended by a bare LF')
+  t.equal(readHead('\r' + request).rejection?.reason, 'bare CR')
+  t.equal(readHead(' \r\n' + request).rejection?.status, 400)
 })
 
 t.test('limits, to the byte', async (t) => {
@@ -214,20 +214,20 @@ t.test('limits, to the byte', async (t) => {
   const sized = bare + ('a: ' + 'x'.repeat(35) + '\r\n').repeat(3) + '\r\n'
 
   t.ok(readHead(requestLine(40), within).next > 0)
-  t.same(readHead(requestLine(41), within).refusal, { status: 414, reason: 'header line limit violation: 41' })
+  t.same(readHead(requestLine(41), within).rejection, { status: 414, reason: 'header line limit violation: 41' })
   t.equal(readHead('GET /' + 'x'.repeat(35), within).next, NEED_MORE)
-  t.equal(readHead('GET /' + 'x'.repeat(36), within).refusal?.status, 414, 'before the line is whole')
+  t.equal(readHead('GET /' + 'x'.repeat(36), within).rejection?.status, 414, 'before the line is whole')
   t.ok(readHead(fieldLine(40), within).next > 0)
-  t.same(readHead(fieldLine(41), within).refusal, { status: 431, reason: 'header line limit violation: 41' })
-  t.equal(readHead(bare + 'n'.repeat(41), within).refusal?.status, 431, 'a name')
-  t.equal(readHead(bare + 'a:' + ' '.repeat(39), within).refusal?.status, 431, 'whitespace')
+  t.same(readHead(fieldLine(41), within).rejection, { status: 431, reason: 'header line limit violation: 41' })
+  t.equal(readHead(bare + 'n'.repeat(41), within).rejection?.status, 431, 'a name')
+  t.equal(readHead(bare + 'a:' + ' '.repeat(39), within).rejection?.status, 431, 'whitespace')
   t.ok(readHead(lines(3), within).next > 0)
-  t.same(readHead(lines(4), within).refusal, { status: 431, reason: 'header count limit violation: 4' })
+  t.same(readHead(lines(4), within).rejection, { status: 431, reason: 'header count limit violation: 4' })
   t.equal(readHead(sized, { ...within, sizeLimit: 138 }).next, 138)
   const tooLarge = { status: 431, reason: 'header size limit violation: 138' }
-  t.same(readHead(sized, { ...within, sizeLimit: 137 }).refusal, tooLarge)
-  t.equal(readHead('GET / HTT', { ...within, sizeLimit: 9 }).refusal?.status, 431)
-  t.equal(readHead('\r\n\r\n\r\n', { ...within, sizeLimit: 5 }).refusal?.status, 431)
+  t.same(readHead(sized, { ...within, sizeLimit: 137 }).rejection, tooLarge)
+  t.equal(readHead('GET / HTT', { ...within, sizeLimit: 9 }).rejection?.status, 431)
+  t.equal(readHead('\r\n\r\n\r\n', { ...within, sizeLimit: 5 }).rejection?.status, 431)
 })
 
 t.test('one reader reads request after request', async (t) => {
@@ -250,10 +250,10 @@ t.test('begun, refused, reset', async (t) => {
   t.equal(reader.begun, false)
   t.equal(reader.read(bytes, 0, 3), NEED_MORE)
   t.equal(reader.begun, true)
-  t.equal(reader.read(bytes, 0, bytes.length), REFUSED)
-  t.equal(reader.read(bytes, 0, bytes.length), REFUSED)
+  t.equal(reader.read(bytes, 0, bytes.length), REJECTED)
+  t.equal(reader.read(bytes, 0, bytes.length), REJECTED)
   reader.reset()
-  t.equal(reader.refusal, null)
+  t.equal(reader.rejection, null)
   const good = Buffer.from(get('/'))
   t.equal(reader.read(good, 0, good.length), good.length)
 })

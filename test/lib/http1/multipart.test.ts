@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { CONTENT, FORM_END, MultipartReader, PART, PART_END } from '../../../lib/http1/multipart.js'
-import { NEED_MORE, REFUSED } from '../../../lib/http1/refusal.js'
+import { NEED_MORE, REJECTED } from '../../../lib/http1/rejection.js'
 import { seed } from '../../support/seed.js'
 
 /** What a reader makes of a body in these pieces: each part's head and content, then how it ends. */
@@ -25,7 +25,7 @@ function read(pieces: readonly Buffer[], boundary: string | undefined = 'b'): st
     } else if (event === NEED_MORE && next < pieces.length) {
       reader.push(Buffer.from(pieces[next++]))
     } else {
-      return [...told, event === FORM_END ? 'end' : event === REFUSED ? `${reader.refusal?.status} ${reader.refusal?.reason}` : 'unfinished']
+      return [...told, event === FORM_END ? 'end' : event === REJECTED ? `${reader.rejection?.status} ${reader.rejection?.reason}` : 'unfinished']
     }
   }
 }
@@ -89,7 +89,7 @@ t.test('boundaries', async (t) => {
     t.strictSame(read(body(boundary), boundary), ['()', 'x', 'end'], boundary)
   }
   for (const boundary of ['', 'x'.repeat(71)]) t.strictSame(read(body(boundary), boundary), [malformed], boundary)
-  t.strictSame(new MultipartReader(undefined).next(), REFUSED, 'none')
+  t.strictSame(new MultipartReader(undefined).next(), REJECTED, 'none')
 })
 
 t.test('1000 parts, and no more', async (t) => {
@@ -158,7 +158,7 @@ t.test('memory is taken by the byte, not by the piece', async (t) => {
   for (let event = reader.next(); event !== FORM_END; event = reader.next()) {
     if (event === CONTENT) content += reader.data.length
     if (event === NEED_MORE) reader.push(body.subarray(pushed, ++pushed))
-    if (event === REFUSED) break
+    if (event === REJECTED) break
   }
   t.equal(content, 10_000)
   t.ok(taken < 8 * body.length, `${taken} bytes for ${body.length}`)

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { NEED_MORE, REFUSED } from '../../../lib/http1/refusal.js'
+import { NEED_MORE, REJECTED } from '../../../lib/http1/rejection.js'
 import { ResponseHeadReader } from '../../../lib/http1/response-head.js'
 import type { HeadLimits } from '../../../lib/http1/field-lines.js'
 import { randomFrom, seed } from '../../support/seed.js'
@@ -23,14 +23,14 @@ function read(text: string | Buffer, within: HeadLimits = limits, cuts: readonly
     bytes.copy(moved, offset, 0, end)
     next = reader.read(moved, offset, offset + end)
     if (next !== NEED_MORE) {
-      if (next !== REFUSED) next -= offset
+      if (next !== REJECTED) next -= offset
       break
     }
   }
   const { status, reason, minorVersion, fields } = reader.head
   return {
     next,
-    reason: next === REFUSED ? reader.refusal?.reason ?? null : null,
+    reason: next === REJECTED ? reader.rejection?.reason ?? null : null,
     head: next >= 0 ? [status, reason, minorVersion, fields.lines()] : null,
   }
 }
@@ -72,8 +72,8 @@ t.test('heads that are not', async (t) => {
   for (const [text, reason] of cases) t.equal(read(text).reason, reason, text)
   for (const text of ['', 'HTTP/1.1 200 OK', 'HTTP/1.1 200 OK\r', 'HTTP/1.1 200 OK\r\nA: b\r\n\r']) t.equal(read(text).next, NEED_MORE, text)
   const reader = new ResponseHeadReader(limits)
-  t.equal(reader.read(Buffer.from('x\r\n'), 0, 3), REFUSED)
-  t.equal(reader.read(Buffer.from('HTTP/1.1 200 \r\n\r\n'), 0, 17), REFUSED, 'it stays that')
+  t.equal(reader.read(Buffer.from('x\r\n'), 0, 3), REJECTED)
+  t.equal(reader.read(Buffer.from('HTTP/1.1 200 \r\n\r\n'), 0, 17), REJECTED, 'it stays that')
 })
 
 t.test('limits hold on the byte that breaks them', async (t) => {

@@ -1,16 +1,16 @@
 import { BodyBuffer } from '../../../lib/http1/body-buffer.js'
 import { ChunkedReader, DATA } from '../../../lib/http1/chunked.js'
-import { HeadReader, NEED_MORE, REFUSED } from '../../../lib/http1/head.js'
+import { HeadReader, NEED_MORE, REJECTED } from '../../../lib/http1/head.js'
 import type { HeadLimits, RequestHead } from '../../../lib/http1/head.js'
-import type { Refusal } from '../../../lib/http1/refusal.js'
+import type { Rejection } from '../../../lib/http1/rejection.js'
 
 export const limits: HeadLimits = { lineLimit: 8192, countLimit: 100, sizeLimit: 65536 }
 
 /** What became of some bytes: so that two ways of reading them can be compared. */
 export interface Outcome {
-  /** Offset behind the head, NEED_MORE or REFUSED. */
+  /** Offset behind the head, NEED_MORE or REJECTED. */
   readonly next: number
-  readonly refusal: Refusal | null
+  readonly rejection: Rejection | null
   readonly head: RequestHead | null
 }
 
@@ -28,7 +28,7 @@ export function readHeadInPieces(bytes: Buffer, cuts: readonly number[], within:
       const moved = Buffer.alloc(offset + end + 3, 'x')
       bytes.copy(moved, offset, 0, end)
       const next = reader.read(moved, offset, offset + end)
-      if (next === REFUSED) return REFUSED
+      if (next === REJECTED) return REJECTED
       if (next !== NEED_MORE) return next - offset
     }
     return NEED_MORE
@@ -37,7 +37,7 @@ export function readHeadInPieces(bytes: Buffer, cuts: readonly number[], within:
 
 function outcome(reader: HeadReader, read: (reader: HeadReader) => number): Outcome {
   const next = read(reader)
-  return { next, refusal: next === REFUSED ? reader.refusal : null, head: next >= 0 ? reader.head : null }
+  return { next, rejection: next === REJECTED ? reader.rejection : null, head: next >= 0 ? reader.head : null }
 }
 
 /** Everything that a head says, as plain data. */
@@ -66,13 +66,13 @@ export function mutated(pick: (below: number) => number, seedBytes: Buffer, frag
 
 /** What became of a chunked body, as plain data. */
 export interface BodyOutcome {
-  /** DONE, NEED_MORE or REFUSED. */
+  /** DONE, NEED_MORE or REJECTED. */
   readonly result: number
   /** How far it was read: the offset behind the body; where it was refused, the byte at fault. */
   readonly used: number
   readonly body: string
   readonly trailers: [string, string][] | null
-  readonly refusal: Refusal | null
+  readonly rejection: Rejection | null
 }
 
 /** Reads a chunked body that comes in pieces, which end at the `cuts`, each from another place in another buffer. */
@@ -100,5 +100,5 @@ export function readBody(
     if (result !== NEED_MORE) break
   }
   const trailers = reader.trailers?.lines() ?? null
-  return { result, used, body: body.take().toString('latin1'), trailers, refusal: reader.refusal }
+  return { result, used, body: body.take().toString('latin1'), trailers, rejection: reader.rejection }
 }

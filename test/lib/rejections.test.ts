@@ -130,14 +130,14 @@ t.test('a client that never ends its side: closed all the same, after a while', 
   t.pass('its socket was closed')
 })
 
-t.test('HEAD: a refusal without content, where the method is known', async (t) => {
+t.test('HEAD: a rejection without content, where the method is known', async (t) => {
   const { connect } = await serve(t, settings, uncalled)
   const client = await connect('HEAD / HTTP/1.1\r\nHost: t\r\nContent-Length: 99999\r\n\r\n')
   const responses = await client.all(['HEAD'])
   t.strictSame(responses.map(({ status }) => status), [413])
 })
 
-t.test('curl sees a refusal as what it is', async (t) => {
+t.test('curl sees a rejection as what it is', async (t) => {
   const { port } = await serve(t, settings, () => 'fine')
   const url = `http://127.0.0.1:${port}`
   const status = async (...args: string[]): Promise<string> => {

@@ -1,0 +1,125 @@
+/** Why a request cannot be served: the status to answer with, and a phrase that programs may match. */
+export interface Rejection {
+  readonly status: number
+  readonly reason: string
+  /** Header fields that the response has besides the usual ones. */
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** A parser's answer: the bytes so far are fine, but what is looked for is not whole yet. */
+export const NEED_MORE = -1
+/** A parser's answer: its `rejection` says why. */
+export const REJECTED = -2
+
+function rejection(status: number, reason: string, headers?: Readonly<Record<string, string>>): Rejection {
+  return Object.freeze(headers === undefined ? { status, reason } : { status, reason, headers: Object.freeze(headers) })
+}
+
+/**
+ * Every reason for which a request, its body, a form or a WebSocket handshake is rejected. docs/reference/errors.md has the cause
+ * and the cure of each. A function is given what its phrase tells: of a size, what came as far as it was read, since reading ends
+ * with the first byte or field line that is too many.
+ */
+export const rejections = {
+  // The head (RFC 9112).
+  blankLines: rejection(400, 'too many blank lines before the request'),
+  bareLf: rejection(400, 'line ended by a bare LF'),
+  bareCr: rejection(400, 'bare CR'),
+  method: rejection(400, 'malformed method'),
+  methodTooLong: rejection(501, 'method too long'),
+  requestLine: rejection(400, 'malformed request line'),
+  target: rejection(400, 'malformed request target'),
+  targetByte: rejection(400, 'character not allowed in the request target'),
+  targetForm: rejection(400, 'request target does not fit the method'),
+  version: rejection(400, 'malformed HTTP version'),
+  versionUnsupported: rejection(505, 'unsupported HTTP version'),
+  /** Of a response, in a client. */
+  statusLine: rejection(502, 'malformed status line'),
+  noColon: rejection(400, 'field line without a colon'),
+  emptyName: rejection(400, 'empty field name'),
+  nameByte: rejection(400, 'character not allowed in a field name'),
+  spaceBeforeColon: rejection(400, 'whitespace before the colon of a field'),
+  folded: rejection(400, 'folded field line'),
+  valueByte: rejection(400, 'control character in a field value'),
+
+  // What the fields of a head say.
+  noHost: rejection(400, 'no Host header'),
+  repeatedHost: rejection(400, 'repeated Host header'),
+  host: rejection(400, 'malformed Host header'),
+  contentLength: rejection(400, 'malformed Content-Length header'),
+  contentLengths: rejection(400, 'differing Content-Length headers'),
+  contentLengthTooLarge: rejection(400, 'Content-Length too large to count'),
+  lengthAndCoding: rejection(400, 'both Content-Length and Transfer-Encoding'),
+  transferEncoding: rejection(400, 'malformed Transfer-Encoding header'),
+  transferEncodingRepeated: rejection(400, 'repeated Transfer-Encoding header'),
+  transferEncodingIn10: rejection(400, 'Transfer-Encoding in HTTP/1.0'),
+  transferCoding: rejection(501, 'unsupported transfer coding'),
+  connectBody: rejection(400, 'CONNECT with a body'),
+  repeatedContentType: rejection(400, 'repeated Content-Type header'),
+  repeatedAuthorization: rejection(400, 'repeated Authorization header'),
+  expectation: rejection(417, 'unsupported expectation'),
+
+  // The framing of a body (RFC 9112 section 7.1).
+  chunkSize: rejection(400, 'malformed chunk size'),
+  chunkSizeTooLong: rejection(400, 'chunk size with too many digits'),
+  chunkExtension: rejection(400, 'malformed chunk extension'),
+  chunkExtensionTooLong: rejection(400, 'chunk extension too long'),
+  chunkOverhead: rejection(400, 'too many chunk framing bytes for the body'),
+  chunkEnd: rejection(400, 'chunk data not followed by CRLF'),
+  trailer: rejection(400, 'field not allowed in a trailer'),
+
+  // Limits.
+  /** A field line has `bytes` bytes (without its CRLF), or more. */
+  lineTooLong: (bytes: number) => rejection(431, `header line limit violation: ${bytes}`),
+  /** The request line has `bytes` bytes, or more: the same phrase, since it is the same limit, but 414. */
+  requestLineTooLong: (bytes: number) => rejection(414, `header line limit violation: ${bytes}`),
+  /** There are `count` field lines, or more. */
+  tooManyFields: (count: number) => rejection(431, `header count limit violation: ${count}`),
+  /** A head, or a trailer section, has `bytes` bytes, or more. */
+  headTooLarge: (bytes: number) => rejection(431, `header size limit violation: ${bytes}`),
+  /** A body has `bytes` bytes, or more. */
+  bodyTooLarge: (bytes: number) => rejection(413, `max_body_size limit violation: ${bytes}`),
+  tooManyConnections: rejection(503, 'too many connections'),
+
+  // Time, and the end of a connection.
+  headTimeout: rejection(408, 'request header timeout'),
+  bodyTimeout: rejection(408, 'request body timeout'),
+  bodyCutOff: rejection(400, 'the client ended within the body'),
+
+  // TLS.
+  notTls: rejection(400, 'this port speaks HTTPS; the request was sent as plain HTTP'),
+  /** The connection is not good for the host of the request (RFC 9110 section 7.4). */
+  misdirected: rejection(421, 'this host wants a connection of its own'),
+
+  // What a body is read as.
+  /** A function among the settings of the body failed. */
+  bodyNotRead: rejection(500, 'the body was not read'),
+  compressedBody: rejection(400, 'malformed compressed body'),
+  /** An unknown coding, or several. The supported ones are listed as requests list them (RFC 9110 section 12.5.3). */
+  contentCoding: rejection(415, 'unsupported content coding', { 'Accept-Encoding': 'gzip, deflate' }),
+  charset: rejection(415, 'unsupported charset'),
+  notText: (encoding: string) => rejection(400, `the text is not ${encoding}`),
+  notJson: rejection(400, 'the body is not JSON'),
+
+  // Forms.
+  notForm: rejection(415, 'the body is not a form'),
+  notMultipart: rejection(415, 'the body is not a multipart form'),
+  form: rejection(400, 'malformed form'),
+  tooManyParts: (count: number) => rejection(413, `form parts limit violation: ${count}`),
+  /** The head of a part is too large, by the `reason` of a head: it makes the form too large, and not the head of the request. */
+  partHead: (reason: string) => rejection(413, `form ${reason}`),
+  fieldName: (bytes: number) => rejection(413, `form field name limit violation: ${bytes}`),
+  field: (bytes: number) => rejection(413, `form field limit violation: ${bytes}`),
+
+  // WebSocket handshakes (RFC 6455 section 4.2). RFC 9110 section 7.8: a 426 names the protocol.
+  notWebSocket: rejection(426, 'this is for WebSockets', { Upgrade: 'websocket', Connection: 'Upgrade' }),
+  webSocketVersion: rejection(426, 'the WebSocket version must be 13', {
+    'Sec-WebSocket-Version': '13', Upgrade: 'websocket', Connection: 'Upgrade',
+  }),
+  webSocketKey: rejection(400, 'malformed Sec-WebSocket-Key header'),
+  webSocketExtensions: rejection(400, 'malformed Sec-WebSocket-Extensions header'),
+  webSocketProtocol: rejection(400, 'malformed Sec-WebSocket-Protocol header'),
+  webSocketOrigin: rejection(403, 'this origin may not connect'),
+  /** What stands behind the head must be frames. */
+  webSocketBody: rejection(400, 'a WebSocket handshake has no body'),
+} as const
