@@ -95,7 +95,7 @@ const flatTable = {
   request_body_timeout: row(30, 's', duration),
   /** How long a TLS handshake may take, in seconds. Default: 10. */
   tls_handshake_timeout: row(10, 's', duration),
-  /** How long a client may take no byte of its answer, in seconds. Default: 30. */
+  /** How long a client may stop reading its response, in seconds. Default: 30. */
   send_timeout: row(30, 's', duration),
   /** How long requests in flight may take to finish once the server stops, in seconds. Default: 30. */
   drain: row(30, 's', number(0, longest, 'seconds')),
