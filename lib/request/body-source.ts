@@ -12,27 +12,27 @@ import { rejections, type Rejection } from '../http1/rejection.js'
 /** Most memory reserved on the strength of Content-Length alone, in bytes. */
 const firstRoom = 64 * 1024
 
-/** What sends interim answers. */
+/** Sends interim responses (1xx). */
 export interface InterimAnswers {
-  /** Sends an interim answer; false if it is too late for one, or the client is too old to understand it. */
+  /** Sends an interim response; false once the final one has begun, and for a client that speaks HTTP/1.0. */
   putInterim(text: string): boolean
 }
 
 /** The request that content belongs to. */
 export interface Recipient extends InterimAnswers {
-  /** What was sent behind the content; null while that was not read to its end, and when nothing was. */
+  /** Fields sent after the content; null until the content is read to its end, and when there were none. */
   trailers: FieldBlock | null
-  /** The handler is given the connection, to write its response there. */
+  /** Called when the handler is given the connection, on which it may write its response. */
   watchOutput(): void
 }
 
-/** Where the pieces of a body come from. */
+/** Source of the pieces of a body. */
 export interface Pieces {
-  /** The next piece, never an empty one; null at the end. @throws BodyError */
+  /** The next piece, never empty; null at the end. @throws BodyError */
   next(): Op<Buffer | null>
 }
 
-/** All that is left of the pieces in one: the piece itself if there is but one. */
+/** Joins all remaining pieces; a single piece is returned without a copy. */
 export function* readAll(next: () => Op<Buffer | null>): Op<Buffer> {
   const first = (yield* next()) ?? Buffer.alloc(0)
   let all: BodyBuffer | null = null
@@ -46,14 +46,14 @@ export function* readAll(next: () => Op<Buffer | null>): Op<Buffer> {
   return all === null ? first : all.take()
 }
 
-/** The connection that content comes on. */
+/** The connection that carries the content. */
 interface Carrier {
   readonly client: Stream
   readonly settings: Settings
   readonly headLimits: HeadLimits
 }
 
-/** The content of a request as it arrives, piece by piece, within a limit of bytes and the timeouts. */
+/** The content of a request as it arrives, piece by piece, bounded by a byte limit and the timeouts. */
 export class BodySource implements Pieces {
   readonly #connection: Carrier
   readonly #head: RequestHead
@@ -61,14 +61,14 @@ export class BodySource implements Pieces {
   readonly #chunks: ChunkedReader | null
   #received = 0
   #waited = 0
-  /** When waiting for more ends in any case. */
+  /** Absolute deadline of all waits, whatever the timeouts allow. */
   #end = Infinity
   #begun = false
   #waiting = false
   #done: boolean
   #failure: Error | null = null
 
-  /** @param limit most bytes of content that comes chunked; a length that is known was compared with it before */
+  /** @param limit maximum bytes of chunked content; the caller has compared a known length with it */
   constructor(connection: Carrier, head: RequestHead, request: Recipient, limit: number) {
     this.#connection = connection
     this.#request = request
@@ -77,32 +77,32 @@ export class BodySource implements Pieces {
     this.#done = !head.chunked && head.contentLength <= 0
   }
 
-  /** Whether more of it is being waited for. */
+  /** Whether a read is waiting for more input. */
   get waiting(): boolean {
     return this.#waiting
   }
 
-  /** Whether some of it has not arrived, as far as that can be seen. */
+  /** Whether part of the content has not arrived; chunked content counts as incomplete until its end is read. */
   get incomplete(): boolean {
     const { client } = this.#connection
     if (this.#chunks !== null) return !this.#done
     return this.#head.contentLength - this.#received > client.inputEnd - client.inputStart
   }
 
-  /** Whether all of it was read. */
+  /** Whether all of the content was read. */
   get done(): boolean {
     return this.#done
   }
 
   /**
-   * Whether no other request can follow: the body is faulty, or the client waits for a word before it sends it and has had
-   * none, so that nobody knows what it will send next.
+   * Whether no other request can follow: the body is malformed, or the client was never sent the 100 (Continue) that it waits
+   * for, so that its next bytes may be this body or another request.
    */
   get unusable(): boolean {
     return this.#failure !== null || (this.#head.expectContinue && !this.#begun && !this.#done)
   }
 
-  /** Nobody reads any more: what is left stays unread, and must not be taken for another request. */
+  /** Ends reading: later reads fail, and the bytes left must not be taken for another request. */
   close(): void {
     if (!this.#done) this.#failure ??= new StateError('the request is over: its body cannot be read any more')
   }
@@ -123,13 +123,13 @@ export class BodySource implements Pieces {
     return null
   }
 
-  /** All of it, in one piece. @throws BodyError */
+  /** Reads all of the content into one buffer. @throws BodyError */
   *whole(): Op<Buffer> {
     if (!this.#begun) this.#begin()
     return yield* (this.#chunks === null ? this.#wholeSized(this.#head.contentLength) : this.#wholeChunked())
   }
 
-  /** Reads what is left and throws it away, at most `limit` bytes and for `seconds`. Whether that was all. */
+  /** Reads and discards the rest, up to about `limit` bytes and for at most `seconds`; true when it reached the end. */
   *drain(limit: number, seconds: number): Op<boolean> {
     const { client } = this.#connection
     this.#end = now() + seconds
@@ -194,8 +194,8 @@ export class BodySource implements Pieces {
   }
 
   /**
-   * Waits for `input`, which gives nothing at the end of all input. Only waiting counts against the timeouts: a handler may take
-   * its time between two pieces.
+   * Waits for `input`, which returns false or 0 at the end of the input. Only waiting counts against the timeouts, so a handler
+   * may take its time between two pieces.
    */
   *#wait<T extends boolean | number>(input: Op<T>): Op<T> {
     const { client } = this.#connection
@@ -225,14 +225,14 @@ export class BodySource implements Pieces {
   }
 }
 
-/** Room for all of it, or for 16 times as much as has come if that is less. */
+/** A copy with space for all `length` bytes, or for 16 times those received if that is less. */
 function grown(bytes: Buffer, length: number): Buffer {
   const larger = Buffer.allocUnsafe(Math.min(length, bytes.length * 16))
   bytes.copy(larger)
   return larger
 }
 
-/** The content of a request that has arrived whole; null while it has not, and if it is chunked. It is the stream's memory, not a copy. */
+/** The content of a request if all of it is in the input buffer, as a view of it; null if it is not, or is chunked. */
 export function bodyAtHand({ client }: Carrier, { contentLength }: RequestHead): Buffer | null {
   const start = client.inputStart
   if (contentLength <= 0 || client.inputEnd - start < contentLength) return null

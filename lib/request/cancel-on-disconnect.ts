@@ -5,8 +5,8 @@ import type { Exchange } from './exchange.js'
 import { cancelContent, takeOver } from '../response/content-source.js'
 
 /**
- * Waits for what answers a request, together with the tasks that its handler has spawned before, and cancels all of it if the
- * client goes away, or the server stops, meanwhile. Unless that comes to its end, `drop` gets what `work` gave till then.
+ * Runs `work`, which responds to a request, and waits for the tasks that the handler has spawned. All are cancelled if the client
+ * disconnects or the server stops first. If they do not complete, `drop` gets the value of `work`, if it has one.
  */
 export function* cancelOnDisconnect<T>(exchange: Exchange, work: Op<T>, drop: (given?: T) => void = cancelContent): Op<T> {
   const { client, settings } = exchange.connection
@@ -16,14 +16,14 @@ export function* cancelOnDisconnect<T>(exchange: Exchange, work: Op<T>, drop: (g
   try {
     const value = yield* scopeAfter(exchange, function* (around) {
       client.onGone = (how) => {
-        // Who waits for the rest of the body is told by that.
+        // A reader of the body sees the end itself, as an error.
         if (how === 'end' && (settings.half_close === 'answer' || exchange.source?.waiting === true)) return
-        // What was put in before, responses to earlier requests among it, may still be read. But who does not read is not waited for.
+        // The client may still read pending output, such as responses to earlier requests; one that does not is not waited for.
         client.stallTimeout = Math.min(client.stallTimeout, lingerSeconds)
         exchange.abort('client gone')
         around.cancel('client gone')
       }
-      // It may have gone before its request had its turn.
+      // The client may have disconnected before its request was processed.
       if (!client.isOpen) client.onGone('close')
       else if (client.inputEnded && exchange.source?.incomplete !== true) client.onGone('end')
       given = yield* work
@@ -31,7 +31,7 @@ export function* cancelOnDisconnect<T>(exchange: Exchange, work: Op<T>, drop: (g
       exchange.context = keepContext()
       return given
     })
-    // It may have been tasks that were cancelled, behind the handler's return.
+    // The cancellation may have come after the handler's return, while its tasks ran.
     yield* runningTask('this').cancellation.unwind()
     whole = true
     return value

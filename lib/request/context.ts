@@ -13,7 +13,7 @@ import { asksForWebSocket } from '../websocket/handshake.js'
 import type { WebSocketOptions } from '../websocket/options.js'
 import { Upgrade, type WebSocketHandler } from '../websocket/upgrade.js'
 
-/** What a context is made from: the connection that the request came on. */
+/** The connection that a request came on, as its context sees it. */
 export interface Peer {
   readonly client: Stream
   readonly client_ip: string
@@ -23,25 +23,25 @@ export interface Peer {
   readonly tls: TlsFacts | null
   /** Whether the server is stopping. */
   readonly draining: boolean
-  /** Called when the server begins to stop, while a request is at work. */
+  /** Called when the server begins to stop while a request is in progress. */
   onDrain: (() => void) | null
-  /** Runs `work`, whatever becomes of the request and the connection. */
+  /** Runs `work` independently of the request and the connection; `failed` gets its error. */
   detach(work: Op<unknown>, failed: (error: unknown) => void): void
 }
 
-/** What a handler is given besides the request: its last argument. */
+/** The handler's last argument: everything about the request beyond method, path, headers and body. */
 export class Context {
   /** IP address of the peer. */
   readonly client_ip: string
   /** Which request of its connection this is, from 1. */
   readonly count: number
-  /** The settings that this connection lives under. */
+  /** The settings of this connection. */
   readonly cfg: Settings
-  /** What the server logs through; handlers may, too. */
+  /** The server's logger, for handlers too. */
   readonly logger: Logger
-  /** The module that `process_request` was given; null under `serve`. */
+  /** The module passed to `process_request`; null under `serve`. */
   readonly redis: unknown
-  /** What the TLS handshake agreed on, the client's certificate included; null without TLS. */
+  /** The results of the TLS handshake, with the client's certificate; null without TLS. */
   readonly tls: TlsFacts | null
   readonly #peer: Peer
   readonly #head: RequestHead
@@ -52,7 +52,7 @@ export class Context {
   #gone: string | null = null
   #drain: AbortController | null = null
 
-  /** @internal @param body the content of the request, as a whole or to be read */
+  /** @internal @param body the content of the request: buffered, or open to be read */
   constructor(
     peer: Peer, count: number, head: RequestHead = NO_HEAD, body: Buffer | RequestBody | null = null, request: Recipient | null = null,
   ) {
@@ -70,35 +70,35 @@ export class Context {
   }
 
   /**
-   * The connection itself. A handler that writes to it answers on its own and returns `undefined`. It is the handler's, and that
-   * of tasks which it spawned, until they are over: later it may be closed here, while the connection lives on in another stream.
+   * The connection itself. A handler that writes its response to it returns `undefined`. Only the handler and the tasks that it
+   * spawned may use it: after they end this stream may be closed while the connection lives on in another one.
    */
   get client(): Stream {
     this.#request?.watchOutput()
     return this.#peer.client
   }
 
-  /** The content of the request, to be read: in pieces, or as text, JSON or a form. */
+  /** The content of the request, for reading in pieces, or as text, JSON or a form. */
   get body(): RequestBody {
     this.#body ??= new RequestBody(new BufferedPieces(this.#buffered), this.#head.fields.get('content-type'), this.#request)
     return this.#body
   }
 
   /**
-   * Tells the client, before the answer, what the answer will need (RFC 8297): `{ Link: '</style.css>; rel=preload; as=style' }`.
-   * False: nothing was sent, since the client speaks HTTP/1.0 or the answer has begun.
+   * Sends 103 (Early Hints, RFC 8297) ahead of the response: `{ Link: '</style.css>; rel=preload; as=style' }`.
+   * False: nothing was sent, since the client speaks HTTP/1.0 or the response has begun.
    * @throws ResponseError for a header that cannot be sent
    */
   earlyHints(headers: ResponseHeaders): boolean {
     return this.#request?.putInterim(earlyHintsHead(headers)) ?? false
   }
 
-  /** The host that the client asked for in its TLS handshake, lower case; null if none. */
+  /** The host that the client named in its TLS handshake (SNI), lower case; null if none. */
   get server_name(): string | null {
     return this.tls?.server_name ?? null
   }
 
-  /** Aborts when the client goes away, or the server stops waiting for it, before the answer is finished. */
+  /** Aborts when the client disconnects, or the server stops waiting, before the response is finished. */
   get signal(): AbortSignal {
     if (this.#controller === null) {
       this.#controller = new AbortController()
@@ -108,8 +108,8 @@ export class Context {
   }
 
   /**
-   * Aborts when the server begins to stop: what would go on for as long as its client likes had better end soon then. Requests
-   * in flight are left alone until the time for draining is over.
+   * Aborts when the server begins to stop, so that a handler without an end of its own, such as a long poll, can finish. Requests
+   * in flight are not cancelled before the setting `drain` runs out.
    */
   get draining(): AbortSignal {
     if (this.#drain === null) {
@@ -120,35 +120,35 @@ export class Context {
     return this.#drain.signal
   }
 
-  /** Whether the request asks for a WebSocket; its handshake may have faults still. */
+  /** Whether the request asks for a WebSocket; its handshake may still be invalid. */
   get wantsWebSocket(): boolean {
     return asksForWebSocket(this.#head)
   }
 
   /**
-   * The answer that makes a WebSocket of the connection, for the handler to return: `return ctx.upgrade(function* (ws) { ... })`.
-   * A request that is no proper handshake gets 426, 400 or 403 instead. `handle` runs once the handshake is done; when it
-   * ends, the WebSocket is closed with 1000, and with 1011 when it throws.
-   * @throws ConfigError naming the option that cannot be
+   * The response that turns the connection into a WebSocket: `return ctx.upgrade(function* (ws) { ... })`. A request that is not
+   * a valid handshake gets 426, 400 or 403 instead. `handle` runs after the handshake; the WebSocket is closed with 1000 when it
+   * returns, and with 1011 when it throws.
+   * @throws ConfigError naming an invalid option
    */
   upgrade(handle: WebSocketHandler, options?: WebSocketOptions): Upgrade {
     return new Upgrade(handle, options)
   }
 
-  /** @internal The peer's address and port. Other than `client`, this leaves the connection to the server. */
+  /** @internal The peer's address and port. Unlike `client`, reading it does not expose the connection to the handler. */
   static remote(context: Context): Address {
     return context.#peer.client.remote
   }
 
-  /** @internal Name and value of each header line, as sent and in order. */
+  /** @internal Name and value of each header line, as received and in order. */
   static fieldLines(context: Context): [name: string, value: string][] {
     return context.#head.fields.lines()
   }
 
   /**
-   * Starts a task that may outlive the request, where what `lev.spawn` starts is a part of it: the response does not wait for it,
-   * a client that leaves does not cancel it, and what it throws is logged. A server that stops waits for it as for a request.
-   * @throws ArgumentError if `start` gives no operation
+   * Starts a task that may outlive the request, unlike those of `lev.spawn`: the response does not wait for it, a client that
+   * disconnects does not cancel it, and its error is logged. A server that stops waits for it as for a request.
+   * @throws ArgumentError if `start` does not return an operation
    */
   detach(start: () => Op<unknown>): void {
     if (typeof start !== 'function') throw new ArgumentError('start', `detach: start must be a generator function, got ${show(start)}`)

@@ -9,7 +9,7 @@ import type { Persistence } from '../http1/response.js'
 import { NO_HEAD, type RequestHead } from '../http1/request-head.js'
 import { StatusReader } from '../http1/status-reader.js'
 
-/** What becomes of a connection after a request: `[connection_state, err]`, as in Lilush. */
+/** The fate of a connection after a request: `[connection_state, err]`, as in Lilush. */
 export type Disposition = readonly [connection_state: 'keep-alive' | 'close' | null, err: string | null]
 
 const kept: Disposition = ['keep-alive', null]
@@ -17,27 +17,27 @@ const closing: Disposition = ['close', null]
 
 const neverAborts = new AbortController().signal
 
-/** How far a request has come: waited for, its head or its body being read, being answered, its answer being sent. */
+/** Progress of a request: awaited, head or body being read, in the handler, response being sent, done. */
 export type Phase = 'idle' | 'head' | 'body' | 'answer' | 'sending' | 'done'
 
-/** One request and its answer, from the first byte to the log line. */
+/** One request and its response, from the first byte to the log line. */
 export class Exchange implements Persistence, Recipient {
   readonly connection: Connection
-  /** Which request of its connection it is, from 1. */
+  /** Number of the request on its connection, from 1. */
   readonly count: number
   /** Valid from the phase `body` on. */
   head: RequestHead = NO_HEAD
   phase: Phase = 'idle'
-  /** Whether the connection lives on after the answer. */
+  /** Whether the connection stays open after the response. */
   keepAlive = false
-  /** The content, if the handler reads it itself. */
+  /** The content, if the handler reads it from the connection. */
   source: BodySource | null = null
   trailers: FieldBlock | null = null
-  /** The tasks that the handler has spawned and that are not waited for yet; null: none. */
+  /** Scope of the tasks that the handler has spawned, until it is awaited; null: none. */
   spawned: Scope | null = null
-  /** The async context that the handler has left off in. */
+  /** The async context at the end of the handler; its streaming content runs in it. */
   context: Snapshot = sameContext
-  /** Whether what the handler gets of the content is not what was sent, but decoded. */
+  /** Whether the handler gets the content without its content-coding. */
   decoded = false
   #ctx: Context | null = null
   #began = 0
@@ -57,22 +57,22 @@ export class Exchange implements Persistence, Recipient {
     return this.connection.settings.keepalive_idle_timeout
   }
 
-  /** Whether the client went away, or the server stopped waiting, while the handler was at work. */
+  /** Whether the client disconnected, or the server stopped waiting, before the response was finished. */
   get isGone(): boolean {
     return this.#ctx !== null && Context.isGone(this.#ctx)
   }
 
-  /** Aborts when the server begins to stop; valid once the handler was called. */
+  /** Aborts when the server begins to stop; valid from the call of the handler on. */
   get draining(): AbortSignal {
     return this.#ctx?.draining ?? neverAborts
   }
 
-  /** Bytes that the handler has put on the connection itself. */
+  /** Bytes that the handler itself has written to the connection. */
   get written(): number {
     return this.connection.client.bytesPut - this.#putBefore
   }
 
-  /** Status of the response that the handler has written on the connection itself; undefined where that cannot be seen. */
+  /** Status of the response that the handler itself has written to the connection; undefined if it cannot be read. */
   get writtenStatus(): number | undefined {
     return this.#output?.status
   }
@@ -86,7 +86,7 @@ export class Exchange implements Persistence, Recipient {
     }
   }
 
-  /** The head is there. */
+  /** Records the complete head. */
   begin(head: RequestHead): RequestHead {
     this.head = head
     this.phase = 'body'
@@ -94,7 +94,7 @@ export class Exchange implements Persistence, Recipient {
     return head
   }
 
-  /** The handler is about to be called. */
+  /** Called just before the handler. */
   beginAnswer(ctx: Context): void {
     this.#ctx = ctx
     this.phase = 'answer'
@@ -102,30 +102,30 @@ export class Exchange implements Persistence, Recipient {
   }
 
   putInterim(text: string): boolean {
-    // Behind the head of the answer it would be content. An answer of the handler's own has begun, too.
+    // After the head of a response it would be read as content, also if the handler has written that head itself.
     if (this.minorVersion === 0 || !(this.phase === 'body' || (this.phase === 'answer' && this.written === 0))) return false
     this.connection.client.put(text)
     this.#putBefore += text.length
     return true
   }
 
-  /** The server begins to stop. */
+  /** Called when the server begins to stop. */
   drain(): void {
     if (this.#ctx !== null) Context.drain(this.#ctx)
   }
 
-  /** Nobody waits for the answer any more: the handler's signal aborts. */
+  /** Aborts the handler's signal: no client waits for the response any more. */
   abort(why: string): void {
     if (this.#ctx !== null) Context.abort(this.#ctx, why)
   }
 
-  /** Whether the connection may live on as far as the request and the server are concerned. */
+  /** Whether the request and the server allow the connection to stay open. */
   mayKeepAlive(): boolean {
     const { settings, service } = this.connection
     return this.head.keepAlive && this.count < settings.requests_per_connection && !service.draining && this.source?.unusable !== true
   }
 
-  /** It was answered: writes the log line. Returns `disposition`, for callers to return in turn. */
+  /** Ends the exchange and writes the log line. Returns `disposition`, for callers to return in turn. */
   finish(status: number | undefined, size: number, disposition: Disposition): Disposition {
     this.phase = 'done'
     if (this.#output !== null) this.connection.client.onPut = null
@@ -133,12 +133,12 @@ export class Exchange implements Persistence, Recipient {
     return disposition
   }
 
-  /** The whole answer is on its way: the connection lives on if it may. */
+  /** Ends the exchange after a whole response; the connection stays open if `keepAlive` allows it. */
   complete(status: number | undefined, size: number): Disposition {
     return this.finish(status, size, this.keepAlive ? kept : closing)
   }
 
-  /** It ends without an answer, since nobody is there to read one. Only what had begun is logged. Harmless when it is done. */
+  /** Ends the exchange without a client to respond to. Logs it if its head was read; does nothing when it is done. */
   abandon(disposition: Disposition, size = 0): Disposition {
     if (this.phase === 'body' || this.phase === 'answer' || this.phase === 'sending') this.finish(clientGone, size, disposition)
     return disposition

@@ -11,41 +11,41 @@ import { mediaTypeOf, type MediaType } from '../http1/parameters.js'
 import { NEED_MORE, rejections } from '../http1/rejection.js'
 
 /**
- * Parts after which other tasks have their turn. A part without content takes some 10 microseconds, one with the longest head 300: all
- * of a form of 5 MiB that is there already would take a fifth of a second.
+ * Parts read before other tasks get a turn. A part without content takes some 10 microseconds, one with the longest head 300:
+ * reading a buffered form of 5 MiB at once would take a fifth of a second.
  */
 const partsAtOnce = 16
 
-/** What RFC 7578 section 4.4 has for a part without a Content-Type. */
+/** Default Content-Type of a part (RFC 7578 section 4.4). */
 const defaultType = 'text/plain'
 
-/** Has an operation run by code that is no coroutine. */
+/** Runs an operation for code that is not a coroutine. */
 export type Ask = <T>(operation: () => Op<T>) => Promise<T>
 
-/** How the parts are read. */
+/** How to read the parts. */
 export interface PartsOptions {
-  /** Bytes of one part that is no file. */
+  /** Maximum bytes of a part that is not a file. */
   readonly fieldLimit: number
   readonly ask: Ask
 }
 
-/** One part of a multipart form: a field or a file. It can be read until the next part is asked for. */
+/** One part of a multipart form: a field or a file. It can be read until the next part is requested. */
 export class FormPart implements AsyncIterable<Buffer> {
   /** The form field's name. */
   readonly name: string
   /**
-   * Null: no file. As the client gave it, the last part of it if it was a path with slashes; never use it as a path. "" for a file
-   * without one: what has no filename is a file if its type is neither text nor JSON.
+   * Null: not a file. The client's name for the file, after the last slash; never use it as a path. "" for a file without a
+   * name: a part without a filename is a file if its type is neither text nor JSON.
    */
   readonly filename: string | null
-  /** Media type, as the client gave it, without parameters. */
+  /** Media type as sent by the client, without parameters. */
   readonly type: string
   readonly #fields: FieldBlock
   readonly #mediaType: MediaType
   readonly #read: (part: FormPart) => Op<Buffer | null>
   readonly #ask: Ask
 
-  /** @internal @throws BodyError 400 for header fields that are none of a form's part */
+  /** @internal @throws BodyError 400 for header fields that are not those of a form part; 413 for a name over 1024 bytes */
   constructor(fields: FieldBlock, read: (part: FormPart) => Op<Buffer | null>, ask: Ask) {
     const disposition = formDisposition(utf8(fields.get('content-disposition')) ?? '')
     if (disposition === null) throw bodyError(rejections.form)
@@ -62,26 +62,26 @@ export class FormPart implements AsyncIterable<Buffer> {
     this.#ask = ask
   }
 
-  /** Its header fields by lower-case name. The object has no prototype. */
+  /** The part's header fields by lower-case name. The object has no prototype. */
   get headers(): RequestHeaders {
     const headers = this.#fields.toObject()
     for (const [name, value] of Object.entries(headers)) headers[name] = utf8(value) ?? ''
     return headers
   }
 
-  /** The next piece of its content; null at the end. @throws BodyError; StateError once the next part was asked for */
+  /** The next piece of the part's content; null at the end. @throws BodyError; StateError once the next part was requested */
   read(): Op<Buffer | null> {
     return this.#read(this)
   }
 
-  /** All of its content that was not read yet. @throws as `read` */
+  /** The rest of the part's content. @throws as `read` */
   bytes(): Op<Buffer> {
     return readAll(() => this.#read(this))
   }
 
   /**
-   * The same, as text in the charset that its Content-Type names, UTF-8 when it names none.
-   * @throws as `read`; BodyError 415 for an unknown charset, 400 for bytes that are no text in it
+   * The rest of the part's content as text, in the charset of its Content-Type, by default UTF-8.
+   * @throws as `read`; BodyError 415 for an unknown charset, 400 for bytes that are not valid in it
    */
   *text(): Op<string> {
     return decodeText(yield* this.bytes(), this.#mediaType.parameters.get('charset'))
@@ -95,16 +95,16 @@ export class FormPart implements AsyncIterable<Buffer> {
 
 watchMethods(FormPart.prototype, 'read', 'bytes', 'text')
 
-/** The parts of a multipart form as they arrive, one after the other: files of any size pass through a few KiB of memory. */
+/** The parts of a multipart form as they arrive, one after another: files of any size pass through a few KiB of memory. */
 export class FormParts implements AsyncIterable<FormPart> {
   readonly #pieces: Pieces
   readonly #ask: Ask
   readonly #fieldLimit: number
   readonly #reader: MultipartReader
   readonly #reading = new Exclusive('read one form')
-  /** The part that was given last. */
+  /** The part returned last. */
   #current: FormPart | null = null
-  /** Whether all of it has come, and how much more of it may. */
+  /** Whether the current part is complete, and how many more bytes it may have. */
   #whole = false
   #left = 0
   #count = 0
@@ -119,9 +119,9 @@ export class FormParts implements AsyncIterable<FormPart> {
   }
 
   /**
-   * The next part, null behind the last one. What was not read of the part before is dropped.
-   * @throws BodyError: 400 for a form that is malformed, 413 for one with more than 1000 parts or with a field that is too long;
-   * UsageError while another task waits for some of it
+   * The next part; null after the last one. The unread rest of the part before is dropped.
+   * @throws BodyError: 400 for a malformed form, 413 for one with more than 1000 parts or with a field that is too long;
+   * UsageError while another task waits for a read of the form
    */
   next(): Op<FormPart | null> {
     return this.#reading.run(this.#next())
@@ -146,7 +146,7 @@ export class FormParts implements AsyncIterable<FormPart> {
     return (yield* this.#step()) === CONTENT ? this.#reader.data : null
   }
 
-  /** The reader's next event. What fails once fails for ever. */
+  /** The reader's next event. The first error is thrown again by every later call. */
   *#step(): Op<number> {
     if (this.#failure !== null) throw this.#failure
     try {
@@ -180,7 +180,7 @@ export class FormParts implements AsyncIterable<FormPart> {
     this.#whole = event === PART_END
   }
 
-  /** What stands behind the form means nothing. */
+  /** Discards the epilogue, which has no meaning. */
   *#dropRest(): Op<void> {
     while ((yield* this.#pieces.next()) !== null);
   }
@@ -192,7 +192,7 @@ function isText({ type }: MediaType): boolean {
   return type.startsWith('text/') || type === 'application/json' || type.endsWith('+json')
 }
 
-/** Header fields are kept as latin1, and those of a form's part are UTF-8. */
+/** Header fields are stored as latin1, but those of a form part are UTF-8. */
 function utf8(value: string | undefined): string | undefined {
   return value === undefined ? undefined : Buffer.from(value, 'latin1').toString()
 }

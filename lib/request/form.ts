@@ -13,34 +13,34 @@ import { FIELD, UrlEncodedReader } from '../http1/url-encoded.js'
 export interface FormFile {
   /** The form field's name. */
   readonly name: string
-  /** As the client gave it, the last part of it if it was a path with slashes; never use it as a path. "" if none was given. */
+  /** The client's name for the file, after the last slash; never use it as a path. "" if none was sent. */
   readonly filename: string
-  /** Media type, as the client gave it, without parameters. */
+  /** Media type as sent by the client, without parameters. */
   readonly type: string
-  /** Header fields of its part of the form, by lower-case name. */
+  /** Header fields of the file's part, by lower-case name. */
   readonly headers: RequestHeaders
   /** The content of the file. */
   readonly bytes: Buffer
 }
 
-/** A form that was sent. */
+/** A submitted form. */
 export interface Form {
-  /** Values by name; a name that was sent several times has an array. The object has no prototype. */
+  /** Values by name; an array for a name that was sent several times. The object has no prototype. */
   readonly fields: Readonly<Record<string, string | readonly string[]>>
-  /** The files that were sent, in order. */
+  /** The files, in the order sent. */
   readonly files: readonly FormFile[]
 }
 
 const urlencoded = 'application/x-www-form-urlencoded'
 const multipart = 'multipart/form-data'
 
-/** Bytes of an urlencoded form that are read before other tasks have their turn: some 0.3 ms. */
+/** Bytes of an urlencoded form read before other tasks get a turn: some 0.3 ms. */
 const stepSize = 64 * 1024
 
 /**
- * Reads a form, all of it into memory: what bounds a body bounds it.
- * @throws BodyError: 415 for a body that is no form, and for an unknown charset; 400 for one that is malformed; 413 for one with more
- * than 1000 parts
+ * Reads a whole form into memory; the limits of the body bound it.
+ * @throws BodyError: 415 for a body that is not a form, and for an unknown charset; 400 for a malformed form; 413 for one with
+ * more than 1000 parts
  */
 export function* readForm(mediaType: MediaType, pieces: Pieces): Op<Form> {
   if (mediaType.type === urlencoded) return yield* readUrlEncoded(mediaType.parameters.get('charset'), pieces)
@@ -48,7 +48,7 @@ export function* readForm(mediaType: MediaType, pieces: Pieces): Op<Form> {
   throw bodyError(rejections.notForm)
 }
 
-/** The parts of a multipart form. @throws BodyError 415 if it is none */
+/** The parts of a multipart form. @throws BodyError 415 if the body is not one */
 export function formParts({ type, parameters }: MediaType, pieces: Pieces, options: PartsOptions): FormParts {
   if (type !== multipart) throw bodyError(rejections.notMultipart)
   return new FormParts(parameters.get('boundary'), pieces, options)
@@ -85,7 +85,7 @@ function* readMultipart(mediaType: MediaType, pieces: Pieces): Op<Form> {
   return { fields: fields.values, files }
 }
 
-/** Nobody but `readMultipart` sees the parts. */
+/** Never called: only `readMultipart`, a coroutine, sees the parts. */
 function noAsyncCode(): never {
   throw new StateError('the parts are read already')
 }

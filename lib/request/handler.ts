@@ -5,30 +5,30 @@ import type { ResponseHeaders } from '../http1/response.js'
 import type { StreamingContent } from '../response/content-source.js'
 import type { Upgrade } from '../websocket/upgrade.js'
 
-/** What an answer consists of. A string is sent as UTF-8; null is an answer without content. */
+/** The content of a response. A string is sent as UTF-8; null is a response without content. */
 export type Content = string | Uint8Array | StreamingContent | null
 
-/** `[content, status, headers]`: what is not given is null, 200 and none. */
+/** `[content, status, headers]`: by default null, 200 and none. */
 export type AnswerParts = readonly [content?: Content, status?: number, headers?: ResponseHeaders]
 
 /**
- * What a handler returns: `[content, status, headers]`, or just the content; the status is 200 where it says none.
- * `undefined` (or nothing but undefined) means that the handler has answered on `ctx.client` itself. It must be returned: with
- * `void` among the types, a forgotten `return` would compile.
+ * A handler's return value: `[content, status, headers]`, or just the content, with status 200 by default. `undefined`, or a list
+ * of nothing else, means that the handler has responded on `ctx.client` itself. It must be returned: if the type included `void`,
+ * a forgotten `return` would compile.
  *
- * `ctx.upgrade(...)` makes a WebSocket of the connection.
+ * `ctx.upgrade(...)` turns the connection into a WebSocket.
  *
- * A bare iterable is not among it, since a generator would be taken for a coroutine: `[iterable]` is.
+ * A bare iterable is excluded, since a generator would be taken for a coroutine; return `[iterable]`.
  */
 export type Answer = string | Uint8Array | Exclude<StreamingContent, Iterable<unknown>> | null | undefined | AnswerParts | Upgrade
 
 /**
- * Answers one request. A plain function, a coroutine (`function*`, its operations being `yield*`-ed) or an async function.
+ * Responds to one request: a plain function, a coroutine (a `function*` that `yield*`s its operations) or an async function.
  *
  * @param method as sent
  * @param query the path of the target, as sent (percent-encoding and all)
  * @param args the text after `?`, as sent; empty if there is none
- * @param headers by lower-case name; a name sent several times has its values joined
+ * @param headers by lower-case name; the values of a repeated name are joined
  * @param body null when the request has none
  */
 export type Handler = (
@@ -40,19 +40,19 @@ export type Handler = (
   ctx: Context,
 ) => Answer | Op<Answer> | PromiseLike<Answer | Op<Answer>>
 
-/** Whether a handler's result is a coroutine that is to be run. */
+/** Whether a handler's result is a coroutine to run. */
 export function isOp(value: unknown): value is Op<Answer> {
   return typeof value === 'object' && value !== null && 'next' in value && 'throw' in value && Symbol.iterator in value
 }
 
-/** Whether a handler's result is a promise, or anything else that has a `then`. */
+/** Whether a handler's result is a promise or another object with a `then` method. */
 export function isThenable(value: unknown): value is PromiseLike<Answer | Op<Answer>> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
 /**
- * Waits for what a user's function gave, which may be plain, a coroutine or async, and again where that gives something to wait for;
- * gives its value.
+ * Resolves the result of a user's function, which may be plain, a coroutine or async, to a value; repeats while that is again
+ * a coroutine or a promise.
  */
 export function* settled(result: unknown): Op<unknown> {
   let value = result

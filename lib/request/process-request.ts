@@ -20,8 +20,8 @@ const closed: Disposition = [null, 'closed']
 export const idleTimeout: Disposition = [null, 'keepalive timeout']
 
 /**
- * Reads one request, has it answered, and sends the answer. The caller closes the connection unless it is to be kept
- * alive. Nothing suspends between reading and answering when the request is there already and its handler is plain.
+ * Reads one request, calls the handler and sends the response. The caller closes the connection unless it is kept alive.
+ * Nothing suspends between reading and responding when the request is in the input buffer and its handler is plain.
  */
 export function* processRequest(connection: Connection, count: number): Op<Disposition> {
   const { client, reader } = connection
@@ -54,15 +54,14 @@ export function* processRequest(connection: Connection, count: number): Op<Dispo
   } finally {
     connection.idle = false
     connection.onDrain = null
-    // Cancelled in the midst of it, by a server that stops waiting: the log tells of it too.
+    // A request cancelled by a server that stops waiting is logged too.
     exchange.abandon(closed)
   }
 }
 
 /**
- * Until when the rest of a head is waited for: all of it is under one deadline, which begins with its first byte. Blank lines
- * before it are none of its bytes: a client that sent one behind its last request, as some do, would take a 408 for the
- * answer to its next.
+ * Sets the deadline of a head, which covers all of it from its first byte on. Blank lines before the head do not count: some
+ * clients send one after a request, and would take a 408 for the response to their next one.
  */
 function beginWait(exchange: Exchange): void {
   const { connection } = exchange
@@ -76,27 +75,27 @@ function beginWait(exchange: Exchange): void {
   connection.client.readDeadline = now() + connection.settings.request_header_timeout
 }
 
-/** What becomes of a request when something was thrown while it was read or answered. */
+/** Ends a request after an error thrown while it was read or processed. */
 function afterFault(exchange: Exchange, error: unknown): Disposition {
   const { phase, connection } = exchange
   if (phase === 'idle' || phase === 'head' || phase === 'body') {
     if (instanceOf(error, ClosedError)) return exchange.abandon(closed)
     if (!instanceOf(error, TimeoutError)) throw error
-    // The stream was cut, since its client does not read the answers to earlier requests.
+    // The stream was closed because the client does not read the responses to earlier requests.
     if (!connection.client.isOpen) return exchange.abandon(sendFailed(error))
     return phase === 'idle' ? idleTimeout : reject(exchange, rejections.headTimeout)
   }
   if (phase === 'sending' && instanceOf<ClosedError | TimeoutError>(error, ClosedError, TimeoutError)) {
     return exchange.abandon(sendFailed(error))
   }
-  // What reads or writes on a connection that was lost fails, and is not to blame.
+  // Reads and writes on a lost connection fail: no fault of the handler.
   const lost = !connection.client.isOpen && instanceOf<ClosedError | TimeoutError>(error, ClosedError, TimeoutError)
   if (exchange.isGone && (lost || instanceOf(error, CancelledError))) return exchange.abandon(closed)
   if (phase === 'answer' && instanceOf(error, BodyError) && exchange.written === 0) {
     return exchange.isGone || !connection.client.isOpen ? exchange.abandon(closed) : reject(exchange, error)
   }
   logFailure(connection.logger, exchange.head, error, 'the handler failed')
-  // What it has not read of its body must not be taken for the next request.
+  // The unread rest of the body must not be taken for the next request.
   exchange.source?.close()
   return exchange.isGone || !connection.client.isOpen ? exchange.abandon(closed) : fail(exchange)
 }
@@ -105,7 +104,7 @@ function sendFailed(error: Error): Disposition {
   return [null, `failed to send response: ${error.message}`]
 }
 
-/** Has the handler answer: at once, or, when something has to be waited for, as an operation. */
+/** Calls the handler and sends its response: synchronously, or as an operation if there is something to wait for. */
 function respond(exchange: Exchange, body: Buffer | RequestBody | null): Disposition | Op<Disposition> {
   let given: ReturnType<typeof callHandler>
   try {
@@ -123,8 +122,8 @@ function* failing(error: unknown): Op<never> {
 }
 
 /**
- * Waits for what a handler gave, together with what it has spawned, and again where that is something to wait for: an async
- * function may return a coroutine.
+ * Waits for a handler's result and the tasks that it has spawned; repeats while the result is again a coroutine or a promise,
+ * since an async function may return a coroutine.
  */
 function* respondLater(exchange: Exchange, result: ReturnType<typeof callHandler>): Op<Disposition> {
   let given: Answer | typeof result = result
@@ -144,7 +143,7 @@ function* giving<T>(value: T): Op<T> {
   return value
 }
 
-/** Waits for a promise. It goes on by itself when the request is over before: then its content is closed, and its failure logged. */
+/** Waits for a promise. If the request ends first, the promise's content is closed, or its error logged, when it settles. */
 function arriving<T>(exchange: Exchange, promise: Promise<T>): Op<T> {
   let failed = false
   const arrival = function* (): Op<T> {
@@ -158,7 +157,7 @@ function arriving<T>(exchange: Exchange, promise: Promise<T>): Op<T> {
   return cancelOnDisconnect(exchange, arrival(), () => void promise.then(cancelContent, (error: unknown) => failed || logLate(exchange, error)))
 }
 
-/** Logs what a handler throws after its client has left, unless that is the news of it. */
+/** Logs an error that a handler throws after its client has disconnected, unless the disconnect caused it. */
 function logLate({ connection, head }: Exchange, error: unknown): void {
   if (instanceOf<Error>(error, ClosedError, CancelledError, BodyError) || nameOf(error) === 'AbortError') return
   logFailure(connection.logger, head, error, 'the handler failed after its request was over')

@@ -10,21 +10,21 @@ import type { Disposition, Exchange } from './exchange.js'
 import { rejections, type Rejection } from '../http1/rejection.js'
 import { RequestBody } from './request-body.js'
 
-/** A body that the handler reads itself. */
+/** A body that the handler reads from the connection. */
 export interface OpenBody {
   readonly body: RequestBody
   readonly source: BodySource
   close(): void
 }
 
-/** The content of a request that is there already and wanted as a whole, as it was sent; null for any other, which `receive` gets. */
+/** Fast path: the content, if it is in the input buffer and goes to the handler whole and as sent; null: use `receive`. */
 export function receivedAlready({ connection, head }: Exchange): Buffer | null {
   const { buffer_body, decode_body, max_body_size } = connection.settings
   const takes = buffer_body === true && !decode_body && typeof max_body_size === 'number' && head.contentLength <= max_body_size
   return takes ? bodyAtHand(connection, head) : null
 }
 
-/** Gets a request's content ready for its handler: as a whole, or open to be read; a Rejection says why it cannot be had. */
+/** Prepares a request's content for the handler, buffered or open to be read; a Rejection if it cannot. */
 export function* receive(exchange: Exchange): Op<Buffer | OpenBody | Rejection> {
   const { connection, head } = exchange
   const { decode_body } = connection.settings
@@ -56,18 +56,18 @@ export function* receive(exchange: Exchange): Op<Buffer | OpenBody | Rejection> 
   }
 }
 
-/** What the settings say about the body of one request. */
+/** The settings for the body of one request. */
 interface Chosen {
   readonly buffered: boolean
   readonly limit: number
 }
 
-/** @throws what a function among the settings throws; ConfigError if it gives what the setting cannot be */
+/** @throws any error of a function among the settings; ConfigError if it returns an invalid value */
 function choose({ connection, head }: Exchange): Chosen {
   const { buffer_body, max_body_size } = connection.settings
   const ask = (choice: BufferChoice | SizeChoice): unknown => {
     const given: unknown = callContained(() => choice(head.method, head.query, connection.headersOf(head)))
-    // An async function is rejected like all that is not a value, and its rejection must not end the process.
+    // A promise is not a valid value; its own rejection must not end the process.
     if (given instanceof Promise) given.catch(() => {})
     return given
   }
@@ -77,7 +77,7 @@ function choose({ connection, head }: Exchange): Chosen {
   }
 }
 
-/** Has a request answered whose handler reads the body itself, and gets rid of what that left unread. */
+/** Responds to a request whose handler reads the body from the connection, then discards the unread rest. */
 export function* withOpenBody({ body, source, close }: OpenBody, respond: () => Disposition | Op<Disposition>): Op<Disposition> {
   const disposition = yield* scope(function* (around) {
     const serving = around.spawn(() => RequestBody.serve(body))

@@ -10,7 +10,7 @@ import { NO_FIELDS, requestHeaders, type RequestHeaders } from '../http1/headers
 import { mediaTypeOf } from '../http1/parameters.js'
 import { rejections } from '../http1/rejection.js'
 
-/** Somebody outside of the coroutine waits for something to be read. */
+/** A read requested by code that is not a coroutine. */
 interface Asker {
   run(): Op<void>
   reject(error: unknown): void
@@ -18,14 +18,14 @@ interface Asker {
 
 /**
  * The content of a request: `ctx.body`. It is read once, in pieces or as a whole. With `buffer_body: false` it is read from
- * the connection, and its limits and timeouts show themselves as BodyError; a handler that does not catch that answers with
- * its status. In async code iterate over it: `for await (const piece of ctx.body)`.
+ * the connection, and a limit or timeout throws BodyError; if the handler does not catch it, its status becomes the response.
+ * In async code iterate over it: `for await (const piece of ctx.body)`.
  */
 export class RequestBody implements AsyncIterable<Buffer> {
   readonly #pieces: Pieces
   readonly #contentType: string | undefined
   readonly #request: Pick<Recipient, 'trailers'> | null
-  /** Null: what is buffered can be read by any task. */
+  /** Null for a buffered body, which any task can read. */
   readonly #asked: Channel<Asker> | null
   #taken = false
 
@@ -39,37 +39,37 @@ export class RequestBody implements AsyncIterable<Buffer> {
   }
 
   /**
-   * The fields that the client sent behind a chunked body, by lower-case name; none before the body was read to its end.
-   * A request with a field that has no place there (RFC 9110 section 6.5.1) was rejected.
+   * The trailer fields of a chunked body, by lower-case name; none before the body was read to its end. A request with a field
+   * that is not allowed there (RFC 9110 section 6.5.1) was rejected.
    */
   get trailers(): RequestHeaders {
     return requestHeaders(this.#request?.trailers ?? NO_FIELDS, {})
   }
 
   /**
-   * The next piece, as large as it arrives; null at the end, and for a request without a body.
-   * @throws BodyError; UsageError while another task waits for one
+   * The next piece, of the size that arrived; null at the end, and for a request without a body.
+   * @throws BodyError; UsageError while another task waits for a piece
    */
   *read(): Op<Buffer | null> {
     this.#taken = true
     return yield* this.#pieces.next()
   }
 
-  /** All of it. @throws BodyError; StateError when some was read before */
+  /** The whole body. @throws BodyError; StateError when part of it was read before */
   *bytes(): Op<Buffer> {
     this.#take('bytes')
     return yield* readAll(() => this.#pieces.next())
   }
 
   /**
-   * All of it, as text in the charset that its Content-Type names, UTF-8 when it names none.
-   * @throws as `bytes`; BodyError 415 for an unknown charset, 400 for bytes that are no text in it
+   * The whole body as text, in the charset of its Content-Type, by default UTF-8.
+   * @throws as `bytes`; BodyError 415 for an unknown charset, 400 for bytes that are not valid in it
    */
   *text(): Op<string> {
     return decodeText(yield* this.bytes(), mediaTypeOf(this.#contentType).parameters.get('charset'))
   }
 
-  /** All of it, as JSON. @throws as `text`; BodyError 400 if it is none */
+  /** The whole body, parsed as JSON. @throws as `text`; BodyError 400 if it is not JSON */
   *json(): Op<unknown> {
     const text = yield* this.text()
     try {
@@ -79,15 +79,15 @@ export class RequestBody implements AsyncIterable<Buffer> {
     }
   }
 
-  /** All of it, as a form, urlencoded or multipart. @throws as `bytes`; BodyError 415 if it is none, 400 if it is malformed */
+  /** The whole body as a form, urlencoded or multipart. @throws as `bytes`; BodyError 415 if it is not one, 400 if malformed */
   *form(): Op<Form> {
     this.#take('form')
     return yield* readForm(mediaTypeOf(this.#contentType), this.#pieces)
   }
 
   /**
-   * The parts of a multipart form, to be read one after the other, as they arrive. One that is no file may have 1 MiB.
-   * @throws BodyError 415 if it is none; StateError when some of the body was read before
+   * The parts of a multipart form, read one after another as they arrive. A part that is not a file may have 1 MiB.
+   * @throws BodyError 415 if the body is not one; StateError when part of it was read before
    */
   parts(): FormParts {
     this.#take('parts')
@@ -106,7 +106,7 @@ export class RequestBody implements AsyncIterable<Buffer> {
     }
   }
 
-  /** @internal Reads for those who are no coroutines; a task of the request's own. */
+  /** @internal Runs reads on behalf of async code, in a task of the request. */
   static *serve(body: RequestBody): Op<void> {
     const asked = body.#asked
     if (asked === null) return
@@ -120,7 +120,7 @@ export class RequestBody implements AsyncIterable<Buffer> {
     }
   }
 
-  /** Has `operation` run by a task, the request's own where it reads from the connection. */
+  /** Runs `operation` in a task: one of the request if it reads from the connection. */
   #ask<T>(operation: () => Op<T>): Promise<T> {
     const asked = this.#asked
     if (asked === null) return portal().run(operation)
@@ -144,7 +144,7 @@ export class RequestBody implements AsyncIterable<Buffer> {
 
 watchMethods(RequestBody.prototype, 'read', 'bytes', 'text', 'json', 'form')
 
-/** A body that was read as a whole before. */
+/** The pieces of a buffered body. */
 export class BufferedPieces implements Pieces {
   #bytes: Buffer | null
 
