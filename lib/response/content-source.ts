@@ -9,10 +9,10 @@ import { ReadAhead, type PieceSource } from './read-ahead.js'
 /** A piece of content; a string is sent as UTF-8. */
 export type Piece = string | Uint8Array
 
-/** Content that is written by a coroutine: it waits where it will, and is cancelled when its client goes away. */
+/** Content written by a coroutine, which may wait anywhere and is cancelled when its client disconnects. */
 export type Writer = (out: Out) => Op<void>
 
-/** Content that is not there as a whole, but comes piece by piece. */
+/** Content that arrives piece by piece. */
 export type StreamingContent =
   | Writer
   | Iterable<Piece>
@@ -21,41 +21,41 @@ export type StreamingContent =
   | Readable
   | Blob
 
-/** Where a content source puts its pieces. */
+/** Receives the pieces of a content source. */
 export interface ContentSink extends Out {
-  /** Adds a piece, without waiting. @throws ResponseError if it is none, or is more than was announced */
+  /** Adds a piece, without waiting. @throws ResponseError if it is not a string or bytes, or exceeds the announced length */
   put(piece: unknown): void
   /** True when the caller of `put` must `yield* waitForDrain()` before the next piece. */
   readonly needsDrain: boolean
   waitForDrain(): Op<void>
 }
 
-/** Any kind of streaming content, brought into one shape. Either `writeTo` or `cancel` is called, once. */
+/** The common interface of all kinds of streaming content. Either `writeTo` or `cancel` is called, once. */
 export interface ContentSource {
-  /** Bytes, where the content tells; -1 where it does not. */
+  /** Length in bytes; -1 if unknown. */
   readonly length: number
-  /** Media type, where the content tells; "" where it does not. */
+  /** Media type; "" if unknown. */
   readonly type: string
-  /** Puts all of the content into `sink`, as fast as it takes it, and closes the source on every path. */
+  /** Puts all of the content into `sink`, waiting where it must, and closes the source on every path. */
   writeTo(sink: ContentSink): Op<void>
-  /** The content is not wanted: closes its source without running it. */
+  /** Closes the source without running it. */
   cancel(): void
 }
 
-/** Content that has a source of its own, and belongs to the handler's scope until it is returned. */
+/** Content that makes its own source; it belongs to the handler's scope until it is returned. */
 export interface SelfSource {
   [contentSource](): ContentSource
-  /** The content is to outlive the scope that it belongs to: from here on it ends by `writeTo` or `cancel`. */
+  /** Lets the content outlive its scope: from here on it ends by `writeTo` or `cancel`. */
   [handOver](): void
 }
 
 export const contentSource = Symbol('contentSource')
 export const handOver = Symbol('handOver')
 
-/** Pieces of an iterator, empty ones maybe, between two breaths: one that never ends must not stop everything else. */
+/** Pieces of an iterator, even empty ones, before other tasks get a turn: an endless iterator must not block them. */
 const piecesAtOnce = 1024
 
-/** The source of streaming content; null if `content` is none. An array is none: `[content, status]` is another thing. */
+/** The source of streaming content; null if `content` does not stream. An array does not: `[content, status]` is a response. */
 export function contentSourceOf(content: unknown): ContentSource | null {
   if (typeof content === 'function') return written(content as Writer)
   if (typeof content !== 'object' || content === null || Array.isArray(content) || ArrayBuffer.isView(content)) return null
@@ -68,18 +68,18 @@ export function contentSourceOf(content: unknown): ContentSource | null {
   return null
 }
 
-/** What a handler gives belongs to its response, no longer to its scope. */
+/** Moves the content of a handler's result from the handler's scope to its response. */
 export function takeOver(given: unknown): void {
   const content: unknown = Array.isArray(given) ? given[0] : given
   if (typeof content === 'object' && content !== null && handOver in content) (content as SelfSource)[handOver]()
 }
 
-/** Closes content that a handler gave and that is not sent. */
+/** Closes the content of a handler's result that is not sent. */
 export function cancelContent(given: unknown): void {
   try {
     contentSourceOf(Array.isArray(given) ? given[0] : given)?.cancel()
   } catch {
-    // Its own affair: the client has its answer.
+    // An error on closing no longer matters to the response.
   }
 }
 
@@ -93,7 +93,7 @@ function written(writer: Writer): ContentSource {
         if (writing instanceof Promise) writing.catch(() => {})
         throw new ResponseError(null, 'a function is content only as a generator function: function* (out) { yield* out.write(...) }')
       }
-      // What it spawns writes as well, and is waited for.
+      // Tasks that it spawns may write too, and are waited for.
       yield* scope(() => writing as Op<void>)
     },
     cancel() {},
@@ -121,7 +121,7 @@ function iterated(content: Iterable<unknown>): ContentSource {
 
 function asynchronous(content: AsyncIterable<unknown>): ContentSource {
   const close = (iterator: AsyncIterator<unknown>): void => {
-    // A generator that waits takes this after its wait: nothing else waits for that. What it throws then is lost with it.
+    // An async generator that is waiting handles this only afterwards: do not wait for it. Its error then is dropped.
     iterator.return?.().then(undefined, () => {})
   }
   return {
@@ -137,7 +137,7 @@ function asynchronous(content: AsyncIterable<unknown>): ContentSource {
 
 function readable(content: Readable): ContentSource {
   const close = (): void => {
-    // What fails while it is being closed (a file that was not open yet) is nobody's concern, but must not be unhandled.
+    // An error during closing, as of a file that is not open yet, has no consequence, but must not be unhandled.
     content.on('error', () => {})
     content.destroy()
   }
@@ -173,7 +173,7 @@ function readerOf(stream: ReadableStream): ReadableStreamDefaultReader {
   return stream.getReader()
 }
 
-/** Puts what `source` gives into `sink`; `close` is called unless the source came to its end. */
+/** Puts the pieces of `source` into `sink`; `close` is called unless the source came to its end. */
 function* pump(sink: ContentSink, source: PieceSource, close: () => void): Op<void> {
   const ahead = new ReadAhead(source)
   let ended = false

@@ -7,36 +7,36 @@ import type { StreamCompressor } from '../coding/stream-compressor.js'
 import type { ContentSink } from './content-source.js'
 import { Signal } from '../signal.js'
 
-/** Bytes that wait for the compressor above which a source waits. */
+/** Bytes waiting for the compressor above which the source has to wait. */
 const uncompressedLimit = 32 * 1024
 
-/** How a response's content is put on the wire. */
+/** How to send a response's content. */
 export interface Plan {
   readonly status: number
-  /** The whole head, which goes out with the first piece. */
+  /** The whole head, sent with the first piece. */
   readonly head: string
   /** CHUNKED, UNTIL_CLOSE, NO_LENGTH (no content is sent), or bytes. */
   readonly length: number
-  /** Bytes of content, before it is compressed, that were announced; -1: none were. */
+  /** Announced bytes of content, before compression; -1: not announced. */
   readonly announced: number
   readonly compressor: StreamCompressor | null
-  /** Makes the plan for content that begins with `start`, which is "" for no content; null: this one holds for any. */
+  /** Makes the plan for content that begins with `start`, "" if it is empty; null: this plan fits any content. */
   readonly revise: ((start: Buffer | string) => Plan) | null
 }
 
-/** The way of one answer's content to its client: counts, frames and compresses it, and makes its source wait. */
+/** Sends one response's content to the client: counts, frames and compresses it, and applies backpressure to its source. */
 export class ContentWriter implements ContentSink {
-  /** Whether the head is on its way: no other answer can be given any more. */
+  /** Whether the head was sent: no other response is possible any more. */
   begun = false
   readonly #exchange: Exchange
   readonly #client: Stream
   #plan: Plan
-  /** Whether text is gathered: to frame each of many small pieces takes longer than anything else about them. */
+  /** Whether text is joined into larger chunks: framing dominates the cost of many small pieces. */
   readonly #joins: boolean
-  /** Bytes that were put in. */
+  /** Bytes of content received from the source. */
   #taken = 0
   #sent = 0
-  /** Text that was put in since output was last sent: it becomes one chunk. */
+  /** Text received since output was last sent; it becomes one chunk. */
   #text = ''
   #trailers: Record<string, HeaderValue> | null = null
   #over = false
@@ -59,12 +59,12 @@ export class ContentWriter implements ContentSink {
     return this.#exchange.draining
   }
 
-  /** Whether only the end of the connection tells where the content ends. */
+  /** Whether the content is delimited only by the end of the connection. */
   get untilClose(): boolean {
     return this.#plan.length === UNTIL_CLOSE
   }
 
-  /** Bytes of content on the wire, framing not counted. */
+  /** Bytes of content sent, without framing. */
   get sent(): number {
     return this.#sent + this.#text.length
   }
@@ -96,7 +96,7 @@ export class ContentWriter implements ContentSink {
   *waitForDrain(): Op<void> {
     this.#emitText()
     while (this.#uncompressedSize > uncompressedLimit) yield* this.#compressed.wait()
-    // `compress` waits for the client itself.
+    // With a compressor, the task in `compress` waits for the client.
     if (this.#plan.compressor === null) yield* this.#client.write('')
   }
 
@@ -114,7 +114,7 @@ export class ContentWriter implements ContentSink {
     this.#trailers = trailers
   }
 
-  /** Compresses what is put in, everything of a step at once, until `end`. For a task of its own. */
+  /** Compresses the content until `end`, everything of a step at once. Runs in a task of its own. */
   *compress(compressor: StreamCompressor): Op<void> {
     for (;;) {
       while (this.#uncompressedSize === 0 && !this.#over) yield* this.#toCompress.wait()
@@ -132,7 +132,7 @@ export class ContentWriter implements ContentSink {
     }
   }
 
-  /** All of the content was put in. @throws ResponseError if it is less than was announced */
+  /** Ends the content. @throws ResponseError if it is shorter than announced */
   end(): void {
     this.#revise('')
     if (this.#plan.announced > this.#taken) throw this.#mismatch(`has only ${this.#taken}`)
@@ -141,14 +141,14 @@ export class ContentWriter implements ContentSink {
     this.#toCompress.tell()
   }
 
-  /** Puts what stands behind the content, once all of it is on the wire. */
+  /** Writes the last chunk and the trailers, after all of the content. */
   finish(): void {
     this.#emitText()
     if (this.#plan.length !== CHUNKED) return
     this.#client.put(this.#trailers === null ? LAST_CHUNK : lastChunk(this.#trailers))
   }
 
-  /** Nothing can be written any more. */
+  /** Ends writing, on every path; text received so far is sent if the connection is open. */
   close(): void {
     this.#over = true
     this.#client.beforeSend = null
@@ -169,7 +169,7 @@ export class ContentWriter implements ContentSink {
   #count(bytes: number): void {
     this.#taken += bytes
     const { announced } = this.#plan
-    // No byte of a piece that is too much is sent: it might be taken for another answer.
+    // No byte of an excess piece is sent: the client might take it for the next response.
     if (announced >= 0 && this.#taken > announced) throw this.#mismatch('has more')
   }
 
@@ -180,7 +180,7 @@ export class ContentWriter implements ContentSink {
   #join(piece: string): void {
     if (piece === '') return
     this.#begin()
-    // So that it is sent soon.
+    // Schedules a send, which calls `beforeSend`.
     if (this.#text === '') this.#client.put('')
     this.#text += piece
   }
@@ -206,7 +206,7 @@ export class ContentWriter implements ContentSink {
   }
 }
 
-/** A piece as it is put out. @throws ResponseError for what cannot be */
+/** A piece in sendable form. @throws ResponseError if it is neither a string nor bytes */
 function pieceOf(piece: unknown): Buffer | string {
   if (typeof piece === 'string' || piece instanceof Uint8Array) return sendable(piece)
   const hint = typeof piece === 'object' && piece !== null && 'arm' in piece ? ' (content that waits is a function* (out) of its own)' : ''

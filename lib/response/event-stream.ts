@@ -7,47 +7,47 @@ import type { AnswerParts } from '../request/handler.js'
 import type { ResponseHeaders } from '../http1/response.js'
 import type { Out } from './out.js'
 
-/** What an event may carry besides its data. */
+/** Fields of an event besides its data. */
 export interface EventFields {
-  /** Its type: what the browser's listeners are registered for; "message" when absent. */
+  /** The event's type, for which browsers register listeners; "message" when absent. */
   readonly event?: string | null | undefined
-  /** What the client sends back as `Last-Event-ID` when it connects anew; "" forgets the one before. */
+  /** The id that the client sends as `Last-Event-ID` when it reconnects; "" clears the one before. */
   readonly id?: string | number | null | undefined
-  /** Seconds after which the client is to connect anew once the connection is lost. */
+  /** Seconds after which the client should reconnect once the connection is lost. */
   readonly retry?: number | null | undefined
 }
 
-/** How a stream of events behaves; everything is optional. */
+/** Options of an event stream. */
 export interface EventStreamOptions {
-  /** Seconds without an event after which a comment is sent, so that nothing on the way takes the connection for dead. 0: never. Default: 15. */
+  /** Seconds without an event after which a comment keeps the connection alive for proxies on the way. 0: never. Default: 15. */
   readonly heartbeat?: number | null | undefined
-  /** Seconds after which the client is to connect anew; the client's own choice when absent. */
+  /** Seconds after which the client should reconnect; the client's own default when absent. */
   readonly retry?: number | null | undefined
   /**
-   * Ends the stream, in order, when it aborts; null: nothing but the generator does. Default: `ctx.draining`, so that a server
-   * that stops need not wait for its clients to leave.
+   * Ends the stream regularly when it aborts; null: only the generator ends it. Default: `ctx.draining`, so that a server that
+   * stops need not wait for its clients to disconnect.
    */
   readonly until?: AbortSignal | null | undefined
-  /** Status 200 and these headers, besides Content-Type and `Cache-Control: no-store`. */
+  /** Headers of the response, in addition to Content-Type and `Cache-Control: no-store`; the status is 200. */
   readonly headers?: ResponseHeaders | null | undefined
 }
 
 /** Sends server-sent events. */
 export interface EventSender {
   /**
-   * Sends one event, and waits while the client is behind. Data that is no string is sent as JSON.
-   * @throws ArgumentError for an event or id with a line break, or data that cannot be JSON
+   * Sends one event, and waits while the client is behind. Data other than a string is sent as JSON.
+   * @throws ArgumentError for an event or id with a line break or NUL, or data that cannot be written as JSON
    */
   send(data: unknown, fields?: EventFields): Op<void>
-  /** Sends a comment, which no listener sees. */
+  /** Sends a comment, which clients ignore. */
   comment(text?: string): Op<void>
 }
 
 const defaultHeartbeat = 15
 
 /**
- * An answer of server-sent events, of the WHATWG's format: the generator sends them, is cancelled when its client goes away,
- * and the stream ends with it. The head leaves at once.
+ * A response of server-sent events, in the WHATWG's format. The generator sends them and is cancelled when the client
+ * disconnects; the stream ends when it returns. The head is sent immediately.
  *
  * ```ts
  * return eventStream(function* (events) {
@@ -57,7 +57,7 @@ const defaultHeartbeat = 15
  *   }
  * })
  * ```
- * @throws ArgumentError naming the option
+ * @throws ArgumentError naming an invalid option
  */
 export function eventStream(produce: (events: EventSender) => Op<void>, options: EventStreamOptions = {}): AnswerParts {
   if (typeof produce !== 'function') throw new ArgumentError('produce', 'produce must be a generator function')
@@ -125,7 +125,7 @@ class Sender implements EventSender {
   *beat(seconds: number): Op<void> {
     for (;;) {
       const left = this.#sentAt + seconds - now()
-      // A millisecond is nothing here, and sums of seconds are not exact.
+      // Sums of seconds are not exact; a millisecond early does no harm.
       if (left > 0.001) yield* sleep(left)
       else yield* this.comment()
     }
@@ -139,7 +139,7 @@ class Sender implements EventSender {
 
 watchMethods(Sender.prototype, 'send', 'comment')
 
-/** Each line of a text behind `prefix`: CR, LF and CRLF all end lines in this format. */
+/** Puts `prefix` before each line of a text: CR, LF and CRLF all end lines in this format. */
 function lines(prefix: string, text: string): string {
   return `${prefix}${text.replace(/\r\n|\r|\n/g, `\n${prefix}`)}\n`
 }
@@ -156,13 +156,13 @@ function textOf(data: unknown): string {
   return json
 }
 
-/** NUL is there as well: clients ignore an id that holds one. */
+/** Rejects NUL too: clients ignore an id that contains one. */
 function oneLine(name: string, value: string): string {
   if (typeof value === 'string' && !/[\r\n\0]/.test(value)) return value
   throw new ArgumentError(name, `${name} must be a text without line breaks and NUL`)
 }
 
-/** The wire has milliseconds, in digits alone: clients ignore 1e+21. */
+/** The format has milliseconds in digits only: clients ignore 1e+21. */
 function retryLine(seconds: number): string {
   const whole = Math.floor(secondsOf('retry', seconds))
   return `retry: ${BigInt(whole) * 1000n + BigInt(Math.round((seconds - whole) * 1000))}\n`

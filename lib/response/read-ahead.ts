@@ -1,17 +1,17 @@
 import { breathe, wait, type Op } from '../../lev/index.js'
 
-/** Where pieces come from, by promises. */
+/** A source of pieces that returns promises. */
 export interface PieceSource {
   next(): PromiseLike<IteratorResult<unknown, unknown>>
 }
 
-/** Characters or bytes, and pieces, that are read ahead of their being sent. */
+/** Limits of reading ahead, in characters or bytes, and in pieces. */
 const mostAhead = 16 * 1024
 const mostPieces = 256
 
 /**
- * Reads a source of promises a little ahead, so that a source of many small pieces costs one wake-up, and one write,
- * for all that it has at once. How much is waited for is bounded: a slow reader stops the source.
+ * Reads a source of promises a little ahead, so that all pieces which it has ready cost one wake-up and one write.
+ * The limits stop the source while a slow reader catches up.
  */
 export class ReadAhead {
   readonly #source: PieceSource
@@ -28,13 +28,13 @@ export class ReadAhead {
   }
 
   /**
-   * The next pieces, one at least; null at the end.
-   * @throws what the source throws, behind all pieces that it gave before
+   * The next pieces, at least one; null at the end.
+   * @throws the source's error, after all pieces before it
    */
   *take(): Op<unknown[] | null> {
     if (this.#pieces.length === 0) {
       this.#run()
-      // Cancelled here, the promise is left to itself.
+      // If cancelled here, the promise is abandoned.
       if (!this.#isReady) yield* wait(new Promise<void>((resolve) => (this.#wake = resolve)))
       if (this.#pieces.length > 0 && !this.#ended) yield* breathe()
     }
@@ -49,7 +49,7 @@ export class ReadAhead {
     return pieces
   }
 
-  /** Nothing more is read. */
+  /** Stops reading and drops the pieces read ahead. */
   stop(): void {
     this.#stopped = true
     this.#pieces = []

@@ -15,10 +15,10 @@ import { streamAnswer } from './stream-response.js'
 const textHeaders: ResponseHeaders = { 'Content-Type': 'text/plain; charset=utf-8' }
 
 /**
- * Sends what a handler answered: at once, or, when something has to be waited for, as an operation.
+ * Sends a handler's response: synchronously, or as an operation if there is something to wait for.
  *
- * An answer that cannot be sent (a status out of range, a header with a line break in it) is the handler's mistake: it is
- * logged, and the client gets a 500.
+ * A response that cannot be sent (a status out of range, a header with a line break) is an error of the handler: it is logged,
+ * and the client gets a 500.
  */
 export function answer(exchange: Exchange, given: Answer): Disposition | Op<Disposition> {
   try {
@@ -36,8 +36,8 @@ export function answer(exchange: Exchange, given: Answer): Disposition | Op<Disp
 }
 
 /**
- * The 500 of a handler that failed. If it had written to the connection already, or ended it, only closing tells the client
- * that this is not the whole answer.
+ * Sends the 500 of a handler that failed. If it has written to the connection already, or ended it, only closing shows the
+ * client that the response is incomplete.
  */
 export function fail(exchange: Exchange): Disposition {
   const { written, writtenStatus, connection: { client } } = exchange
@@ -45,7 +45,7 @@ export function fail(exchange: Exchange): Disposition {
   return exchange.complete(500, put(exchange, `${reasonOf(500)}\n`, 500, textHeaders))
 }
 
-/** Tells the client why its request is not served; then the connection must be closed. */
+/** Sends the response of a rejected request; the caller must then close the connection. */
 export function reject(exchange: Exchange, rejection: Rejection): Disposition {
   const text = rejectionText(rejection)
   const headSize = text.indexOf('\r\n\r\n') + 4
@@ -55,13 +55,13 @@ export function reject(exchange: Exchange, rejection: Rejection): Disposition {
   return exchange.finish(rejection.status, size, [null, rejection.reason])
 }
 
-/** The whole answer for a request that is not served. */
+/** The whole response to a rejected request. */
 export function rejectionText({ status, reason, headers }: Rejection): string {
   const text = `${reasonOf(status)}: ${reason}\n`
   return responseHead(status, { ...textHeaders, ...headers }, text.length, { minorVersion: 1, keepAlive: false, idleTimeout: 0 }, dateLine(wallClock())) + text
 }
 
-/** The handler has written its response on the connection itself, or closed it. */
+/** Ends a request whose handler has written its response to the connection itself, or closed it. */
 function handledByHandler(exchange: Exchange): Disposition {
   const { client } = exchange.connection
   const { written } = exchange
@@ -71,7 +71,7 @@ function handledByHandler(exchange: Exchange): Disposition {
   return exchange.complete(exchange.writtenStatus, written)
 }
 
-/** What a handler gave that is neither a list nor nothing: a response's content. */
+/** The content of a handler's result that is neither a list nor undefined. @throws ResponseError for an iterable */
 function contentOf(given: unknown): unknown {
   if (typeof given !== 'object' || given === null || given instanceof Uint8Array) return given
   if (!(Symbol.iterator in given) || Symbol.asyncIterator in given) return given
@@ -85,7 +85,7 @@ function send(exchange: Exchange, content: unknown, status: number, given: Respo
   const bytes = wholeContent(content)
   if (bytes === null) return stream(exchange, content, status, given)
   const current = given === undefined || bytes.length === 0 ? given : currentHeaders(given, status, bytes)
-  // Text without a type of its own is plain text: no browser is to guess that it is a page.
+  // Text without a Content-Type is plain text, so that no browser guesses that it is a page.
   const headers = typeof content === 'string' && content !== '' ? withDefaults(current, 'content-type', textHeaders) : current
   const length = bytes.length === 0 && exchange.head.method === 'HEAD' ? declaredLength(headers) : bytes.length
   if (length >= connection.settings.compression.min_size && isEncodable(exchange, status, headers, length)) {
@@ -108,8 +108,8 @@ function* sendEncoded(exchange: Exchange, bytes: Buffer | string, status: number
 }
 
 /**
- * Puts an answer into the connection's output, and gives how many bytes of content that was. `length` is what
- * Content-Length is about, where that is not the content's own.
+ * Puts a response into the connection's output and returns its bytes of content. `length` is the value of Content-Length,
+ * where that differs from the content sent.
  */
 function put(
   exchange: Exchange,
@@ -119,7 +119,7 @@ function put(
   length = bytes.length,
 ): number {
   const { client } = exchange.connection
-  // A handler that answers HEAD without content may say in a header how much GET would send.
+  // A handler that responds to HEAD without content may give GET's Content-Length in a header.
   if (length === 0 && exchange.head.method === 'HEAD') length = NO_LENGTH
   else if (opensTunnel(exchange.head.method, status)) length = TUNNEL
   exchange.keepAlive = exchange.mayKeepAlive()
@@ -131,13 +131,13 @@ function put(
   return size
 }
 
-/** Content that is there as a whole; null: it streams. */
+/** Content in one piece; null: it streams, or is invalid. */
 function wholeContent(content: unknown): Buffer | string | null {
   if (typeof content === 'string' || content instanceof Uint8Array) return sendable(content)
   return content === null || content === undefined ? '' : null
 }
 
-/** Completes the response once a slow reader has taken most of what it was sent. */
+/** Completes the response once a slow client has read most of it. */
 function* completeDrained(exchange: Exchange, status: number, size: number): Op<Disposition> {
   yield* exchange.connection.client.write('')
   return exchange.complete(status, size)

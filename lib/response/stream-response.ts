@@ -13,10 +13,10 @@ import type { ContentSource } from './content-source.js'
 import { decodedHeaders, mayBeIn, testableCoding } from './stale-headers.js'
 
 /**
- * Sends an answer whose content streams. The head leaves with the first piece of content (or `out.flush()`), so that content
- * which fails before can still become a 500. The source is closed on every path.
+ * Sends a response whose content streams. The head leaves with the first piece of content (or `out.flush()`), so that content
+ * which fails before that can still become a 500. The source is closed on every path.
  *
- * @throws ResponseError for a head that cannot be sent, before anything is; what the source throws, before the head is sent
+ * @throws ResponseError for a head that cannot be sent, before anything is; errors of the source, before the head is sent
  */
 export function streamAnswer(exchange: Exchange, source: ContentSource, status: number, headers: ResponseHeaders | undefined): Op<Disposition> | Disposition {
   try {
@@ -32,7 +32,7 @@ export function streamAnswer(exchange: Exchange, source: ContentSource, status: 
   }
 }
 
-/** @param plain never to compress: the content has begun, and is written by one task alone */
+/** @param plain without compression: the content has begun, and the compressor's task does not run */
 function prepare(exchange: Exchange, source: ContentSource, status: number, given: ResponseHeaders | undefined, plain = false): Plan {
   const { method } = exchange.head
   let announced = declaredLength(given)
@@ -44,7 +44,7 @@ function prepare(exchange: Exchange, source: ContentSource, status: number, give
   const framed = encoding === null && announced >= 0 ? announced : exchange.minorVersion === 1 ? CHUNKED : UNTIL_CLOSE
   exchange.keepAlive = exchange.mayKeepAlive()
   const content = hasContent(method, status)
-  // A client of 1.0 is not told how the content of GET would end.
+  // A response to HEAD of HTTP/1.0 does not say how GET's content would end.
   const length = opensTunnel(method, status) ? TUNNEL : !content && framed === UNTIL_CLOSE ? NO_LENGTH : framed
   const head = responseHead(status, headers, length, exchange, exchange.connection.dateLine)
   const plan = { status, head, length, announced, compressor: null, revise: null }
@@ -79,9 +79,9 @@ function* sendStream(exchange: Exchange, source: ContentSource, plan: Plan): Op<
     writer.close()
     compressor?.release()
     if (!started) source.cancel()
-    // What ends with the connection would look like a whole.
+    // Content delimited by the end of the connection would look complete.
     if (!whole && writer.begun && writer.untilClose) client.reset()
-    // Cancelled by a server that stops waiting.
+    // Logs a response that was cancelled by a server that stops waiting.
     if (!whole && writer.begun) exchange.abandon([null, 'closed'], writer.sent)
   }
 }
@@ -94,7 +94,7 @@ function* writeCompressed(source: ContentSource, writer: ContentWriter, compress
   })
 }
 
-/** What becomes of an answer when it failed after its head was sent: only the end of the connection tells its client. */
+/** Ends a response that failed after its head was sent: only the end of the connection shows that to the client. */
 function afterFault(exchange: Exchange, writer: ContentWriter, status: number, error: unknown): Disposition {
   const { client, logger } = exchange.connection
   const lost = !client.isOpen && instanceOf<ClosedError | TimeoutError>(error, ClosedError, TimeoutError)
