@@ -10,7 +10,7 @@ import type { Peer } from '../request/context.js'
 import type { Logger } from '../log/logger.js'
 import type { Drainable, Service } from './service.js'
 
-/** What is kept of a connection that is parked. */
+/** The state kept of a parked connection. */
 export interface ParkedState {
   readonly settings: Settings
   readonly handshake: Handshake | null
@@ -19,7 +19,7 @@ export interface ParkedState {
   readonly idleUntil: number
 }
 
-/** One client's connection, and what it keeps from request to request. */
+/** One client's connection, and its state between requests. */
 export class Connection implements Peer, Drainable {
   readonly service: Service
   readonly settings: Settings
@@ -33,25 +33,25 @@ export class Connection implements Peer, Drainable {
   newer: Drainable | null = null
   /** Null: no TLS. */
   handshake: Handshake | null
-  /** Which request is being waited for, or served, from 1. */
+  /** Number of the request that is awaited or served, from 1. */
   count: number
-  /** The task that serves it lives here, and what functions spawn that are no handlers; null: a caller of `process_request` serves it. */
+  /** Scope of the serving task, and of tasks spawned outside handlers; null: a caller of `process_request` serves it. */
   tasks: Scope | null = null
-  /** Until when it waits for a request; 0: one has come. */
+  /** Deadline of the wait for a request; 0: one has arrived. */
   idleUntil: number
-  /** Whether it waits for the first byte of a request, or for its handshake. */
+  /** Whether the connection waits for the first byte of a request or of its handshake. */
   idle = false
   onDrain: (() => void) | null = null
-  /** The host that was found to fit this connection, and in which identities: the next request is for it, too. */
+  /** Cache: the host last found valid for this connection, and with which identities. The next request usually has it too. */
   #fittingHost = ''
   #fittingIdentities: Identities | null = null
   #dateLine = ''
-  /** When the second of `#dateLine` is over. */
+  /** Time at which `#dateLine` expires. */
   #dateUntil = -Infinity
   readonly #peerHeader: Readonly<Record<string, string>>
   readonly #peerHeaders: Readonly<Record<string, string>>
 
-  /** @param before what was kept of it while it was parked */
+  /** @param before the state of the connection while it was parked */
   constructor(service: Service, client: Stream, client_ip: string, redis: unknown, before: ParkedState | null = null) {
     const settings = before?.settings ?? service.settings
     this.handshake = before?.handshake ?? null
@@ -86,14 +86,14 @@ export class Connection implements Peer, Drainable {
     return this.service.log.logger
   }
 
-  /** The request's header fields with those that the server adds: who the peer is. */
+  /** The request's header fields, with the peer's address added. */
   headersOf(head: RequestHead): RequestHeaders {
     const peer = head.fields.has('x-real-ip') ? this.#peerHeader : this.#peerHeaders
     // The host in the target overrides the field (RFC 9112 section 3.2.2), for handlers too.
     return requestHeaders(head.fields, head.form === 'absolute' ? { ...peer, host: head.host } : peer)
   }
 
-  /** The Date line of an answer. The clock is asked once a second: to ask for each answer is 2 % of a pipelined request. */
+  /** The Date line of a response, rendered once a second: for each response it would take 2 % of a pipelined request. */
   get dateLine(): string {
     const time = now()
     if (time >= this.#dateUntil) {
@@ -104,14 +104,14 @@ export class Connection implements Peer, Drainable {
     return this.#dateLine
   }
 
-  /** Whether a request may come over this connection: one for `https:` never in the clear, and the host must fit the handshake. */
+  /** Whether this connection may serve a request: never one for `https:` without TLS, and the host must fit the handshake. */
   mayServe({ form, target, host }: RequestHead): boolean {
     const { handshake, service: { identities } } = this
     if (handshake === null && form === 'absolute' && /^https:/i.test(target)) return false
     if (identities === null || (host === this.#fittingHost && identities === this.#fittingIdentities)) return true
     const name = host.replace(/:\d*$/, '')
     if (handshake === null) {
-      // Opened before the server had identities, unless the handshake is the affair of a caller of `process_request`.
+      // The connection was opened before the server had identities, unless a caller of `process_request` did the handshake.
       if (this.tasks !== null && identities.choose(name).clientCertificate !== 'none') return false
     } else if (!mayServe(identities, handshake, name)) return false
     this.#fittingHost = host
@@ -120,30 +120,30 @@ export class Connection implements Peer, Drainable {
   }
 
   /**
-   * Begins the wait for request `count` of the connection: until when it may last, shorter once the server stops. The first is
-   * due at once: a client connects since it has one.
+   * Begins the wait for request `count` and sets its deadline, an earlier one once the server stops. The first request has
+   * `request_header_timeout`, not the idle time: a client connects because it has a request.
    */
   beginIdle(count: number): void {
     const time = now()
-    // It was woken by what is no request, or could not be parked.
+    // The wait resumes: the connection was woken by something other than a request, or could not be parked.
     const again = this.idleUntil > time
     const { request_header_timeout, keepalive_idle_timeout } = this.settings
     const patience = count === 1 ? request_header_timeout : keepalive_idle_timeout + keepAliveGraceSeconds
     const until = time + (this.service.draining ? idleGraceSeconds : patience)
     this.idleUntil = again ? Math.min(this.idleUntil, until) : until
     this.idle = true
-    // A stream that a caller of `process_request` serves is none of the server's connections.
+    // The stream of a caller of `process_request` is not one of the server's connections.
     if (this.index >= 0) this.service.idle.add(this)
     this.client.readDeadline = again || !this.mayPark ? this.idleUntil : Math.min(this.idleUntil, time + parkAfterSeconds)
   }
 
-  /** The next request has begun to come. */
+  /** Called when the next request begins to arrive. */
   endIdle(): void {
     this.idle = false
     this.service.idle.delete(this)
   }
 
-  /** Whether nothing of it is in use but what can be made again. */
+  /** Whether the connection can be parked: everything in use can be recreated. */
   get mayPark(): boolean {
     return this.count > 1 && this.tasks !== null && this.tasks.size === 1
   }
@@ -153,7 +153,7 @@ export class Connection implements Peer, Drainable {
     return client.unsent > 0 || client.inputStart < client.inputEnd
   }
 
-  /** The server stops: an idle connection is closed soon. One that is at work sees it by itself when it answers. */
+  /** Called when the server stops: an idle connection is closed soon. A busy one checks `draining` when it responds. */
   drain(): void {
     this.onDrain?.()
     if (!this.idle) return
@@ -166,7 +166,7 @@ export class Connection implements Peer, Drainable {
     this.service.detach(work, failed)
   }
 
-  /** The connection is over. Harmless when repeated. */
+  /** Closes the connection. Harmless when repeated. */
   close(): void {
     this.client.close()
     this.service.leave(this)

@@ -1,11 +1,11 @@
-/** What can be in an idle list: in one at a time. */
+/** A member of an idle list, of at most one at a time. */
 export interface IdleMember<M> {
-  /** Its neighbours there, kept by the list; null at its ends, and outside of it. */
+  /** Neighbours in the list, maintained by it; null at its ends, and outside a list. */
   older: M | null
   newer: M | null
 }
 
-/** Idle connections in the order of since when: to go in or out takes the same time, however many there are. */
+/** Idle connections in the order in which they became idle; adding and deleting take constant time. */
 export class IdleList<M extends IdleMember<M>> {
   #oldest: M | null = null
   #newest: M | null = null
@@ -14,7 +14,7 @@ export class IdleList<M extends IdleMember<M>> {
     return this.#oldest
   }
 
-  /** Puts a member at the end, as the newest. One that is in already stays where it is. */
+  /** Adds a member as the newest. One that is in the list keeps its place. */
   add(member: M): void {
     if (this.#has(member)) return
     member.older = this.#newest
@@ -23,7 +23,7 @@ export class IdleList<M extends IdleMember<M>> {
     this.#newest = member
   }
 
-  /** Harmless when it is not in. */
+  /** Does nothing if the member is not in the list. */
   delete(member: M): void {
     if (!this.#has(member)) return
     const { older, newer } = member
@@ -35,7 +35,7 @@ export class IdleList<M extends IdleMember<M>> {
     member.newer = null
   }
 
-  /** Puts `successor`, which is not in, in the place of `member`. Harmless when that is not in. */
+  /** Puts `successor`, which is not in the list, in the place of `member`. Does nothing if `member` is not in the list. */
   replace(member: M, successor: M): void {
     if (!this.#has(member)) return
     const { older, newer } = member

@@ -5,7 +5,7 @@ import { rejections } from '../http1/rejection.js'
 import { rejectionText } from '../response/send-response.js'
 import type { Service } from './service.js'
 
-/** Has idle connections make room for those over `connection_limit`, and turns away the others. */
+/** Closes idle connections in favour of new ones over `connection_limit`, and rejects new ones if there is none to close. */
 export class OverloadGuard {
   readonly #service: Service
   #telling = 0
@@ -18,8 +18,8 @@ export class OverloadGuard {
   }
 
   /**
-   * Makes room for `client`: closes the connection that has been idle the longest, never one at work. False: all are. Requests
-   * that have arrived are read before, since their connections are idle no more.
+   * Makes room for `client` by closing the connection that has been idle the longest, never a busy one. False: all are busy.
+   * Requests that have arrived are read first, since their connections are no longer idle.
    */
   *makeRoom(client: Stream): Op<boolean> {
     const service = this.#service
@@ -38,7 +38,7 @@ export class OverloadGuard {
     return true
   }
 
-  /** Answers 503 and closes. Over TLS there is nobody to tell: closes before the handshake. */
+  /** Responds with 503 and closes. With TLS it closes without a response, since that would take a handshake. */
   *reject(client: Stream): Op<void> {
     this.#rejected++
     this.#log()
@@ -49,7 +49,7 @@ export class OverloadGuard {
       client.put(rejectionText(rejections.tooManyConnections))
       yield* client.linger(overloadToldSeconds, lingerBytes)
     } catch (error) {
-      // Gone before it was told. Here as anywhere, a client's leaving must not end the task: the server would go with it.
+      // The client disconnected before the response was sent: not an error of this task, which would end the server.
       if (!(error instanceof ClosedError)) throw error
     } finally {
       this.#telling--

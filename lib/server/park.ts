@@ -5,10 +5,10 @@ import { Connection } from './connection.js'
 import type { Drainable, Service } from './service.js'
 
 /**
- * Parks an idle connection: keeps only the system's stream, the facts about the client, and a deadline. A connection that is idle
- * for long then needs a third of the memory. False: something of it is in use.
+ * Parks an idle connection: keeps only the system's stream, the facts about the client, and a deadline, which take a third of
+ * the memory. False: part of the connection is in use.
  *
- * @param wake called with a connection in its place when something happens; `late`: since its time is over
+ * @param wake called with a new connection in its place when something happens; `late`: its deadline has passed
  */
 export function park(connection: Connection, wake: (connection: Connection, late: boolean) => void): boolean {
   if (!connection.mayPark) return false
@@ -18,7 +18,7 @@ export function park(connection: Connection, wake: (connection: Connection, late
     const awake = new Connection(service, stream, client_ip, null, { settings, handshake, count, idleUntil })
     service.connections.add(awake)
     service.connections.delete(parked)
-    // Until it is seen what has come.
+    // It counts as idle until its input is read.
     service.idle.replace(parked, awake)
     wake(awake, late)
   })
@@ -29,7 +29,7 @@ export function park(connection: Connection, wake: (connection: Connection, late
   return true
 }
 
-/** A parked connection, as the server sees it. */
+/** A parked connection among the server's connections. */
 class ParkedMember implements Drainable {
   index = -1
   older: Drainable | null = null

@@ -9,8 +9,8 @@ import { rejectionText } from '../response/send-response.js'
 import { park } from './park.js'
 
 /**
- * Serves one connection from its first byte to its end, and closes it on every path. Never throws: tasks that a setting's
- * function or a logger has spawned live in a scope of this connection, so that their failure is its end, not the server's.
+ * Serves one connection from its first byte to its end, and closes it on every path. Never throws: tasks spawned by a function
+ * among the settings or by a logger live in this connection's scope, so that their failure ends it and not the server.
  */
 function* serveConnection(connection: Connection): Op<void> {
   try {
@@ -25,7 +25,7 @@ function* serveConnection(connection: Connection): Op<void> {
   }
 }
 
-/** Serves a connection in a task of its own. What cleaning up throws when the server stops, no `catch` in it sees. */
+/** Serves a connection in a task of its own. Errors of cleanup when the server stops are seen here, by no `catch` inside. */
 export function startServing(connection: Connection): void {
   connection.service.spawn?.(() => serveConnection(connection)).takeError((error) => {
     if (!instanceOf(error, ClosedError)) logFault(connection, error)
@@ -51,18 +51,18 @@ function* serveRequests(connection: Connection): Op<void> {
     }
     yield* client.linger(lingerSeconds, lingerBytes)
   } finally {
-    // Tasks that go on do not hold it open.
+    // Tasks that still run do not keep it open.
     connection.close()
   }
 }
 
-/** Goes on with a connection that was parked. */
+/** Resumes a parked connection. */
 function wake(connection: Connection, late: boolean): void {
   if (late) connection.service.spawn?.(() => endLate(connection))
   else startServing(connection)
 }
 
-/** No request came in time. */
+/** Ends a connection on which no request arrived in time. */
 function* endLate(connection: Connection): Op<void> {
   try {
     yield* connection.client.linger(lingerSeconds, lingerBytes)
@@ -71,12 +71,12 @@ function* endLate(connection: Connection): Op<void> {
   }
 }
 
-/** The TLS handshake. A failed one is the client's affair and costs a debug line; plain HTTP gets a response in plain HTTP. */
+/** Runs the TLS handshake. A failure is logged at debug level only, as the client's fault; plain HTTP gets a plain response. */
 function* shakeHands(connection: Connection, identities: Identities): Op<boolean> {
   const { client, settings, service } = connection
   const deadline = now() + settings.tls_handshake_timeout
   try {
-    // As long as it sends nothing it is idle: a server that stops, or is full, does not wait for it.
+    // Idle until the client sends something: a server that stops, or is full, does not wait for it.
     client.readDeadline = service.draining ? now() + idleGraceSeconds : deadline
     connection.idle = true
     service.idle.add(connection)

@@ -18,11 +18,11 @@ import { tellOnOneLine } from './uncaught.js'
 
 /** How a server is stopped. */
 export interface StopOptions {
-  /** Seconds that requests in flight are given to finish. Default: the setting `drain`. */
+  /** Seconds that requests in flight may take to finish. Default: the setting `drain`. */
   readonly drain?: number | null | undefined
 }
 
-/** One time of serving, from `serve` to its end. */
+/** One run of `serve`. */
 interface Serving {
   readonly done: Promise<void>
   stop(drain: number): void
@@ -33,14 +33,14 @@ interface Serving {
  */
 export class Server {
   readonly #service: Service
-  /** Connections that `process_request` was called for, with what they keep between requests. */
+  /** Connections of streams passed to `process_request`, which keep state between requests. */
   readonly #lent = new WeakMap<Stream, Connection>()
   #serving: Serving | null = null
   #listening = deferred<Address>()
-  /** Settles when the address is free again. */
+  /** Settles when the address is released. */
   #unbound = deferred<void>()
   readonly #loader = new IdentityLoader()
-  /** Ends when all calls of `configure` so far have. */
+  /** Settles when all calls of `configure` so far are complete; null: none is pending. */
   #configuring: Promise<void> | null = null
 
   /** @internal */
@@ -53,11 +53,11 @@ export class Server {
   }
 
   /**
-   * Merges `config` into the settings: all of it, or, if anything in it is wrong, nothing. Files of TLS identities are read
-   * again, one host after another while the server goes on; what has not changed is not parsed again. Several calls take
-   * effect one after another. While serving it holds for new connections, and for the log at once; the address stays as bound.
-   * @returns a promise that ends when the settings hold: without TLS they do at once. It rejects with ConfigError, and with
-   * IdentityError for a certificate or key that cannot be used
+   * Merges `config` into the settings, all or nothing: every value is checked before any is applied. Files of TLS identities are
+   * read again, host by host while the server keeps serving; unchanged ones are not parsed again. Calls take effect in order.
+   * The settings apply to new connections, and to the log immediately; the bound address does not change.
+   * @returns a promise that resolves when the settings are in effect: immediately without TLS. It rejects with ConfigError, and
+   * with IdentityError for a certificate or key that cannot be used
    */
   async configure(config: ConfigChanges): Promise<void> {
     const before = this.#configuring
@@ -71,7 +71,7 @@ export class Server {
 
   /**
    * Binds the address and serves until `stop` is called.
-   * @returns a promise that ends when the server has stopped; it rejects with BindError, whose message is
+   * @returns a promise that resolves when the server has stopped; it rejects with BindError, whose message is
    * `failed to bind IP:PORT: reason`, and with StateError if the server is serving already
    */
   serve(): Promise<void> {
@@ -93,16 +93,17 @@ export class Server {
     return done
   }
 
-  /** The bound address, once there is one: with `port: 0` it tells the port. Rejects with what `serve` rejects with. */
+  /** The bound address, once there is one; with `port: 0` it has the actual port. Rejects as `serve` does if binding fails. */
   get listening(): Promise<Address> {
     return this.#listening.promise
   }
 
   /**
-   * Stops: no new connections; requests in flight finish, and tell their clients to close; idle connections close. What
-   * is left after `drain` seconds is cancelled; of several calls, the one whose time is over first counts. Harmless when the
-   * server does not serve.
-   * @returns a promise that ends when the server has stopped; it rejects with RangeError for a `drain` that is no time
+   * Stops gracefully: new connections are not accepted, idle ones close, and requests in flight finish with `Connection: close`.
+   * After `drain` seconds the rest is cancelled; of several calls the earliest deadline counts. Harmless when the server does
+   * not serve.
+   * @returns a promise that resolves when the server has stopped; it rejects with RangeError for a `drain` that is not a number
+   * of seconds, 0 or more
    */
   async stop(options: StopOptions = {}): Promise<void> {
     const drain = options.drain ?? this.#service.settings.drain
@@ -113,16 +114,16 @@ export class Server {
     await serving.done
   }
 
-  /** @internal Settles when a server that serves has freed its address: requests in flight may go on for longer. */
+  /** @internal Settles when a serving server has released its address: requests in flight may take longer. */
   static unbound(server: Server): Promise<void> {
     return server.#unbound.promise
   }
 
   /**
-   * Answers one request on any stream.
-   * @param client_ip what the handler and the log are told of the peer
-   * @param count which request of its connection this is, from 1; at `requests_per_connection` it is the last
-   * @param redis_module given to the handler as `ctx.redis`
+   * Serves one request on any stream.
+   * @param client_ip address of the peer, for the handler and the log
+   * @param count number of the request on its connection, from 1; the one that equals `requests_per_connection` is the last
+   * @param redis_module passed to the handler as `ctx.redis`
    * @returns `['keep-alive', null]`, `['close', null]`, or `[null, err]`. The caller closes the stream unless it is kept alive
    */
   *process_request(client: Stream, client_ip: string, count: number, redis_module: unknown = null): Op<Disposition> {
@@ -151,7 +152,7 @@ export class Server {
   *#serve(stopping: lev.Channel<number>): Op<void> {
     const service = this.#service
     const { settings } = service
-    // Before there is anything to stop, so that no signal is too early.
+    // Installed before binding, so that no signal is missed.
     const forget = settings.handle_signals ? onStopSignals(() => void this.stop().catch(() => {})) : () => {}
     const unbound = this.#unbound
     let listener: Listener | null = null
@@ -200,7 +201,7 @@ export class Server {
   }
 }
 
-/** The URLs that a bound address is reached by; those of every interface when it is a wildcard. */
+/** The URLs of a bound address; for a wildcard, those of every interface. */
 function addressTexts({ ip, port }: Address, secure: boolean): string[] {
   const wildcard = ip === '0.0.0.0' || ip === '::'
   const interfaces = wildcard ? Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []) : []
@@ -208,7 +209,7 @@ function addressTexts({ ip, port }: Address, secure: boolean): string[] {
   return (ips.length > 0 ? ips : [ip]).map((one) => `http${secure ? 's' : ''}://${one.includes(':') ? `[${one}]` : one}:${port}`)
 }
 
-/** Waits for `seconds`, or less: each value of `limits` allows that many seconds from when it comes. */
+/** Waits for at most `seconds`: each value received from `limits` is another maximum, counted from its arrival. */
 function* countDown(seconds: number, limits: lev.Channel<number>): Op<void> {
   let end = lev.now() + seconds
   do {
@@ -223,8 +224,8 @@ function* countDown(seconds: number, limits: lev.Channel<number>): Op<void> {
 }
 
 /**
- * Waits until the server has accepted the connections that the system had accepted for it, whose clients have sent requests: to
- * close the listener would reset them. Others may come meanwhile; there are never more than `backlog` to wait for.
+ * Waits until the server has accepted the connections in the system's queue: closing the listener would reset them, though
+ * their clients may have sent requests. New ones may arrive meanwhile; it accepts at most `backlog` in all.
  */
 function* backlogAccepted(service: Service, backlog: number): Op<void> {
   const most = service.accepted + backlog
@@ -235,7 +236,7 @@ function* backlogAccepted(service: Service, backlog: number): Op<void> {
   } while (service.accepted > before && service.accepted < most)
 }
 
-/** Accepts connections and gives each a task of its own. */
+/** Accepts connections and starts a task for each. */
 function* acceptLoop(service: Service, listener: Listener, connections: lev.Scope): Op<void> {
   const guard = new OverloadGuard(service)
   for (;;) {
@@ -247,7 +248,7 @@ function* acceptLoop(service: Service, listener: Listener, connections: lev.Scop
   }
 }
 
-/** Accepts a connection over the limit if another gives way to it. */
+/** Serves a connection over the limit if an idle one can be closed for it; else rejects it. */
 function* acceptMore(service: Service, guard: OverloadGuard, client: Stream): Op<void> {
   if (yield* guard.makeRoom(client)) serveClient(service, client)
   else yield* guard.reject(client)
@@ -259,7 +260,7 @@ function serveClient(service: Service, client: Stream): void {
   startServing(connection)
 }
 
-/** Takes each step in a turn of its own. */
+/** Runs the steps with other tasks in between. */
 function* inTurns<T>(steps: Generator<undefined, T>): Op<T> {
   for (;;) {
     const { done, value } = steps.next()
@@ -281,7 +282,7 @@ function deferred<T>(): Deferred<T> {
     resolve = onValue
     reject = onError
   })
-  // Nobody has to look at it: `serve` rejects with the same error.
+  // No caller has to await it: `serve` rejects with the same error.
   promise.catch(() => {})
   return { promise, resolve, reject }
 }

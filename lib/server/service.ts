@@ -8,17 +8,17 @@ import type { ServerLog } from '../log/logger.js'
 import { Signal } from '../signal.js'
 import { InflateBudget } from '../websocket/inflate-budget.js'
 
-/** What the server may tell a connection when it stops. */
+/** A connection, parked or not, as the server's set of connections sees it. */
 export interface Drainable extends Indexed, IdleMember<Drainable> {
-  /** Whether some of a response is on its way out, or some of a request has come. */
+  /** Whether part of a response is still to be sent, or part of a request has arrived. */
   readonly atWork: boolean
-  /** Be done soon. */
+  /** Asks the connection to end soon. */
   drain(): void
-  /** Be done now. */
+  /** Ends the connection now. */
   close(): void
 }
 
-/** What all connections of one server share. */
+/** The state that all connections of one server share. */
 export class Service {
   readonly handle: Handler
   readonly log: ServerLog
@@ -26,19 +26,19 @@ export class Service {
   settings: Settings
   /** Null: no TLS. */
   identities: Identities | null = null
-  /** The connections that are open, those in their handshake and those being closed included. */
+  /** The open connections, also during their handshake and while they are being closed. */
   readonly connections = new IndexedSet<Drainable>()
-  /** Those of them that wait for a request, or have sent nothing yet. */
+  /** The connections that wait for a request or for their handshake. */
   readonly idle = new IdleList<Drainable>()
-  /** What inflating may cost all of its WebSockets together. */
+  /** Budget for inflating messages, shared by all WebSockets of the server. */
   readonly inflateBudget = new InflateBudget()
-  /** Connections that were ever accepted. */
+  /** Total number of connections accepted. */
   accepted = 0
-  /** Whether the server is stopping: every answer is then the last of its connection. */
+  /** Whether the server is stopping: every response is then the last of its connection. */
   draining = false
-  /** Runs what serves a connection, while the server serves; null: it does not. */
+  /** Starts a task in the scope of `serve`; null: the server is not serving. */
   spawn: ((start: () => Op<void>) => Task<void>) | null = null
-  /** Tasks that have outlived their requests, or may. */
+  /** Detached tasks that are running. */
   #detached = 0
   readonly #left = new Signal()
 
@@ -48,12 +48,12 @@ export class Service {
     this.log = log
   }
 
-  /** Whether there are as many connections as there may be. */
+  /** Whether `connection_limit` is reached. */
   get full(): boolean {
     return this.connections.size >= this.settings.connection_limit
   }
 
-  /** Closes the connection that has been idle the longest. False: all are at work. */
+  /** Closes the connection that has been idle the longest. False: all are busy. */
   closeOldestIdle(): boolean {
     let connection = this.idle.oldest
     while (connection?.atWork === true) connection = connection.newer
@@ -61,7 +61,7 @@ export class Service {
     return connection !== null
   }
 
-  /** A connection is over. */
+  /** Removes a closed connection. */
   leave(connection: Drainable): void {
     this.idle.delete(connection)
     this.connections.delete(connection)
@@ -69,8 +69,8 @@ export class Service {
   }
 
   /**
-   * Runs `work` until it is done, or the server has waited long enough for it; elsewhere than under `serve`, until it is done.
-   * @param failed is told what it throws
+   * Runs `work` until it ends or, under `serve`, until the time that a stopping server waits is over.
+   * @param failed called with an error of `work`
    */
   detach(work: Op<unknown>, failed: (error: unknown) => void): void {
     const counted = this.#counted(work)
@@ -88,7 +88,7 @@ export class Service {
     }
   }
 
-  /** Waits until no connection is open, and no detached task runs. */
+  /** Waits until no connection is open and no detached task runs. */
   *emptied(): Op<void> {
     while (this.connections.size > 0 || this.#detached > 0) yield* this.#left.wait()
   }

@@ -1,17 +1,17 @@
 import { systemTime } from '../../lev/index.js'
 
-/** Signals that ask a program to stop: Ctrl-C in a terminal, and a supervisor's. */
+/** Signals that ask a program to stop: Ctrl-C in a terminal, and the one that supervisors send. */
 const names = ['SIGINT', 'SIGTERM'] as const
 
 /**
- * Seconds within which a signal that comes again is an echo of the first: a terminal sends Ctrl-C to npm and to the
- * program that npm runs, and npm passes its own on to the program.
+ * Seconds within which a repeated signal counts as an echo of the first: a terminal sends Ctrl-C to npm and to the program that
+ * npm runs, and npm forwards its own to the program.
  */
 const echoSeconds = 0.5
 
 /**
- * Calls `stop` at the first signal; a second one ends the process at once, as it would without us.
- * @returns a function that gives the signals back
+ * Calls `stop` at the first signal; a second one ends the process immediately, as by default.
+ * @returns a function that restores the default handling, unless a signal has arrived
  */
 export function onStopSignals(stop: () => void): () => void {
   let since: number | null = null
@@ -25,10 +25,10 @@ export function onStopSignals(stop: () => void): () => void {
     }
     if (Math.abs(systemTime() - since) < echoSeconds) return
     forget()
-    // Unless somebody else cares for it.
+    // Another listener of the signal decides for itself.
     if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
   }
   for (const name of names) process.on(name, onSignal)
-  // An echo may come when all has stopped already: it must not kill a program that is about to end well.
+  // After a signal the listeners stay: an echo after the stop must not kill a program that is about to exit normally.
   return () => since === null && forget()
 }
