@@ -7,9 +7,9 @@ import { negotiateEncoding, type Encoding } from '../http1/negotiate.js'
 
 export type { Encoding } from '../http1/negotiate.js'
 
-/** What decides about compressing an answer. Header values are those of the answer, as the handler gave them. */
+/** The properties of a response that decide whether it is compressed. Header values are as the handler set them. */
 export interface Compressible {
-  /** Bytes of content; Infinity if that is not known before it is sent. */
+  /** Bytes of content; Infinity if unknown before it is sent. */
   readonly size: number
   readonly status: number
   readonly contentType: string | undefined
@@ -18,22 +18,22 @@ export interface Compressible {
   readonly cacheControl: string | undefined
 }
 
-/** Best first: both compress alike, and gzip has one meaning everywhere. */
+/** Best first: both compress equally well, and gzip, unlike deflate, means the same format everywhere. */
 const offered: readonly Encoding[] = ['gzip', 'deflate']
 
 /**
- * zlib's levels, in microseconds and in percent of the size, for JSON and for prose:
+ * Cost of zlib's levels, in microseconds and in percent of the size, for JSON and for prose:
  *
  *     16 KiB  level 1: 28, 22 %   38, 36 %    4: 43, 21 %   56, 33 %    6: 62, 20 %   76, 33 %
  *     64 KiB  level 1: 124, 22 %  371, 34 %   4: 275, 21 %  562, 30 %   6: 602, 19 %  960, 29 %
  *
- * Level 4 gives nearly what the usual level 6 gives in about half its time; below 4 it is prose that suffers.
+ * Level 4 compresses nearly as well as the default level 6 in about half the time; below 4, prose compresses worse.
  */
 export const compressionLevel = 4
 
 /**
- * Largest content, in bytes, that is compressed on the spot: in a tenth of a millisecond or two. A trip to the thread
- * pool costs this thread 20 to 50 microseconds and the answer as much delay again, and pays only for more.
+ * Largest content, in bytes, that is compressed synchronously, in a tenth of a millisecond or two. The thread pool costs this
+ * thread 20 to 50 microseconds and delays the response by as much again, which pays only for larger content.
  */
 export const onTheSpotLimit = 32 * 1024
 
@@ -42,9 +42,9 @@ const pooledGzip: Pooled = promisify(gzip)
 const pooledDeflate: Pooled = promisify(deflate)
 
 /**
- * Whether an answer is compressed for clients that accept it: one with content of a listed type and of `min_size` at
- * least, which is not encoded yet, is no part of something, and may be transformed. Then it varies by Accept-Encoding,
- * for all clients (`mergeVary`), those that get it as it is included. A HEAD is to be asked about as its GET would be.
+ * Whether a response is compressed for clients that accept it: its content has a listed type and at least `min_size` bytes, is
+ * neither encoded nor partial, and may be transformed. Such a response varies by Accept-Encoding (`mergeVary`) for all clients,
+ * also uncompressed. For HEAD pass the properties of the response to GET.
  */
 export function isCompressible(settings: CompressionSettings, answer: Compressible): boolean {
   const { size, status, contentType } = answer
@@ -61,17 +61,17 @@ export function isCompressible(settings: CompressionSettings, answer: Compressib
   )
 }
 
-/** The coding to send a compressible answer in, or null to send it as it is. `acceptEncoding` is the request's field. */
+/** The coding for a compressible response; null: none. `acceptEncoding` is the request's field. */
 export function chooseEncoding(acceptEncoding: string | undefined): Encoding | null {
   return negotiateEncoding(acceptEncoding, offered)
 }
 
-/** Where text becomes bytes that are compressed on the spot: memory of its own for each makes 20 KB of text cost 5 % more. */
+/** Scratch buffer for text that is compressed synchronously; a new buffer for each makes 20 KB of text cost 5 % more. */
 const scratch = Buffer.allocUnsafeSlow(onTheSpotLimit)
 
 /**
- * Compresses bytes, or latin1 text: at once if they are few, else on the thread pool, while other tasks go on. `deflate` is the zlib
- * format of RFC 1950 (RFC 9110 8.4.1.2). Data that does not compress comes out a little larger.
+ * Compresses bytes, or latin1 text: synchronously up to `onTheSpotLimit`, else on the thread pool while other tasks run.
+ * `deflate` is the zlib format of RFC 1950 (RFC 9110 8.4.1.2). Incompressible data grows a little.
  */
 export function* compress(encoding: Encoding, content: Buffer | string): Op<Buffer> {
   if (content.length > onTheSpotLimit) {
@@ -90,14 +90,14 @@ function compressorOf(encoding: Encoding): Compressor {
   return reusedZlib(() => make({ level: compressionLevel })) ?? ((bytes) => once(bytes, { level: compressionLevel }))
 }
 
-/** The Vary field of an answer that depends on Accept-Encoding too (RFC 9110 12.5.5). */
+/** The Vary field of a response that depends on Accept-Encoding too (RFC 9110 12.5.5). */
 export function mergeVary(vary: string | undefined): string {
   if (vary === undefined || vary.trim() === '') return 'Accept-Encoding'
   const names = vary.split(',').map((name) => name.trim().toLowerCase())
   return names.includes('*') || names.includes('accept-encoding') ? vary : `${vary}, Accept-Encoding`
 }
 
-/** The ETag of a compressed answer: other bytes than it was made for, so no longer a strong one (RFC 9110 8.8.1). */
+/** The ETag of a compressed response: its bytes differ from those it was made for, so it must be weak (RFC 9110 8.8.1). */
 export function weakenEtag(etag: string): string {
   const tag = etag.trim()
   return tag.startsWith('"') ? `W/${tag}` : tag
@@ -108,7 +108,7 @@ function isListed(types: readonly string[], contentType: string): boolean {
   return types.includes((end < 0 ? contentType : contentType.slice(0, end)).trim().toLowerCase())
 }
 
-/** Whether `no-transform` is among the directives, and not just inside of another one's text (RFC 9111 5.2.2.6). */
+/** Whether `no-transform` is one of the directives, and not only part of a quoted string (RFC 9111 5.2.2.6). */
 function forbidsTransform(cacheControl: string | undefined): boolean {
   if (cacheControl === undefined || !/no-transform/i.test(cacheControl)) return false
   const directives = cacheControl.replace(/"(?:[^"\\]|\\.)*"/g, '').split(',')

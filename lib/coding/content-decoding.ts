@@ -8,16 +8,16 @@ import { rejections } from '../http1/rejection.js'
 export type BodyCoding = 'gzip' | 'deflate'
 
 /**
- * Most bytes of a compressed body, and of its content, that are decoded on the spot. A body of 2 KB takes 25 microseconds there and
- * 100 on the thread pool; a body that grows beyond this would hold up all other tasks.
+ * Largest compressed body, and largest content, that are decoded synchronously. A body of 2 KB takes 25 microseconds so and 100
+ * on the thread pool; a larger one would block all other tasks.
  */
 const spotInput = 16 * 1024
 const spotOutput = 128 * 1024
 
-/** Bytes that the thread pool gives at a time: with zlib's usual 16 KiB a large body takes twice as long. */
+/** Size of the thread pool's output chunks: with zlib's default of 16 KiB a large body takes twice as long. */
 const chunkSize = 64 * 1024
 
-/** How one format is decoded. */
+/** The decoders of one format. */
 interface Format {
   readonly open: (options: ZlibOptions) => ReturnType<typeof createGunzip>
   readonly decode: (bytes: Buffer, options: ZlibOptions) => unknown
@@ -41,15 +41,15 @@ export function bodyCoding(contentEncoding: string | undefined): BodyCoding | nu
 }
 
 /**
- * The format of a body that begins with `first`. "deflate" is the zlib format, and some clients send raw deflate under that name
- * (RFC 9110 section 8.4.1.2). A zlib header has 8 in the low half of its first byte, which no encoder of raw deflate writes.
+ * The format of a body whose first byte is `first`. "deflate" is the zlib format, but some clients send raw deflate under that
+ * name (RFC 9110 section 8.4.1.2). A zlib header has 8 in the low half of its first byte, which no raw deflate encoder writes.
  */
 function formatOf(coding: BodyCoding, first: number): Format {
   if (coding === 'gzip') return formats.gzip
   return (first & 0x0f) === 8 ? formats.zlib : formats.raw
 }
 
-/** Decodes a whole body. @throws BodyError: 400 for a malformed one, 413 for one of more than `limit` bytes when decoded */
+/** Decodes a whole body. @throws BodyError: 400 for a malformed one, 413 for more than `limit` decoded bytes */
 export function* decodeWhole(bytes: Buffer, coding: BodyCoding, limit: number): Op<Buffer> {
   const spot = bytes.length > 0 && bytes.length <= spotInput ? decodeOnTheSpot(bytes, coding, Math.min(limit, spotOutput)) : null
   if (spot !== null) return spot
@@ -70,13 +70,13 @@ export function* decodeWhole(bytes: Buffer, coding: BodyCoding, limit: number): 
   }
 }
 
-/** Null: the content has more than `limit` bytes. */
+/** Decodes a body synchronously; null: the content has more than `limit` bytes. */
 function decodeOnTheSpot(bytes: Buffer, coding: BodyCoding, limit: number): Buffer | null {
   try {
-    // zlib does not take 0 for a limit.
+    // zlib does not accept a limit of 0.
     const options = { info: true, maxOutputLength: Math.max(limit, 1), chunkSize: Math.min(4 * bytes.length + 1024, chunkSize) }
     const { buffer, engine } = formatOf(coding, bytes[0]).decode(bytes, options) as { buffer: Buffer; engine: { bytesWritten: number } }
-    // zlib leaves bytes behind the end unread.
+    // zlib leaves bytes after the end unread.
     if (engine.bytesWritten !== bytes.length) throw bodyError(rejections.compressedBody)
     return buffer.length > limit ? null : buffer
   } catch (error) {
@@ -88,8 +88,8 @@ function decodeOnTheSpot(bytes: Buffer, coding: BodyCoding, limit: number): Buff
 }
 
 /**
- * Decodes a body piece by piece, on the thread pool, to `limit` bytes at most. What is decoded ahead of the reader is bounded,
- * whatever a piece grows to.
+ * Decodes a body piece by piece on the thread pool, to at most `limit` bytes. The output decoded ahead of the reader is bounded,
+ * however large a piece becomes.
  */
 export class Decoder implements Pieces {
   readonly #source: Pieces
@@ -98,7 +98,7 @@ export class Decoder implements Pieces {
   #zlib: ReturnType<Format['open']> | null = null
   #given = 0
   #total = 0
-  /** Whether zlib has taken all that it was given. */
+  /** Whether zlib has consumed all of its input. */
   #hungry = true
   #ended = false
   #failure: BodyError | null = null
@@ -121,7 +121,7 @@ export class Decoder implements Pieces {
     }
   }
 
-  /** Frees what zlib holds. Harmless when repeated. */
+  /** Frees zlib's memory. Harmless when repeated. */
   close(): void {
     this.#zlib?.destroy()
   }
@@ -153,7 +153,7 @@ export class Decoder implements Pieces {
     zlib.on('readable', () => this.#wake())
     zlib.on('end', () => {
       this.#ended = true
-      // At the end of the compressed data zlib stops, before the end of the body if there is more.
+      // zlib stops at the end of the compressed data, even if the body has more bytes.
       if (zlib.bytesWritten !== this.#given) this.#failure = bodyError(rejections.compressedBody)
       this.#wake()
     })

@@ -3,33 +3,33 @@ import { chooseEncoding, compress, isCompressible, mergeVary, weakenEtag, type C
 import type { Exchange } from '../request/exchange.js'
 import { declaredLength, headerOf, namesOf, NO_LENGTH, opensTunnel, type ResponseHeaders } from '../http1/response.js'
 
-/** An answer's content and headers once its content coding is chosen. */
+/** A response's content and headers after the choice of a content-coding. */
 export interface Encoded {
   readonly headers: ResponseHeaders
   readonly bytes: Buffer | string
-  /** What Content-Length is to say. */
+  /** The length for Content-Length. */
   readonly length: number
 }
 
-/** Whether an answer varies by Accept-Encoding: its content is worth compressing and may be. */
+/** Whether a response varies by Accept-Encoding: compressing its content is allowed and worthwhile. */
 export function isEncodable(exchange: Exchange, status: number, headers: ResponseHeaders | undefined, size: number): boolean {
   return !opensTunnel(exchange.head.method, status) && isCompressible(exchange.connection.settings.compression, compressible(status, headers, size))
 }
 
-/** Compresses an encodable answer's content if its client accepts that, and says in the headers how it varies. */
+/** Compresses an encodable response's content if its client accepts that, and adds Vary to the headers. */
 export function* encode(exchange: Exchange, headers: ResponseHeaders | undefined, bytes: Buffer | string): Op<Encoded> {
   const encoding = chooseEncoding(exchange.head.fields.get('accept-encoding'))
   const varied = encodedHeaders(headers, encoding)
   if (encoding === null) return { headers: varied, bytes, length: bytes.length }
-  // The length of what GET would send is known only by compressing it: HEAD does without.
+  // Only compressing would give the length of GET's content, so the response to HEAD has none.
   if (exchange.head.method === 'HEAD') return { headers: varied, bytes: '', length: NO_LENGTH }
   const compressed = yield* compress(encoding, bytes)
   return { headers: varied, bytes: compressed, length: compressed.length }
 }
 
 /**
- * The headers of a 304 or 206, with the Vary that the 200 would have (RFC 9110 15.4.5 and 15.3.7); those of any other response as
- * they are. What they do not tell of the whole content, its type or size, is taken for what would be compressed.
+ * The headers of a 304 or 206 with the Vary of the corresponding 200 (RFC 9110 15.4.5 and 15.3.7); those of other responses
+ * unchanged. Where the headers do not give the type or size of the whole content, it counts as compressible.
  */
 export function variedHeaders(exchange: Exchange, status: number, headers: ResponseHeaders | undefined, size: number): ResponseHeaders | undefined {
   if (status !== 304 && status !== 206) return headers
@@ -40,20 +40,20 @@ export function variedHeaders(exchange: Exchange, status: number, headers: Respo
   return isCompressible(compression, whole) ? encodedHeaders(headers, null) : headers
 }
 
-/** Bytes of the whole content, by what a 304 or 206 tells of it; Infinity if that is nothing. */
+/** Bytes of the whole content according to a 304 or 206; Infinity if unknown. */
 function wholeSize(status: number, headers: ResponseHeaders | undefined, size: number): number {
   if (status === 206) return Number(textOf(headers, 'content-range')?.match(/\/([0-9]+)$/)?.[1] ?? Infinity)
   const declared = declaredLength(headers)
   return size > 0 ? size : declared >= 0 ? declared : Infinity
 }
 
-/** How content that streams is encoded: in which coding, null for none, and with which headers. */
+/** The coding of streaming content, null for none, and the headers to match. */
 export interface StreamEncoding {
   readonly encoding: Encoding | null
   readonly headers: ResponseHeaders | undefined
 }
 
-/** Chooses the coding of content of `size` bytes (Infinity: nobody knows) that is compressed while it is sent. */
+/** Chooses the coding of streaming content of `size` bytes; Infinity if unknown. */
 export function streamEncoding(exchange: Exchange, status: number, headers: ResponseHeaders | undefined, size: number): StreamEncoding {
   if (!isEncodable(exchange, status, headers, size)) return { encoding: null, headers: variedHeaders(exchange, status, headers, size) }
   const encoding = chooseEncoding(exchange.head.fields.get('accept-encoding'))
@@ -77,7 +77,7 @@ function textOf(headers: ResponseHeaders | undefined, name: string): string | un
   return Array.isArray(value) ? value.join(', ') : String(value)
 }
 
-/** The headers of content that varies by Accept-Encoding, and is encoded unless `encoding` is null. */
+/** The headers for content that varies by Accept-Encoding, in the coding `encoding`; null: not encoded. */
 function encodedHeaders(headers: ResponseHeaders | undefined, encoding: Encoding | null): ResponseHeaders {
   const result: Record<string, ResponseHeaders[string]> = {}
   for (const name of headers === undefined || headers === null ? [] : namesOf(headers)) {

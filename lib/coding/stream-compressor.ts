@@ -3,10 +3,10 @@ import { waitForWork, type Op } from '../../lev/index.js'
 import { compressionLevel, type Encoding } from './compression.js'
 
 /**
- * Compresses content that comes in pieces, on the thread pool, with one memory of what came before. What `compress`
- * returned holds all that it was given until then, so that the client can read it: it ends with a sync flush.
+ * Compresses streaming content on the thread pool, as one compressed stream. Each call of `compress` ends with a sync flush, so
+ * that the client can decode everything up to there.
  *
- * It holds some 270 KB outside of JavaScript's heap until `release`, which must be called on every path.
+ * It holds some 270 KB outside the JavaScript heap until `release`, which must be called on every path.
  */
 export class StreamCompressor {
   readonly #zlib: ReturnType<typeof createGzip> | ReturnType<typeof createDeflate>
@@ -20,7 +20,7 @@ export class StreamCompressor {
     this.#zlib.on('error', (error) => this.#fail(error))
   }
 
-  /** Compresses `bytes`; with `last`, ends what is compressed. One call at a time. */
+  /** Compresses `bytes`; with `last`, ends the compressed stream. One call at a time. */
   *compress(bytes: Buffer, last: boolean): Op<Buffer[]> {
     const zlib = this.#zlib
     yield* waitForWork(new Promise<void>((resolve, reject) => {
@@ -38,7 +38,7 @@ export class StreamCompressor {
     return compressed
   }
 
-  /** Gives the memory back. Harmless when repeated. */
+  /** Frees the memory. Harmless when repeated. */
   release(): void {
     this.#fail = () => {}
     this.#zlib.destroy()

@@ -1,43 +1,43 @@
 import type { Logger } from './logger.js'
 
-/** One request and its answer, as the access log tells of them. */
+/** One request and its response, as the access log reports them. */
 export interface AccessRecord {
-  /** The host that the request was for, as sent; empty if its head was refused. */
+  /** The host that the request was for, as sent; empty if its head was rejected. */
   readonly vhost: string
   /** IP address of the peer. */
   readonly client_ip: string
   readonly method: string
-  /** The path, without what follows `?`. */
+  /** The path, without `?` and the text after it. */
   readonly query: string
-  /** The status sent, or `clientGone`; undefined where a handler has written itself and no status could be seen. */
+  /** The status sent, or `clientGone`; undefined if a handler has written the response itself and its status could not be read. */
   readonly status: number | undefined
   /** Bytes of content sent. */
   readonly size: number
-  /** Seconds from the request's whole head to its answer's being sent, or gathered to be sent if it is small. */
+  /** Seconds from the end of the request's head until the response was sent, or buffered for sending if it is small. */
   readonly time: number
-  /** The request's header fields by lower-case name; null if its head was refused. */
+  /** The request's header fields by lower-case name; null if its head was rejected. */
   readonly headers: { get(name: string): string | undefined } | null
 }
 
-/** The status that is logged when the client went away before its answer: no client ever sees it. */
+/** The status logged when the client disconnected before the end of the response; it is never sent. */
 export const clientGone = 499
 
-/** Characters of a value that are logged; the rest is cut. */
+/** Maximum characters of a logged value; the rest is cut off. */
 export const valueLimit = 2048
 
-/** Members of a line that are not request headers: with one of these in `log_headers`, a client could forge them. */
+/** Reserved members of a line. If `log_headers` could name one, a client could forge it. */
 export const lineFields: ReadonlySet<string> = new Set([
   'vhost', 'client_ip', 'method', 'query', 'status', 'size', 'time', 'forwarded_for', 'forwarded_real_ip',
-  // What loggers add, and names that pino and its readers treat in their own way.
+  // Added by loggers, or treated specially by pino and its readers.
   'duration', 'level', 'ts', 'msg', 'err', 'pid', 'hostname', 'headers', '__proto__',
 ])
 
-/** Whether a line would be written at all: ask before collecting what goes into it. */
+/** Whether access lines are written; to check before collecting the data of one. */
 export function accessEnabled(logger: Logger): boolean {
   return logger.isLevelEnabled('access')
 }
 
-/** Writes one line. Members without a value are left out; `logHeaders` are names in lower case. */
+/** Writes one line, without members that have no value; `logHeaders` are names in lower case. */
 export function logAccess(logger: Logger, record: AccessRecord, logHeaders: readonly string[]): void {
   const { client_ip, headers } = record
   const line: Record<string, string | number | undefined> = {
@@ -47,7 +47,7 @@ export function logAccess(logger: Logger, record: AccessRecord, logHeaders: read
     query: cut(record.query),
     status: record.status,
     size: record.size,
-    // Microseconds are as fine as the clock is.
+    // The clock is no finer than a microsecond.
     time: Math.round(record.time * 1e6) / 1e6,
   }
   if (headers !== null) {

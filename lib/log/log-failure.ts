@@ -4,8 +4,8 @@ import type { RequestHead } from '../http1/request-head.js'
 import type { Logger } from './logger.js'
 
 /**
- * Logs what a handler, or the content of its response, has thrown. A body that is wrong is its client's fault, not the
- * handler's: clients must not fill the log with errors and stacks.
+ * Logs an error thrown by a handler or by the content of its response. An invalid body is the client's fault and is logged at
+ * debug level, so that clients cannot fill the log with errors and stacks.
  */
 export function logFailure(logger: Logger, { method, query }: RequestHead, error: unknown, message: string): void {
   if (instanceOf(error, BodyError)) logger.debug({ reason: error.reason, method, query }, message)

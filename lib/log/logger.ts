@@ -3,34 +3,34 @@ import { instanceOf, messageOf } from '../../lev/internal.js'
 import { stdoutSink, visible, type LineSink } from './stdout-sink.js'
 import { terminalLine, terminalSink } from './terminal.js'
 
-/** How grave a line is: debug < access < info < warn < error. */
+/** Severity of a line: debug < access < info < warn < error. */
 export type LogLevel = 'debug' | 'access' | 'info' | 'warn' | 'error'
 
-/** Logs a text, or fields with a text; an Error counts as fields and is logged with its stack. */
+/** Logs a message, or fields with an optional message; an Error counts as fields and is logged with its stack. */
 export interface LogMethod {
   (message: string): void
   (fields: object, message?: string): void
 }
 
-/** What the server and its handlers log through. */
+/** The logger of the server and its handlers. */
 export interface Logger {
-  /** For who looks for a fault. */
+  /** Details for debugging. */
   readonly debug: LogMethod
-  /** One line a request: between debug and info. */
+  /** One line per request; a level between debug and info. */
   readonly access: LogMethod
-  /** For who runs the server: what it does. */
+  /** Normal events in the operation of the server. */
   readonly info: LogMethod
-  /** Something is odd, and goes on. */
+  /** A problem that does not stop the operation. */
   readonly warn: LogMethod
-  /** Something failed. */
+  /** A failure. */
   readonly error: LogMethod
-  /** A logger whose lines all carry `fields`. It keeps the level that its parent has now. */
+  /** A logger that adds `fields` to every line. It keeps the present level of its parent. */
   child(fields: object): Logger
   /** Whether lines of this level are written. */
   isLevelEnabled(level: LogLevel): boolean
 }
 
-/** What a user's own logger must have: pino's does, and many others. */
+/** The interface of a user's own logger; pino and many others have it. */
 export interface LoggerLike {
   /** Gets the debug lines. */
   readonly debug: LogMethod
@@ -42,13 +42,13 @@ export interface LoggerLike {
   readonly error: LogMethod
   /** Gets the access lines; without it, `info` does. */
   readonly access?: LogMethod | null | undefined
-  /** A logger whose lines all carry `fields`; without it, the server adds them to each line. */
+  /** A logger that adds `fields` to every line; without this method, the server adds them. */
   child?(fields: object): LoggerLike
-  /** Whether lines of this level are written; without it, all are. */
+  /** Whether lines of this level are written; without this method, all are. */
   isLevelEnabled?(level: string): boolean
 }
 
-/** The settings that decide about logging. */
+/** The settings for logging. */
 export interface LogSettings {
   readonly log_level: LogLevel
   readonly logger: LoggerLike | null
@@ -56,7 +56,7 @@ export interface LogSettings {
 
 const levels: Readonly<Record<LogLevel, number>> = { debug: 20, access: 25, info: 30, warn: 40, error: 50 }
 
-/** A server's logging: `logger` is the one to use now, and `configure` changes it at once. */
+/** A server's logging: `logger` is the current logger, and `configure` takes effect immediately. */
 export class ServerLog {
   readonly #own: Logger & { level: string }
   #logger: Logger
@@ -72,7 +72,7 @@ export class ServerLog {
     return this.#logger
   }
 
-  /** `log_level` is about the server's own logger; a user's logger keeps the level it has. */
+  /** `log_level` applies to the server's own logger; a user's logger keeps its level. */
   configure(settings: LogSettings): void {
     this.#own.level = settings.log_level
     if (settings.logger === this.#user) return
@@ -81,7 +81,7 @@ export class ServerLog {
   }
 }
 
-/** pino, with the levels of this server. The time of a line is `ts`: in access lines, `time` is what a request took. */
+/** pino with the levels of this server. The timestamp is `ts`, since `time` is the duration of a request in access lines. */
 function ownLogger(level: LogLevel, sink: LineSink): Logger & { level: string } {
   return pino(
     {
@@ -96,11 +96,11 @@ function ownLogger(level: LogLevel, sink: LineSink): Logger & { level: string } 
         logMethod(args, method) {
           const [first] = args as unknown[]
           try {
-            // pino writes what is neither as if it were text, and a symbol as nothing that JSON has.
+            // pino writes any other value as if it were text, and a symbol as invalid JSON.
             if (typeof first === 'object' || typeof first === 'string') return method.apply(this, args)
             method.apply(this, [messageOf(first)])
           } catch {
-            // A handler may log what cannot be looked at, and must not fail by it.
+            // A handler may log a value that throws when it is read, and must not fail by that.
             method.apply(this, [{ err: new ReadableError(messageOf(first)) }, ...(typeof args[1] === 'string' ? [args[1]] : [])])
           }
         },
@@ -110,7 +110,7 @@ function ownLogger(level: LogLevel, sink: LineSink): Logger & { level: string } 
   )
 }
 
-/** What a line says of an error, or of any other value that was thrown. Never throws. */
+/** The serialized form of an error, or of any other thrown value. Never throws. */
 function readable(error: unknown): unknown {
   try {
     return pino.stdSerializers.err(error as Error)
@@ -119,7 +119,7 @@ function readable(error: unknown): unknown {
   }
 }
 
-/** Readable lines on a terminal, JSON elsewhere. */
+/** Human-readable lines on a terminal, JSON elsewhere. */
 function ownSink(): LineSink {
   return process.stdout.isTTY ? terminalSink(stdoutSink((count) => terminalLine(lostLine(count)))) : stdoutSink(lostLine)
 }
@@ -142,8 +142,8 @@ function timestamp(): string {
 }
 
 /**
- * A user's logger in the shape of the server's own. Its methods are called on itself, and its level is left alone.
- * How it writes is its own affair, so access lines reach it without any character that could forge or hide something.
+ * Adapts a user's logger to the interface of the server's own. Its methods are called on the logger itself, and its level does
+ * not change. Since its output format is unknown, access lines reach it with control characters escaped.
  */
 export function adapt(target: LoggerLike): Logger {
   const access = typeof target.access === 'function' ? 'access' : 'info'
@@ -165,12 +165,12 @@ export function adapt(target: LoggerLike): Logger {
   }
 }
 
-/** A logger that throws has to cost the line alone, not the request, let alone the server. */
+/** Calls a method of a user's logger. If it throws, only the line is lost; the request and the server continue. */
 function pass(target: LoggerLike, method: LogMethod, fields: string | object, message?: string): void {
   try {
     Reflect.apply(method, target, message === undefined ? [fields] : [fields, message])
   } catch (error) {
-    // It may be the thrown value that cannot be read, rather than the logger that is broken.
+    // The logger may have failed on a thrown value that cannot be read: retry with its message.
     if (typeof fields === 'object' && Object.hasOwn(fields, 'err') && !instanceOf(Reflect.get(fields, 'err'), ReadableError)) {
       return pass(target, method, { ...fields, err: new ReadableError(messageOf(Reflect.get(fields, 'err'))) }, message)
     }
@@ -180,10 +180,10 @@ function pass(target: LoggerLike, method: LogMethod, fields: string | object, me
   }
 }
 
-/** Stands in for a thrown value that a logger could not read. */
+/** Replaces a thrown value that a logger could not read. */
 class ReadableError extends Error {}
 
-/** Loggers whose failure was told. */
+/** Loggers whose failure was reported. */
 const broken = new WeakSet<LoggerLike>()
 
 function visibleFields(fields: object, time: string): object {
@@ -196,8 +196,8 @@ function visibleFields(fields: object, time: string): object {
 }
 
 /**
- * Whether the lines of a pino have the time they were written as `time`, as they have unless it was told otherwise: a
- * second `time` in the same line would be refused, or taken for the first, by what reads it.
+ * Whether a pino logger writes its timestamp as `time`, as by default: log readers would reject a second `time` in the same
+ * line, or take it for the first.
  */
 function stampsTime(target: LoggerLike): boolean {
   for (let level: object | null = target; level !== null; level = prototypeOf(level)) {
@@ -214,7 +214,7 @@ function prototypeOf(value: object): object | null {
   return Object.getPrototypeOf(value) as object | null
 }
 
-/** A child for a logger that cannot make one. */
+/** A child of a logger without the method `child`. */
 function withFields(target: LoggerLike, bound: object): LoggerLike {
   const method = (name: 'debug' | 'access' | 'info' | 'warn' | 'error'): LogMethod => {
     return (fields: string | object, message?: string) => {

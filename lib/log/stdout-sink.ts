@@ -2,18 +2,18 @@ import { writeSync } from 'node:fs'
 import { queuedBytes } from '../../lev/internal.js'
 import { logBacklogCharacters } from '../config/fixed-limits.js'
 
-/** Where finished lines go. */
+/** Receives finished lines. */
 export interface LineSink {
   write(lines: string): void
 }
 
-/** Characters gathered within one step of the program before they are written. */
+/** Characters gathered within one step of the program after which they are written. */
 const batchLimit = 64 * 1024
 
-/** What may appear in a line as it is; most lines have nothing else, and are written as one byte a character. */
+/** Any character that may need escaping or UTF-8; most lines have none, and are written as one byte per character. */
 const notPlain = /[^\n\x20-\x7e]/
 
-/** What can drive a terminal or break lines in some reader, and JSON lets pass: DEL, C1, line and direction marks. */
+/** Characters valid in JSON that control terminals or break lines in some readers: DEL, C1, line and direction marks. */
 const unsafe = /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
 
 const notPrintable = /[^\x20-\x7e]/
@@ -24,28 +24,28 @@ function escaped(character: string): string {
 }
 
 /**
- * Escapes in JSON text what JSON.stringify lets pass and a terminal may act upon. Such characters only occur inside of
- * strings, so that the text means the same afterwards.
+ * Escapes characters in JSON text that JSON.stringify leaves as they are and a terminal may act upon. They occur only in strings,
+ * so that the meaning of the text does not change.
  */
 export function escapeLine(text: string): string {
   return notPlain.test(text) ? text.replace(unsafe, escaped) : text
 }
 
-/** Text for a logger of which nothing is known: control characters are shown, as `\\u000a`, and not passed on. */
+/** Text for a logger whose output format is unknown: control characters become visible, as `\\u000a`. */
 export function visible(text: string): string {
   return notPrintable.test(text) ? text.replace(control, escaped).replace(unsafe, escaped) : text
 }
 
 /**
- * Lines to stdout, without ever holding the program up: what one step of the program logs goes out in one write right
- * after it, so that a signal that kills leaves nothing behind. When a pipe is full, lines wait (to a limit) until its
- * reader goes on; at the process's end they get a last chance. A reader that is gone ends the logging, not the process.
+ * Writes lines to stdout without blocking the program. The lines of one step leave in one write right after it, so that a signal
+ * that kills the process loses none. While a pipe is full, lines are queued up to a limit; when the process exits, they are
+ * tried once more. A closed pipe ends the logging, not the process.
  */
 class StdoutSink implements LineSink {
   #pending = ''
-  /** What a full pipe did not take, first to go. Not null: stalled. */
+  /** Bytes that a full pipe did not accept, to be written first. Not null: stalled. */
   #rest: Buffer | null = null
-  /** Bytes at the start of `#rest` that process.stdout has taken and may have written. */
+  /** Bytes at the start of `#rest` that process.stdout has accepted and may have written. */
   #handedOver = 0
   #scheduled = false
   #broken = false
@@ -56,7 +56,7 @@ class StdoutSink implements LineSink {
 
   constructor(lostLine: (count: number) => string) {
     this.#lostLine = lostLine
-    // As soon as it is there, process.stdout makes pipes and sockets non-blocking. Writes below count on it.
+    // Creating process.stdout makes pipes and sockets non-blocking; the writes below rely on that.
     void process.stdout
     process.on('exit', () => this.#finish())
   }
@@ -91,11 +91,11 @@ class StdoutSink implements LineSink {
     else this.#send(encode(text))
   }
 
-  /** Writes to a stdout that is a stream of its own kind, which takes all that it is given, however much it holds already. */
+  /** Writes to a replaced stdout, a stream that accepts any amount, so that the limit has to be enforced here. */
   #handOver(text: string): void {
     const { stdout } = process
     if (stdout.writableLength > logBacklogCharacters) {
-      // One that only ever gets below the limit is never drained, and gets no second listener.
+      // The stream may have fallen below the limit without emitting 'drain'; the listener is still there then.
       if (stdout.listenerCount('drain', this.#onDrain) === 0) stdout.once('drain', this.#onDrain)
       this.#lost += countLines(text)
       return
@@ -125,7 +125,7 @@ class StdoutSink implements LineSink {
     else if (this.#lost > 0) this.#lost = count
   }
 
-  /** Writes what stdout takes now and gives what it did not take; null if it took everything, or will never again. */
+  /** Writes bytes and returns those that stdout does not accept now; null if it accepted all, or the rest is lost. */
   #writeAll(bytes: Buffer): Buffer | null {
     let rest = bytes
     while (rest.length > 0) {
@@ -133,7 +133,7 @@ class StdoutSink implements LineSink {
         rest = rest.subarray(writeSync(1, rest))
       } catch (error) {
         if (isBusy(error)) return rest
-        // A full disk may have room again later; a pipe without a reader is gone for good.
+        // A full disk may have space again later; a pipe without a reader is closed for good.
         if (hasCode(error, 'ENOSPC', 'EDQUOT', 'EIO')) this.#lost += countLines(rest)
         else this.#broken = true
         return null
@@ -143,8 +143,8 @@ class StdoutSink implements LineSink {
   }
 
   /**
-   * stdout is full. Node tells when a stream takes data again only by taking some: so the next line goes that way.
-   * A whole line, so that what the program prints itself does not come between.
+   * Handles a full stdout. Node reports that a stream accepts data again only by completing a write, so the next line is written
+   * through the stream: a whole line, so that the program's own output does not split it.
    */
   #stall(rest: Buffer): void {
     const lineEnd = rest.indexOf(10) + 1
@@ -156,7 +156,7 @@ class StdoutSink implements LineSink {
     process.stdout.write(probe, (error) => {
       this.#rest = null
       if (error) {
-        // The stream is going to report the error as an event too: that is what the listener stays for.
+        // The stream also emits the error as an event, so the listener stays.
         this.#broken = true
         this.#pending = ''
         return
@@ -171,15 +171,15 @@ class StdoutSink implements LineSink {
     this.#flush()
   }
 
-  /** What is left of `#rest`, seen from outside of the stream that got its start. */
+  /** The part of `#rest` that is not written yet, as far as the stream that got its start shows. */
   #unwritten(): Buffer {
     if (this.#rest === null) return Buffer.alloc(0)
-    // The stream counts a write until all of it is done; a pipe takes a line as a whole or not at all.
+    // The stream counts a write until all of it is done; a pipe accepts a line as a whole or not at all.
     const queued = queuedBytes(process.stdout) ?? process.stdout.writableLength
     return this.#rest.subarray(Math.max(0, this.#handedOver - queued))
   }
 
-  /** The process ends: what is left is written now, however long it takes as long as the reader takes something. */
+  /** At exit: writes the rest synchronously, as long as the reader makes progress. */
   #finish(): void {
     this.#ended = true
     if (this.#broken) return
@@ -197,13 +197,13 @@ class StdoutSink implements LineSink {
   }
 }
 
-/** Tests and worker threads have a stdout of their own, which is not file descriptor 1. */
+/** Whether stdout is not file descriptor 1, as in tests and worker threads. */
 function isReplaced(stdout: typeof process.stdout): boolean {
   const own: unknown = Reflect.get(Object.getPrototypeOf(stdout) as object, 'write')
   return stdout.write !== own || stdout.fd !== 1
 }
 
-/** Escaped, as bytes: most text is ASCII, and that is quicker than UTF-8. */
+/** Escapes and encodes text: most is ASCII, for which latin1 is faster than UTF-8. */
 function encode(text: string): Buffer {
   return notPlain.test(text) ? Buffer.from(escapeLine(text), 'utf8') : Buffer.from(text, 'latin1')
 }
@@ -225,8 +225,8 @@ function hasCode(error: unknown, ...codes: readonly string[]): boolean {
 let shared: StdoutSink | null = null
 
 /**
- * The one sink of this process that writes to stdout.
- * @param lostLine renders the line that tells how many were lost
+ * The only sink of this process that writes to stdout.
+ * @param lostLine renders the line that reports how many were lost
  */
 export function stdoutSink(lostLine: (count: number) => string): LineSink {
   return (shared ??= new StdoutSink(lostLine))

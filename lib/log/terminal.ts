@@ -1,6 +1,6 @@
 import { visible, type LineSink } from './stdout-sink.js'
 
-/** A log for a person who watches a terminal: each JSON line becomes one short line, an error with its stack below it. */
+/** A log for people at a terminal: each JSON line becomes one short line, an error with its stack below it. */
 export function terminalSink(sink: LineSink): LineSink {
   return {
     write(lines) {
@@ -11,7 +11,7 @@ export function terminalSink(sink: LineSink): LineSink {
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** One line of the JSON log as a person reads it, with its line break. */
+/** One line of the JSON log in human-readable form, with its line break. */
 export function terminalLine(json: string): string {
   const { level, ts, msg, err, ...rest } = JSON.parse(json) as Fields
   const clock = new Date(String(ts)).toTimeString().slice(0, 8)
@@ -19,7 +19,7 @@ export function terminalLine(json: string): string {
   return `${clock}  ${text}\n${stackText(err)}`
 }
 
-/** Status, request and cost come first; what else the line has comes last. */
+/** Status, request and cost come first; other members of the line come last. */
 function accessText({ status, method, vhost, query, size, time, client_ip: client, ...rest }: Fields): string {
   const milliseconds = typeof time === 'number' ? ` ${(time * 1000).toFixed(1)} ms` : ''
   return [
@@ -35,7 +35,7 @@ function shown(value: unknown): string {
   return value === undefined ? '' : visible(typeof value === 'string' ? value : JSON.stringify(value))
 }
 
-/** An error as pino renders it: its stack holds its message. */
+/** An error as serialized by pino, whose stack includes the message. */
 function stackText(error: unknown): string {
   if (error === undefined) return ''
   const stack = typeof error === 'object' && error !== null && 'stack' in error ? error.stack : null
