@@ -2,7 +2,7 @@ import { fieldsOf } from './validators.js'
 import { refuseUnknown } from './tls-settings.js'
 import { ArgumentError, ConfigError } from '../errors.js'
 
-/** What the checks of settings find is the fault of an argument here. @throws ArgumentError */
+/** Runs a check of settings on arguments: a ConfigError becomes an ArgumentError. @throws ArgumentError */
 export function asArguments<T>(check: () => T): T {
   try {
     return check()
@@ -12,7 +12,7 @@ export function asArguments<T>(check: () => T): T {
   }
 }
 
-/** The options that were given, each with a name that is known. Null counts as not given. */
+/** The given options by name; null counts as not given. @throws ConfigError for an unknown name */
 export function optionsOf(value: unknown, key: string, expected: string, known: readonly string[], prefix = ''): Map<string, unknown> {
   const fields = fieldsOf(value, key, expected)
   for (const [name, given] of fields) {

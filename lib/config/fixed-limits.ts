@@ -1,48 +1,48 @@
-// Limits of a server that are no settings. docs/guide/settings.md lists each of them.
+// Limits of a server that are not settings. docs/guide/settings.md lists each of them.
 export { tlsOverheadBytes, tlsOverheadPerByte, unsentLimitBytes } from '../../lev/internal.js'
 export { partLimit } from '../http1/multipart.js'
 
 /**
- * How long a connection is still read after its last response, so that the client receives that: no reset destroys it. Also how
- * long one whose client has gone waits for any of its output to leave.
+ * How long a connection is read after its last response, so that no reset destroys the response before the client receives it.
+ * Also how long the output of a connection may stall once its client has disconnected.
  */
 export const lingerSeconds = 2
-/** Most bytes that are read meanwhile. */
+/** Maximum bytes read meanwhile. */
 export const lingerBytes = 16 * 1024 * 1024
 
-/** How long an idle connection is left open when the server stops: a request may be on its way. */
+/** How long an idle connection stays open when the server stops: a request may be in transit. */
 export const idleGraceSeconds = 0.25
-/** How much longer an idle connection is kept than its client was told: a request may be on its way. */
+/** How much longer an idle connection is kept than `Keep-Alive` says: a request may be in transit. */
 export const keepAliveGraceSeconds = 1
-/** After which time an idle connection is parked: it keeps a third of its memory, and waking it takes a little CPU time. */
+/** Idle time after which a connection is parked: it then takes a third of the memory, and a little CPU time to resume. */
 export const parkAfterSeconds = 1
-/** Pipelined requests of one connection after which the other connections have their turn. */
+/** Pipelined requests of one connection served before other connections get a turn. */
 export const requestsAtOnce = 32
 
-/** Most bytes of a body that are read and dropped after its handler left them unread, so that the connection can live on. */
+/** Maximum bytes of a body that are read and dropped if the handler left them unread, to keep the connection open. */
 export const unreadBodyBytes = 64 * 1024
-/** How long they are waited for. */
+/** How long to wait for these bytes. */
 export const unreadBodySeconds = 2
 
-/** Bytes of the name of a form's field. */
+/** Maximum bytes of a form field's name. */
 export const formNameBytes = 1024
-/** Bytes of a form's part that is no file, where the parts are read one by one. */
+/** Maximum bytes of a form part that is not a file, when parts are read one by one. */
 export const formFieldBytes = 1024 * 1024
 
-/** Clients over `connection_limit` that are told so at the same time; more than these are cut without a word. */
+/** Clients over `connection_limit` that are sent a 503 at the same time; others are disconnected without a response. */
 export const overloadToldAtOnce = 64
-/** How long such a client has to read it. */
+/** How long such a client has to read the 503. */
 export const overloadToldSeconds = 1
-/** The time between two log lines about connections over the limit. */
+/** Minimum time between two log lines about connections over the limit. */
 export const overloadLogSeconds = 1
 
-/** Characters of log lines that are held for a stdout that takes nothing; more lines are dropped, and counted. */
+/** Characters of log lines queued while stdout is full; further lines are dropped and counted. */
 export const logBacklogCharacters = 1024 * 1024
 
 /**
- * How long the handler of a WebSocket has for responding to messages that came before the client closed it. Until then the response
- * to the close is held back, as RFC 6455 section 5.5.1 allows.
+ * How long the handler of a WebSocket may respond to messages that arrived before the client's close. Until then the Close frame
+ * in response is held back, as RFC 6455 section 5.5.1 allows.
  */
 export const webSocketLastWordsSeconds = 1
-/** Bytes that all WebSockets of a server together may unpack in a second beyond what their own bytes have earned, and most that they save up of it. */
+/** Bytes per second that all WebSockets of a server may inflate beyond what their input earns; also the most that accumulates. */
 export const webSocketInflatedBytes = 16 * 1024 * 1024

@@ -11,12 +11,12 @@ import type { LoggerLike, LogLevel } from '../log/logger.js'
 const KiB = 1024
 const MiB = 1024 * KiB
 
-/** One setting: what it is when not given, in which unit, and what it may be. */
+/** One setting: its default, unit and check. */
 export interface Row<T> {
   readonly default: T
-  /** `s`, `B`, `B/s` or none. Durations are seconds and sizes are bytes, everywhere. */
+  /** `s`, `B`, `B/s` or "". All durations are in seconds and all sizes in bytes. */
   readonly unit: string
-  /** `current` is the value so far, for a setting that can be changed in part. */
+  /** `current` is the present value, for a setting that can be changed in part. */
   check(value: unknown, key: string, current: T): T
 }
 
@@ -24,20 +24,20 @@ function row<T>(value: T, unit: string, check: Row<T>['check']): Row<T> {
   return { default: value, unit, check }
 }
 
-/** Decides whether a request's body is read before its handler is called. */
+/** Decides whether a request's body is buffered before its handler is called. */
 export type BufferChoice = (method: string, path: string, headers: RequestHeaders) => boolean
 
-/** Decides how many bytes a request's body may have. */
+/** Decides the maximum bytes of a request's body. */
 export type SizeChoice = (method: string, path: string, headers: RequestHeaders) => number
 
 const compressionTable = {
-  /** Whether answers are compressed for clients that accept it. Default: true. */
+  /** Whether responses are compressed for clients that accept it. Default: true. */
   enabled: row(true, '', boolean),
   /** Smallest content worth compressing, in bytes. Default: 4096. */
   min_size: row(4096, 'B', integer(0, 4096 * MiB, 'bytes')),
   /**
-   * Media types that are compressed, whatever their parameters. A list given replaces this one; `{ 'text/html': true }` is a
-   * list, too.
+   * Media types that are compressed, whatever their parameters. A given list replaces the default; `{ 'text/html': true }` is
+   * another way to write a list.
    * Default: text/html, text/plain, text/css, text/javascript, image/svg+xml, application/json, application/rss+xml.
    */
   types: row<readonly string[]>(
@@ -50,44 +50,44 @@ const compressionTable = {
   ),
 }
 
-/** Every setting but the nested ones: the one place that says its name, default, unit and check. */
+/** All settings except the nested ones: the only place of their names, defaults, units and checks. */
 const flatTable = {
   /** Address to listen on: an IP address or a host name; "0.0.0.0" or "::" for all. Default: "127.0.0.1". */
   ip: row('127.0.0.1', '', hostOrAddress),
   /** Port to listen on; 0 lets the system choose. Default: 8080. */
   port: row(8080, '', integer(0, 65535)),
-  /** Longest queue of connections not accepted yet; the system may hold it shorter. Default: 256. */
+  /** Longest queue of connections not accepted yet; the system may have a lower limit. Default: 256. */
   backlog: row(256, '', integer(1, 65535)),
   /**
-   * Whether other processes may bind the same port, each being given a part of the connections (SO_REUSEPORT). It takes
-   * Node.js 22.12, 23.1 or newer, and a system that can. Default: false.
+   * Whether several processes may bind the same port and share its connections (SO_REUSEPORT). Requires Node.js 22.12, 23.1 or
+   * newer, and a system that supports it. Default: false.
    */
   reuse_port: row(false, '', boolean),
-  /** Most connections at once; for more, idle ones are closed, and if all are at work they are told 503. Default: 64. */
+  /** Maximum concurrent connections; for more, idle ones are closed, and if all are busy, new ones get 503. Default: 64. */
   connection_limit: row(64, '', integer(1, 1_000_000)),
   /** Requests served on one connection before it is closed. Default: 512. */
   requests_per_connection: row(512, '', integer(1, Number.MAX_SAFE_INTEGER)),
   /**
-   * Largest body of a request, in bytes; 0 takes none. Or a function that gives it for each request that has a body.
+   * Largest body of a request, in bytes; 0 allows none. Or a function that returns it for each request with a body.
    * Default: 5242880 (5 MiB).
    */
   max_body_size: row<number | SizeChoice>(5 * MiB, 'B', maxBodySize),
   /**
-   * Whether a body is read before the handler is called: true, false (then the handler reads `ctx.body`), or a function that
-   * decides for each request that has one. Default: true.
+   * Whether a body is buffered before the handler is called: true, false (the handler reads `ctx.body`), or a function that
+   * decides for each request with a body. Default: true.
    */
   buffer_body: row<boolean | BufferChoice>(true, '', bufferBody),
-  /** Whether bodies with `Content-Encoding: gzip` or `deflate` are decoded, other codings refused with 415. Default: false. */
+  /** Whether bodies with `Content-Encoding: gzip` or `deflate` are decoded, others rejected with 415. Default: false. */
   decode_body: row(false, '', boolean),
-  /** Longest request line, and longest line of one header, in bytes. Default: 8192 (8 KiB). */
+  /** Longest request line, and longest header line, in bytes. Default: 8192 (8 KiB). */
   request_line_limit: row(8 * KiB, 'B', integer(16, MiB, 'bytes')),
-  /** Most header lines of a request. Default: 100. */
+  /** Maximum header lines of a request. Default: 100. */
   header_count_limit: row(100, '', integer(1, 10_000)),
   /** Largest head of a request, in bytes. Default: 65536 (64 KiB). */
   header_size_limit: row(64 * KiB, 'B', integer(16, 16 * MiB, 'bytes')),
-  /** Slowest transfer of a body or an answer that is put up with, in bytes a second; 0: any. Default: 500. */
+  /** Minimum transfer rate of a body or a response, in bytes per second; 0: none. Default: 500. */
   min_transfer_rate: row(500, 'B/s', number(0, 1e9, 'bytes a second')),
-  /** How long a client may wait with its next request, in seconds; told as `Keep-Alive`, closed 1 s later. Default: 15. */
+  /** How long a connection may be idle between requests, in seconds; sent as `Keep-Alive`, closed 1 s later. Default: 15. */
   keepalive_idle_timeout: row(15, 's', duration),
   /** How long a whole request head may take, in seconds. Default: 10. */
   request_header_timeout: row(10, 's', duration),
@@ -99,48 +99,48 @@ const flatTable = {
   send_timeout: row(30, 's', duration),
   /** How long requests in flight may take to finish once the server stops, in seconds. Default: 30. */
   drain: row(30, 's', number(0, longest, 'seconds')),
-  /** The least that is logged: debug < access < info < warn < error. Default: "access". */
+  /** Lowest level that is logged: debug < access < info < warn < error. Default: "access". */
   log_level: row<LogLevel>('access', '', oneOf('debug', 'access', 'info', 'warn', 'error')),
   /** Request headers to add to the access log, in this order. Default: referer, x-real-ip, user-agent. */
   log_headers: row<readonly string[]>(['referer', 'x-real-ip', 'user-agent'], '', listOf('header names', loggedHeader)),
   /**
-   * What it means when a client ends its side while its request is being handled: it is gone ("cancel"), or it still
-   * waits ("answer"). Default: "cancel".
+   * The meaning of a client that ends its side of the connection during its request: it has disconnected ("cancel"), or it still
+   * waits for the response ("answer"). Default: "cancel".
    */
   half_close: row<'cancel' | 'answer'>('cancel', '', oneOf('cancel', 'answer')),
-  /** Certificates by host name; null serves without TLS. Default: null. */
+  /** Certificates by host name; null: no TLS. Default: null. */
   ssl: row<TlsConfig | null>(null, '', orNull(tlsConfig)),
-  /** A pino-like logger to use in place of the server's own; its level is its owner's affair. Default: null. */
+  /** A pino-like logger to use instead of the server's own; `log_level` does not apply to it. Default: null. */
   logger: row<LoggerLike | null>(null, '', orNull(loggerLike)),
   /** Whether SIGTERM and SIGINT stop the server gracefully. Default: false. */
   handle_signals: row(false, '', boolean),
 }
 
-/** All settings by name, for documentation and checks; `compression` holds a table of its own. */
+/** All settings by name, for documentation and checks; `compression` is a nested table. */
 export const settingsTable = { ...flatTable, compression: compressionTable } as const
 
 type Values<Table> = { readonly [K in keyof Table]: Table[K] extends Row<infer T> ? T : never }
 
-/** What compression may be told. */
+/** The settings of compression. */
 export type CompressionSettings = Values<typeof compressionTable>
 
 /** The settings of a server: complete, checked and frozen. */
 export type Settings = Values<typeof flatTable> & {
-  /** Which answers are compressed. */
+  /** Which responses are compressed. */
   readonly compression: CompressionSettings
 }
 
-/** What a user may give: every setting is optional. `undefined` counts as not given, and so does null where it is no value of its own. */
+/** The settings as users pass them, all optional. `undefined` counts as not given, and so does null where it is not a value. */
 export type Config = Given<Values<typeof flatTable>> & {
-  /** Which answers are compressed. A key that is not given stays as it is. */
+  /** Which responses are compressed. Keys that are not given keep their values. */
   compression?: Given<Omit<CompressionSettings, 'types'>> & {
     types?: readonly string[] | Readonly<Record<string, boolean>> | null | undefined
   } | null | undefined
 }
 
-/** What `configure` may be given: as Config, but that `ssl` may be changed for single hosts. */
+/** The argument of `configure`: as Config, except that `ssl` can be changed for single hosts. */
 export type ConfigChanges = Omit<Config, 'ssl'> & {
-  /** Certificates by host name. With a `default` they replace all; without one they are merged, and null takes a host away. */
+  /** Certificates by host name. With a `default` they replace all; without one they are merged, and null removes a host. */
   ssl?: TlsChanges | null | undefined
 }
 
@@ -148,18 +148,18 @@ type Given<Table> = { -readonly [K in keyof Table]?: Table[K] | null | undefined
 
 const names = [...Object.keys(flatTable), 'compression']
 
-/** What a server does that was told nothing. */
+/** The settings of a server without a configuration. */
 export const defaults: Settings = freeze({
   ...defaultsOf(flatTable),
   compression: defaultsOf(compressionTable),
 })
 
 /**
- * The settings that follow from `current` when `config` is merged in. `compression` is merged key by key; `ssl` is
- * replaced as a whole if it has a `default`, else merged host by host, and null turns TLS off. Nothing that was given is
- * changed or kept, so later changes to it do nothing (but for `logger`, which is used as it is).
+ * Merges `config` into `current` and returns the new settings. `compression` is merged key by key; `ssl` is replaced as a whole
+ * if it has a `default`, else merged host by host, and null turns TLS off. The arguments are neither modified nor kept, so later
+ * changes to them have no effect (except `logger`, which is used as it is).
  *
- * @throws ConfigError naming the setting, what was given and what was expected; then nothing of `config` counts
+ * @throws ConfigError naming the setting, the given value and the expected one; then nothing of `config` is applied
  */
 export function mergeSettings(current: Settings, config: unknown): Settings {
   const fields = fieldsOf(config, 'config', 'an object of settings')
@@ -196,7 +196,7 @@ function defaultsOf<Table extends Record<string, Row<unknown>>>(table: Table): V
   return Object.fromEntries(Object.entries(table).map(([name, { default: value }]) => [name, value])) as Values<Table>
 }
 
-/** `min_size` belongs into `compression`, `cert` into an identity: whoever puts them outside is told where. */
+/** Suggests the right place for a misplaced name: `min_size` belongs in `compression`, `cert` in an identity. */
 function refuseName(name: string): never {
   if (Object.hasOwn(compressionTable, name)) {
     throw new ConfigError(name, `unknown setting ${name}; did you mean compression.${name}?`)
@@ -226,7 +226,7 @@ function loggedHeader(value: unknown, key: string): string {
   return refuse(key, value, 'the name of a header', 'the access line has something else of this name')
 }
 
-/** What `max_body_size` may be, and what a function in its place may give. */
+/** Checks `max_body_size`, or the value returned by a function in its place. */
 export const bodySize = integer(0, 4096 * MiB, 'bytes')
 
 function maxBodySize(value: unknown, key: string): number | SizeChoice {

@@ -1,4 +1,4 @@
-/** Names that users of other servers would try first. */
+/** Names from other servers, which users may try first. */
 const otherNames: ReadonlyMap<string, string> = new Map([
   ['host', 'ip'],
   ['hostname', 'ip'],
@@ -23,8 +23,8 @@ const otherNames: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * The known name that `name` was most likely meant to be, or null if none is near: another spelling of it
- * (`maxBodySize`, `MAX-BODY-SIZE`), a slip of a few letters, or what another server calls the same thing.
+ * The known name that `name` most likely means, or null if none is similar: another spelling of it (`maxBodySize`,
+ * `MAX-BODY-SIZE`), a typo of a few letters, or another server's name for it.
  */
 export function suggest(name: string, known: readonly string[]): string | null {
   const wanted = bare(name)
@@ -40,7 +40,7 @@ export function suggest(name: string, known: readonly string[]): string | null {
       best = candidate
     }
   }
-  // A third of the letters may be wrong; in a short name, one.
+  // A third of the letters may be wrong; in a short name, one letter.
   return least <= Math.max(1, Math.floor(wanted.length / 3)) ? best : null
 }
 
@@ -48,7 +48,7 @@ function bare(name: string): string {
   return name.toLowerCase().replace(/[^a-z0-9]/g, '')
 }
 
-/** How many letters to insert, drop, replace or swap with their neighbour to make `b` of `a`. */
+/** Number of letters to insert, delete, replace or swap with their neighbour to turn `a` into `b`. */
 export function editDistance(a: string, b: string): number {
   let before: number[] = []
   let row = Array.from({ length: b.length + 1 }, (_, j) => j)

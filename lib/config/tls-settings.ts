@@ -25,18 +25,18 @@ const changesChecks: Checks<TlsChanges> = {
   hosts: (value, key) => hostsOf(value, key, (given, at) => (given === null ? null : identities(given, at))),
 }
 
-/** What `ssl` may be in `configure`: a TlsConfig, or only what is to change of it. */
+/** The value of `ssl` in `configure`: a TlsConfig, or only the changes to it. */
 export type TlsChanges = Omit<Partial<TlsConfig>, 'hosts'> & {
-  /** By host name; null takes a host away. */
+  /** By host name; null removes a host. */
   readonly hosts?: Readonly<Record<string, IdentityConfig | readonly IdentityConfig[] | null>> | null | undefined
 }
 
 const expected = 'an object { default: { cert, key }, hosts } or null'
 
 /**
- * Checks the shape of `ssl` and gives a copy. With a `default` it takes the place of `current`, else it is merged into that:
- * host by host, and null takes one away. Files are not looked at here.
- * @throws ConfigError; its message never repeats what was given where a key or a passphrase belongs
+ * Checks the shape of `ssl` and returns a copy. With a `default` it replaces `current`, else it is merged into it: host by host,
+ * and null removes one. Files are not read here.
+ * @throws ConfigError; its message never repeats the value of a key or a passphrase
  */
 export function tlsConfig(value: unknown, key: string, current: TlsConfig | null): TlsConfig {
   const isWhole = current === null || (fieldsOf(value, key, expected).get('default') ?? undefined) !== undefined
@@ -61,7 +61,7 @@ function merge(current: TlsConfig, { hosts, ...others }: TlsChanges): TlsConfig 
   return { ...current, ...others, default: current.default, hosts: Object.fromEntries([...kept, ...given]) }
 }
 
-/** One identity, or a list with one for each kind of key. */
+/** Checks one identity, or a list with one for each kind of key. */
 function identities(value: unknown, key: string): IdentityConfig | readonly IdentityConfig[] {
   if (!Array.isArray(value)) return identity(value, key)
   if (value.length === 0) throw new ConfigError(key, `${key} must hold an identity for each kind of key, got an empty array`)
@@ -103,7 +103,7 @@ function checkFields<T extends object>(checks: Checks<T>, value: unknown, key: s
   return result
 }
 
-/** Says that there is no setting `name`, and which one may have been meant. */
+/** Throws the ConfigError for an unknown setting `name`, with a suggestion. */
 export function refuseUnknown(name: string, known: readonly string[], prefix = ''): never {
   const near = suggest(name, known)
   const hint = near === null ? '' : `; did you mean ${prefix}${near}?`

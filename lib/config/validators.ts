@@ -3,10 +3,10 @@ import { ConfigError } from '../errors.js'
 import { isIpv4, isIpv6, isToken } from '../http1/grammar.js'
 import { suggest } from './suggest.js'
 
-/** Gives the value to keep for the setting `key`, or throws a ConfigError that says what was expected. */
+/** Returns the value to store for the setting `key`, or throws a ConfigError that names the expected values. */
 export type Check<T> = (value: unknown, key: string) => T
 
-/** The shortest and the longest duration a setting may have, in seconds. */
+/** The minimum and maximum of a duration among the settings, in seconds. */
 export const shortest = 0.001
 export const longest = 3600
 
@@ -14,7 +14,7 @@ export function refuse(key: string, value: unknown, expected: string, hint?: str
   throw new ConfigError(key, `${key} must be ${expected}, got ${show(value)}${hint === undefined ? '' : ` (${hint})`}`)
 }
 
-/** A value as a message may repeat it: short, and nothing from inside of objects. */
+/** A value for use in messages: short, and without the contents of objects. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value)
   if (typeof value === 'bigint') return `${value}n`
@@ -22,7 +22,7 @@ export function show(value: unknown): string {
   return typeName(value)
 }
 
-/** What kind of value it is, with an article. */
+/** The type of a value, with an article. */
 export function typeName(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (Array.isArray(value)) return 'an array'
@@ -31,14 +31,14 @@ export function typeName(value: unknown): string {
   return tag === 'Object' ? 'an object' : `a ${tag}`
 }
 
-/** Whoever writes "15" for 15, as an environment variable does, is told so. */
+/** A hint for a number written as text, such as "15" from an environment variable. */
 function numberHint(value: unknown): string | undefined {
   if (typeof value === 'bigint') return `did you mean the number ${value}?`
   if (typeof value !== 'string' || !/^\s*-?\d+(\.\d+)?\s*$/.test(value)) return undefined
   return `did you mean the number ${Number(value)}?`
 }
 
-/** Seconds: from a millisecond to an hour. No 0, no Infinity: on the open net, nothing is waited for without end. */
+/** Seconds, from a millisecond to an hour. Neither 0 nor Infinity is allowed: no wait on the open net may be unbounded. */
 export const duration: Check<number> = (value, key) => {
   const expected = `a number of seconds from ${shortest} to ${longest}`
   if (typeof value !== 'number' || Number.isNaN(value)) return refuse(key, value, expected, numberHint(value))
@@ -88,7 +88,7 @@ export function oneOf<const T extends string>(...words: readonly T[]): Check<T> 
   }
 }
 
-/** A list of texts, each kept as `item` gives it, each once. The list is a copy. */
+/** A list of strings, each as returned by `item`, without duplicates. The list is a copy. */
 export function listOf(what: string, item: Check<string>): Check<readonly string[]> {
   return (value, key) => {
     if (!Array.isArray(value)) return refuse(key, value, `an array of ${what}`)
@@ -96,7 +96,7 @@ export function listOf(what: string, item: Check<string>): Check<readonly string
   }
 }
 
-/** A list of texts as `listOf` takes it, or a set as Lua writes one: `{ 'text/html': true }`, in which `false` leaves a text out. */
+/** A list of strings as for `listOf`, or a set as in Lua: `{ 'text/html': true }`, in which `false` omits a string. */
 export function setOf(what: string, item: Check<string>): Check<readonly string[]> {
   const list = listOf(what, item)
   return (value, key) => {
@@ -107,7 +107,7 @@ export function setOf(what: string, item: Check<string>): Check<readonly string[
   }
 }
 
-/** A media type without parameters, kept in lower case (RFC 9110 8.3.1). */
+/** A media type without parameters, converted to lower case (RFC 9110 8.3.1). */
 export const mediaType: Check<string> = (value, key) => {
   const expected = 'a media type such as "text/html"'
   if (typeof value !== 'string') return refuse(key, value, expected)
@@ -117,13 +117,13 @@ export const mediaType: Check<string> = (value, key) => {
   return refuse(key, value, expected)
 }
 
-/** The name of a header field, kept in lower case (RFC 9110 5.1). */
+/** The name of a header field, converted to lower case (RFC 9110 5.1). */
 export const fieldName: Check<string> = (value, key) => {
   if (typeof value === 'string' && isToken(value.toLowerCase())) return value.toLowerCase()
   return refuse(key, value, 'the name of a header')
 }
 
-/** Whether `text` could be a host's name in DNS. */
+/** Whether `text` is a valid host name in DNS. */
 export function isHostName(text: string): boolean {
   return normalHostName(text) !== null
 }
@@ -135,14 +135,14 @@ export const hostOrAddress: Check<string> = (value, key) => {
   if (value === '*') return refuse(key, value, expected, '"0.0.0.0" or "::" listens on all addresses')
   if (value.startsWith('[')) return refuse(key, value, expected, 'IPv6 addresses are written without brackets')
   if (isIpv4(value) || isIpv6(value.replace(/%[\w.-]+$/, ''))) return value
-  // What ends in a number was meant to be an IPv4 address: "10.0.0", "256.1.1.1".
+  // A name that ends in a number is a mistyped IPv4 address: "10.0.0", "256.1.1.1".
   if (isHostName(value) && !/(?:^|\.)\d+\.?$/.test(value)) return value
   return refuse(key, value, expected)
 }
 
 /**
- * The settings that an object carries, by name: its own properties, and those that its class or prototype adds.
- * What is `undefined` is left out. Each property is read once.
+ * The settings in an object, by name: its own properties, and those of its class or prototype, without `undefined` values.
+ * Each property is read once.
  */
 export function fieldsOf(value: unknown, key: string, expected: string, hint?: string): Map<string, unknown> {
   const tag = Object.prototype.toString.call(value)
@@ -161,7 +161,7 @@ export function fieldsOf(value: unknown, key: string, expected: string, hint?: s
   return fields
 }
 
-/** Object.prototype, also that of another realm. */
+/** Whether `level` is Object.prototype, of any realm. */
 function isRoot(level: object): boolean {
   return Object.hasOwn(level, 'hasOwnProperty')
 }
@@ -170,6 +170,6 @@ function isField(value: object, level: object, name: string): boolean {
   if (name === '__proto__') return level === value
   const property = Object.getOwnPropertyDescriptor(level, name)
   if (level === value) return property?.enumerable === true
-  // Of a class, the accessors count and the methods do not.
+  // Accessors of a class count, methods do not.
   return property !== undefined && typeof property.value !== 'function'
 }
