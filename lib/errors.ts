@@ -2,9 +2,9 @@ import { getSystemErrorMap } from 'node:util'
 import { messageOf } from '../lev/internal.js'
 import type { Rejection } from './http1/rejection.js'
 
-/** What every error of Leveret's own is; `code` tells programs apart what `message` tells people. */
+/** Base class of Leveret's errors: `code` is for programs, `message` for people. */
 export abstract class LeveretError extends Error {
-  /** Tells this kind of error from others; it stays the same when `message` changes. */
+  /** Identifies this kind of error; stable when `message` changes. */
   abstract readonly code: string
   /** The name of the class. */
   override get name(): string {
@@ -12,7 +12,7 @@ export abstract class LeveretError extends Error {
   }
 }
 
-/** A setting is unknown or has a value that it cannot have; nothing was changed. */
+/** A setting is unknown or has an invalid value; nothing was changed. */
 export class ConfigError extends LeveretError {
   readonly code = 'LEVERET_CONFIG'
   /** The setting, as a path: `max_body_size`, `compression.min_size`, `ssl.default.cert`; `config` for the whole. */
@@ -23,15 +23,15 @@ export class ConfigError extends LeveretError {
   }
 }
 
-/** A method was called at a time when it cannot work: `serve` of a server that is serving already. */
+/** A method was called in the wrong state, such as `serve` on a server that is serving already. */
 export class StateError extends LeveretError {
   readonly code = 'LEVERET_STATE'
 }
 
-/** A function was called with something that it cannot take; nothing was done. */
+/** A function was called with an invalid argument; nothing was done. */
 export class ArgumentError extends LeveretError {
   readonly code = 'LEVERET_ARGUMENT'
-  /** The argument or option: `heartbeat`, `url`. */
+  /** The invalid argument or option: `heartbeat`, `url`. */
   readonly argument: string
   constructor(argument: string, message: string, options?: ErrorOptions) {
     super(message, options)
@@ -40,12 +40,12 @@ export class ArgumentError extends LeveretError {
 }
 
 /**
- * The content of a request cannot be had, or is not what the handler takes it for. A handler that does not catch it
- * answers with `status`, and `reason` as the text.
+ * The content of a request cannot be read, or not in the form that the handler asked for. If the handler does not catch the
+ * error, the response has `status`, and `reason` in its text.
  */
 export class BodyError extends LeveretError {
   readonly code = 'LEVERET_BODY'
-  /** The status of the response that an uncaught one becomes. */
+  /** The status of the response if the error is not caught. */
   readonly status: number
   /** A phrase that programs may match: `max_body_size limit violation: N`, `request body timeout`. */
   readonly reason: string
@@ -56,24 +56,24 @@ export class BodyError extends LeveretError {
   }
 }
 
-/** The BodyError of a row in the table of rejections; `cause` is the error underneath. */
+/** The BodyError for an entry in the table of rejections; `cause` is the underlying error. */
 export function bodyError({ status, reason }: Rejection, cause?: unknown): BodyError {
   return new BodyError(status, reason, cause === undefined ? undefined : { cause })
 }
 
-/** A client's request got no response; `cause` says why. A response of any status is none of these. */
+/** A client's request got no response; `cause` has the reason. A response of any status is not an error. */
 export class RequestError extends LeveretError {
   readonly code = 'LEVERET_REQUEST'
 }
 
-/** The server answered, and did not make a WebSocket of the connection: it refused, or its answer is not right. */
+/** The server responded, but did not accept the WebSocket: it rejected the handshake, or its response is invalid. */
 export class UpgradeError extends LeveretError {
   readonly code = 'LEVERET_UPGRADE'
-  /** The status of the answer: 101 if it was one, and something else about it is wrong. */
+  /** The status of the response: 101 if the rest of the response is invalid. */
   readonly status: number
-  /** Of the answer, by lower-case name. */
+  /** The headers of the response, by lower-case name. */
   readonly headers: Readonly<Record<string, string>>
-  /** The content of the response as it came, at most 64 KiB of it. */
+  /** The content of the response as received, at most 64 KiB of it. */
   readonly body: Buffer
   constructor(status: number, headers: Readonly<Record<string, string>>, message: string, body: Buffer) {
     super(message)
@@ -83,7 +83,7 @@ export class UpgradeError extends LeveretError {
   }
 }
 
-/** The server could not listen: `failed to bind IP:PORT: reason`; `cause` is the error underneath. */
+/** The server could not listen: `failed to bind IP:PORT: reason`; `cause` is the underlying error. */
 export class BindError extends LeveretError {
   readonly code = 'LEVERET_BIND'
   /** As configured: an IP address or a host name. */
@@ -97,7 +97,7 @@ export class BindError extends LeveretError {
   }
 }
 
-/** The system's own words for the first system error in a chain of causes ("address already in use"); else what its last says. */
+/** The system's text for the first system error in a chain of causes ("address already in use"), else the last cause's message. */
 function bindReason(cause: unknown): string {
   const words = getSystemErrorMap()
   const seen = new Set<unknown>()

@@ -5,7 +5,7 @@ import { Server } from './server/server.js'
 
 /**
  * Makes a server; `serve` runs it.
- * @throws ConfigError naming the setting and what is wrong with it; IdentityError for a certificate or key
+ * @throws ConfigError naming the invalid setting; IdentityError for a certificate or key that cannot be used
  */
 function create(config: Config, handle: Handler): Server {
   return new Server(config, handle)

@@ -1,6 +1,6 @@
 import { suspend, type Op } from '../lev/index.js'
 
-/** Tells whoever waits that something has changed; they look for themselves what. May be told from anywhere. */
+/** Wakes all waiting tasks after a change; each checks its own condition again. `tell` may be called from anywhere. */
 export class Signal {
   readonly #waiting = new Set<() => void>()
 

@@ -1,5 +1,5 @@
 /** The version of this package. */
 export const version = '0.1.0'
 
-/** How its client names itself. */
+/** The default User-Agent of the client. */
 export const userAgent = `leveret/${version}`

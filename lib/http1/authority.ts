@@ -6,12 +6,12 @@ const hostByte = HOST_NAME
 const COLON = 0x3a
 
 /**
- * uri-host [":" port] (RFC 3986 3.2), with a host that is not empty. Two things that the grammar allows are left out,
- * since they name a host in a second way: percent-encoding in a name, and address literals of a future version.
+ * uri-host [":" port] (RFC 3986 3.2) with a non-empty host. Two forms of the grammar are excluded because they allow a second
+ * spelling of the same host: percent-encoding in a name, and address literals of a future version.
  */
 const AUTHORITY = /^(?:\[([0-9A-Fa-f:.]+)\]|[0-9A-Za-z\-._~!$&'()*+,;=]+)(?::([0-9]{0,5}))?$/
 
-/** Whether `text` is the host, and perhaps port (0 to 65535), of an http or https URI (RFC 9110 4.2, 7.2). */
+/** Whether `text` is the host, with an optional port (0 to 65535), of an http or https URI (RFC 9110 4.2, 7.2). */
 export function isAuthority(text: string): boolean {
   const match = AUTHORITY.exec(text)
   if (match === null) return false
@@ -19,12 +19,12 @@ export function isAuthority(text: string): boolean {
   return Number(port ?? 0) <= 65535 && (ipv6 === undefined || isIpv6(ipv6))
 }
 
-/** Whether `text` is what CONNECT may name: a host and a port that is neither empty nor 0 (RFC 9110 9.3.6). */
+/** Whether `text` is a valid target of CONNECT: a host and a port that is neither empty nor 0 (RFC 9110 9.3.6). */
 export function isConnectTarget(text: string): boolean {
   return isAuthority(text) && Number(/:([0-9]+)$/.exec(text)?.[1] ?? 0) > 0
 }
 
-/** Whether the bytes are a host name, or IPv4 address, in its usual form, and perhaps a port of at most four digits. */
+/** Fast path: whether the bytes are a host of letters, digits, "." and "-", with an optional port of at most four digits. */
 export function isPlainHost(buf: Uint8Array, from: number, to: number): boolean {
   let i = from
   while (i < to && hostByte[buf[i]] !== 0) i++

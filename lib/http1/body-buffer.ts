@@ -1,12 +1,12 @@
-/** Below this many bytes a loop is quicker than a call of Buffer.copy. */
+/** Up to this many bytes a loop is faster than a call of Buffer.copy. */
 const SHORT = 32
 
-/** Gathers a body of unknown length: grows by doubling, so a body of n bytes costs no more than 3n, in any pieces. */
+/** Collects a body of unknown length. It grows by doubling, so a body of n bytes, in any pieces, costs no more than 3n. */
 export class BodyBuffer {
   #bytes: Buffer
   #length = 0
 
-  /** @param capacity bytes to make room for at once; the final length, if known */
+  /** @param capacity bytes to allocate first; the final length, if known */
   constructor(capacity = 0) {
     this.#bytes = Buffer.allocUnsafe(capacity)
   }
@@ -25,7 +25,7 @@ export class BodyBuffer {
     this.#length = length
   }
 
-  /** The body; nothing may be added after this. */
+  /** Returns the body; nothing may be appended afterwards. */
   take(): Buffer {
     return this.#bytes.subarray(0, this.#length)
   }

@@ -1,4 +1,4 @@
-/** Bytes by name, classes of bytes as tables, and comparisons of bytes with names. */
+/** Names of bytes, character classes as tables, and comparisons of bytes with names. */
 
 export const HTAB = 0x09
 export const SP = 0x20
@@ -13,29 +13,29 @@ function classOf(characters: string): Uint8Array {
   return table
 }
 
-/** What tokens have besides letters and digits. */
+/** The characters of tokens other than letters and digits. */
 export const TOKEN_SYMBOLS = "!#$%&'*+-.^_`|~"
 
 /** tchar (RFC 9110 5.6.2): methods, field names. */
 export const TOKEN = classOf(ALNUM + TOKEN_SYMBOLS)
 
-/** What may stand in a field value: HTAB, SP, visible characters, and bytes above 127 (RFC 9110 5.5). */
+/** Bytes allowed in a field value: HTAB, SP, visible characters, and bytes above 127 (RFC 9110 5.5). */
 export const VALUE = new Uint8Array(256).fill(1, SP)
 VALUE[HTAB] = 1
 VALUE[0x7f] = 0
 
 /**
- * Characters of a path: those of RFC 3986 (pchar and "/"), and of the others those that browsers (the WHATWG URL
- * standard) or users of curl do send bare: double quote, backquote and `[ ] ^ { | }`. Refused: controls, space, `#`,
- * `<`, `>`, bytes above 127, and the backslash, which some servers and proxies read as "/". What follows a "%" is not
- * checked: browsers send "100%" as it is.
+ * Characters of a path: those of RFC 3986 (pchar and "/"), and others that browsers (the WHATWG URL standard) or users of curl
+ * send unescaped: double quote, backquote and `[ ] ^ { | }`. Rejected are controls, space, `#`, `<`, `>`, bytes above 127, and
+ * the backslash, which some servers and proxies read as "/". The characters after a "%" are not checked: browsers send "100%"
+ * unescaped.
  */
 export const PATH = classOf(ALNUM + "-._~!$&'()*+,;=:@/%" + '"[]^`{|}')
 
-/** Characters behind the "?": the same, with "?" itself and the backslash, which is nothing special there. */
+/** Characters after the "?": those of a path, "?" itself, and the backslash, which has no special meaning there. */
 export const QUERY = classOf(ALNUM + "-._~!$&'()*+,;=:@/%" + '"[]^`{|}' + '?\\')
 
-/** Letters, digits, "." and "-": what nearly every host name is made of. */
+/** Letters, digits, "." and "-": the characters of nearly all host names. */
 export const HOST_NAME = classOf(ALNUM + '.-')
 
 /** Value of a hexadecimal digit, 255 for any other byte. */
@@ -50,8 +50,8 @@ export function isDigit(byte: number): boolean {
 }
 
 /**
- * Whether the bytes from `from` on are `name`, in any case. `name` is lowercase letters, digits and "-", and the caller
- * has made sure that the lengths agree and that the bytes hold no controls (`| 0x20` maps CR to "-").
+ * Whether the bytes from `from` on are `name`, ignoring case. `name` consists of lowercase letters, digits and "-". The caller
+ * has checked that the lengths are equal and that there are no controls among the bytes (`| 0x20` maps CR to "-").
  */
 export function sameName(buf: Uint8Array, from: number, name: string): boolean {
   for (let k = 0; k < name.length; k++) {
@@ -60,7 +60,7 @@ export function sameName(buf: Uint8Array, from: number, name: string): boolean {
   return true
 }
 
-/** Whether the bytes from `from` on are `text`, case and all. The caller has made sure that the lengths agree. */
+/** Whether the bytes from `from` on are exactly `text`. The caller has checked that the lengths are equal. */
 export function sameBytes(buf: Uint8Array, from: number, text: string): boolean {
   for (let k = 0; k < text.length; k++) {
     if (buf[from + k] !== text.charCodeAt(k)) return false
@@ -68,7 +68,7 @@ export function sameBytes(buf: Uint8Array, from: number, text: string): boolean 
   return true
 }
 
-/** `text` without the optional whitespace (RFC 9110 5.6.3) around it: SP and HTAB only, and in linear time. */
+/** `text` without surrounding optional whitespace (RFC 9110 5.6.3): SP and HTAB only, in linear time. */
 export function trimmed(text: string): string {
   let from = 0
   let to = text.length

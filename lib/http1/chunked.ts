@@ -9,28 +9,27 @@ import type { Rejection } from './rejection.js'
 export { NEED_MORE, REJECTED } from './rejection.js'
 export type { HeadLimits } from './field-lines.js'
 
-/** `next` found content: buf[dataStart, dataEnd). */
+/** Result of `next`: content in buf[dataStart, dataEnd). */
 export const DATA = 1
-/** `next` found the end of the body; `trailers` are there if any were sent. */
+/** Result of `next`: the end of the body; `trailers` has the trailer fields, if any. */
 export const DONE = 2
 
-/** Digits of one chunk size, leading zeros and all. */
+/** Maximum digits of a chunk size, with leading zeros. */
 const MAX_DIGITS = 16
-/** Bytes of one chunk's extensions. */
+/** Maximum bytes of one chunk's extensions. */
 const MAX_EXTENSION = 1024
 /**
- * Bytes that are not content, of which a body may have FREE_OVERHEAD and OVERHEAD_PER_BYTE for each byte of content.
- * One-byte chunks, written as usual ("1", CRLF, the byte, CRLF), have five; a sender that pads sizes with zeros or
- * sends extensions with every chunk has a few more.
+ * Maximum framing bytes of a body: FREE_OVERHEAD, and OVERHEAD_PER_BYTE for each byte of content. A plain one-byte chunk ("1",
+ * CRLF, the byte, CRLF) has five; a sender that pads sizes with zeros or adds extensions to every chunk has a few more.
  */
 const FREE_OVERHEAD = 8192
 const OVERHEAD_PER_BYTE = 16
-/** Bytes of content from which on a chunk is given as it is; smaller ones are copied, to be joined, up to `ENOUGH`. */
+/** Bytes of content from which a chunk is returned without a copy; smaller ones are joined, up to `ENOUGH`. */
 const LARGE_CHUNK = 4 * 1024
 const ENOUGH = 16 * 1024
 
-// Fields that a trailer must not hold (RFC 9110 6.5.1): those for framing, routing, authentication, request control,
-// and for how content is to be read. A proxy that merges trailers into the header would take them for the header's.
+// Fields that are not allowed in trailers (RFC 9110 6.5.1): those for framing, routing, authentication, request control and the
+// format of the content. A proxy that merges trailers into the header would take them for header fields.
 export const FORBIDDEN_TRAILERS: ReadonlySet<string> = new Set([
   'authorization', 'cache-control', 'connection', 'content-encoding', 'content-length', 'content-range', 'content-type',
   'cookie', 'expect', 'forwarded', 'host', 'if-match', 'if-modified-since', 'if-none-match', 'if-range',
@@ -52,7 +51,7 @@ const SEMICOLON = 0x3b
 const EQUALS = 0x3d
 const BACKSLASH = 0x5c
 
-// What the reader is about to read.
+// States of the reader: the next element to read.
 const SIZE = 0
 const BEFORE_EXTENSION = 1
 const EXTENSION = 2
@@ -63,7 +62,7 @@ const CONTENT_END = 6
 const TRAILERS = 7
 const OVER = 8
 
-// Where in an extension it is: *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ) (RFC 9112 7.1.1).
+// States within an extension: *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ) (RFC 9112 7.1.1).
 const NAME_START = 0
 const NAME = 1
 const NAME_END = 2
@@ -75,7 +74,7 @@ const QUOTED_END = 7
 const VALUE_END = 8
 const BAD = 9
 
-/** The state behind a byte of an extension, other than the CR that may end it in NAME, TOKEN_VALUE and QUOTED_END. */
+/** The state after a byte of an extension, except the CR that may end it in NAME, TOKEN_VALUE and QUOTED_END. */
 function afterByte(state: number, byte: number): number {
   const space = byte === SP || byte === HTAB
   switch (state) {
@@ -101,9 +100,9 @@ function afterByte(state: number, byte: number): number {
 }
 
 /**
- * Reads a chunked body (RFC 9112 7.1), strictly: lines end in CRLF and nothing else, sizes are bounded in digits and
- * value, extensions are checked, skipped and bounded. A body that grows beyond `maxBody` is refused as soon as its size is
- * known. The bytes may come in any pieces, at any place; a chunk costs no memory.
+ * Reads a chunked body (RFC 9112 7.1), strictly: lines end in CRLF only, sizes are bounded in digits and value, and extensions
+ * are checked, bounded and skipped. A body over `maxBody` is rejected as soon as a chunk's size shows it. The bytes may arrive in
+ * any pieces and be moved between calls; chunks are not buffered.
  *
  * ```ts
  * let at = start
@@ -114,17 +113,17 @@ function afterByte(state: number, byte: number): number {
  * ```
  */
 export class ChunkedReader {
-  /** Behind the last byte that `next` is done with; a call for more has to begin with the byte there. */
+  /** Offset after the last byte that `next` has consumed; the next call must start with the byte there. */
   position = 0
   dataStart = 0
   dataEnd = 0
-  /** The trailer fields, null if there were none. Valid after DONE. */
+  /** The trailer fields, null if there are none. Valid after DONE. */
   trailers: FieldBlock | null = null
-  /** Why `next` answered REJECTED. */
+  /** The reason for REJECTED. */
   rejection: Rejection | null = null
-  /** What `nextPiece` stopped at: DATA, NEED_MORE, DONE or REJECTED. */
+  /** The event at which `nextPiece` stopped: DATA, NEED_MORE, DONE or REJECTED. */
   event = NEED_MORE
-  /** Bytes of content so far, those of the current chunk's size included. */
+  /** Bytes of content so far, including the whole size of the current chunk. */
   received = 0
 
   readonly #maxBody: number
@@ -138,20 +137,20 @@ export class ChunkedReader {
   #left = 0
 
   /**
-   * @param maxBody bytes of content, of all chunks together
-   * @param limits for the trailer section: it may be as long as a head, but no longer
+   * @param maxBody maximum bytes of content, of all chunks together
+   * @param limits for the trailer section, which may be as long as a head
    */
   constructor(maxBody: number, limits: HeadLimits) {
-    // Sizes are counted exactly up to here, whatever a user sets.
+    // Numbers count sizes exactly only up to here, whatever a user sets.
     this.#maxBody = Math.min(maxBody, Number.MAX_SAFE_INTEGER)
     this.#trailerLines = new FieldLines(limits)
   }
 
   /**
-   * Goes on in buf[start, end). While the trailers are not whole, `position` stays at their start, so they have to be
-   * given again, with more behind them.
+   * Continues in buf[start, end). While the trailers are incomplete, `position` stays at their start: pass them again, with more
+   * bytes after them.
    *
-   * @returns DATA (content in buf[dataStart, dataEnd)), NEED_MORE, DONE or REJECTED (then `rejection` says why)
+   * @returns DATA (content in buf[dataStart, dataEnd)), NEED_MORE, DONE or REJECTED (`rejection` has the reason)
    */
   next(buf: Buffer, start: number, end: number): number {
     let i = start
@@ -173,10 +172,10 @@ export class ChunkedReader {
   }
 
   /**
-   * As `next`, with small chunks joined as far as they are in buf[start, end), so that the reader pays for bytes, not for chunks.
-   * A large chunk is given as a view of `buf`. `event` says what comes after the piece; after DATA more content may be there.
+   * As `next`, but joins small chunks in buf[start, end), so that the cost depends on bytes, not on chunks. A large chunk is
+   * returned as a view of `buf`. `event` is the event after the piece; after DATA there may be more content in `buf`.
    *
-   * @returns null when there is no content
+   * @returns the piece; null if there is no content
    */
   nextPiece(buf: Buffer, start: number, end: number): Buffer | null {
     let joined: BodyBuffer | null = null
@@ -231,7 +230,7 @@ export class ChunkedReader {
     return byte === CR ? i + 1 : i
   }
 
-  // Whitespace may stand before the ";", never between the size and the CR.
+  // Whitespace is allowed before the ";", but not between the size and the CR.
   #skipExtensions(buf: Buffer, from: number, end: number): number {
     const stop = Math.min(end, from + MAX_EXTENSION + 1 - this.#extension)
     let i = from
@@ -286,7 +285,7 @@ export class ChunkedReader {
     return DONE
   }
 
-  // Answers where it stopped: behind the byte that is at fault, which ends every loop.
+  // Returns the position of the byte at fault. The state OVER ends the loop of `next`.
   #reject(rejection: Rejection, at: number): number {
     this.rejection = rejection
     this.#state = OVER
@@ -295,7 +294,7 @@ export class ChunkedReader {
 }
 
 /**
- * Kept for V8: at a collection of garbage it forgets the shape of the objects of a class when none is left, and code that has met
- * several shapes stays slow. After three such collections a one-byte chunk took 400 ns in place of 90.
+ * Keeps one instance alive for V8: a garbage collection drops the shape of a class without instances, and code that has seen
+ * several shapes stays slow. After three such collections a one-byte chunk took 400 ns instead of 90.
  */
 export const keptReader = new ChunkedReader(0, { lineLimit: 0, countLimit: 0, sizeLimit: 0 })

@@ -1,15 +1,15 @@
 import { readParameters, skipSpace } from './parameters.js'
 
-/** What a part of a form is. */
+/** Name and filename of a form part. */
 export interface Disposition {
   readonly name: string
-  /** The last part of it if it was a path with slashes; null: none was given. */
+  /** The text after the last slash; null: no filename was sent. */
   readonly filename: string | null
 }
 
 const FORM_DATA = 'form-data'
 
-/** Reads the Content-Disposition of a form's part (RFC 7578 section 4.2), as browsers write it; null for one that is none of a form's. */
+/** Reads the Content-Disposition of a form part (RFC 7578 section 4.2), as browsers write it; null if it is not valid for one. */
 export function formDisposition(text: string): Disposition | null {
   if (text.slice(0, FORM_DATA.length).toLowerCase() !== FORM_DATA) return null
   const parameters = readParameters(text, FORM_DATA.length, quotedText)
@@ -21,8 +21,9 @@ export function formDisposition(text: string): Disposition | null {
 }
 
 /**
- * Text between quotes, by the WHATWG: `%22`, `%0D` and `%0A` stand for a quote, CR and LF, and a backslash for itself. Older clients
- * write `\"` for a quote: browsers never write one that is not the last, so one with a backslash before it, and more behind, is theirs.
+ * Reads quoted text by the WHATWG's rules: `%22`, `%0D` and `%0A` stand for a quote, CR and LF, and a backslash for itself. Older
+ * clients write `\"` for a quote. Browsers write no quote inside the text, so a quote after a backslash, with more text behind
+ * it, comes from an older client.
  */
 function quotedText(text: string, at: number): readonly [string, number] | null {
   for (let end = text.indexOf('"', at); end >= 0; end = text.indexOf('"', end + 1)) {
@@ -37,7 +38,7 @@ function unescaped(text: string): string {
   return text.replaceAll('\\"', '"').replaceAll('%22', '"').replaceAll('%0D', '\r').replaceAll('%0A', '\n')
 }
 
-/** RFC 8187: `UTF-8''a%20b`, which some clients send in place of `filename`. Undefined for none, null when it is malformed. */
+/** Decodes `UTF-8''a%20b` (RFC 8187), which some clients send instead of `filename`; undefined for none, null if malformed. */
 function extendedText(value: string | undefined): string | null | undefined {
   if (value === undefined) return undefined
   const [charset, , text, more] = value.split("'")

@@ -10,11 +10,11 @@ const KEEP_ALIVE = 2
 const UPGRADE = 4
 
 const LENGTHS = /^[0-9]+(?:[ \t]*,[ \t]*[0-9]+)*$/
-// transfer-coding *( "," transfer-coding ), with parameters (RFC 9112 7).
+// A list of transfer-coding, with parameters (RFC 9112 7).
 const PARAMETER = `[ \\t]*;[ \\t]*${token}[ \\t]*=[ \\t]*(?:${token}|"(?:[^"\\\\]|\\\\.)*")`
 const CODINGS = new RegExp(`^${token}(?:${PARAMETER})*(?:[ \\t]*,[ \\t]*${token}(?:${PARAMETER})*)*$`)
 
-/** The bits of the options in a Connection field (RFC 9110 7.6.1): a list, in any case; unknown ones are ignored. */
+/** The options of a Connection field (RFC 9110 7.6.1) as bits: a list, case-insensitive; unknown options are ignored. */
 function connectionOptions(buf: Uint8Array, from: number, to: number): number {
   let bits = 0
   let i = from
@@ -32,24 +32,23 @@ function connectionOptions(buf: Uint8Array, from: number, to: number): number {
 }
 
 /**
- * What the fields of one request's head say about its framing, its connection and its host.
- * `take` is given each field that matters, in order; then `settle` draws the conclusions.
+ * Determines framing, persistence and host of a request from the fields of its head. Pass each field listed in `Field` to `take`,
+ * in order; then `settle` computes the result.
  *
- * Repeated fields. Most are lists, and their values are joined. Refused, because a proxy in front could go by one of
- * the values and a handler by the other: Host, Transfer-Encoding, differing Content-Lengths, Content-Type,
- * Authorization.
- * Other single-valued fields (Referer, Range, dates...) are joined, which makes a value that nobody takes for valid.
+ * Repeated fields: most are lists, whose values are joined. Host, Transfer-Encoding, differing Content-Lengths, Content-Type and
+ * Authorization are rejected, because a proxy in front could use one of the values and a handler the other. Other single-valued
+ * fields (Referer, Range, dates...) are joined too, which makes their value invalid.
  */
 export class Framing {
   keepAlive = false
-  /** -1: none */
+  /** Bytes of content; -1: no Content-Length. */
   contentLength = -1
   chunked = false
   expectContinue = false
   upgrade = false
-  /** Content-Length was given more than once (with one and the same value). */
+  /** Content-Length was sent more than once, always with the same value. */
   lengthRepeated = false
-  /** Where Host's value is; -1: no Host. */
+  /** Position of the value of Host; -1: no Host. */
   hostFrom = -1
   hostTo = -1
 
@@ -59,7 +58,7 @@ export class Framing {
   #authorization = false
   #expectation = false
   #upgradeField = false
-  /** A list had empty members: legal (RFC 9110 5.6.1.2), but so odd that its sender gets one response. */
+  /** A list had empty members: legal (RFC 9110 5.6.1.2), but so unusual that the connection closes after the response. */
   #odd = false
 
   reset(): void {
@@ -75,7 +74,7 @@ export class Framing {
     this.#odd = false
   }
 
-  /** Takes a field whose value is buf[from, to): null, or why the request is refused. */
+  /** Takes a field with the value buf[from, to). Returns null, or the reason to reject the request. */
   take(field: number, buf: Buffer, from: number, to: number): Rejection | null {
     switch (field) {
       case Field.HOST:
@@ -107,7 +106,7 @@ export class Framing {
     }
   }
 
-  /** Draws the conclusions of a whole head: null, or why the request is refused. */
+  /** Computes the result for a whole head. Returns null, or the reason to reject the request. */
   settle(minorVersion: 0 | 1, connect: boolean): Rejection | null {
     const modern = minorVersion === 1
     if (modern && this.hostFrom < 0) return rejections.noHost
@@ -121,9 +120,9 @@ export class Framing {
     const body = this.chunked || this.contentLength > 0
     if (connect && body) return rejections.connectBody
     const options = this.#options
-    // What follows a CONNECT is a tunnel's to whoever granted it, so nothing may be read as a request behind one.
+    // A proxy that has accepted the CONNECT tunnels the bytes after it, so they must not be read as a request.
     this.keepAlive = (options & CLOSE) === 0 && (modern || (options & KEEP_ALIVE) !== 0) && !connect && !this.#odd
-    // A client that expects no answer of 100 (1.0, no body) must not be sent one (RFC 9110 10.1.1).
+    // A client of HTTP/1.0, or one that sends no body, must not be sent a 100 (RFC 9110 10.1.1).
     this.expectContinue = this.#expectation && modern && body
     this.upgrade = modern && this.#upgradeField && (options & UPGRADE) !== 0
     return null
@@ -137,7 +136,7 @@ export class Framing {
     return null
   }
 
-  // RFC 9110 8.6: digits, or a list of one and the same value. A value is bounded by what a number counts exactly.
+  // RFC 9110 8.6: digits, or a list that repeats one value. A number must be able to represent the value exactly.
   #takeLength(buf: Buffer, from: number, to: number): Rejection | null {
     let length = 0
     let i = from
@@ -160,8 +159,8 @@ export class Framing {
     return null
   }
 
-  // RFC 9112 6.1 and 6.3: only `chunked`, once and alone, is served; other codings before it are 501. Without a final
-  // `chunked` the end of the body cannot be told: 400. So is what hides `chunked` (twice, not last, with parameters).
+  // RFC 9112 6.1 and 6.3: only a single `chunked` is served; other codings before it give 501. Without a final `chunked` the end
+  // of the body is unknown: 400. The same for a `chunked` that is repeated, not last, or has parameters.
   #takeCoding(buf: Buffer, from: number, to: number): Rejection | null {
     if (this.#coding !== null) return rejections.transferEncodingRepeated
     this.#coding = 'chunked'
@@ -174,7 +173,7 @@ export class Framing {
     return null
   }
 
-  /** A list without its empty members; notes that it had some. */
+  /** A list without its empty members; records whether it had any. */
   #members(list: string): string {
     const members = list.split(',').map(trimmed)
     const given = members.filter((member) => member !== '')

@@ -1,22 +1,22 @@
-/** Grammar that several fields share, as regular expressions; `bytes.ts` has it as tables. */
+/** Grammar shared by several fields, as regular expressions; `bytes.ts` has character classes as tables. */
 import { ALNUM, TOKEN_SYMBOLS } from './bytes.js'
 
-/** token (RFC 9110 section 5.6.2) as a part of regular expressions. */
+/** token (RFC 9110 section 5.6.2) for use in regular expressions. */
 export const token = `[${(ALNUM + TOKEN_SYMBOLS).replace(/[\^-]/g, '\\$&')}]+`
 
 const TOKEN = new RegExp(`^${token}$`)
 
-/** Whether `text` is a token: a method, the name of a field, a subprotocol. */
+/** Whether `text` is a token, such as a method, a field name or a subprotocol. */
 export function isToken(text: string): boolean {
   return TOKEN.test(text)
 }
 
-/** scheme (RFC 3986 section 3.1) as a part of regular expressions. */
+/** scheme (RFC 3986 section 3.1) for use in regular expressions. */
 export const scheme = '[A-Za-z][A-Za-z0-9+.-]*'
 
 const SCHEME = new RegExp(`^${scheme}://`)
 
-/** Whether `text` begins as a URL with a scheme and a host does. */
+/** Whether `text` begins with a scheme and "://". */
 export function hasScheme(text: string): boolean {
   return SCHEME.test(text)
 }

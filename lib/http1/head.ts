@@ -24,7 +24,7 @@ const SP = 0x20
 const SLASH = 0x2f
 const QUESTION = 0x3f
 
-/** Lines before a request that hold nothing: RFC 9112 2.2 asks for at least one to be skipped. */
+/** Maximum empty lines before a request; RFC 9112 2.2 asks for at least one to be skipped. */
 const MAX_BLANK_LINES = 4
 /** No registered method has more than 17 characters. A longer one than this gets 501 (RFC 9112 3). */
 const MAX_METHOD = 32
@@ -33,7 +33,7 @@ const VERSION = 'HTTP/1.1'
 const MAJOR = 5
 const MINOR = 7
 
-// What the reader is about to read.
+// States of the reader: the next element to read.
 const START = 0
 const BLANK_END = 1
 const METHOD = 2
@@ -45,7 +45,7 @@ const IN_VERSION = 7
 const LINE_END = 8
 const FIELDS = 9
 
-// Method names that are compared with constants should be the same strings as those: quicker to compare.
+// Returns constants for common methods: comparing a string with itself is faster.
 function methodName(buf: Buffer, from: number, to: number): string {
   switch (to - from) {
     case 3:
@@ -68,25 +68,25 @@ function methodName(buf: Buffer, from: number, to: number): string {
 }
 
 /**
- * Reads request heads (RFC 9112 2 to 5), strictly. One per connection, used for one request after the other.
+ * Reads request heads (RFC 9112 2 to 5), strictly. A connection uses one reader for all its requests.
  *
- * Every byte is looked at once and in order, whatever the pieces in which the bytes come: one result for one string of
- * bytes, linear time, and a limit that is enforced on the byte that breaks it. The text of a head is decoded whole,
- * once: that costs little more than decoding the target alone, and every string after that is a slice of it.
+ * It reads every byte once and in order, so it takes linear time, gives the same result for the same bytes in any pieces, and
+ * enforces a limit at the byte that exceeds it. The text of a head is decoded once as a whole, which costs little more than
+ * decoding the target alone; all other strings are slices of it.
  */
 export class HeadReader {
-  /** The head that `read` found last. It never changes, and may be found again. */
+  /** The last head that `read` found. It is immutable; the same object is returned for an identical head. */
   head: RequestHead = NO_HEAD
-  /** Why `read` answered REJECTED. */
+  /** The reason for REJECTED. */
   rejection: Rejection | null = null
 
   readonly #limits: HeadLimits
   readonly #fields: FieldLines
 
-  /** The last head's text, its request line at least, and how long that line is with its CRLF; 0: it cannot be known again. */
+  /** Text of the last head, at least its request line, and the length of that line with CRLF; 0: it is not compared. */
   #text = ''
   #lineLength = 0
-  // What is held of the last request's fields: their bytes, and what they mean.
+  // Cache of the last request's fields: their bytes, and their meaning.
   readonly #known = new KnownBytes()
   readonly #framing = new Framing()
   #host = ''
@@ -94,7 +94,7 @@ export class HeadReader {
 
   #state = START
   #blankLines = 0
-  // Relative to the start that `read` is given.
+  // Relative to the `start` of `read`.
   #at = 0
   #line = 0
   #methodEnd = 0
@@ -107,12 +107,12 @@ export class HeadReader {
     this.#fields = new FieldLines(limits)
   }
 
-  /** Whether the first byte of a request line was seen: false while there is nothing, or nothing but blank lines. */
+  /** Whether the first byte of a request line was read; blank lines do not count. */
   get begun(): boolean {
     return this.#state >= METHOD
   }
 
-  /** Forgets what it read of a head. */
+  /** Discards a partly read head. */
   reset(): void {
     this.rejection = null
     this.#state = START
@@ -121,10 +121,10 @@ export class HeadReader {
   }
 
   /**
-   * Looks for a whole head in buf[start, end). Called again for the same head, with more bytes, it goes on where it
-   * stopped; the bytes may have been moved to another place or buffer. After REJECTED it stays REJECTED until `reset`.
+   * Reads a head in buf[start, end). Called again for the same head with more bytes, it continues where it stopped; the bytes may
+   * have been moved to another place or buffer. After REJECTED it returns REJECTED until `reset`.
    *
-   * @returns the offset just behind the head (then `head` holds it), NEED_MORE, or REJECTED (then `rejection` says why)
+   * @returns the offset just after the head (`head` has it), NEED_MORE, or REJECTED (`rejection` has the reason)
    */
   read(buf: Buffer, start: number, end: number): number {
     if (this.rejection !== null) return REJECTED
@@ -148,7 +148,7 @@ export class HeadReader {
     return next
   }
 
-  // The offset behind the request line, NEED_MORE or REJECTED. Each step below starts if the one before came to its end.
+  // Returns the offset after the request line, NEED_MORE or REJECTED. Each step below runs if the one before is complete.
   #readRequestLine(buf: Buffer, start: number, end: number): number {
     const { lineLimit, sizeLimit } = this.#limits
     const hardStop = Math.min(end, start + sizeLimit)
@@ -236,13 +236,13 @@ export class HeadReader {
     if (i === stop) return i
     if (buf[i] !== CR) return this.#reject(rejections.version)
     if (buf[version + MAJOR] !== 0x31) return this.#reject(rejections.versionUnsupported)
-    // A later minor version is processed as the highest that is known (RFC 9110 2.5).
+    // A higher minor version is processed as the highest supported one (RFC 9110 2.5).
     this.#minorVersion = buf[version + MINOR] === 0x30 ? 0 : 1
     this.#state = LINE_END
     return i + 1
   }
 
-  // All lines are there and well-formed: what do they mean together?
+  // Interprets a complete and well-formed head.
   #finish(buf: Buffer, start: number, next: number): Rejection | null {
     const { marks, known, knownLength } = this.#fields
     const framing = this.#framing
@@ -260,12 +260,12 @@ export class HeadReader {
     return this.#makeHead(buf, start, text)
   }
 
-  /** Whether the field lines at `at` are, byte for byte, those of the request before: they mean the same then. */
+  /** Whether the field lines at `at` are byte for byte those of the request before, and so have the same meaning. */
   #isKnown(buf: Buffer, start: number, at: number, end: number): boolean {
     return this.#known.startAt(buf, at, Math.min(end, start + this.#limits.sizeLimit))
   }
 
-  /** Whether the request line is that of the request before, and all of it is there. */
+  /** Whether the buffer begins with the whole request line of the request before. */
   #isSameLine(buf: Buffer, start: number, end: number): boolean {
     const length = this.#lineLength
     if (length === 0 || this.#at > 0 || this.#state !== START || end - start < length) return false
@@ -274,7 +274,7 @@ export class HeadReader {
     return true
   }
 
-  /** The head is, byte for byte, the one before, and so means the same. */
+  /** Finishes a head that is byte for byte the one before: `head` stays. */
   #finishSame(at: number): number {
     this.reset()
     return at + this.#known.length
@@ -287,7 +287,7 @@ export class HeadReader {
     return at + this.#known.length
   }
 
-  /** Makes the head, from the request line at the beginning of `text` and what is held of the fields. */
+  /** Makes the head from the request line at the beginning of `text` and the cached fields. */
   #makeHead(buf: Buffer, start: number, text: string): Rejection | null {
     const framing = this.#framing
     this.#text = text

@@ -1,13 +1,13 @@
 const UPPER_A = 0x41
 const UPPER_Z = 0x5a
 
-/** Fields as they came: their text, and where in it each name and value is. Strings are made when asked for. */
+/** Fields as received: their text, and the positions of names and values in it. Strings are made on access. */
 export class FieldBlock {
   readonly #text: string
   readonly #marks: readonly number[]
 
   /**
-   * @param text latin1 text that holds the fields, checked by FieldLines
+   * @param text latin1 text with the fields, validated by FieldLines
    * @param marks four offsets into it for each field: name start, name end, value start, value end
    */
   constructor(text: string, marks: readonly number[]) {
@@ -21,8 +21,8 @@ export class FieldBlock {
   }
 
   /**
-   * The value of a field, undefined when there is none. Values of a repeated field are joined, in order, by ", "
-   * (RFC 9110 5.3), those of `cookie` by "; " (RFC 9113 8.2.3).
+   * The value of a field; undefined if there is none. Values of a repeated field are joined in order with ", " (RFC 9110 5.3),
+   * those of `cookie` with "; " (RFC 9113 8.2.3).
    *
    * @param name in lowercase
    */
@@ -37,7 +37,7 @@ export class FieldBlock {
     return value
   }
 
-  /** Whether a field is there. `name` in lowercase. */
+  /** Whether there is a field `name`, given in lowercase. */
   has(name: string): boolean {
     const marks = this.#marks
     for (let m = 0; m < marks.length; m += 4) {
@@ -53,7 +53,7 @@ export class FieldBlock {
     return [...names]
   }
 
-  /** Name and value of each field line, as sent and in order. */
+  /** Name and value of each field line, as received and in order. */
   lines(): [name: string, value: string][] {
     const marks = this.#marks
     const lines: [string, string][] = []
@@ -63,7 +63,7 @@ export class FieldBlock {
     return lines
   }
 
-  /** A plain object of everything, names in lowercase, with no prototype: a field may be named `__proto__`. */
+  /** All fields as a plain object with names in lowercase. It has no prototype, since a field may be named `__proto__`. */
   toObject(): Record<string, string> {
     const fields = Object.create(null) as Record<string, string>
     for (const [written, value] of this.lines()) {
@@ -87,15 +87,15 @@ export class FieldBlock {
 /** No fields at all. */
 export const NO_FIELDS = new FieldBlock('', [])
 
-/** What handlers see as `headers`: names in lowercase; a field that was not sent is undefined. */
+/** The `headers` of handlers: names in lowercase; a field that was not sent is undefined. */
 export type RequestHeaders = Record<string, string | undefined>
 
 /**
- * The target of the proxy that a handler has for `headers`. Single look-ups are answered from the FieldBlock; the first
- * time the fields are listed or changed, they are put into an ordinary object, and from then on that is what answers.
+ * The target of the proxy that handlers get as `headers`. Single look-ups read the FieldBlock. When the fields are first listed
+ * or changed, they are copied to an ordinary object, which serves all further accesses.
  *
- * The bag itself stays empty: a bare object is filled in a third of the time. But what is frozen, sealed or made
- * non-configurable has to be the proxy's target (a rule of the language), so then the fields move into the bag.
+ * The bag itself stays empty, since filling a bare object takes a third of the time. But frozen, sealed or non-configurable
+ * fields must be on the proxy's target (a rule of the language), so in that case the fields move into the bag.
  */
 class HeaderBag {
   [name: string]: string | undefined
@@ -108,12 +108,12 @@ class HeaderBag {
     this.#extra = extra
   }
 
-  // `this` is the proxy here. A plain copy, or inspect would show the object behind the proxy.
+  // `this` is the proxy. Without the copy, inspect would show the object behind the proxy.
   [Symbol.for('nodejs.util.inspect.custom')](): unknown {
     return { ...this }
   }
 
-  // `typeof` keeps the members of Object.prototype that `extra` inherits from passing for fields.
+  // The `typeof` check excludes members of Object.prototype that `extra` inherits.
   static read(bag: HeaderBag, name: string): string | undefined {
     if (bag.#fields !== null) return bag.#fields[name]
     const extra = bag.#extra[name]
@@ -136,11 +136,11 @@ class HeaderBag {
   }
 }
 
-// Without this `headers.constructor` and `headers.toString` would look like fields that were sent.
+// Otherwise `headers.constructor` and `headers.toString` would look like fields.
 Object.setPrototypeOf(HeaderBag.prototype, null)
 Reflect.deleteProperty(HeaderBag.prototype, 'constructor')
 
-// One set of traps for all requests: what a request pays for is two small objects.
+// All requests share one set of traps, so that each allocates only two small objects.
 const traps: ProxyHandler<HeaderBag> = {
   get: (bag, key) => (typeof key === 'string' ? HeaderBag.read(bag, key) : Reflect.get(HeaderBag.listed(bag), key)),
   has: (bag, key) => (typeof key === 'string' ? HeaderBag.holds(bag, key) : Reflect.has(HeaderBag.listed(bag), key)),
@@ -158,10 +158,10 @@ const traps: ProxyHandler<HeaderBag> = {
 }
 
 /**
- * The fields as handlers see them: an ordinary-looking object with lowercase names and no inherited members, whose
- * strings are made when they are looked at. What a handler writes or deletes stays in this object.
+ * The fields for handlers: an ordinary-looking object with lowercase names and no inherited members, whose strings are made on
+ * access. Changes by a handler affect only this object.
  *
- * @param extra fields of the server's own, names in lowercase; they hide fields of the same name that were sent
+ * @param extra fields added by the server, with names in lowercase; they hide received fields of the same name
  */
 export function requestHeaders(block: FieldBlock, extra: Readonly<Record<string, string>>): RequestHeaders {
   return new Proxy(new HeaderBag(block, extra), traps)

@@ -1,15 +1,15 @@
-/** Most bytes that are kept. */
+/** Maximum bytes to keep. */
 const most = 4096
-/** Bytes up to which a loop compares quicker than a call of Node's. */
+/** Bytes up to which a loop compares faster than Buffer.compare. */
 const few = 64
-/** Times in a row that nothing was known again, after which nothing is kept any more. */
+/** Consecutive misses after which nothing is kept any more. */
 const worth = 4
 
 const nothing = Buffer.alloc(0)
 
 /**
- * Bytes that came before and may well come again: the field lines of a connection's last request. A client mostly sends the
- * same ones with each: to compare them takes a sixth of the time that reading them does.
+ * The field lines of a connection's last request, as bytes. Clients mostly send the same ones with each request, and comparing
+ * them takes a sixth of the time of reading them.
  */
 export class KnownBytes {
   #bytes = nothing
@@ -23,13 +23,13 @@ export class KnownBytes {
     this.#bytes = nothing
   }
 
-  /** Keeps buf[from, to), unless that has turned out to be useless. */
+  /** Keeps buf[from, to), unless keeping has proved useless. */
   keep(buf: Buffer, from: number, to: number): void {
     this.#bytes = this.#chances > 0 && to - from <= most ? Buffer.from(buf.subarray(from, to)) : nothing
     if (this.#chances > 0) this.#chances--
   }
 
-  /** Whether the bytes that are kept, if any are, stand in buf[from, to) from its beginning. */
+  /** Whether buf[from, to) begins with the kept bytes; false if there are none. */
   startAt(buf: Buffer, from: number, to: number): boolean {
     const bytes = this.#bytes
     const { length } = bytes

@@ -3,22 +3,22 @@ import { FieldLines, type HeadLimits } from './field-lines.js'
 import { FieldBlock, NO_FIELDS } from './headers.js'
 import { NEED_MORE, REJECTED, rejections, type Rejection } from './rejection.js'
 
-/** The header fields of a part were read: `fields`. */
+/** The header fields of a part are in `fields`. */
 export const PART = 1
-/** Some content of the part: `data`. */
+/** A piece of the part's content is in `data`. */
 export const CONTENT = 2
-/** The content of the part is over. */
+/** The end of the part's content. */
 export const PART_END = 3
-/** The last part is over. */
+/** The end of the last part. */
 export const FORM_END = 4
 
-/** Parts of one form. */
+/** Maximum parts of one form. */
 export const partLimit = 1000
 
 /** Longest boundary (RFC 2046 section 5.1.1). */
 const boundaryLimit = 70
 
-/** Header fields of one part. */
+/** Limits for the header fields of one part. */
 const headLimits: HeadLimits = { lineLimit: 8 * 1024, countLimit: 100, sizeLimit: 16 * 1024 }
 
 const DASH = 0x2d
@@ -27,7 +27,7 @@ const LF = 0x0a
 const CR = 0x0d
 const SP = 0x20
 
-/** Where the reader is: what it expects at its position. */
+/** States of the reader: the next element to read. */
 const START = 0
 const PREAMBLE = 1
 const BEHIND_BOUNDARY = 2
@@ -38,33 +38,33 @@ const BODY = 6
 const EPILOGUE = 7
 
 /**
- * Reads multipart bodies (RFC 2046 section 5.1, RFC 7578) from pieces of any size. It looks at each byte once or twice, and keeps
- * no more of them than the head of one part. The same bytes give the same parts, however they were cut.
+ * Reads multipart bodies (RFC 2046 section 5.1, RFC 7578) from pieces of any size. It reads each byte once or twice, and buffers
+ * at most the head of one part. The same bytes give the same parts in any pieces.
  */
 export class MultipartReader {
-  /** The header fields of the part, in UTF-8. */
+  /** The header fields of the part; their latin1 text holds the bytes of valid UTF-8. */
   fields: FieldBlock = NO_FIELDS
   data: Buffer = Buffer.alloc(0)
   rejection: Rejection | null = null
-  /** CRLF, two dashes and the boundary: what stands before each part but the first, and behind the last. */
+  /** CRLF, two dashes and the boundary: before each part, except that the first may lack the CRLF, and after the last. */
   readonly #delimiter: Buffer
   readonly #lines = new FieldLines(headLimits)
   readonly #window = new Window()
   #state = START
   #parts = 0
 
-  /** @param boundary undefined: the form does not say where its parts end */
+  /** @param boundary undefined: the Content-Type has none, and the form is rejected */
   constructor(boundary: string | undefined) {
     if (boundary === undefined || boundary === '' || boundary.length > boundaryLimit) this.rejection = rejections.form
     this.#delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1')
   }
 
-  /** Gives it the next piece of the body, once `next` has wanted more. The piece must not be changed afterwards. */
+  /** Adds the next piece of the body after `next` has returned NEED_MORE. The piece must not be changed afterwards. */
   push(piece: Buffer): void {
     this.#window.push(piece)
   }
 
-  /** What comes next: PART, CONTENT, PART_END, FORM_END, NEED_MORE (at the end of the body, the form is malformed) or REJECTED. */
+  /** The next event: PART, CONTENT, PART_END, FORM_END, NEED_MORE (at the end of the body: a malformed form) or REJECTED. */
   next(): number {
     for (;;) {
       if (this.rejection !== null) return REJECTED
@@ -73,7 +73,7 @@ export class MultipartReader {
     }
   }
 
-  /** Goes on by one state; null: what was read means nothing by itself. */
+  /** Advances by one state; null: no event. */
   #step(): number | null {
     switch (this.#state) {
       case START:
@@ -95,7 +95,7 @@ export class MultipartReader {
     }
   }
 
-  /** The first delimiter may stand at the very beginning, without its CRLF. */
+  /** The first delimiter may be at the very beginning, without its CRLF. */
   #afterStart(): number | null {
     const begins = this.#window.startsWith(this.#delimiter, 2)
     if (begins === null) return NEED_MORE
@@ -118,7 +118,7 @@ export class MultipartReader {
     return inPart ? PART_END : null
   }
 
-  /** Two dashes end the form. What goes on otherwise than by a line's end is another text that begins like the boundary. */
+  /** Two dashes after the boundary end the form; otherwise padding and a line end must follow. */
   #behindBoundary(): number | null {
     const window = this.#window
     if (window.length < 2) return NEED_MORE
@@ -146,7 +146,7 @@ export class MultipartReader {
     if (end === NEED_MORE) return NEED_MORE
     if (end === REJECTED) return this.#reject(headRejection(lines.rejection ?? rejections.form))
     if (++this.#parts > partLimit) return this.#reject(rejections.tooManyParts(partLimit + 1))
-    // The empty line is left: its end may be the beginning of the delimiter.
+    // The empty line is not consumed: its CRLF may be the beginning of the delimiter.
     const head = window.take(end - window.from - 2)
     if (!isUtf8(head)) return this.#reject(rejections.form)
     this.fields = new FieldBlock(head.toString('latin1'), lines.ownMarks())
@@ -172,12 +172,12 @@ function headRejection({ status, reason }: Rejection): Rejection {
   return status === 431 ? rejections.partHead(reason) : rejections.form
 }
 
-/** Bytes that were not read yet. A piece is looked at where it lies; what is left of it is copied in front of the next one. */
+/** The unread bytes. A piece is read in place; its unread rest is copied in front of the next one. */
 class Window {
   bytes: Buffer = Buffer.alloc(0)
   from = 0
   end = 0
-  /** Whether `bytes` is the window's own, so that more may be written behind `end`. */
+  /** Whether `bytes` belongs to the window, so that it may write after `end`. */
   #own = false
 
   get length(): number {
@@ -208,26 +208,26 @@ class Window {
     return taken
   }
 
-  /** Whether the bytes begin with `text` from its place `at` on; null: there are too few of them to tell. */
+  /** Whether the bytes begin with `text` from its index `at` on; null: too few bytes to decide. */
   startsWith(text: Buffer, at: number): boolean | null {
     const size = Math.min(this.length, text.length - at)
     if (this.bytes.compare(text, at, at + size, this.from, this.from + size) !== 0) return false
     return size === text.length - at ? true : null
   }
 
-  /** How many bytes stand before the delimiter, or before what may turn out to be its beginning, and whether it was found. */
+  /** Number of bytes before the delimiter, or before its possible beginning, and whether it was found. */
   before(delimiter: Buffer): { readonly size: number; readonly found: boolean } {
     const unread = this.bytes.subarray(this.from, this.end)
     const place = unread.indexOf(delimiter)
     if (place >= 0) return { size: place, found: true }
-    // CR stands nowhere in it but at its beginning.
+    // CR occurs only at the beginning of the delimiter.
     const tail = unread.subarray(Math.max(0, unread.length + 1 - delimiter.length))
     const mark = tail.lastIndexOf(CR)
     const mayBegin = mark >= 0 && tail.compare(delimiter, 0, tail.length - mark, mark) === 0
     return { size: mayBegin ? unread.length - tail.length + mark : unread.length, found: false }
   }
 
-  /** What was taken stays as it is: the bytes move to new memory. */
+  /** Moves the bytes to a new buffer, since pieces returned earlier are views of the old one. */
   #grow(more: number): void {
     const { length } = this
     const larger = Buffer.allocUnsafe(2 * length + more)

@@ -1,17 +1,17 @@
 import { trimmed } from './bytes.js'
 import { token } from './grammar.js'
 
-/** Content codings that the server can apply. */
+/** Content-codings that the server can apply. */
 export type Encoding = 'gzip' | 'deflate'
 
-// codings [ weight ] (RFC 9110 12.5.3, 12.4.2), and the empty elements that any list may have (5.6.1).
+// codings [ weight ] (RFC 9110 12.5.3, 12.4.2), or an empty element, which any list may have (5.6.1).
 const ELEMENT = new RegExp(`^(?:(${token})(?:[ \\t]*;[ \\t]*q=(0(?:\\.[0-9]{0,3})?|1(?:\\.0{0,3})?))?)?$`)
 
 /**
- * The coding to send content in, by the client's Accept-Encoding (RFC 9110 12.5.3): of those offered the one it likes
- * best, the first of equals; null for none (identity), also if it likes identity better or says nothing.
+ * Chooses a content-coding by the client's Accept-Encoding (RFC 9110 12.5.3): the offered one with the highest weight, the first
+ * of equals; null for none (identity), also if identity has a higher weight or the field is missing.
  *
- * A coding named twice gets the lower weight; a field that does not follow the grammar is as good as none.
+ * A coding that is listed twice gets the lower weight; a malformed field counts as missing.
  *
  * @param acceptEncoding the field's value
  * @param offered in the server's order of preference

@@ -1,11 +1,11 @@
 import { trimmed } from './bytes.js'
 
-/** Reads the text between quotes from `at`, the place behind the first quote, on: the text, and the place behind the last quote. Null: malformed. */
+/** Reads quoted text from `at`, after the opening quote. Returns it and the index after the closing quote; null: malformed. */
 export type QuotedReader = (text: string, at: number) => readonly [value: string, end: number] | null
 
 /**
- * Parameters of a field value, such as `; charset=utf-8; x="y"`, from `at` on, by lower-case name. Null: they are malformed, or one
- * is given twice. Values without quotes may hold any character but a semicolon, as browsers take them.
+ * Reads the parameters of a field value, such as `; charset=utf-8; x="y"`, from `at` on, by lower-case name. Null: malformed, or
+ * a repeated name. Values without quotes may contain any character except a semicolon, as in browsers.
  */
 export function readParameters(text: string, at: number, quoted: QuotedReader = quotedString): ReadonlyMap<string, string> | null {
   const found = new Map<string, string>()
@@ -14,7 +14,7 @@ export function readParameters(text: string, at: number, quoted: QuotedReader = 
     const from = skipSpace(text, i + 1)
     const next = endOfParameter(text, from)
     i = next
-    // Nothing between two semicolons (RFC 9110 section 5.6.6).
+    // An empty parameter is allowed (RFC 9110 section 5.6.6).
     if (from === next) continue
     const equals = text.indexOf('=', from)
     if (equals <= from || equals > next) return null
@@ -34,7 +34,7 @@ export function readParameters(text: string, at: number, quoted: QuotedReader = 
   return found
 }
 
-/** The place of the first character from `at` on that is no space or tab. */
+/** The index of the first character from `at` on that is neither a space nor a tab. */
 export function skipSpace(text: string, at: number): number {
   while (text[at] === ' ' || text[at] === '\t') at++
   return at
@@ -45,7 +45,7 @@ function endOfParameter(text: string, from: number): number {
   return semicolon < 0 ? text.length : semicolon
 }
 
-/** RFC 9110 section 5.6.4: a backslash stands before a character that would mean something else. */
+/** Reads a quoted-string (RFC 9110 section 5.6.4), in which a backslash escapes the next character. */
 function quotedString(text: string, at: number): readonly [string, number] | null {
   let value = ''
   for (let i = at; i < text.length; i++) {
@@ -56,7 +56,7 @@ function quotedString(text: string, at: number): readonly [string, number] | nul
   return null
 }
 
-/** A media type as a Content-Type gives it (RFC 9110 section 8.3.1). */
+/** The media type of a Content-Type (RFC 9110 section 8.3.1). */
 export interface MediaType {
   /** Lower case, without parameters; "" for none. */
   readonly type: string

@@ -1,14 +1,14 @@
-/** Why a request cannot be served: the status to answer with, and a phrase that programs may match. */
+/** Why a request is rejected: the status of the response, and a phrase that programs may match. */
 export interface Rejection {
   readonly status: number
   readonly reason: string
-  /** Header fields that the response has besides the usual ones. */
+  /** Additional header fields of the response. */
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** A parser's answer: the bytes so far are fine, but what is looked for is not whole yet. */
+/** Result of a parser: the bytes so far are valid but incomplete. */
 export const NEED_MORE = -1
-/** A parser's answer: its `rejection` says why. */
+/** Result of a parser: its `rejection` has the reason. */
 export const REJECTED = -2
 
 function rejection(status: number, reason: string, headers?: Readonly<Record<string, string>>): Rejection {
@@ -16,9 +16,9 @@ function rejection(status: number, reason: string, headers?: Readonly<Record<str
 }
 
 /**
- * Every reason for which a request, its body, a form or a WebSocket handshake is rejected. docs/reference/errors.md has the cause
- * and the cure of each. A function is given what its phrase tells: of a size, what came as far as it was read, since reading ends
- * with the first byte or field line that is too many.
+ * Every reason to reject a request, its body, a form or a WebSocket handshake. docs/reference/errors.md has the cause and the
+ * remedy of each. The argument of a function appears in its phrase. For a limit it is the amount read so far, since reading
+ * stops at the first byte or field line over the limit.
  */
 export const rejections = {
   // The head (RFC 9112).
@@ -33,7 +33,7 @@ export const rejections = {
   targetForm: rejection(400, 'request target does not fit the method'),
   version: rejection(400, 'malformed HTTP version'),
   versionUnsupported: rejection(505, 'unsupported HTTP version'),
-  /** Of a response, in a client. */
+  /** For responses, in the client. */
   statusLine: rejection(502, 'malformed status line'),
   noColon: rejection(400, 'field line without a colon'),
   emptyName: rejection(400, 'empty field name'),
@@ -42,7 +42,7 @@ export const rejections = {
   folded: rejection(400, 'folded field line'),
   valueByte: rejection(400, 'control character in a field value'),
 
-  // What the fields of a head say.
+  // The fields of a head.
   noHost: rejection(400, 'no Host header'),
   repeatedHost: rejection(400, 'repeated Host header'),
   host: rejection(400, 'malformed Host header'),
@@ -69,15 +69,15 @@ export const rejections = {
   trailer: rejection(400, 'field not allowed in a trailer'),
 
   // Limits.
-  /** A field line has `bytes` bytes (without its CRLF), or more. */
+  /** A field line has at least `bytes` bytes, without its CRLF. */
   lineTooLong: (bytes: number) => rejection(431, `header line limit violation: ${bytes}`),
-  /** The request line has `bytes` bytes, or more: the same phrase, since it is the same limit, but 414. */
+  /** The request line has at least `bytes` bytes. The limit and the phrase are those of field lines, but the status is 414. */
   requestLineTooLong: (bytes: number) => rejection(414, `header line limit violation: ${bytes}`),
-  /** There are `count` field lines, or more. */
+  /** There are at least `count` field lines. */
   tooManyFields: (count: number) => rejection(431, `header count limit violation: ${count}`),
-  /** A head, or a trailer section, has `bytes` bytes, or more. */
+  /** A head or a trailer section has at least `bytes` bytes. */
   headTooLarge: (bytes: number) => rejection(431, `header size limit violation: ${bytes}`),
-  /** A body has `bytes` bytes, or more. */
+  /** A body has at least `bytes` bytes. */
   bodyTooLarge: (bytes: number) => rejection(413, `max_body_size limit violation: ${bytes}`),
   tooManyConnections: rejection(503, 'too many connections'),
 
@@ -88,14 +88,14 @@ export const rejections = {
 
   // TLS.
   notTls: rejection(400, 'this port speaks HTTPS; the request was sent as plain HTTP'),
-  /** The connection is not good for the host of the request (RFC 9110 section 7.4). */
+  /** The connection may not serve the host of the request (RFC 9110 section 7.4). */
   misdirected: rejection(421, 'this host wants a connection of its own'),
 
-  // What a body is read as.
+  // Reading and decoding a body.
   /** A function among the settings of the body failed. */
   bodyNotRead: rejection(500, 'the body was not read'),
   compressedBody: rejection(400, 'malformed compressed body'),
-  /** An unknown coding, or several. The supported ones are listed as requests list them (RFC 9110 section 12.5.3). */
+  /** An unknown coding, or several. Accept-Encoding lists the supported ones (RFC 9110 section 12.5.3). */
   contentCoding: rejection(415, 'unsupported content coding', { 'Accept-Encoding': 'gzip, deflate' }),
   charset: rejection(415, 'unsupported charset'),
   notText: (encoding: string) => rejection(400, `the text is not ${encoding}`),
@@ -106,12 +106,12 @@ export const rejections = {
   notMultipart: rejection(415, 'the body is not a multipart form'),
   form: rejection(400, 'malformed form'),
   tooManyParts: (count: number) => rejection(413, `form parts limit violation: ${count}`),
-  /** The head of a part is too large, by the `reason` of a head: it makes the form too large, and not the head of the request. */
+  /** The head of a part is too large, for the `reason` of a head. The status is 413 because it is part of the body. */
   partHead: (reason: string) => rejection(413, `form ${reason}`),
   fieldName: (bytes: number) => rejection(413, `form field name limit violation: ${bytes}`),
   field: (bytes: number) => rejection(413, `form field limit violation: ${bytes}`),
 
-  // WebSocket handshakes (RFC 6455 section 4.2). RFC 9110 section 7.8: a 426 names the protocol.
+  // WebSocket handshakes (RFC 6455 section 4.2). A 426 has to name the protocol (RFC 9110 section 7.8).
   notWebSocket: rejection(426, 'this is for WebSockets', { Upgrade: 'websocket', Connection: 'Upgrade' }),
   webSocketVersion: rejection(426, 'the WebSocket version must be 13', {
     'Sec-WebSocket-Version': '13', Upgrade: 'websocket', Connection: 'Upgrade',
@@ -120,6 +120,6 @@ export const rejections = {
   webSocketExtensions: rejection(400, 'malformed Sec-WebSocket-Extensions header'),
   webSocketProtocol: rejection(400, 'malformed Sec-WebSocket-Protocol header'),
   webSocketOrigin: rejection(403, 'this origin may not connect'),
-  /** What stands behind the head must be frames. */
+  /** The bytes after the head must be frames. */
   webSocketBody: rejection(400, 'a WebSocket handshake has no body'),
 } as const

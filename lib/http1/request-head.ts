@@ -3,7 +3,7 @@ import { NO_FIELDS } from './headers.js'
 import type { FieldBlock } from './headers.js'
 import type { TargetForm } from './target.js'
 
-/** The head of one request. It holds on to nothing but its own text, so it may be kept for as long as one likes. */
+/** The head of one request. It references only its own text, no input buffer, so it can be kept. */
 export class RequestHead {
   readonly method: string
   /** The whole target, as sent. */
@@ -14,16 +14,16 @@ export class RequestHead {
   /** The text after "?", as sent; "" if there is none. */
   readonly args: string
   readonly minorVersion: 0 | 1
-  /** Host and port that the request is for: absolute-form's, else the Host field's (RFC 9112 3.2.2); "" if none. */
+  /** Host and port of the request: from absolute-form, else from the Host field (RFC 9112 3.2.2); "" if none. */
   readonly host: string
-  /** Whether the client lets the connection live on (RFC 9112 9.3); never after CONNECT. */
+  /** Whether the client allows the connection to persist (RFC 9112 9.3); never after CONNECT. */
   readonly keepAlive: boolean
   /** Bytes of content; -1: no Content-Length. */
   readonly contentLength: number
   readonly chunked: boolean
-  /** The client waits for "100 Continue" before it sends its content. */
+  /** Whether the client waits for "100 Continue" before it sends its content. */
   readonly expectContinue: boolean
-  /** The client offers to change protocols: an Upgrade field, and "upgrade" in Connection. */
+  /** Whether the client offers to change protocols: an Upgrade field, and "upgrade" in Connection. */
   readonly upgrade: boolean
   readonly fields: FieldBlock
 
@@ -54,5 +54,5 @@ export class RequestHead {
   }
 }
 
-/** Stands in where no head was read yet. */
+/** Placeholder until a head is read. */
 export const NO_HEAD = new RequestHead('', '', 'origin', '', '', 1, '', new Framing(), NO_FIELDS)

@@ -5,7 +5,7 @@ import type { ResponseHead } from './response-head.js'
 
 export { CHUNKED, UNTIL_CLOSE } from './response.js'
 
-/** How the content of a response is told from what follows it. */
+/** How the content of a response is delimited. */
 export interface ResponseFraming {
   /** Bytes of content, CHUNKED or UNTIL_CLOSE. */
   readonly length: number
@@ -16,8 +16,7 @@ export interface ResponseFraming {
 const LENGTHS = /^[0-9]+(?:[ \t]*,[ \t]*[0-9]+)*$/
 
 /**
- * Draws the conclusions of a response's head (RFC 9112 6.3), strictly: a Rejection for a head that two readers could take for
- * different lengths.
+ * The framing of a response by its head (RFC 9112 6.3), strictly: a Rejection if two readers could determine different lengths.
  *
  * @param method that of the request
  */
@@ -27,7 +26,7 @@ export function responseFraming(method: string, head: ResponseHead): ResponseFra
   const length = lengthOf(fields.get('content-length'))
   const coding = fields.get('transfer-encoding')
   if (method === 'HEAD') return { length: 0, keepAlive }
-  // A server that announces content here may send some after all.
+  // A server that announces content here may also send it.
   if (status < 200 || status === 204 || status === 304) return { length: 0, keepAlive: keepAlive && coding === undefined && (length === 0 || length === null) }
   if (coding !== undefined) {
     if (minorVersion === 0) return rejections.transferEncodingIn10
@@ -38,7 +37,7 @@ export function responseFraming(method: string, head: ResponseHead): ResponseFra
   }
   if (typeof length === 'number') return { length, keepAlive }
   if (length !== null) return length
-  // It has no content by definition (RFC 9110 15.3.6), and some servers do not say how long that is.
+  // A 205 has no content by definition (RFC 9110 15.3.6), but some servers omit its length.
   if (status === 205) return { length: 0, keepAlive: false }
   return { length: UNTIL_CLOSE, keepAlive: false }
 }
@@ -48,7 +47,7 @@ function staysOpen({ fields, minorVersion }: ResponseHead): boolean {
   return !options.includes('close') && (minorVersion === 1 || options.includes('keep-alive'))
 }
 
-/** The value of Content-Length; null: there is none. */
+/** The value of Content-Length; null: none. */
 function lengthOf(value: string | undefined): number | Rejection | null {
   if (value === undefined) return null
   if (!LENGTHS.test(value)) return rejections.contentLength
@@ -63,7 +62,7 @@ function members(list: string): string[] {
   return list.split(',').map((one) => trimmed(one).toLowerCase()).filter((one) => one !== '')
 }
 
-/** Seconds for which a server says that it keeps an idle connection (`Keep-Alive: timeout=5`); null: it does not say. */
+/** Seconds for which a server keeps an idle connection, by `Keep-Alive: timeout=5`; null: not given. */
 export function keepAliveTimeout(head: ResponseHead): number | null {
   const match = /(?:^|[,;\s])timeout\s*=\s*"?([0-9]{1,9})/i.exec(head.fields.get('keep-alive') ?? '')
   return match === null ? null : Number(match[1])

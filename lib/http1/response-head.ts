@@ -10,17 +10,17 @@ const STATUS_LINE = /^HTTP\/([0-9])\.([0-9]) ([1-9][0-9][0-9]) ([^]*)$/
 const LF = 0x0a
 const CR = 0x0d
 
-/** What stands before the content of a response. */
+/** The head of a response. */
 export interface ResponseHead {
   /** 100 to 999. */
   readonly status: number
-  /** The phrase that the server sent beside it; may be empty. */
+  /** The reason phrase as sent by the server; may be empty. */
   readonly reason: string
   readonly minorVersion: 0 | 1
   readonly fields: FieldBlock
 }
 
-/** No head at all. */
+/** Placeholder until a head is read. */
 export const noHead: ResponseHead = { status: 0, reason: '', minorVersion: 1, fields: NO_FIELDS }
 
 /**
@@ -29,31 +29,31 @@ export const noHead: ResponseHead = { status: 0, reason: '', minorVersion: 1, fi
  * whatever the pieces in which they come.
  */
 export class ResponseHeadReader {
-  /** The head that `read` found last. */
+  /** The last head that `read` found. */
   head: ResponseHead = noHead
-  /** Why `read` answered REJECTED. Its status says nothing here. */
+  /** The reason for REJECTED. Its status has no meaning for a client. */
   rejection: Rejection | null = null
 
   readonly #limits: HeadLimits
   readonly #fields: FieldLines
   #inFields = false
-  /** How far the status line was looked at, behind the start. */
+  /** Bytes of the status line read so far. */
   #at = 0
   #status = 0
   #reason = ''
   #minorVersion: 0 | 1 = 1
 
-  /** @param limits `lineLimit` holds for the status line too */
+  /** @param limits `lineLimit` applies to the status line too */
   constructor(limits: HeadLimits) {
     this.#limits = limits
     this.#fields = new FieldLines(limits)
   }
 
   /**
-   * Looks for a whole head in buf[start, end). Called again for the same head, with more bytes, it goes on where it
-   * stopped; the bytes may have been moved. After a head it is ready for the next; after REJECTED it stays that.
+   * Reads a head in buf[start, end). Called again for the same head with more bytes, it continues where it stopped; the bytes may
+   * have been moved. After a head it is ready for the next one; after REJECTED it always returns REJECTED.
    *
-   * @returns the offset just behind the head (then `head` holds it), NEED_MORE, or REJECTED (then `rejection` says why)
+   * @returns the offset just after the head (`head` has it), NEED_MORE, or REJECTED (`rejection` has the reason)
    */
   read(buf: Buffer, start: number, end: number): number {
     if (this.rejection !== null) return REJECTED
@@ -73,7 +73,7 @@ export class ResponseHeadReader {
     return next
   }
 
-  // The offset behind the status line, NEED_MORE or REJECTED.
+  // Returns the offset after the status line, NEED_MORE or REJECTED.
   #readStatusLine(buf: Buffer, start: number, end: number): number {
     const { lineLimit, sizeLimit } = this.#limits
     const hardStop = Math.min(end, start + sizeLimit)

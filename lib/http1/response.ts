@@ -4,16 +4,16 @@ import { reasonOf, statusLine } from './status.js'
 
 export { hasContent, opensTunnel, reasonOf } from './status.js'
 
-/** What a handler may give for one header: several values become several lines; null and undefined are left out. */
+/** The value of a header of a handler: several values become several lines; null and undefined are omitted. */
 export type HeaderValue = string | number | readonly (string | number)[] | null | undefined
-/** Headers of a response by name, in any case. A name with null or undefined is left out. */
+/** Headers of a response by case-insensitive name. A name with null or undefined is omitted. */
 export type ResponseHeaders = Readonly<Record<string, HeaderValue>>
 
-/** A handler's answer that cannot be sent; `header` is the name at fault, null if it is not a header's. */
+/** A handler's response cannot be sent; `header` is the invalid header, null if the error is elsewhere. */
 export class ResponseError extends Error {
-  /** Tells this kind of error from others; it stays the same when `message` changes. */
+  /** Identifies this kind of error; stable when `message` changes. */
   readonly code = 'LEVERET_RESPONSE'
-  /** The name of the header at fault, as it was given; null if no header is. */
+  /** The name of the invalid header, as given; null if the error is not in a header. */
   readonly header: string | null
   /** The name of the class. */
   override get name(): string {
@@ -25,31 +25,31 @@ export class ResponseError extends Error {
   }
 }
 
-/** Lengths of content that are no number of bytes. */
+/** Length: content of unknown length, sent in chunks. */
 export const CHUNKED = -1
-/** Content that ends with the connection: for clients of HTTP/1.0. */
+/** Length: content that ends with the connection, for clients of HTTP/1.0. */
 export const UNTIL_CLOSE = -2
-/** No Content-Length unless the handler gave one: HEAD where nobody knows how long GET's content would be. */
+/** Length: no Content-Length unless the handler gave one, for HEAD if the length of GET's content is unknown. */
 export const NO_LENGTH = -3
-/** Neither Content-Length nor Transfer-Encoding, whatever the handler gave: a 2xx to CONNECT. */
+/** Length: neither Content-Length nor Transfer-Encoding, whatever the handler gave, for a 2xx to CONNECT. */
 export const TUNNEL = -4
 
-/** What responseHead has to know of the connection, and may change. */
+/** The state of the connection that `responseHead` reads and may change. */
 export interface Persistence {
   readonly minorVersion: 0 | 1
-  /** Whether the connection lives on. Set to false if the handler's headers, or UNTIL_CLOSE, say otherwise. */
+  /** Whether the connection stays open. Set to false by `Connection: close` of the handler, and by UNTIL_CLOSE. */
   keepAlive: boolean
-  /** Seconds that it then waits for the next request at least, as its client is told. */
+  /** Minimum seconds that it then waits for the next request, for `Keep-Alive`. */
   readonly idleTimeout: number
 }
 
-// What a name means here. 0 is a header of the handler's own business.
+// Kinds of headers. ORDINARY ones are sent as the handler gives them.
 const ORDINARY = 0
 const CONTENT_LENGTH = 1
 const TRANSFER_ENCODING = 2
 const CONNECTION = 3
 const DATE = 4
-// What an upstream says of its own connection; a handler that proxies may hand it on.
+// Hop-by-hop headers, which a handler that proxies may have copied from an upstream.
 const HOP = 5
 const SPECIAL = new Map([
   ['content-length', CONTENT_LENGTH],
@@ -64,7 +64,7 @@ const SPECIAL = new Map([
 const BAD_CHARACTER = /[^\t\x20-\x7e\x80-\xff]/
 const LENGTH = /^[0-9]{1,15}$/
 
-// Names as handlers write them, known to be tokens, with their meaning: a program uses the same few all the time.
+// Cache of the names that handlers use, which are validated as tokens, and their kinds: a program uses few different ones.
 const kinds = new Map<string, number>()
 const MAX_KINDS = 512
 
@@ -75,13 +75,13 @@ function kindOf(name: string): number {
 function learnKind(name: string): number {
   if (!isToken(name)) throw new ResponseError(name, 'the name is not a token')
   const kind = SPECIAL.get(name.toLowerCase()) ?? ORDINARY
-  // Names made up at run time must not fill the memory.
+  // Names generated at run time must not fill the memory.
   if (kinds.size >= MAX_KINDS) kinds.clear()
   kinds.set(name, kind)
   return kind
 }
 
-// One value, as it may stand on the wire: no byte of it can end its line.
+// Validates one value for sending: none of its characters can end the line.
 function checked(name: string, value: unknown): string {
   if (typeof value === 'string') {
     const at = value.search(BAD_CHARACTER)
@@ -107,7 +107,7 @@ function lengthOf(name: string, value: unknown): number {
   return Number(digits)
 }
 
-// The options of a handler's Connection header that are not about persistence, which is the server's to say.
+// The options of a handler's Connection header without those for persistence, which the server sets itself.
 function connectionOptions(name: string, value: unknown, connection: Persistence): string {
   const options: string[] = []
   const text = Array.isArray(value) ? value.map((one) => checked(name, one)).join(',') : checked(name, value)
@@ -122,7 +122,7 @@ function connectionLines(connection: Persistence, options: string): string {
   const more = options === '' ? '' : ', ' + options
   if (!connection.keepAlive) return `Connection: close${more}\r\n`
   const timeoutLine = keepAliveLine(connection.idleTimeout)
-  // What Keep-Alive tells is an option of the connection (RFC 9110 7.6.1). Otherwise only clients of 1.0 have to be told.
+  // Keep-Alive has to be listed in Connection (RFC 9110 7.6.1). Without it, only clients of HTTP/1.0 need `keep-alive`.
   if (timeoutLine !== '' || connection.minorVersion === 0) return `Connection: keep-alive${more}\r\n${timeoutLine}`
   return options === '' ? '' : `Connection: ${options}\r\n`
 }
@@ -130,8 +130,8 @@ function connectionLines(connection: Persistence, options: string): string {
 let lineSeconds = 0
 let lineText = ''
 
-// When the client should no longer send a request, rendered once: nearly all connections have the same timeout. A timeout below
-// a second is not told, since 0 would mean that no request may follow.
+// The Keep-Alive line, cached since nearly all connections have the same timeout. A timeout below a second is not sent, since 0
+// would mean that no request may follow.
 function keepAliveLine(idleTimeout: number): string {
   if (idleTimeout !== lineSeconds) {
     lineSeconds = idleTimeout
@@ -141,22 +141,22 @@ function keepAliveLine(idleTimeout: number): string {
 }
 
 /**
- * The head of an answer, with its empty line, as latin1 text: the content goes right behind it.
+ * The head of a response, with its empty line, as latin1 text; the content follows it directly.
  *
- * The handler's headers stand first after the status line, with names as the handler wrote them; then what the server
- * adds: Content-Length or Transfer-Encoding, Connection, Keep-Alive, Date. A Date of the handler's takes the place of the server's.
- * `Connection: close` is honoured, other options are kept beside the server's own. Transfer-Encoding, Keep-Alive,
- * Proxy-Connection and TE describe another connection when a handler hands on the headers of an upstream: they are
- * dropped. So is a Content-Length, except with NO_LENGTH and 304, where it describes content that is not sent.
- * Of a header given twice, in other cases, the later one is sent; Set-Cookie is sent twice.
+ * The handler's headers come first after the status line, with their names as given. The server adds Content-Length or
+ * Transfer-Encoding, Connection, Keep-Alive and Date; a Date of the handler replaces its own. `Connection: close` is honoured,
+ * and other options are added to the server's. Transfer-Encoding, Keep-Alive, Proxy-Connection and TE are dropped, since they
+ * describe another connection when a handler forwards the headers of an upstream. A Content-Length is dropped too, except with
+ * NO_LENGTH and 304, where it describes content that is not sent. Of two names that differ only in case the last one is sent;
+ * both are for Set-Cookie.
  *
  * @param status 200 to 599
- * @param length bytes of content (for HEAD: those that GET would send), or CHUNKED (to clients of 1.1 only),
- *   UNTIL_CLOSE, NO_LENGTH, TUNNEL
- * @param connection what the client speaks and whether the connection lives on; `keepAlive` may come back as false
+ * @param length bytes of content (for HEAD: those of GET), or CHUNKED (for clients of HTTP/1.1 only), UNTIL_CLOSE, NO_LENGTH,
+ *   TUNNEL
+ * @param connection the client's HTTP version and whether the connection stays open; `keepAlive` may be set to false
  * @param date the server's Date line, as `dateLine` makes it
- * @throws ResponseError for a status out of range, a name that is not a token, a value with CR, LF, NUL, any other
- *   control character but HTAB, or a character above U+00FF, and for the framing headers as said above
+ * @throws ResponseError for a status out of range, a name that is not a token, a value with a control character other than HTAB
+ *   or with a character above U+00FF, and for a Content-Length that is not a length
  */
 export function responseHead(
   status: number,
@@ -188,25 +188,25 @@ export function responseHead(
 }
 
 /**
- * The names of a handler's headers as it wrote them: of those that differ in case alone the last, except Set-Cookie.
+ * The names of a handler's headers as given; of names that differ only in case the last one, except for Set-Cookie.
  *
  * @throws ResponseError if the headers are not a plain object
  */
 export function namesOf(headers: ResponseHeaders): string[] {
   const names = Object.keys(headers)
-  // A Map or a Headers has no keys of its own, so its fields would silently be lost.
+  // A Map or a Headers has no own keys, so its fields would be lost silently.
   if (Array.isArray(headers) || typeof headers !== 'object' || (names.length === 0 && Symbol.iterator in headers)) {
     throw new ResponseError(null, 'the headers are not a plain object of names and values')
   }
   return mayHaveTwins(names) && (names.length > MANY_NAMES || haveTwins(names)) ? latest(names) : names
 }
 
-// The same for names that differ in case alone: of letters, the last five bits do not tell the case.
+// A hash that ignores case: the last five bits of a letter do not depend on its case.
 function mark(name: string): number {
   return name.length * 32 + (name.charCodeAt(0) & 31)
 }
 
-// Whether two names may differ in case alone, in less time than comparing them takes.
+// Whether two names may differ only in case; faster than comparing them.
 function mayHaveTwins(names: readonly string[]): boolean {
   let seen = 0
   for (const name of names) {
@@ -217,10 +217,10 @@ function mayHaveTwins(names: readonly string[]): boolean {
   return false
 }
 
-// Up to here, comparing each name with each costs less than a Map.
+// Up to this many names, comparing all pairs costs less than a Map.
 const MANY_NAMES = 16
 
-// Whether two names differ in case alone.
+// Whether two names differ only in case.
 function haveTwins(names: readonly string[]): boolean {
   for (let i = 1; i < names.length; i++) {
     for (let k = 0; k < i; k++) {
@@ -230,7 +230,7 @@ function haveTwins(names: readonly string[]): boolean {
   return false
 }
 
-// Of names that differ in case alone the last, except Set-Cookie, whose values cannot be one.
+// Of names that differ only in case the last, except for Set-Cookie, whose values cannot be combined.
 function latest(names: readonly string[]): string[] {
   const last = new Map<string, string>()
   for (const name of names) {
@@ -249,7 +249,7 @@ function lengthLine(status: number, length: number, declared: number): string {
 }
 
 /**
- * The Content-Length among a handler's headers, -1 if there is none: the length of content that is a stream, say.
+ * The Content-Length among a handler's headers, such as that of streaming content; -1 if there is none.
  *
  * @throws ResponseError if it is not a length
  */
@@ -258,7 +258,7 @@ export function declaredLength(headers: ResponseHeaders | null | undefined): num
   return value === undefined || value === null ? -1 : lengthOf('content-length', value)
 }
 
-/** A handler's value for a header, in any case, the last if it is given twice; undefined if none. `name` in lowercase. */
+/** The last value that a handler gives for a header, ignoring case; undefined if none. `name` in lowercase. */
 export function headerOf(headers: ResponseHeaders | null | undefined, name: string): HeaderValue {
   if (headers === null || headers === undefined) return undefined
   let value: HeaderValue
@@ -268,18 +268,18 @@ export function headerOf(headers: ResponseHeaders | null | undefined, name: stri
   return value
 }
 
-/** `headers`, and `defaults` unless `name` is among them already. */
+/** Adds `defaults` to `headers` unless these have a header `name`, given in lowercase. */
 export function withDefaults(headers: ResponseHeaders | null | undefined, name: string, defaults: ResponseHeaders): ResponseHeaders {
   if (headers === undefined || headers === null) return defaults
-  // What is no plain object is refused later, and must not become one here.
+  // An invalid object is rejected later, and must not become a plain one here.
   if (typeof headers !== 'object' || Symbol.iterator in headers || headerOf(headers, name) !== undefined) return headers
   return { ...defaults, ...headers }
 }
 
 /**
- * The head that ends HTTP on a connection: 101, with the handler's headers (`Upgrade` among them, `Connection` not).
+ * The head of a 101, which ends HTTP on a connection, with the handler's headers: `Upgrade` included, without `Connection`.
  *
- * @throws ResponseError as responseHead does, also for Connection and the framing headers
+ * @throws ResponseError as `responseHead`, also for Connection, Content-Length and Transfer-Encoding
  */
 export function upgradeHead(headers: ResponseHeaders, date: string): string {
   let head = statusLine(101)
@@ -296,9 +296,9 @@ export function upgradeHead(headers: ResponseHeaders, date: string): string {
 }
 
 /**
- * The head of 103 Early Hints (RFC 8297).
+ * The head of 103 (Early Hints, RFC 8297).
  *
- * @throws ResponseError as responseHead does, also for Connection and the framing headers
+ * @throws ResponseError as `responseHead`, also for Date, and for headers about the connection or the framing
  */
 export function earlyHintsHead(headers: ResponseHeaders): string {
   let head = statusLine(103)
@@ -312,9 +312,9 @@ export function earlyHintsHead(headers: ResponseHeaders): string {
 }
 
 /**
- * Header lines of a client's request, without the empty line behind them.
+ * Header lines of a client's request, without the empty line after them.
  *
- * @throws ResponseError for a name or a value that cannot stand there, as responseHead does
+ * @throws ResponseError for an invalid name or value, as `responseHead`
  */
 export function headerLines(headers: ResponseHeaders): string {
   let lines = ''
@@ -327,10 +327,10 @@ export function headerLines(headers: ResponseHeaders): string {
   return lines
 }
 
-/** The interim answer that a client with `Expect: 100-continue` waits for. */
+/** The interim response that a client with `Expect: 100-continue` waits for. */
 export const CONTINUE = `HTTP/1.1 100 ${reasonOf(100)}\r\n\r\n`
 
-/** What stands before a chunk of `bytes` bytes (not 0, which would end the body); CRLF stands behind it. */
+/** The size line of a chunk of `bytes` bytes (not 0, which would end the body). The chunk's data must be followed by CRLF. */
 export function chunkSize(bytes: number): string {
   return bytes < SMALL ? smallSizes[bytes] : bytes.toString(16) + '\r\n'
 }
@@ -344,8 +344,8 @@ export const LAST_CHUNK = '0\r\n\r\n'
 /**
  * The end of a chunked body, with trailers.
  *
- * @throws ResponseError as responseHead does, and for a field that has no place there: those for framing, routing,
- *   authentication, and for how content is to be read (RFC 9110 6.5.1)
+ * @throws ResponseError as `responseHead`, and for a field that is not allowed in trailers: those for framing, routing,
+ *   authentication, and the format of the content (RFC 9110 6.5.1)
  */
 export function lastChunk(trailers: ResponseHeaders): string {
   let lines = '0\r\n'
@@ -358,7 +358,7 @@ export function lastChunk(trailers: ResponseHeaders): string {
   return lines + '\r\n'
 }
 
-/** A time in seconds since 1970 as HTTP writes it (RFC 9110 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`. */
+/** A time in seconds since 1970 in HTTP's format (RFC 9110 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`. */
 export function imfFixdate(epochSeconds: number): string {
   return new Date(Math.floor(epochSeconds) * 1000).toUTCString()
 }

@@ -1,16 +1,16 @@
-/** Characters that are looked at: beyond, what is written is no response, or begins with more than a few interim ones. */
+/** Characters to examine; after these, the output is not a response, or begins with more than a few interim ones. */
 const mostText = 4096
 
 const STATUS = /^HTTP\/1\.[01] ([1-5][0-9]{2})[ \r\n]/
 const END_OF_HEAD = /\r?\n\r?\n/
 
-/** Finds the status of a response in the bytes that a handler writes itself. Interim responses before it are passed over. */
+/** Finds the status of a response in the bytes that a handler writes itself, skipping interim responses before it. */
 export class StatusReader {
-  /** Undefined until it was seen. */
+  /** Undefined until it was found. */
   status: number | undefined = undefined
   #text = ''
 
-  /** Reads the next bytes. Returns whether more may tell. */
+  /** Reads the next bytes. Returns whether to continue with more. */
   read(data: Buffer | string): boolean {
     this.#text += typeof data === 'string' ? data.slice(0, mostText) : data.toString('latin1', 0, mostText)
     for (;;) {

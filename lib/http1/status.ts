@@ -73,19 +73,19 @@ const lines: string[] = []
 for (let status = 100; status < 600; status++) lines[status] = `HTTP/1.1 ${status} ${reasonOf(status)}\r\n`
 
 /**
- * The status line for a code of 100 to 599. It says HTTP/1.1 to clients of 1.0 too: the version is the highest that
- * the sender speaks, not that of the request (RFC 9110 2.5).
+ * The status line for a code from 100 to 599. It has HTTP/1.1 for clients of HTTP/1.0 too: the version is the highest that the
+ * sender supports, not that of the request (RFC 9110 2.5).
  */
 export function statusLine(status: number): string {
   return lines[status]
 }
 
-/** Whether a response of this status has content to the request method (RFC 9110 6.4.1, and 15.3.6 for 205). */
+/** Whether a response with this status to this method has content (RFC 9110 6.4.1, and 15.3.6 for 205). */
 export function hasContent(method: string, status: number): boolean {
   return method !== 'HEAD' && status >= 200 && status !== 204 && status !== 205 && status !== 304 && !opensTunnel(method, status)
 }
 
-/** Whether what follows the head of a response is a tunnel: it has no content, and no header says otherwise (RFC 9110 9.3.6). */
+/** Whether the response turns the connection into a tunnel, and so has no content whatever its headers say (RFC 9110 9.3.6). */
 export function opensTunnel(method: string, status: number): boolean {
   return method === 'CONNECT' && status < 300
 }

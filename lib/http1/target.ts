@@ -1,17 +1,17 @@
 import { isAuthority, isConnectTarget } from './authority.js'
 import { PATH } from './bytes.js'
 
-/** RFC 9112 3.2. */
+/** The forms of request targets (RFC 9112 3.2). */
 export type TargetForm = 'origin' | 'absolute' | 'authority' | 'asterisk'
 
-/** A request target that is not in origin-form, taken apart. */
+/** The components of a request target that is not in origin-form. */
 export interface Target {
   readonly form: TargetForm
-  /** Host and perhaps port that the target names, null if none. */
+  /** Host and optional port of the target; null if none. */
   readonly host: string | null
   /** The path; `*` for asterisk-form, the authority for CONNECT. */
   readonly path: string
-  /** What follows the "?", without it. */
+  /** The text after "?". */
   readonly args: string
 }
 
@@ -23,11 +23,11 @@ function isPath(text: string): boolean {
 }
 
 /**
- * Reads a target that does not start with "/", whose characters are known to be good for a query.
- * authority-form goes with CONNECT alone and with nothing else, asterisk-form with OPTIONS (RFC 9112 3.2.3, 3.2.4).
- * A URI with user information, of another scheme or with an empty host is refused (RFC 9110 4.2.1, 4.2.4).
+ * Reads a target that does not start with "/" and has only characters that are valid in a query. CONNECT requires authority-form,
+ * which no other method may use; asterisk-form is for OPTIONS only (RFC 9112 3.2.3, 3.2.4). A URI with user information, another
+ * scheme or an empty host is rejected (RFC 9110 4.2.1, 4.2.4).
  *
- * @returns null if the target is malformed or does not go with the method
+ * @returns null if the target is malformed or not allowed for the method
  */
 export function readTarget(method: string, text: string): Target | null {
   if (method === 'CONNECT') {
@@ -40,7 +40,7 @@ export function readTarget(method: string, text: string): Target | null {
   if (match === null) return null
   const [, host, path, args] = match
   if (!isAuthority(host) || !isPath(path)) return null
-  // No path at all: "*" is what OPTIONS asks of the server as a whole (RFC 9112 3.2.4), "/" what others mean.
+  // An empty path: for OPTIONS it means the server as a whole, "*" (RFC 9112 3.2.4), else "/".
   const whole = method === 'OPTIONS' && host.length + text.indexOf('://') + 3 === text.length
   return { form: 'absolute', host, path: path === '' ? (whole ? '*' : '/') : path, args }
 }

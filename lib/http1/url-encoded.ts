@@ -1,8 +1,8 @@
 import { HEX, SP } from './bytes.js'
 
-/** A field was read: `name` and `value`. */
+/** Event: a field was read; `name` and `value` have it. */
 export const FIELD = 1
-/** All bytes of the piece were read. */
+/** Event: all bytes of the piece were read. */
 export const PIECE_END = 2
 
 const PERCENT = 0x25
@@ -14,19 +14,19 @@ const nothing: Buffer = Buffer.alloc(0)
 
 /** Reads `application/x-www-form-urlencoded` (WHATWG URL standard, section 5.1) from pieces of any size, each byte once. */
 export class UrlEncodedReader {
-  /** Bytes of the field that was read last, decoded: what charset they are in is not its affair. */
+  /** Name and value of the last field: bytes after percent-decoding, in the charset of the form. */
   name = nothing
   value = nothing
-  /** The name or value at hand, decoded. */
+  /** The current name or value, decoded. */
   #bytes: Buffer = Buffer.allocUnsafe(256)
   #length = 0
-  /** Which byte behind a percent sign is next: 1 or 2; 0: none. */
+  /** The next digit after a percent sign: 1 or 2; 0: none. */
   #digit = 0
-  /** Whether anything of the field at hand was read, and its name. */
+  /** Whether any byte of the current field was read, and whether its name is complete. */
   #begun = false
   #named = false
 
-  /** Goes on in buf[from, to), and says where it stopped. */
+  /** Continues in buf[from, to). Returns the event and the position after it. */
   next(buf: Buffer, from: number, to: number): { readonly event: number; readonly position: number } {
     for (let i = from; i < to; i++) {
       const byte = buf[i]
@@ -36,7 +36,7 @@ export class UrlEncodedReader {
     return { event: PIECE_END, position: to }
   }
 
-  /** Ends the field at hand, as the end of the body does. False: there is none. */
+  /** Ends the current field; also to be called at the end of the body. False: there is none. */
   end(): boolean {
     if (!this.#begun) return false
     const text = this.#take()
@@ -60,7 +60,7 @@ export class UrlEncodedReader {
     else if (this.#digit !== 0) this.#readDigit(byte)
   }
 
-  /** An escape that is none stays as it is. */
+  /** Replaces a complete escape by its byte; an invalid one stays as it is. */
   #readDigit(byte: number): void {
     if (HEX[byte] === 255) {
       this.#digit = 0
