@@ -77,7 +77,7 @@ export const boolean: Check<boolean> = (value, key) => {
   return refuse(key, value, 'true or false')
 }
 
-/** One of a few words. */
+/** One of the given words. */
 export function oneOf<const T extends string>(...words: readonly T[]): Check<T> {
   const listed = words.map((word) => `"${word}"`).join(', ')
   return (value, key) => {

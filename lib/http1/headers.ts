@@ -84,7 +84,7 @@ export class FieldBlock {
   }
 }
 
-/** No fields at all. */
+/** An empty block. */
 export const NO_FIELDS = new FieldBlock('', [])
 
 /** The `headers` of handlers: names in lowercase; a field that was not sent is undefined. */

@@ -18,7 +18,7 @@ const LENGTHS = /^[0-9]+(?:[ \t]*,[ \t]*[0-9]+)*$/
 /**
  * The framing of a response by its head (RFC 9112 6.3), strictly: a Rejection if two readers could determine different lengths.
  *
- * @param method that of the request
+ * @param method the method of the request
  */
 export function responseFraming(method: string, head: ResponseHead): ResponseFraming | Rejection {
   const { status, fields, minorVersion } = head

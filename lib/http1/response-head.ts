@@ -24,9 +24,8 @@ export interface ResponseHead {
 export const noHead: ResponseHead = { status: 0, reason: '', minorVersion: 1, fields: NO_FIELDS }
 
 /**
- * Reads response heads (RFC 9112 4 and 5), strictly: for a client that needs no content, since the connection goes on as
- * something else or not at all. Limits are enforced on the byte that breaks them, and the same bytes give the same result
- * whatever the pieces in which they come.
+ * Reads response heads (RFC 9112 4 and 5), strictly. Limits are enforced at the byte that exceeds them, and the same bytes give
+ * the same result in any pieces.
  */
 export class ResponseHeadReader {
   /** The last head that `read` found. */

@@ -16,7 +16,7 @@ const disputed: Readonly<Record<string, RegExp>> = {
   'windows-1255': /\xca/,
 }
 
-/** Encodings that some versions of Node.js do not know. */
+/** Encodings that some versions of Node.js do not support. */
 const notEverywhere = new Set(['iso-8859-16', 'x-user-defined'])
 
 /** The byte order marks and their encodings. A mark overrides the charset of the header. */

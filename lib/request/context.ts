@@ -33,7 +33,7 @@ export interface Peer {
 export class Context {
   /** IP address of the peer. */
   readonly client_ip: string
-  /** Which request of its connection this is, from 1. */
+  /** Number of the request on its connection, from 1. */
   readonly count: number
   /** The settings of this connection. */
   readonly cfg: Settings

@@ -26,7 +26,7 @@ export type Answer = string | Uint8Array | Exclude<StreamingContent, Iterable<un
  * Responds to one request: a plain function, a coroutine (a `function*` that `yield*`s its operations) or an async function.
  *
  * @param method as sent
- * @param query the path of the target, as sent (percent-encoding and all)
+ * @param query the path of the target, as sent (still percent-encoded)
  * @param args the text after `?`, as sent; empty if there is none
  * @param headers by lower-case name; the values of a repeated name are joined
  * @param body null when the request has none

@@ -16,7 +16,7 @@ import { Service } from './service.js'
 import { onStopSignals } from './stop-signals.js'
 import { tellOnOneLine } from './uncaught.js'
 
-/** How a server is stopped. */
+/** Options of `stop`. */
 export interface StopOptions {
   /** Seconds that requests in flight may take to finish. Default: the setting `drain`. */
   readonly drain?: number | null | undefined
@@ -180,7 +180,7 @@ export class Server {
       service.spawn = null
       listener?.close()
       unbound.resolve()
-      // Connections that were cancelled before their first step have not closed themselves.
+      // A connection whose task was cancelled before its first step has not closed itself.
       for (const connection of service.connections) connection.close()
       forget()
     }
