@@ -97,7 +97,7 @@ export class BindError extends LeveretError {
   }
 }
 
-/** The system's text for the first system error in a chain of causes ("address already in use"), else the last cause's message. */
+/** The system's text ("address already in use") for the first system error in a chain of causes, else the last message. */
 function bindReason(cause: unknown): string {
   const words = getSystemErrorMap()
   const seen = new Set<unknown>()

@@ -188,7 +188,7 @@ export function responseHead(
 }
 
 /**
- * The names of a handler's headers as given; of names that differ only in case the last one, except for Set-Cookie.
+ * The names of a handler's headers as given. Of names that differ only in case it has the last one, but all of Set-Cookie.
  *
  * @throws ResponseError if the headers are not a plain object
  */

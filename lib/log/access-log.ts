@@ -9,7 +9,7 @@ export interface AccessRecord {
   readonly method: string
   /** The path, without `?` and the text after it. */
   readonly query: string
-  /** The status sent, or `clientGone`; undefined if a handler has written the response itself and its status could not be read. */
+  /** The status sent, or `clientGone`; undefined if a handler has written the response itself and its status is unknown. */
   readonly status: number | undefined
   /** Bytes of content sent. */
   readonly size: number

@@ -71,7 +71,7 @@ export class Context {
 
   /**
    * The connection itself. A handler that writes its response to it returns `undefined`. Only the handler and the tasks that it
-   * spawned may use it: after they end this stream may be closed while the connection lives on in another one.
+   * spawned may use it: after they end this stream may be closed while the connection continues in another one.
    */
   get client(): Stream {
     this.#request?.watchOutput()
@@ -108,8 +108,8 @@ export class Context {
   }
 
   /**
-   * Aborts when the server begins to stop, so that a handler without an end of its own, such as a long poll, can finish. Requests
-   * in flight are not cancelled before the setting `drain` runs out.
+   * Aborts when the server begins to stop, so that a response that could go on indefinitely can end. Requests in flight are not
+   * cancelled until the time for draining is over.
    */
   get draining(): AbortSignal {
     if (this.#drain === null) {

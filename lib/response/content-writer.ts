@@ -141,7 +141,7 @@ export class ContentWriter implements ContentSink {
     this.#toCompress.tell()
   }
 
-  /** Writes the last chunk and the trailers, after all of the content. */
+  /** After all of the content: writes the last chunk and the trailers if the content is chunked. */
   finish(): void {
     this.#emitText()
     if (this.#plan.length !== CHUNKED) return

@@ -16,7 +16,7 @@ const isGzip: Test = (start) => beginsWith(start, [0x1f, 0x8b, 0x08])
 const tests: Readonly<Record<string, Test>> = {
   'gzip': isGzip,
   'x-gzip': isGzip,
-  // Some servers send raw deflate (RFC 9110 section 8.4.1.2); zlib has 8 in the low half of its first byte (RFC 1950 section 2.2).
+  // Some servers send raw deflate (RFC 9110 section 8.4.1.2). zlib has 8 in the low half of its first byte (RFC 1950 2.2).
   'deflate': (start) => {
     const decode = (start[0] & 0x0f) === 8 ? inflateSync : inflateRawSync
     return isDecoded(() => decode(start, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: outputSize }))

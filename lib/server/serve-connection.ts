@@ -25,7 +25,7 @@ function* serveConnection(connection: Connection): Op<void> {
   }
 }
 
-/** Serves a connection in a task of its own. Errors of cleanup when the server stops are seen here, by no `catch` inside. */
+/** Serves a connection in a task of its own. Only `takeError` sees errors of cleanup when the server stops; no `catch` does. */
 export function startServing(connection: Connection): void {
   connection.service.spawn?.(() => serveConnection(connection)).takeError((error) => {
     if (!instanceOf(error, ClosedError)) logFault(connection, error)
