@@ -1,8 +1,8 @@
 import { UsageError } from './errors.js'
 
-// TypeScript finds most of these mistakes, in programs that are written in it. Here each is answered with what to write instead.
+// The compiler finds most of these mistakes in TypeScript programs. The checks are for the rest; each message says what to write instead.
 
-/** @throws UsageError unless `start` is a function. What it returns is checked by the task that is made of it. */
+/** @throws UsageError unless `start` is a function. The task constructor checks its return value. */
 export function checkStart(what: string, start: unknown): void {
   if (typeof start === 'function') return
   const got = isOperation(start) ? `an operation: write ${what}(() => ...)` : kindOf(start)
@@ -14,7 +14,7 @@ export function checkOperation(what: string, op: unknown): void {
   if (!has(op, 'next')) throw new UsageError(`${what} takes an operation, got ${advice(op)}`)
 }
 
-/** @throws UsageError if `promise` is an operation or a function; any other value counts as a promise of itself, as for `await` */
+/** @throws UsageError if `promise` is an operation or a function; any other value is accepted, as by `await` */
 export function checkPromise(what: string, promise: unknown): void {
   if (isOperation(promise)) throw new UsageError(`${what} takes a promise, got an operation: write yield* before that, without ${what}`)
   if (typeof promise === 'function' && !has(promise, 'then')) {
@@ -22,7 +22,7 @@ export function checkPromise(what: string, promise: unknown): void {
   }
 }
 
-/** Whether `value` is a generator, which is all that can be known of one that has not run; other iterators have no `throw`. */
+/** Whether `value` is a generator: operations look like any other until they run. Iterators that are no generators have no `throw`. */
 export function isOperation(value: unknown): boolean {
   return has(value, 'next') && has(value, 'throw') && has(value, Symbol.iterator) && !has(value, 'then')
 }

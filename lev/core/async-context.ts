@@ -7,8 +7,8 @@ export type Snapshot = <T>(run: () => T) => T
 export const sameContext: Snapshot = (run) => run()
 
 /**
- * Whether the program has ever put anything into an AsyncLocalStorage. Until then tasks keep no contexts, since carrying
- * one over a suspension costs several times what the suspension itself does.
+ * Whether the program has ever put anything into an AsyncLocalStorage. Until then tasks keep no contexts: carrying one
+ * across a suspension costs several times as much as the suspension itself.
  */
 export let contextsInUse = false
 
@@ -17,25 +17,25 @@ export function captureContext(): Snapshot {
   return AsyncLocalStorage.snapshot()
 }
 
-/** The async context of the caller, for what runs later; costs nothing while there is nothing in any. */
+/** The async context of the caller, for code that runs later; free while no context is in use. */
 export function keepContext(): Snapshot {
   return contextsInUse ? captureContext() : sameContext
 }
 
-/** One more of the same: what is entered in a context changes it for everybody who runs in it. */
+/** A copy of `context`: `enterWith` changes a context for all code that runs in it. */
 export function copyContext(context: Snapshot): Snapshot {
   return context(captureContext)
 }
 
-// Node has no way to ask whether any AsyncLocalStorage is in use, and the answer is needed at each suspension. So the two
-// methods that put a store in place note their first call, and are their old selves from then on.
+// Node cannot say whether any AsyncLocalStorage is in use, and each suspension has to know. So the two methods that set
+// a store are wrapped until their first call.
 //
-// The step of a task in which that happens did not run in a context of its own, and `enterWith` changes the one that it
-// runs in, which is the driver's: there it goes on being noted, and what the loop began with is put back after the step.
+// The task step in which that call happens has no context of its own, so `enterWith` changes the driver's context. Until
+// that step ends, every `enterWith` is recorded, and afterwards the stores that the loop began with are restored.
 
 type Method = (this: AsyncLocalStorage<unknown>, ...args: unknown[]) => unknown
 
-/** What was entered in a step without a context of its own. */
+/** Storages entered by a step that has no context of its own. */
 const entered = new Set<AsyncLocalStorage<unknown>>()
 let isInStep = (): boolean => false
 
@@ -50,7 +50,7 @@ const unwrapEnter = wrap('enterWith', (storage) => {
   else unwrapEnter()
 })
 
-/** Calls `note` before each call of a method of every AsyncLocalStorage; gives what ends that. */
+/** Calls `note` before each call of the method `name` of any AsyncLocalStorage. Returns a function that unwraps it. */
 function wrap(name: 'run' | 'enterWith', note: (storage: AsyncLocalStorage<unknown>) => void): () => void {
   const original = Reflect.get(AsyncLocalStorage.prototype, name) as Method
   let active = true
@@ -62,19 +62,19 @@ function wrap(name: 'run' | 'enterWith', note: (storage: AsyncLocalStorage<unkno
   Reflect.set(AsyncLocalStorage.prototype, name, noting)
   return () => {
     active = false
-    // Somebody else may have wrapped it since: then it stays, and does nothing.
+    // If other code has wrapped the method since, ours stays in place and does nothing.
     if (Reflect.get(AsyncLocalStorage.prototype, name) === noting) Reflect.set(AsyncLocalStorage.prototype, name, original)
   }
 }
 
-/** `inStep` tells whether a task runs. */
+/** @param inStep returns whether a task is running */
 export function watchContexts(inStep: () => boolean): void {
   isInStep = inStep
 }
 
 /**
- * The end of a step, or of a call in it, without a context of its own, in which contexts came into use: puts back what is in
- * `base`. `outermost`: it is a step, and none is around it.
+ * Called at the end of a step, or of a call in it, that had no context of its own and in which contexts came into use:
+ * restores the stores of `base`. `outermost`: it was a step that no other step encloses.
  */
 export function leaveContext(base: Snapshot, outermost: boolean): void {
   if (outermost) unwrapEnter()

@@ -3,19 +3,19 @@ import type { Loop } from './loop.js'
 import type { Op, Suspension } from './op.js'
 import { Timer } from './timers.js'
 
-/** Seconds for which cancelled tasks may go on suspending, outside of `shield`: all `finally` blocks of one unwinding together. */
+/** Seconds during which a cancelled task may still suspend outside of `shield`, for all `finally` blocks together. */
 const cleanupSeconds = 5
 
-/** The time for cleaning up, which a cancelled task shares with the tasks that it waits for and that are cancelled with it. */
+/** The cleanup time of a cancelled task, shared with the tasks that it waits for and that are cancelled with it. */
 export class CleanupTime {
-  /** When it is over, in the loop's seconds; Infinity: it has not begun, as it does with the first suspension. */
+  /** When it ends, in the loop's seconds; Infinity until the first suspension starts it. */
   end = Infinity
 
   begin(now: number): void {
     if (this.end === Infinity) this.end = now + cleanupSeconds
   }
 
-  /** The one of the two that counts for a task that has `own` and is cancelled once more, with one that waits for it: the shorter. */
+  /** The shorter of the two: applies to a task that has `own` and is cancelled again together with a task that waits for it. */
   static shorter(own: CleanupTime | null, given: CleanupTime, now: number): CleanupTime {
     if (own !== null && own.end !== Infinity) given.begin(now)
     return own === null || given.end <= own.end ? given : own
@@ -27,9 +27,9 @@ export interface Delegate {
   cancelWithin(time: CleanupTime, reason: CancelReason): void
 }
 
-/** Where a cancelled task ends: it is never armed, since the task unwinds instead. */
+/** Yielded to end a cancelled task at this point. Never armed: the task unwinds instead. */
 export class Ending implements Suspension {
-  /** Errors that the task ends with. */
+  /** Errors to be thrown at the end of the unwinding. */
   readonly errors: readonly unknown[]
 
   constructor(errors: readonly unknown[]) {
@@ -43,22 +43,22 @@ export class Ending implements Suspension {
 
 const plainEnding = new Ending([])
 
-/** What a cancellation knows of its task. */
+/** The task as its cancellation sees it. */
 export interface Cancellable {
   readonly loop: Loop
-  /** Ends the present suspension, since the time for cleaning up is over. */
+  /** Ends the current suspension, because the cleanup time is over. */
   endCleanup(): void
 }
 
-/** How far the cancelling of one task has come. */
+/** The state of one task's cancellation. */
 export class Cancellation {
-  /** Why the task was cancelled; null: it was not. */
+  /** Why the task was cancelled; null if it was not. */
   reason: CancelReason | null = null
-  /** Whether its `finally` blocks run. */
+  /** Whether its `finally` blocks are running. */
   unwinding = false
-  /** How many operations hold the cancellation off. */
+  /** How many operations currently defer the cancellation. */
   shields = 0
-  /** Told of a cancellation in place of the task, which waits for these. It holds one shield. */
+  /** Tasks that this task waits for: they are cancelled in its place. Holds one shield. */
   #delegate: Delegate | null = null
   readonly #task: Cancellable
   #time: CleanupTime | null = null
@@ -68,19 +68,19 @@ export class Cancellation {
     this.#task = task
   }
 
-  /** The task takes its first step; gives whether it was cancelled before. */
+  /** The task takes its first step. Returns whether it was cancelled before that. */
   begin(): boolean {
     return (this.unwinding = this.reason !== null)
   }
 
-  /** Whether the task is to end at its next suspension. */
+  /** Whether the task must end at its next suspension. */
   get due(): boolean {
     return this.reason !== null && !this.unwinding && this.shields === 0
   }
 
   /**
-   * From here on the task waits for tasks of its own. A cancellation goes to them, and the waiting goes on until they are done: so
-   * nothing that they give, a value or an error, is lost.
+   * From here on the task waits for its child tasks. A cancellation is delegated to them, and the task keeps waiting until they
+   * are done, so that none of their values and errors is lost.
    */
   beginDelegating(to: Delegate): void {
     this.#delegate = to
@@ -88,35 +88,35 @@ export class Cancellation {
     if (!(this.unwinding && this.mayCleanUp())) this.handOn()
   }
 
-  /** They are done. */
+  /** The child tasks are done. */
   endDelegating(): void {
     this.shields--
     this.#delegate = null
   }
 
-  /** Ends the task here if it was cancelled and has not begun to unwind; else does nothing. */
+  /** Ends the task here if it was cancelled and has not begun to unwind; otherwise does nothing. */
   *unwind(): Op<void> {
     if (this.due) yield plainEnding
   }
 
   /**
-   * The error of a cancelled task that this one has waited for: if this one was cancelled, too, ends it here with that error,
-   * which no `catch` is to see.
-   * @throws the error, if this task was not cancelled, or waits in a `finally` block
+   * Takes the error of a cancelled task that this one has waited for. If this one was cancelled too, it ends here with that
+   * error, and no `catch` in it sees the error.
+   * @throws the error, if this task was not cancelled, or is waiting in a `finally` block
    */
   *unwindWith(error: unknown): Op<never> {
     if (this.due) yield new Ending([error])
     throw error
   }
 
-  /** The task is cancelled together with one that waits for it, and cleans up in the same time. */
+  /** The task is cancelled together with one that waits for it, and shares its cleanup time. */
   share(time: CleanupTime): void {
     const { loop } = this.#task
     this.#time = CleanupTime.shorter(this.#time, time, loop.now)
     if (this.#timer !== null) loop.timers.set(this.#timer, this.#time.end)
   }
 
-  /** Whether an unwinding task may suspend once more. */
+  /** Whether an unwinding task may suspend again. */
   mayCleanUp(): boolean {
     const task = this.#task
     const time = (this.#time ??= new CleanupTime())
@@ -129,7 +129,7 @@ export class Cancellation {
     return true
   }
 
-  /** Whether the task is not to be interrupted now; if it waits for tasks of its own, they are told. */
+  /** Whether the task must not be interrupted now. If it waits for child tasks, they are cancelled instead. */
   handOn(): boolean {
     if (this.shields === 1 && this.reason !== null) this.#delegate?.cancelWithin((this.#time ??= new CleanupTime()), this.reason)
     return this.shields > 0

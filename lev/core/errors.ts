@@ -1,6 +1,6 @@
-/** What every error of `lev` is; `code` tells programs apart what `message` tells people. */
+/** Base class of all errors of `lev`. Programs compare `code`; `message` is for people. */
 export abstract class LevError extends Error {
-  /** Tells this kind of error from others; it stays the same when `message` changes. */
+  /** Identifies the kind of error; it stays the same when `message` changes. */
   abstract readonly code: string
   /** The name of the class. */
   override get name(): string {
@@ -8,10 +8,10 @@ export abstract class LevError extends Error {
   }
 }
 
-/** Why a task was cancelled; any other text is a caller's own reason. */
+/** Why a task was cancelled; any other text is a reason given by the caller. */
 export type CancelReason = 'client gone' | 'timeout' | 'drain' | 'error' | (string & {})
 
-/** The task was cancelled: given to whoever joins it, and to a cancelled task that goes on suspending. */
+/** The task was cancelled: thrown in the task that joins it, and in a cancelled task that keeps suspending. */
 export class CancelledError extends LevError {
   readonly code = 'LEV_CANCELLED'
   /** Why the task was cancelled. */
@@ -27,27 +27,27 @@ export class TimeoutError extends LevError {
   readonly code = 'LEV_TIMEOUT'
 }
 
-/** The stream, listener, channel or world is closed: by this side, by the peer, or by a fault (`cause`). */
+/** The stream, listener, channel or world is closed: locally, by the peer, or because of a fault (`cause`). */
 export class ClosedError extends LevError {
   readonly code = 'LEV_CLOSED'
 }
 
-/** A listener could not be bound, or a connection not be made; `cause` is the system's own error. */
+/** A listener could not be bound, or a connection could not be made; `cause` is the system's error. */
 export class AddressError extends LevError {
   readonly code = 'LEV_ADDRESS'
 }
 
-/** The TLS handshake failed; `cause` is the library's own error. */
+/** The TLS handshake failed; `cause` is the TLS library's error. */
 export class HandshakeError extends LevError {
   readonly code = 'LEV_HANDSHAKE'
 }
 
-/** On the memory driver: every task waits and nothing is left that could wake one. */
+/** On the memory driver: every task is waiting and nothing can wake any of them. */
 export class DeadlockError extends LevError {
   readonly code = 'LEV_DEADLOCK'
 }
 
-/** A function of lev was called where or how it cannot work; the message says what to do instead. */
+/** A function of lev was called in the wrong place or in the wrong way; the message says what to do instead. */
 export class UsageError extends LevError {
   readonly code = 'LEV_USAGE'
 }

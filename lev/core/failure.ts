@@ -1,15 +1,15 @@
 /**
- * Makes an error when it is thrown: one made for each connection that is closed would take 5 microseconds, a tenth of what a
- * connection for one request costs.
+ * Creates an error only when it is thrown: creating one for each closed connection would take 5 microseconds, a tenth of the
+ * cost of a connection that serves one request.
  */
 export type ErrorFactory = () => Error
 
-/** Those that `together` has made. */
+/** Errors created by `together`. */
 const made = new WeakSet<object>()
 
 /**
- * One error for several: the error itself if there is but one, else an AggregateError. An error counts once, however many tasks
- * it came through, alone or among others.
+ * Combines errors into one: the error itself if there is only one, else an AggregateError. Each error is listed once, even if
+ * it came through several tasks, alone or as part of an earlier combination.
  */
 export function together(errors: readonly unknown[]): unknown {
   if (new Set(errors).size === 1) return errors[0]

@@ -1,8 +1,8 @@
-// Values that a program made may throw at any look: proxies that were revoked, getters, a `toString` of their own.
+// Values from user code may throw on any access: revoked proxies, getters, a custom `toString`.
 
 type Class<T> = abstract new (...args: never[]) => T
 
-/** Whether `value` is an instance of one of the classes. Never throws: a value that does not let itself be asked is none. */
+/** Whether `value` is an instance of one of the classes. Never throws: false for a value whose check throws. */
 export function instanceOf<T>(value: unknown, ...classes: readonly Class<T>[]): value is T {
   try {
     return classes.some((one) => value instanceof one)

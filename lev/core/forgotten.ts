@@ -1,11 +1,11 @@
-// In development (NODE_ENV=development), stderr names each operation that was made and never run: there, a `yield*` was forgotten.
+// In development (NODE_ENV=development), stderr reports each operation that was created but never run: its `yield*` is missing.
 
 type Operation = Generator<unknown, unknown, unknown>
 type Maker = (...args: never[]) => Operation
 
-/** Stands for an operation that nothing has run yet, without keeping it alive: one that is collected was forgotten. */
+/** Represents an operation that has not run yet, without keeping it alive: if it is collected, its `yield*` was forgotten. */
 class Unrun {
-  /** Its stack begins where `maker` was called. */
+  /** Its stack begins at the caller of `maker`. */
   readonly #made = new Error('an operation was made and never run: was a yield* forgotten?')
 
   constructor(maker: Maker) {
@@ -18,7 +18,7 @@ class Unrun {
 }
 
 const watching = process.env.NODE_ENV === 'development'
-/** All that are not reported yet. */
+/** Operations that have neither run nor been reported. */
 const unrun = new Set<Unrun>()
 const watched = new WeakMap<Operation, Unrun>()
 const collected = new FinalizationRegistry<Unrun>((one) => one.report())
@@ -31,8 +31,8 @@ if (watching) {
 }
 
 /**
- * Returns `op`, an operation that the caller's own caller is to run. In development it is reported if nothing runs it.
- * @param inner an operation that `op` runs: of the two, only `op` can still be forgotten
+ * Returns `op`, an operation that the caller of the calling function must run. In development it is reported if it never runs.
+ * @param inner an operation that `op` runs; only `op` is watched from here on
  */
 export function made<T extends Operation>(op: T, inner?: unknown): T {
   if (watching) {
@@ -42,12 +42,12 @@ export function made<T extends Operation>(op: T, inner?: unknown): T {
   return op
 }
 
-/** Takes charge of `op`: it is not reported any more, even if it never runs, as in a task that is cancelled first. */
+/** Stops watching `op`: it is not reported even if it never runs, for example in a task that is cancelled before its first step. */
 export function claim(op: unknown): void {
   if (watching) unwatch(op as Operation)
 }
 
-/** In development, makes the methods `names` of `object` report their operations as `made` does. Returns `object`. */
+/** In development, has the operations returned by the methods `names` of `object` watched as by `made`. Returns `object`. */
 export function watchMethods<T extends object>(object: T, ...names: readonly (keyof T & string)[]): T {
   if (!watching) return object
   for (const name of names) {
@@ -62,9 +62,9 @@ export function watchMethods<T extends object>(object: T, ...names: readonly (ke
   return object
 }
 
-/** Puts methods on `op` itself that note its first use and then go away. */
+/** Puts methods on `op` itself that record its first use and then remove themselves. */
 function watch(op: Operation, maker: Maker): void {
-  // A watched method may return what another one has made.
+  // A watched method may return an operation that another one has made.
   if (watched.has(op)) return
   const one = new Unrun(maker)
   unrun.add(one)

@@ -1,15 +1,15 @@
-/** A member of an IndexedSet: of one at a time. */
+/** A member of an IndexedSet; it can be in only one at a time. */
 export interface Indexed {
-  /** Where it stands in its set; -1: in none. Kept by the set. */
+  /** Its position in the set, -1 if it is in none. Maintained by the set. */
   index: number
 }
 
 /**
- * A set, in no order, for members that come and go in great numbers while it stays: open connections, tasks.
+ * An unordered set that lives long while its members come and go in large numbers: open connections, tasks.
  *
- * The language's own Set is made anew whenever as many members have gone as it has room for, and each table points to its
- * successor. One table that has become old, and dead, then keeps all that were in any after it alive until the next full
- * garbage collection: half of the CPU time of a connection that serves one request.
+ * The built-in Set allocates a new table whenever as many members have gone as the table holds, and each table points to its
+ * successor. A dead table in the old generation then keeps the members of all later tables alive until the next full garbage
+ * collection, which cost half of the CPU time of a connection that serves one request.
  */
 export class IndexedSet<M extends Indexed> {
   readonly #members: M[] = []
@@ -18,12 +18,12 @@ export class IndexedSet<M extends Indexed> {
     return this.#members.length
   }
 
-  /** Harmless when it is in already. */
+  /** Does nothing if `member` is in the set already. */
   add(member: M): void {
     if (member.index < 0) member.index = this.#members.push(member) - 1
   }
 
-  /** Harmless when it is not in. */
+  /** Does nothing if `member` is not in the set. */
   delete(member: M): void {
     const { index } = member
     if (index < 0) return
@@ -34,7 +34,7 @@ export class IndexedSet<M extends Indexed> {
     last.index = index
   }
 
-  /** The members as they are now: changes of the set meanwhile do not matter. */
+  /** Iterates over a copy, so the set may change meanwhile. */
   [Symbol.iterator](): IterableIterator<M> {
     return this.#members.slice().values()
   }

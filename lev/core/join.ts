@@ -1,16 +1,16 @@
 import type { Disarm, Suspension, Waker } from './op.js'
 
-/** Is told of a task's end. */
+/** Woken when a task ends. */
 export interface Joiner {
-  /** Whether the task's error goes here, and not to the task's scope. */
+  /** Whether the joiner takes the task's error, so that it does not go to the task's scope. */
   readonly takesError: boolean
   /** The task is done. */
   wake(): void
 }
 
-/** What tells of its end: a task. */
+/** A task, as `Join` sees it. */
 export interface Joinable {
-  /** Has `joiner` woken at its end; the function takes that back. */
+  /** Registers `joiner` to be woken when the task ends; the returned function unregisters it. */
   addJoiner(joiner: Joiner): Disarm
 }
 

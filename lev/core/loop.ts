@@ -4,60 +4,60 @@ import { messageOf } from './foreign.js'
 import { Ring } from './ring.js'
 import { Timers } from './timers.js'
 
-/** What the loop runs when it is ready: a task, mostly. */
+/** Something that the loop can run, usually a task. */
 export interface Runnable {
   run(): void
 }
 
-/** What gathers output while tasks run and sends it when they pause: a stream. */
+/** A stream, which gathers output while tasks run and sends it when they pause. */
 export interface Flushable {
   flushGathered(): void
 }
 
-/** A run that ends together with another. */
+/** A run that shares the loop of another run and ends with it. */
 export interface Guest {
   cancel(): void
   /** Resolves once it has ended. */
   readonly ended: Promise<void>
 }
 
-/** Steps of one turn, and seconds that it goes on for, before events from outside are let in. */
+/** Steps and seconds of one turn; after either, external events are let in. */
 const stepsPerTurn = 512
 const secondsPerTurn = 0.01
 
-/** Seconds that output may wait for other steps of its turn, so as to leave together with theirs. */
+/** Seconds that output may wait for other steps of the turn, so that their output leaves together. */
 const secondsGathering = 0.001
 
-/** Turns that promises may bring about, one after another, before events from outside are let in. */
+/** Consecutive turns that promises may cause before external events are let in. */
 const turnsByPromises = 256
 
-/** Where errors go that no task can be given. */
+/** Receives errors that cannot be delivered to any task. */
 export type Report = (error: unknown) => void
 
 /**
- * The ready queue and the timers of one world of tasks, on top of one driver. Knows nothing of generators.
+ * The ready queue and the timers of one world of tasks, on one driver. Knows nothing of generators.
  */
 export class Loop {
   readonly driver: Driver
   readonly timers = new Timers(() => {
-    // A turn tells the driver at its end.
+    // A turn sets the driver's wake-up time at its end.
     if (!this.#turning && !this.#kicked) this.#wakeForTimers()
   })
-  /** Told when the driver knows that nothing will ever happen again. */
+  /** Called when the driver knows that nothing will ever happen again. */
   readonly whenDeadlocked = new Set<() => void>()
-  /** The runs that share the loop with the one that it was made for. */
+  /** The runs that share this loop with the run that it was created for. */
   readonly guests = new Set<Guest>()
-  /** Whether the run that the loop was made for is over: no other begins. */
+  /** Whether the run that the loop was created for is over; then no other run may begin. */
   isOver = false
-  /** The async context that the loop was made in: what tasks run in that have none of their own. */
+  /** The async context in which the loop was created; tasks without a context of their own run in it. */
   readonly context: Snapshot = captureContext()
   readonly #ready = new Ring<Runnable>()
-  /** Those that let the others go first. */
+  /** Runnables that let the ready ones go first. */
   readonly #later = new Ring<Runnable>()
   #gathered: Flushable[] = []
   readonly #report: Report
   #turning = false
-  /** Whether a turn is sure to follow: the driver's event is under way, or a microtask is queued. */
+  /** Whether a turn is certain to follow: a driver event is in progress, or a microtask is queued. */
   #kicked = false
   #turnsByPromises = 0
   #now: number
@@ -86,7 +86,7 @@ export class Loop {
     return this.#turning ? this.#now : this.driver.now()
   }
 
-  /** Takes an error that no task can be given. Never throws. */
+  /** Reports an error that cannot be delivered to any task. Never throws. */
   report(error: unknown): void {
     try {
       this.#report(error)
@@ -95,32 +95,32 @@ export class Loop {
     }
   }
 
-  /** Up to when all events were told: deadlines up to it are over. */
+  /** All events up to this time have been delivered, so deadlines up to it have passed. */
   get heardUntil(): number {
     return this.driver.heardUntil()
   }
 
-  /** Runs `runnable` after all that is ready already. */
+  /** Runs `runnable` after everything that is already ready. */
   enqueue(runnable: Runnable): void {
     this.#ready.push(runnable)
     this.#kick()
   }
 
-  /** Runs `runnable` in a later turn, after events from outside were let in: how a busy task lets the others live. */
+  /** Runs `runnable` in a later turn, after external events were let in, so that a busy task does not starve the others. */
   enqueueLater(runnable: Runnable): void {
     this.#later.push(runnable)
     this.#kick()
   }
 
-  /** Has `stream` flushed once the running step, and perhaps a few more, are over. */
+  /** Schedules a flush of `stream` after the running step, and perhaps a few more. */
   gather(stream: Flushable): void {
     this.#gathered.push(stream)
     this.#kick()
   }
 
   /**
-   * Runs what is ready, and sends what was gathered, after every few steps: many writes in a row cost less than each after
-   * its step (3 to 10 % of the CPU time of a small request). Drivers call it after events; between turns nothing runs.
+   * Runs the ready queue, and flushes the gathered output every few steps: many writes in a row cost less than one after each
+   * step (3 to 10 % of the CPU time of a small request). Drivers call it after events; between turns nothing runs.
    */
   tick(): void {
     if (this.#turning) return
@@ -131,18 +131,18 @@ export class Loop {
     let flushAt = this.#now + secondsGathering
     this.#fireTimers()
     this.#flush()
-    // What is put off during this turn is for a later one.
+    // Runnables that are deferred during this turn run in a later one.
     let later = this.#later.size
     const waited = later
     for (let steps = stepsPerTurn; steps > 0; steps--) {
-      // What is ready goes first, but in the second half of a turn they take turns: tasks that are always ready must not take all of it.
+      // Ready ones go first, but in the second half of a turn they alternate with deferred ones, so as not to starve them.
       const first = later === 0 || (steps & 1) !== 0 || (steps > stepsPerTurn / 2 && this.#now < half)
       const runnable = (first ? this.#ready.take() : null) ?? (later-- > 0 ? this.#later.take() : null)
       if (runnable === null) break
       this.#step(runnable)
       const someSteps = (steps & 7) === 0
       if (!someSteps && this.#gathered.length === 0) continue
-      // Steps may be long (a handler that computes).
+      // A step may be long (a handler that computes).
       this.#now = this.driver.now()
       if (someSteps || this.#now >= flushAt) {
         this.#flush()
@@ -150,7 +150,7 @@ export class Loop {
       }
       if (this.#now >= end) break
     }
-    // They must not wait for ever, either.
+    // At least one deferred runnable runs in each turn, so that none waits for ever.
     if (waited > 0 && later === waited) this.#step(this.#later.take())
     this.#flush()
     this.#turning = false
@@ -163,7 +163,7 @@ export class Loop {
     this.driver.wakeAt(this.timers.next, this.timers.keeps)
   }
 
-  /** What runs here catches its own errors; if one came through for all that, the others must not suffer. */
+  /** Runnables catch their own errors; should one get through anyway, it must not stop the others. */
   #step(runnable: Runnable | null): void {
     try {
       runnable?.run()
@@ -172,7 +172,7 @@ export class Loop {
     }
   }
 
-  /** Fires what is due, but not ahead of events that came before it and have not been told. */
+  /** Fires the timers that are due, but none ahead of an earlier event that has not been delivered yet. */
   #fireTimers(): void {
     const until = this.heardUntil
     while (this.timers.next <= until) {
@@ -186,7 +186,7 @@ export class Loop {
 
   #flush(): void {
     if (this.#gathered.length === 0) return
-    // A flush may gather again only through an event, and those come later: the list does not grow while it is walked.
+    // Only an event can gather again after a flush, and events come later: the list does not grow during this loop.
     for (const stream of this.#gathered) {
       try {
         stream.flushGathered()
@@ -197,11 +197,11 @@ export class Loop {
     this.#gathered.length = 0
   }
 
-  /** Something became ready outside of a turn (a promise, a caller's callback): a turn follows, not inside their call. */
+  /** Something became ready outside of a turn (a promise, a callback): schedules a turn instead of running it inside that call. */
   #kick(): void {
     if (this.#turning || this.#kicked) return
     this.#kicked = true
-    // Promises are settled before anything else is let in: a task that waits for one after the other must not go on for ever.
+    // Microtasks run before any event is let in, so a task that waits for one promise after another could starve the events.
     if (this.#turnsByPromises++ < turnsByPromises) queueMicrotask(this.#onMicrotask)
     else this.driver.wakeSoon()
   }

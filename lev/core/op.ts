@@ -1,38 +1,38 @@
 import { checkPromise } from './arguments.js'
 import { made } from './forgotten.js'
 
-/** What a task that suspends gives to whatever will wake it. Only the first call of a suspension counts. */
+/** Wakes a suspended task. Only the first call for each suspension counts. */
 export interface Waker {
   /** Makes the task ready; `yield` gives `value` in it. */
   resume(value: unknown): void
   /** Makes the task ready; `yield` throws `error` in it. */
   fail(error: unknown): void
   /**
-   * The wake-up will come from outside of the driver's world (+1), or has come or is not awaited any more (-1).
+   * The wake-up will come from outside the driver's world (+1), or has come or is no longer awaited (-1).
    * `guaranteed`: it will come whatever happens in the driver's world.
    */
   externalWait(change: 1 | -1, guaranteed: boolean): void
 }
 
 /**
- * What a coroutine yields when it cannot go on: the one suspension primitive.
- * The loop calls `arm` once; then either the waker is called, or the task is cancelled and `disarm` must release
- * whatever `arm` put in place (a timer, a listener, a place in a queue).
+ * Yielded by a coroutine that cannot go on: the only suspension primitive.
+ * The task calls `arm` once; then either the waker is called, or the task is cancelled and `disarm` must release
+ * what `arm` set up (a timer, a listener, a position in a queue).
  */
 export interface Suspension {
   /** Starts waiting: `waker` is called once, unless `disarm` comes before. */
   arm(waker: Waker): void
-  /** Stops waiting: the waker is not called any more. */
+  /** Stops waiting: the waker must not be called after this. */
   disarm(): void
 }
 
-/** An operation that may suspend: everything that is `yield*`-ed. */
+/** An operation that may suspend; run with `yield*`. */
 export type Op<T> = Generator<Suspension, T, unknown>
 
-/** Undoes what a suspension put in place. */
+/** Releases what a suspension set up. */
 export type Disarm = () => void
 
-// A function that returns nothing is as good as one that returns undefined.
+// `void`, so that a function without a return statement is accepted too.
 type Arm<T> = (resume: (value: T) => void, fail: (error: unknown) => void) => void | Disarm
 
 class Suspended<T> implements Suspension {
@@ -56,7 +56,7 @@ class Suspended<T> implements Suspension {
     if (this.#take() !== null) this.#stop?.()
   }
 
-  /** The waker, for the first that asks. */
+  /** The waker on the first call, null after that. */
   #take(): Waker | null {
     const waker = this.#waker
     this.#waker = null
@@ -77,7 +77,7 @@ class PromiseWait implements Suspension {
   arm(waker: Waker): void {
     this.#waker = waker
     waker.externalWait(1, this.#guaranteed)
-    // A thenable may do in its `then` whatever it likes; a promise is taken as it is.
+    // `resolve` isolates us from the `then` of a foreign thenable; it returns a native promise unchanged.
     Promise.resolve(this.#promise).then(
       (value) => this.#take()?.resume(value),
       (error: unknown) => this.#take()?.fail(error),
@@ -98,9 +98,9 @@ class PromiseWait implements Suspension {
 
 /**
  * Suspends the running coroutine until `resume` or `fail` is called.
- * `arm` may return a function that undoes what it did; it runs when the coroutine is cancelled while suspended.
+ * `arm` may return a function that undoes what it did; it is called if the coroutine is cancelled while suspended.
  * Calls of `resume` and `fail` after the first, or after a cancellation, do nothing. On the memory driver the call must come
- * from within its world; what happens in the real one is waited for by `wait`.
+ * from within its world; use `wait` for events of the real one.
  *
  * @throws what `fail` was given
  */
@@ -113,8 +113,8 @@ function* suspending<T>(arm: Arm<T>): Op<T> {
 }
 
 /**
- * Waits for a promise (or any thenable): gives its value, throws its rejection. Cancelling ends the waiting, not the
- * promise; if that is rejected later, nobody is told.
+ * Waits for a promise (or any thenable): returns its value or throws its rejection. Cancelling ends the waiting, not the
+ * promise; a later rejection is ignored.
  * @throws what the promise is rejected with; UsageError if it is an operation or a function
  */
 export function wait<T>(promise: PromiseLike<T>): Op<T> {
@@ -122,8 +122,8 @@ export function wait<T>(promise: PromiseLike<T>): Op<T> {
 }
 
 /**
- * Like `wait`, for work that is sure to end by itself, such as compression in the thread pool: the memory driver's clock
- * stands still until it does.
+ * Like `wait`, for work that always ends by itself, such as compression in the thread pool: the memory driver's clock
+ * stands still until it has ended.
  */
 export function waitForWork<T>(promise: PromiseLike<T>): Op<T> {
   return made(waiting('waitForWork', promise, true))
@@ -134,7 +134,7 @@ function* waiting<T>(what: string, promise: PromiseLike<T>, guaranteed: boolean)
   return (yield new PromiseWait(promise, guaranteed)) as T
 }
 
-/** An operation that is done already: for functions that seldom have to wait. Can be used any number of times. */
+/** An operation that is already done: for functions that seldom have to wait. Can be run any number of times. */
 export const done: Op<void> = finished()
 
 function finished(): Op<void> {

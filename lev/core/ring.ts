@@ -1,8 +1,8 @@
-/** Slots of a ring that holds nothing, and slots that it gives back once it is empty. */
+/** Slots of a new ring, and the size from which an empty ring shrinks back to that. */
 const fewest = 8
 const many = 4096
 
-/** A queue, first in, first out, in a ring of slots: adding and taking allocate nothing, and a slot is used again as soon as it is free. */
+/** A first-in, first-out queue in a ring buffer: `push` and `take` allocate nothing unless the ring has to grow. */
 export class Ring<T> {
   #slots: (T | null)[] = new Array<null>(fewest).fill(null)
   #head = 0
@@ -17,12 +17,12 @@ export class Ring<T> {
     this.#slots[(this.#head + this.#size++) & (this.#slots.length - 1)] = item
   }
 
-  /** Slots that it has. */
+  /** Number of slots. */
   get capacity(): number {
     return this.#slots.length
   }
 
-  /** Takes out the first; null if there is none. */
+  /** Removes and returns the first item; null if there is none. */
   take(): T | null {
     if (this.#size === 0) return null
     const first = this.#slots[this.#head]

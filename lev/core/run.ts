@@ -7,11 +7,11 @@ import type { Op } from './op.js'
 import { scope } from './scope.js'
 import { currentTask, Task, type Outcome, type TaskOwner } from './task.js'
 
-/** In which world `run` runs. */
+/** Options of `run`: the world to run in. */
 export interface RunOptions {
-  /** Where bytes and time come from; node:net and the system's clock when absent. */
+  /** Provides I/O and time; by default node:net and the system's clock. */
   readonly driver?: Driver | null | undefined
-  /** Told of errors that no task can be given, once each; prints them to stderr when absent. */
+  /** Called once with each error that cannot be delivered to any task; by default they are printed to stderr. */
   readonly report?: Report | null | undefined
 }
 
@@ -20,12 +20,13 @@ function printError(error: unknown): void {
 }
 
 /**
- * Runs `main` as a task, with everything it spawns, and gives its value once all of them are done.
+ * Runs `main` as a task, with everything it spawns, and returns its value once all of them are done.
  * Called inside a task and without a driver, it runs in the same world: same loop, same clock, same network.
- * When the run is over that a world was made for, those in the same world are cancelled and waited for.
+ * When the run that a world was created for is over, the other runs in that world are cancelled and waited for.
  *
- * @returns a promise that rejects with what a task threw (an AggregateError if several did); with CancelledError when the world has
- * ended meanwhile, ClosedError when it had before; and, on the memory driver, with DeadlockError when every task waits and nothing can wake one
+ * @returns a promise that rejects with what a task threw (an AggregateError if several did); with CancelledError if the world
+ * ends meanwhile, ClosedError if it had ended before; and, on the memory driver, with DeadlockError if every task waits and
+ * nothing can wake one
  */
 export function run<T>(main: () => Op<T>, options: RunOptions = {}): Promise<T> {
   const given = options.driver ?? null
@@ -39,28 +40,28 @@ export function run<T>(main: () => Op<T>, options: RunOptions = {}): Promise<T> 
   })
 }
 
-/** A way into a world of tasks for code outside of it: async functions, callbacks. */
+/** Lets code outside of a world of tasks (async functions, callbacks) run tasks in it. */
 export interface Portal {
-  /** Runs `main` as a task of that world, with everything it spawns; the promise is as that of `run`, called there. */
+  /** Runs `main` as a task of that world, with everything it spawns; the promise is like that of `run` called there. */
   run<T>(main: () => Op<T>): Promise<T>
 }
 
-/** The world that code outside of all tasks shares, once it needs one. */
+/** The world shared by all code outside of tasks, created on first use. */
 let shared: Loop | null = null
 
-/** The way into the world of the running task; outside of tasks, into one on node:net that all code there shares. */
+/** A portal to the world of the running task; outside of tasks, to one on node:net that all such code shares. */
 export function portal(): Portal {
   const loop = currentTask()?.loop ?? (shared ??= new Loop(nodeDriver(), printError))
   return { run: (main) => visit(loop, main) }
 }
 
-/** Runs `main` in a loop that was made for another run, and no longer than that. */
+/** Runs `main` in a loop that was created for another run, and at most until that run ends. */
 function visit<T>(loop: Loop, main: () => Op<T>): Promise<T> {
   if (loop.isOver) return Promise.reject(new ClosedError('the run that this world was made for is over: nothing runs in it any more'))
   return drive(loop, main, true)
 }
 
-/** @param isGuest whether the loop was made for another run */
+/** @param isGuest whether the loop was created for another run */
 function drive<T>(loop: Loop, main: () => Op<T>, isGuest = false): Promise<T> {
   const promise = new Promise<T>((resolve, reject) => {
     checkStart('run', main)
@@ -72,7 +73,7 @@ function drive<T>(loop: Loop, main: () => Op<T>, isGuest = false): Promise<T> {
         if (isGuest) {
           loop.guests.delete(guest)
           tellEnded()
-          // Who started it may not wait for it: that the world has ended is no news then.
+          // The caller may not be awaiting the promise, and the end of its world should not become an unhandled rejection.
           if (loop.isOver && task.outcome?.kind === 'cancelled') promise.catch(() => {})
         } else {
           loop.isOver = true

@@ -10,17 +10,17 @@ import { IndexedSet } from './indexed-set.js'
 import { runningTask, Task, type Aftermath, type TaskOwner } from './task.js'
 
 /**
- * Owns tasks: none outlives it. Made by `lev.scope()`; a task that fails, and that no task joins, cancels the others.
+ * Owns tasks: none outlives it. Created by `lev.scope()`. If a task fails and no task is joining it, the others are cancelled.
  */
 export class Scope {
   readonly #loop: Loop
   readonly #tasks = new IndexedSet<Task<unknown>>()
-  /** Those of them that do not keep the scope, and how each is told to end; most scopes have none. */
+  /** Background tasks, with the function that ends each; most scopes have none. */
   #background: Map<Task<unknown>, () => void> | null = null
   readonly #errors: unknown[] = []
   /**
-   * Whether no `catch` of a cancelled task around is to see the errors: a task threw one that was cancelled before, or there was one
-   * already when the task around was cancelled.
+   * Whether the errors must pass every `catch` of the enclosing task, once that is cancelled: a cancelled task threw one of
+   * them, or there was one before the enclosing task was cancelled.
    */
   #past = false
   #reason: CancelReason | null = null
@@ -33,13 +33,13 @@ export class Scope {
     this.#loop = loop
   }
 
-  /** How many tasks of the scope are not done yet. */
+  /** Number of tasks of the scope that are not done yet. */
   get size(): number {
     return this.#tasks.size
   }
 
   /**
-   * Starts a task that the scope owns. It takes its first step after the caller has suspended or returned.
+   * Starts a task that the scope owns. Its first step runs after the caller has suspended or returned.
    * In a cancelled scope the task is cancelled before it runs.
    * @throws ClosedError if the scope has ended
    */
@@ -50,10 +50,10 @@ export class Scope {
   }
 
   /**
-   * Starts a task that does not keep the scope open, since it only serves the others. Once all of those are done, `end` is
-   * called, which must make it end; when absent, it is cancelled. The scope waits for that, and in all else it is a task like
-   * any other. It takes its first step before this returns, so that its `finally` holds from here on; in a cancelled scope it
-   * takes none, and `outcome` tells so.
+   * Starts a task that does not keep the scope open, because it only serves the others. Once all of those are done, `end` is
+   * called, which must make it end; without `end` it is cancelled. The scope waits for its end; in all other respects it is an
+   * ordinary task. Its first step runs before this returns, so that its `finally` blocks are in force; in a cancelled scope it
+   * does not run at all, as `outcome` shows.
    * @throws ClosedError if the scope has ended
    */
   background<T>(start: () => Op<T>, end?: () => void): Task<T> {
@@ -63,14 +63,14 @@ export class Scope {
     return task
   }
 
-  /** Cancels every task of the scope, those included that are spawned later. Harmless when repeated. */
+  /** Cancels every task of the scope, including those spawned later. Repeated calls do nothing. */
   cancel(reason: CancelReason = 'cancelled'): void {
     if (this.#reason !== null) return
     this.#reason = reason
     for (const task of this.#tasks) task.cancel(reason)
   }
 
-  /** @internal Cancels the scope together with the task that waits for it: all clean up in `time`. */
+  /** @internal Cancels the scope together with the task that waits for it: all share the cleanup time `time`. */
   cancelWithin(time: CleanupTime, reason: CancelReason): void {
     this.#reason ??= reason
     this.#past ||= this.failed
@@ -104,7 +104,7 @@ export class Scope {
     return task
   }
 
-  /** Only those in the background may be left: from here on the scope waits for them. */
+  /** Ends the background tasks if no other tasks are left; from here on the scope waits for them. */
   #endBackground(background: Map<Task<unknown>, () => void>): void {
     if (this.#tasks.size > background.size) return
     this.#background = null
@@ -122,7 +122,7 @@ export class Scope {
     this.cancel('error')
   }
 
-  /** @internal Waits until every task is done; then the scope has ended. */
+  /** @internal Waits until every task is done, then marks the scope as ended. */
   *finish(): Op<void> {
     while (this.#tasks.size > 0) yield new Emptied((waker) => (this.#waiter = waker))
     this.#ended = true
@@ -133,7 +133,7 @@ export class Scope {
     return this.#errors.length > 0
   }
 
-  /** @internal Tells `caller` of the tasks that failed. @throws the error, an AggregateError if several failed */
+  /** @internal Delivers the errors of failed tasks to `caller`. @throws the error, an AggregateError if several failed */
   *tell(caller: Task<unknown>): Op<never> {
     const error = together(this.#errors)
     if (this.#past) yield* caller.cancellation.unwindWith(error)
@@ -141,7 +141,7 @@ export class Scope {
   }
 }
 
-/** Waits for a scope to have no tasks; `keep` is given the waker, or null when it must not be called any more. */
+/** Waits until a scope has no tasks; `keep` gets the waker, then null when the waker must no longer be called. */
 class Emptied implements Suspension {
   readonly #keep: (waker: Waker | null) => void
 
@@ -159,8 +159,8 @@ class Emptied implements Suspension {
 }
 
 /**
- * Runs `body` and whatever it spawns in the scope it is given, and returns its value once all of them are done.
- * A task that fails, the body included, cancels the rest.
+ * Runs `body`, and every task it spawns, in a new scope, and returns the value of `body` once all of them are done.
+ * If a task or the body fails, the rest are cancelled.
  *
  * @throws the error of the task that failed (an AggregateError if several did); CancelledError if the scope was
  * cancelled before the body had a value
@@ -170,7 +170,7 @@ export function scope<T>(body: (scope: Scope) => Op<T>): Op<T> {
   return made(scopeAfter({ spawned: null, context: sameContext }, body))
 }
 
-/** As `scope`, together with the tasks of `aftermath`, and in its async context. */
+/** Like `scope`, but including the tasks of `aftermath`, and in its async context. */
 export function* scopeAfter<T>(aftermath: Aftermath, body: (scope: Scope) => Op<T>): Op<T> {
   const caller = runningTask('lev.scope()')
   const inner = spawnedOf(aftermath, caller.loop)
@@ -184,7 +184,7 @@ export function* scopeAfter<T>(aftermath: Aftermath, body: (scope: Scope) => Op<
 }
 
 /**
- * Starts a task in the nearest scope around the running task.
+ * Starts a task in the nearest enclosing scope of the running task.
  * @throws UsageError outside of every task
  */
 export function spawn<T>(start: () => Op<T>): Task<T> {
@@ -192,7 +192,7 @@ export function spawn<T>(start: () => Op<T>): Task<T> {
 }
 
 /**
- * Starts a task in the nearest scope around the running task, which does not keep that scope open: see `Scope.background`.
+ * Starts a task that does not keep the nearest enclosing scope open: see `Scope.background`.
  * @throws UsageError outside of every task
  */
 export function background<T>(start: () => Op<T>, end?: () => void): Task<T> {
@@ -206,7 +206,7 @@ function scopeOf(what: string): Scope {
   throw new ClosedError('the running task has no scope')
 }
 
-/** The scope of what was spawned, made if there is none. */
+/** The scope of the spawned tasks, created if there is none. */
 function spawnedOf(aftermath: Aftermath, loop: Loop): Scope {
   const spawned = aftermath.spawned instanceof Scope ? aftermath.spawned : new Scope(loop)
   aftermath.spawned = spawned
@@ -214,8 +214,8 @@ function spawnedOf(aftermath: Aftermath, loop: Loop): Scope {
 }
 
 /**
- * Calls a function that cannot wait, in a task that lives longer than what it does: the tasks that it spawns, and what it enters
- * into an AsyncLocalStorage, go to `aftermath`, for `scopeAfter`, and not to the running task.
+ * Calls a function that cannot wait, in a task that outlives the function's work: the tasks that it spawns, and the stores that
+ * it enters into an AsyncLocalStorage, go to `aftermath`, for `scopeAfter`, and not to the running task.
  */
 export function callApart<T>(aftermath: Aftermath, call: () => T): T {
   const task = runningTask('this')
@@ -228,7 +228,7 @@ export function callApart<T>(aftermath: Aftermath, call: () => T): T {
   }
 }
 
-/** Calls a function whose result is all that is wanted of it: what it enters into an AsyncLocalStorage ends with it. */
+/** Calls a function for its result alone: a store that it enters into an AsyncLocalStorage is gone after the call. */
 export function callContained<T>(call: () => T): T {
   return callInContext(runningTask('this'), call, null)
 }
@@ -252,8 +252,8 @@ function callInContext<T>({ loop }: Task<unknown>, call: () => T, aftermath: Aft
 }
 
 /**
- * An operation that is a task of its own, so that it can be cancelled alone, and that `caller` waits for. Cancelling the caller
- * cancels it too, and waits for it to unwind. It is few objects, since each timeout is one: no scope, and no generator besides.
+ * An operation in a task of its own, so that it can be cancelled alone, while `caller` waits for it. Cancelling the caller
+ * cancels it too, and waits for it to unwind. Each timeout needs one, so it does without a scope and a second generator.
  */
 export class Child<T> implements TaskOwner, Suspension {
   readonly task: Task<T>
@@ -266,8 +266,8 @@ export class Child<T> implements TaskOwner, Suspension {
   }
 
   /**
-   * Takes the first step here and now: an operation that need not wait costs no turn. If this is true, the caller has to yield the
-   * child, at once. Then what it gave is for `given`.
+   * Takes the first step at once, so that an operation that does not wait costs no turn. If this returns true, the caller must
+   * yield the child immediately. After that, `given` returns its result.
    */
   start(): boolean {
     this.task.run()
@@ -289,7 +289,7 @@ export class Child<T> implements TaskOwner, Suspension {
   disarm(): void {}
 }
 
-/** What a child gave. @throws what it threw; CancelledError if it was cancelled, and `caller` was not */
+/** The result of a child. @throws what it threw; CancelledError if it was cancelled and `caller` was not */
 export function* given<T>(caller: Task<unknown>, task: Task<T>): Op<T> {
   if (task.outcome?.kind === 'cancelled') yield* caller.cancellation.unwind()
   if (task.outcome?.kind === 'error' && task.cancellation.unwinding) yield* caller.cancellation.unwindWith(task.outcome.error)
@@ -297,8 +297,8 @@ export function* given<T>(caller: Task<unknown>, task: Task<T>): Op<T> {
 }
 
 /**
- * Runs `op` in the async context that `call` makes for what it calls: `yield* lev.within((run) => storage.run(store, run), op)`.
- * @throws UsageError if `call` returns without having called what it is given; what `op` throws
+ * Runs `op` in the async context in which `call` calls its argument: `yield* lev.within((run) => storage.run(store, run), op)`.
+ * @throws UsageError if `call` returns without having called its argument; what `op` throws
  */
 export function within<T>(call: (run: () => void) => unknown, op: Op<T>): Op<T> {
   return made(runningWithin(call, op), op)

@@ -5,7 +5,7 @@ import { made, watchMethods } from './forgotten.js'
 import { suspend, type Op } from './op.js'
 import { Ring } from './ring.js'
 
-/** First in, first out: who waits for something, each with a way to leave. */
+/** The waiters for something, first in, first out; each can leave when it is cancelled. */
 class Waiters<T> {
   readonly #resumes = new WaitQueue<(value: T) => void>()
 
@@ -13,7 +13,7 @@ class Waiters<T> {
     return suspend<T>((resume) => this.#resumes.join(resume))
   }
 
-  /** Wakes the one that has waited longest; false if none waits. */
+  /** Wakes the waiter that has waited longest; false if there is none. */
   wake(value: T): boolean {
     const resume = this.#resumes.take()
     resume?.(value)
@@ -25,17 +25,17 @@ class Waiters<T> {
   }
 }
 
-/** Something that has happened, or has not yet. */
+/** A flag that is set once and that tasks can wait for. */
 export interface Event {
-  /** Whether it has happened. */
+  /** Whether `set` was called. */
   readonly isSet: boolean
-  /** Wakes everybody who waits; whoever waits later goes on at once. May be called from anywhere. */
+  /** Wakes all waiters; later calls of `wait` return at once. May be called from anywhere. */
   set(): void
-  /** Waits until it has happened. */
+  /** Waits until `set` is called. */
   wait(): Op<void>
 }
 
-/** Makes an event that has not happened yet. */
+/** Creates an event that is not set. */
 export function event(): Event {
   const waiters = new Waiters<void>()
   let isSet = false
@@ -53,23 +53,23 @@ export function event(): Event {
   }, 'wait')
 }
 
-/** At most so many at once. */
+/** Limits how many operations run at the same time. */
 export interface Semaphore {
-  /** Permits that nobody holds. */
+  /** Number of free permits. */
   readonly available: number
-  /** Runs `op` while holding a permit; the permit goes back on every path. */
+  /** Waits for a permit and runs `op` while holding it; the permit is always returned. */
   with<T>(op: Op<T>): Op<T>
 }
 
 /**
- * Makes a semaphore with `permits` permits, given out in the order of asking.
+ * Creates a semaphore with `permits` permits, granted in the order of requests.
  * @throws RangeError unless permits is a positive integer
  */
 export function semaphore(permits: number): Semaphore {
   if (!Number.isInteger(permits) || permits < 1) {
     throw new RangeError(`semaphore: permits must be a positive integer, got ${permits}`)
   }
-  // A waiter is handed a ticket; if it is cancelled with the ticket in hand it still runs, and gives the permit back.
+  // A waiter is woken with the permit in hand; if it is cancelled at that moment it still runs, and returns the permit.
   const waiters = new Waiters<void>()
   let available = permits
   const release = (): void => {
@@ -95,24 +95,24 @@ export function semaphore(permits: number): Semaphore {
   }
 }
 
-/** A queue between tasks, with an end. */
+/** A queue between tasks that can be closed. */
 export interface Channel<T> {
-  /** Hands over `value`, not null; waits while the channel is full. @throws ClosedError if the channel is or gets closed */
+  /** Sends `value`, which must not be null; waits while the channel is full. @throws ClosedError if the channel is or gets closed */
   send(value: T): Op<void>
-  /** Hands over `value` if there is room now. May be called from anywhere. @throws ClosedError if the channel is closed */
+  /** Sends `value` if there is room now. May be called from anywhere. @throws ClosedError if the channel is closed */
   trySend(value: T): boolean
   /** The next value, or null once the channel is closed and empty. */
   receive(): Op<T | null>
   /** The next value if there is one now, else null. May be called from anywhere. */
   tryReceive(): T | null
-  /** No more values: receivers get what is queued and then null, waiting senders get ClosedError. */
+  /** Closes the channel: receivers get the queued values and then null, waiting senders get ClosedError. */
   close(): void
-  /** How many values are queued. */
+  /** Number of queued values. */
   readonly size: number
 }
 
 /**
- * Makes a channel that holds up to `capacity` values that nobody has received; with 0, a sender waits for its receiver.
+ * Creates a channel that holds up to `capacity` values; with 0, a sender waits for its receiver.
  * @throws RangeError unless capacity is a whole number from 0
  */
 export function channel<T>(capacity = 0): Channel<T> {
@@ -133,7 +133,7 @@ export function channel<T>(capacity = 0): Channel<T> {
     return true
   }
 
-  /** Lets the sender that waits longest put its value into the queue. */
+  /** Moves the value of the sender that has waited longest into the queue. */
   function admit(): void {
     const sender = senders.take()
     if (sender === null) return

@@ -9,20 +9,20 @@ import type { Loop } from './loop.js'
 import type { Disarm, Op, Suspension } from './op.js'
 import { Unwinder } from './unwind.js'
 
-/** Who answers for a task. */
+/** The scope, run or operation that is responsible for a task. */
 export interface TaskOwner {
   /**
-   * The task is done. Those that wait for it are ready to run by now: they get what it gave, even if the owner cancels them.
-   * @param joined whether its error, if it has one, goes to a task that waits in `join`
+   * The task is done. Its joiners are already ready to run: they get its outcome even if the owner cancels them now.
+   * @param joined whether its error, if any, goes to a task that waits in `join`
    */
   settled(task: Task<unknown>, joined: boolean): void
 }
 
-/** What a function that cannot wait leaves behind for the operation that goes on after it. */
+/** State that a function that cannot wait leaves behind for the operation that follows it. */
 export interface Aftermath {
-  /** The scope of the tasks that it has spawned; null: none. */
+  /** The scope of the tasks that it has spawned; null if there are none. */
   spawned: TaskOwner | null
-  /** The async context that it has left off in. */
+  /** The async context in which it returned. */
   context: Snapshot
 }
 
@@ -32,12 +32,12 @@ export type Outcome<T> =
   | { readonly kind: 'error'; readonly error: unknown }
   | { readonly kind: 'cancelled'; readonly reason: CancelReason }
 
-/** How a generator is entered: which of its methods the next step calls. */
+/** The generator method that the next step calls. */
 type Entry = 'next' | 'throw' | 'return'
 
-/** The task whose code is running now. */
+/** The task whose code is running. */
 let current: Task<unknown> | null = null
-/** Whether what runs now is to take itself for code outside of every task. */
+/** Whether the running code must be treated as code outside of every task. */
 let hidden = false
 
 watchContexts(() => current !== null)
@@ -47,14 +47,14 @@ export function currentTask(): Task<unknown> | null {
   return hidden ? null : current
 }
 
-/** Whether the caller runs in a coroutine, so that it can `yield*`. */
+/** Whether the caller runs in a coroutine, and so may `yield*`. */
 export function inCoroutine(): boolean {
   return currentTask() !== null
 }
 
 /**
- * Calls a function that cannot `yield*`, such as somebody's callback, as if from outside of every task: what behaves
- * differently inside of coroutines (`lev.run`, say) does there what it does outside. Gives what `call` gives.
+ * Calls a function that cannot `yield*`, such as a user's callback, as if from outside of every task: functions that behave
+ * differently inside coroutines (`lev.run`, for example) behave as they do outside. Returns what `call` returns.
  */
 export function outside<T>(call: () => T): T {
   const before = hidden
@@ -78,15 +78,15 @@ export function runningTask(what: string): Task<unknown> {
 }
 
 /**
- * One coroutine being driven.
+ * A running coroutine.
  *
- * It is ready (queued), running, suspended or done. `cancel` marks it; a suspended task is ended there with the
- * generator's `return()`, a ready or running one at its next suspension, so that nothing it was given is lost.
+ * It is ready (queued), running, suspended or done. `cancel` marks it; a suspended task is ended where it is, with the
+ * generator's `return()`, a ready or running one at its next suspension, so that no value it was given is lost.
  */
 export class Task<T> {
   /** @internal */
   readonly loop: Loop
-  /** @internal The scope that the task's own `spawn` adds to; or, during a call of a function that cannot wait, its aftermath. */
+  /** @internal Where `spawn` in the task adds tasks: a scope or, during `callApart`, the aftermath. */
   scope: TaskOwner | Aftermath
   /** @internal */
   readonly cancellation: Cancellation
@@ -104,7 +104,7 @@ export class Task<T> {
   #joiners: WaitQueue<Joiner> | null = null
   #context: Snapshot | null
 
-  /** @internal @throws UsageError if `generator` is none */
+  /** @internal @throws UsageError if `generator` is not a generator */
   constructor(loop: Loop, generator: Op<T>, owner: TaskOwner, scope: TaskOwner | Aftermath) {
     if (typeof (generator as Partial<Op<T>> | undefined)?.next !== 'function') {
       throw new UsageError('a task is made of a generator: give a function*, and use `yield* lev.wait(promise)` for a promise')
@@ -118,12 +118,12 @@ export class Task<T> {
     this.#context = contextsInUse ? captureContext() : null
   }
 
-  /** How the task ended, or null while it has not. */
+  /** How the task ended; null while it has not. */
   get outcome(): Outcome<T> | null {
     return this.#outcome
   }
 
-  /** Why the task was cancelled, or null. It may be unwinding still. */
+  /** Why the task was cancelled, or null. It may still be unwinding. */
   get cancelReason(): CancelReason | null {
     return this.cancellation.reason
   }
@@ -133,7 +133,7 @@ export class Task<T> {
     this.loop.enqueue(this)
   }
 
-  /** Waits until the task is done, however it ends. Its error goes where it goes without that: this is no `join`. */
+  /** Waits until the task is done, however it ends. Unlike `join`, this does not take its error. */
   *done(): Op<void> {
     if (current === this) throw new UsageError('a task cannot join itself')
     if (this.#outcome === null) yield new Join(this, false)
@@ -159,8 +159,8 @@ export class Task<T> {
   }
 
   /**
-   * Ends the task: its `finally` blocks run, innermost first; no `catch` can stop it. Harmless when repeated or late.
-   * @param reason why; shown by CancelledError and by `cancelReason`
+   * Ends the task: its `finally` blocks run, innermost first; no `catch` can stop that. Does nothing when repeated or too late.
+   * @param reason the reason that CancelledError and `cancelReason` show
    */
   cancel(reason: CancelReason = 'cancelled'): void {
     if (this.#outcome !== null || this.cancellation.reason !== null) return
@@ -168,12 +168,12 @@ export class Task<T> {
     this.#interrupt()
   }
 
-  /** @internal Cancels the task together with one that waits for it: both clean up in `time`, also if it was cancelled before. */
+  /** @internal Cancels the task together with one that waits for it: both share the cleanup time `time`, even if it was cancelled before. */
   cancelWithin(time: CleanupTime, reason: CancelReason): void {
     if (this.#outcome !== null) return
     this.cancellation.share(time)
     if (this.cancellation.reason === null) this.cancel(reason)
-    // Those that it waits for were cancelled with it; but what its `finally` blocks wait for was not.
+    // The tasks that it waits for must share `time` too, but not those that its `finally` blocks wait for: they were not cancelled.
     else if (!this.cancellation.unwinding) this.cancellation.handOn()
   }
 
@@ -205,8 +205,8 @@ export class Task<T> {
 
   /**
    * @internal
-   * Gives the error of the task, if it will have one, to `take` and not to its scope. A `catch` in the task does not see what a
-   * `finally` block throws once the task is cancelled; this is told of that, too.
+   * If the task fails, passes the error to `take` and not to its scope. That includes errors that `finally` blocks throw in a
+   * cancelled task, which no `catch` in the task sees.
    */
   takeError(take: (error: unknown) => void): void {
     this.addJoiner({ takesError: true, wake: () => this.#outcome?.kind === 'error' && take(this.#outcome.error) })
@@ -222,7 +222,7 @@ export class Task<T> {
     try {
       if (!this.#started) {
         this.#started = true
-        // Cancelled before its first step, it runs none of its code.
+        // If it was cancelled before its first step, none of its code runs.
         if (cancellation.begin()) return this.#settle({ kind: 'value', value: undefined as T })
       }
       let entry = this.#entry
@@ -266,7 +266,7 @@ export class Task<T> {
     return this.#unwinder.begin(this.#generator)
   }
 
-  /** Suspends; gives what is to be thrown if that cannot be. */
+  /** Suspends; returns the error to throw into the generator if that fails. */
   #suspend(suspension: Suspension): { error: unknown } | null {
     if (!isSuspension(suspension)) return { error: new UsageError(notAnOperation) }
     this.#suspension = suspension
@@ -280,7 +280,7 @@ export class Task<T> {
       this.loop.report(error)
     }
     this.#running = false
-    // It may have been cancelled by what arming did.
+    // `arm` may have cancelled it.
     if (this.cancellation.due) this.#interrupt()
     return null
   }
@@ -306,7 +306,7 @@ export class Task<T> {
     this.loop.enqueue(this)
   }
 
-  /** Ends the present suspension of a cancelled task, or hands the cancellation on. */
+  /** Ends the current suspension of a cancelled task, or delegates the cancellation to its child tasks. */
   #interrupt(): void {
     const suspension = this.#suspension
     if (this.cancellation.handOn() || suspension === null || this.#running) return
@@ -315,7 +315,7 @@ export class Task<T> {
     this.#ready('return', undefined)
   }
 
-  /** @internal The time for cleaning up is over. */
+  /** @internal The cleanup time is over. */
   endCleanup(): void {
     const suspension = this.#suspension
     if (this.cancellation.handOn() || suspension === null) return
@@ -323,7 +323,7 @@ export class Task<T> {
     this.#ready('throw', new CancelledError(this.cancellation.reason ?? 'cancelled'))
   }
 
-  /** Has the next step throw, or end by force; in a later turn, so that a task which catches that often starves nobody. */
+  /** Makes the next step throw, or end by force. In a later turn: a task that keeps catching the error must not starve the others. */
   #refuse(reason: CancelReason): void {
     this.#entry = this.#unwinder?.refuse() === true ? 'throw' : 'return'
     this.#value = new CancelledError(reason)

@@ -7,7 +7,7 @@ import { Child, given } from './scope.js'
 import { runningTask } from './task.js'
 import { Timer, type Timers } from './timers.js'
 
-/** Seconds that `shield` gives an operation when the caller does not say. */
+/** Default deadline of `shield`, in seconds. */
 const shieldSeconds = 10
 
 class Sleep implements Suspension {
@@ -30,7 +30,7 @@ class Sleep implements Suspension {
   }
 }
 
-/** Suspends for `seconds`; 0 or less lets the others run and goes on. Infinity sleeps until cancelled. */
+/** Suspends for `seconds`; 0 or less only lets other tasks run first. Infinity sleeps until cancelled. */
 export function sleep(seconds: number): Op<void> {
   return made(sleeping(seconds))
 }
@@ -39,11 +39,11 @@ function* sleeping(seconds: number): Op<void> {
   checkSeconds('sleep', seconds)
   if (seconds <= 0) return yield* breathe()
   const { loop } = runningTask('lev.sleep()')
-  // The exact time: what the task has computed since it was resumed counts.
+  // The exact time: it includes the time that the task has computed since it was resumed.
   yield new Sleep(loop.timers, loop.driver.now() + seconds)
 }
 
-/** Waits until all that came before this call has been told, connections and input that wait in the system included. */
+/** Waits until all events that came before this call were delivered, including connections and input waiting in the system. */
 export function* catchUp(): Op<void> {
   const { loop } = runningTask('lev.catchUp()')
   yield new Sleep(loop.timers, loop.driver.now())
@@ -56,8 +56,8 @@ function checkSeconds(what: string, seconds: number): void {
 }
 
 /**
- * Runs `op` for at most `seconds`; when they are over, cancels it, waits for its `finally` blocks, and throws.
- * @throws TimeoutError, whose `cause` is what `op` threw after that time, if it did; what `op` throws
+ * Runs `op` for at most `seconds`; after that, cancels it, waits for its `finally` blocks, and throws.
+ * @throws TimeoutError, whose `cause` is the error that `op` threw after that time, if any; what `op` throws
  */
 export function timeout<T>(seconds: number, op: Op<T>): Op<T> {
   return made(timing(seconds, op), op)
@@ -88,7 +88,7 @@ function* timing<T>(seconds: number, op: Op<T>): Op<T> {
 
 /**
  * Runs `op` to its end even if the running task is cancelled meanwhile, or was before: for cleanup that must finish.
- * The cancellation takes effect afterwards. A shield has a deadline, so that nothing can hold a cancelled task for ever.
+ * The cancellation takes effect afterwards. A shield has a deadline, so that it cannot hold up a cancelled task for ever.
  * @param seconds the deadline
  * @throws TimeoutError; what `op` throws
  */
@@ -107,17 +107,17 @@ function* shielding<T>(op: Op<T>, seconds: number): Op<T> {
   }
 }
 
-/** Seconds on the clock that deadlines are reckoned on: monotonic, or virtual on the memory driver. */
+/** Seconds on the clock that deadlines use: monotonic, or virtual on the memory driver. */
 export function now(): number {
   return runningTask('lev.now()').loop.driver.now()
 }
 
-/** Seconds since 1970-01-01T00:00:00Z, or what the memory driver takes for it. */
+/** Seconds since 1970-01-01T00:00:00Z; virtual on the memory driver. */
 export function wallClock(): number {
   return runningTask('lev.wallClock()').loop.driver.wallClock()
 }
 
-/** Lets every other ready task, and events from outside, have their turn. */
+/** Lets all other ready tasks and external events run first. */
 export function breathe(): Op<void> {
   return made(breathing())
 }

@@ -1,16 +1,16 @@
 /**
- * Something that is to happen at a time. A timer is made once by what needs it (a stream's deadline, a sleep) and set
- * as often as needed; no timer is made per request.
+ * Calls a function at a given time. The owner (a stream's deadline, a sleep) creates it once and sets it as often as
+ * needed; no timer is created per request.
  */
 export class Timer {
   readonly fire: () => void
-  /** Whether the process is to live until it is due. */
+  /** Whether it keeps the process alive until it is due. */
   readonly keeps: boolean
-  /** When it is due, in the loop's seconds; Infinity: not set. */
+  /** When it is due, in the loop's seconds; Infinity if it is not set. */
   deadline = Infinity
-  /** How many were set before it: of several that are due at one time, the one that was set first is first. */
+  /** How many calls of `set` came before its own: of timers due at the same time, the one set first fires first. */
   order = 0
-  /** Where it stands in the heap, and under which time and order; -1: it is not there. Kept by `Timers`. */
+  /** Its position in the heap (-1 if it is not there), and its time and order there. Maintained by `Timers`. */
   index = -1
   at = Infinity
   atOrder = 0
@@ -22,37 +22,37 @@ export class Timer {
 }
 
 /**
- * The timers of one loop: a binary heap, ordered by the time at which a timer must be looked at.
+ * The timers of one loop: a binary heap, ordered by the time at which each timer must be checked.
  *
- * Moving a deadline later, or away, leaves the heap as it is: the timer is looked at when its old time comes and then
- * put where it belongs. A connection moves its deadline several times a request and nearly always later than the time it
- * stands under, so this costs two stores where a coarse wheel would relink, and the times are exact.
+ * Postponing or removing a deadline leaves the heap as it is: the timer is checked when its old time comes and then moved
+ * to its new position. A connection moves its deadline several times a request, nearly always to a later time than the one
+ * in the heap, so this costs two stores where a coarse timer wheel would relink, and the times are exact.
  */
 export class Timers {
   readonly #heap: Timer[] = []
   #sets = 0
-  /** How many of them keep the process. */
+  /** Number of timers that keep the process alive. */
   #keeping = 0
   readonly #changed: () => void
 
-  /** @param changed called when `next` has become earlier, or `keeps` has changed */
+  /** @param changed called when `next` may have become earlier, or `keeps` has changed */
   constructor(changed: () => void = () => {}) {
     this.#changed = changed
   }
 
-  /** Whether the process is to live until the next look. */
+  /** Whether any timer keeps the process alive. */
   get keeps(): boolean {
     return this.#keeping > 0
   }
 
-  /** The time of the next look, or Infinity. May be earlier than the next deadline, never later. */
+  /** The time of the next check, or Infinity. May be earlier than the next deadline, never later. */
   get next(): number {
     return this.#heap.length === 0 ? Infinity : this.#heap[0].at
   }
 
   /**
-   * Sets or moves a timer; Infinity takes its deadline away.
-   * @throws RangeError for NaN, which would put the heap out of order
+   * Sets or moves a timer; Infinity removes its deadline.
+   * @throws RangeError for NaN, which would break the order of the heap
    */
   set(timer: Timer, deadline: number): void {
     if (Number.isNaN(deadline)) throw new RangeError('a deadline must be a number, got NaN')
@@ -71,7 +71,7 @@ export class Timers {
     if (keeps || timer.index === 0) this.#changed()
   }
 
-  /** Takes a timer out at once, so that nothing refers to it any more. */
+  /** Removes a timer from the heap at once, so that nothing here refers to it any more. */
   remove(timer: Timer): void {
     timer.deadline = Infinity
     const index = timer.index
@@ -85,7 +85,7 @@ export class Timers {
     if (timer.keeps && --this.#keeping === 0) this.#changed()
   }
 
-  /** Fires every timer that is due at `now`. A timer fires once for each time it was set. */
+  /** Fires every timer that is due at `now`. A timer fires once, at its latest deadline. */
   fire(now: number): void {
     while (this.#heap.length > 0 && this.#heap[0].at <= now) {
       const timer = this.#heap[0]
@@ -94,7 +94,7 @@ export class Timers {
         this.remove(timer)
         timer.fire()
       } else {
-        // It was set again meanwhile: now it goes where it belongs.
+        // It was postponed: move it to its new position.
         timer.at = timer.deadline
         timer.atOrder = timer.order
         this.#down(timer, 0)

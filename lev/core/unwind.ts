@@ -6,34 +6,34 @@ import type { Op, Suspension } from './op.js'
 type Frame = Op<unknown>
 type Step = IteratorResult<Suspension, unknown>
 
-/** What all generators inherit `return` from. */
+/** The prototype from which all generators inherit `return`. */
 const prototype = Object.getPrototypeOf(Object.getPrototypeOf((function* () {})())) as Frame
 const nativeReturn = prototype.return
 
 /**
- * The value that a frame is ended with. `yield*` hands it inwards: by it a frame is told from the generators that a `finally`
+ * The value with which a frame is ended. `yield*` passes it inwards: it distinguishes frames from generators that a `finally`
  * block ends by itself.
  */
 const ending = Symbol('lev: the task was cancelled')
 
-/** What a frame that is over gives to the one around it, which then ends, too. */
+/** The result of a finished frame for the frame around it, which then ends too. */
 const over: Step = { done: true, value: ending }
 
-/** Suspensions that a task tries after its time for cleaning up is over, and that throw; after these it is ended by force. */
+/** How many suspensions after the cleanup time throw in the task; after these it is ended by force. */
 const refusalsAtMost = 1000
 
 /** Frames that were ended by force once. */
 const forced = new WeakSet<Frame>()
-/** Frames that did not end for all that: they are left as they are, and those around them end. */
+/** Frames that did not end even so: they are left suspended, and the frames around them are ended. */
 const givenUp = new WeakSet<Frame>()
 
 /**
- * Ends a generator that is suspended, with all those that it waits for in `yield*`: its frames.
+ * Ends a suspended generator and all generators that it waits for in `yield*`: its frames.
  *
- * JavaScript's own `return` does this only as long as no `finally` block suspends or throws. If one suspends, the generator that
- * it belongs to is resumed by `next` later, and when that one is done, the generator around it cannot tell that from an ordinary
- * end of `yield*`: it would go on with the value undefined, as if nothing had happened. If one throws, a `catch` around it would
- * go on, too. So here each frame is ended by itself, the innermost first, and the next one once that is done, however it ends.
+ * JavaScript's own `return` does this only while no `finally` block suspends or throws. If one suspends, its generator is
+ * resumed by `next` later, and when that generator is done, the one around it takes this for an ordinary end of `yield*` and
+ * goes on with the value undefined, as if nothing had happened. If one throws, a `catch` around it would make the task go on
+ * too. So each frame is ended separately, the innermost first, and the next one once that is done, however it ended.
  */
 export class Unwinder {
   /** The frames that are not done, innermost last. */
@@ -41,19 +41,19 @@ export class Unwinder {
   #errors: unknown[] | null = null
   #refusals = 0
 
-  /** Keeps an error for the end, where it is thrown with those of the `finally` blocks. */
+  /** Keeps an error, to be thrown at the end together with those of the `finally` blocks. */
   keep(error: unknown): void {
     if (!instanceOf(error, CancelledError)) (this.#errors ??= []).push(error)
   }
 
-  /** Ends `root`, up to where a `finally` block suspends. @throws what `finally` blocks threw, once all frames are done */
+  /** Ends `root`, until a `finally` block suspends. @throws what `finally` blocks threw, once all frames are done */
   begin(root: Frame): Step {
     this.#frames.push(root)
     return this.#end()
   }
 
   /**
-   * Goes on in the innermost frame, after it has suspended; then ends those around it, up to where one suspends.
+   * Resumes the innermost frame after a suspension; then ends the frames around it, until one suspends.
    * @throws what `finally` blocks threw, once all frames are done
    */
   resume(entry: 'next' | 'throw', value: unknown): Step {
@@ -68,12 +68,12 @@ export class Unwinder {
     return this.#end()
   }
 
-  /** A suspension is refused. Gives whether by an error, which a `finally` block may catch; else it is time for `force`. */
+  /** Called when a suspension is rejected. Returns true if the frame should get an error, which it may catch; false if `force` is due. */
   refuse(): boolean {
     return this.#refusals++ < refusalsAtMost
   }
 
-  /** Ends the innermost frame where it has suspended, and what runs in it; gives it up if that did not help before. */
+  /** Ends the innermost frame where it has suspended, and the generators inside it; gives it up if that failed before. */
   force(): Step {
     const frame = this.#frames[this.#frames.length - 1]
     if (forced.has(frame)) {
@@ -87,7 +87,7 @@ export class Unwinder {
   #end(): Step {
     const found: unknown = prototype.return
     const endFrame = (frame: Frame): Step => this.#endFrame(frame)
-    // Where the language's own objects are frozen, this does nothing: the root is ended as JavaScript does it.
+    // If the built-in objects are frozen, this does nothing: the root is then ended as JavaScript does it.
     Reflect.set(prototype, 'return', function (this: Frame, value: unknown): Step {
       return value === ending ? endFrame(this) : nativeReturn.call(this, value)
     })
@@ -103,7 +103,7 @@ export class Unwinder {
     return over
   }
 
-  /** Ends one frame; those inside of it come first, by way of `yield*`. */
+  /** Ends one frame; `yield*` makes the frames inside it end first. */
   #endFrame(frame: Frame): Step {
     if (givenUp.has(frame)) return over
     const depth = this.#frames.push(frame)

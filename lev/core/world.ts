@@ -1,7 +1,7 @@
 import type { Loop } from './loop.js'
 import { runningTask } from './task.js'
 
-/** Makes a look-up that gives one value in each world of tasks, the running task's: `make` makes it at its first use there. */
+/** Returns a function that returns one value per world of tasks, for the running task's world; `make` creates it on first use. */
 export function perWorld<T>(what: string, make: () => T): () => T {
   const values = new WeakMap<Loop, { readonly value: T }>()
   return () => {
@@ -12,7 +12,7 @@ export function perWorld<T>(what: string, make: () => T): () => T {
   }
 }
 
-/** The environment variables of the running task's world: on a virtual network, none. */
+/** The environment variables of the running task's world; none on a virtual network. */
 export function environment(): Readonly<Record<string, string | undefined>> {
   return runningTask('environment').loop.driver.environment ?? {}
 }
