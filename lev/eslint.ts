@@ -2,7 +2,7 @@ import type { ESLint, Linter, Rule } from 'eslint'
 import type { Expression, Node, Super } from 'estree'
 import type ts from 'typescript'
 
-/** The types of a program, from typescript-eslint's parser. */
+/** Type information from typescript-eslint's parser. */
 interface TypeServices {
   readonly program: ts.Program
   getTypeAtLocation(node: Node): ts.Type
@@ -11,7 +11,7 @@ interface TypeServices {
 const noTypes =
   'leveret/no-forgotten-yield needs types: parse with typescript-eslint and set languageOptions.parserOptions.projectService to true'
 
-/** Reports operations that are made and never run: their `yield*` was forgotten. */
+/** Reports operations that are created but never run because their `yield*` is missing. */
 const noForgottenYield: Rule.RuleModule = {
   meta: {
     type: 'problem',
@@ -23,12 +23,12 @@ const noForgottenYield: Rule.RuleModule = {
     const services = servicesOf(context)
     const checker = services.program.getTypeChecker()
 
-    /** Reports each expression that may become the value of `node` and is an operation, or null. */
+    /** Reports each expression that may become the value of `node` and whose type is an operation, or an operation or null. */
     function check(node: Expression | Super | null | undefined): void {
       for (const value of valuesOf(node)) checkType(value, checker.getNonNullableType(services.getTypeAtLocation(value)))
     }
 
-    /** As `check`, for a condition. A condition may ask whether an operation that can be null is there. */
+    /** Like `check`, for a condition, which may test an operation that can be null. */
     function checkTest(node: Expression | null | undefined): void {
       for (const value of valuesOf(node)) checkType(value, services.getTypeAtLocation(value))
     }
@@ -64,10 +64,10 @@ function servicesOf({ sourceCode }: Rule.RuleContext): TypeServices {
 function valuesOf(node: Expression | Super | null | undefined): Expression[] {
   if (node === null || node === undefined || node.type === 'Super') return []
   if (node.type === 'ConditionalExpression') return [...valuesOf(node.consequent), ...valuesOf(node.alternate)]
-  // The left side of `&&` and `||` is a condition, which is checked by itself.
+  // The left side of `&&` and `||` is a condition, and checked as one.
   if (node.type === 'LogicalExpression') return valuesOf(node.right)
   if (node.type === 'SequenceExpression') return valuesOf(node.expressions[node.expressions.length - 1])
-  // An operation that is assigned may be run later; one that is awaited is checked by itself.
+  // An assigned operation may be run later; an awaited one is checked at its `await`.
   if (node.type === 'AssignmentExpression' || node.type === 'AwaitExpression') return []
   return [node]
 }
@@ -75,7 +75,7 @@ function valuesOf(node: Expression | Super | null | undefined): Expression[] {
 /** Whether every part of a type is a generator that yields suspensions. */
 function isOperation(type: ts.Type, checker: ts.TypeChecker): boolean {
   return partsOf(type).every((kind) => {
-    // Object types have a symbol, primitive ones none, whatever TypeScript's own declaration says.
+    // Primitive types have no symbol, although TypeScript declares it as always present.
     if ((kind.symbol as ts.Symbol | undefined)?.name !== 'Generator') return false
     const [yielded] = checker.getTypeArguments(kind as ts.TypeReference)
     return partsOf(yielded).some(isSuspension)
@@ -97,17 +97,17 @@ function isInGenerator({ sourceCode }: Rule.RuleContext, node: Node): boolean {
 
 /** An ESLint plugin with rules for operations. */
 interface LeveretPlugin extends ESLint.Plugin {
-  /** How ESLint names the plugin. */
+  /** The plugin's name in ESLint. */
   readonly meta: { readonly name: string }
-  /** The rules by name; a configuration writes `leveret/` before it. */
+  /** The rules by name; configurations prefix it with `leveret/`. */
   readonly rules: { readonly 'no-forgotten-yield': Rule.RuleModule }
-  /** Configurations for the list in eslint.config.js: `recommended` reports all rules as errors, in TypeScript files. */
+  /** Configurations for eslint.config.js: `recommended` enables all rules as errors, in TypeScript files. */
   readonly configs: { readonly recommended: Linter.Config }
 }
 
 /**
- * The plugin for ESLint 9 and later: `leveret/no-forgotten-yield` reports operations that are made and never run. It needs types,
- * which typescript-eslint's parser gives when `projectService` is set.
+ * The plugin for ESLint 9 and later: `leveret/no-forgotten-yield` reports operations that are created but never run. It needs
+ * type information, which typescript-eslint's parser provides if `projectService` is set.
  */
 const plugin: LeveretPlugin = {
   meta: { name: 'leveret' },

@@ -1,4 +1,4 @@
-// What lib and tls use of lev and users do not. Everything else is internal to lev.
+// Exports for lib and tls only, not for users. All other modules are internal to lev.
 export { keepContext, sameContext, type Snapshot } from './core/async-context.js'
 export { Exclusive } from './core/exclusive.js'
 export { instanceOf, messageOf, nameOf } from './core/foreign.js'

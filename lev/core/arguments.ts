@@ -1,6 +1,6 @@
 import { UsageError } from './errors.js'
 
-// The compiler finds most of these mistakes in TypeScript programs. The checks are for the rest; each message says what to write instead.
+// The compiler finds most of these mistakes, but only in TypeScript. Each message says what to write instead.
 
 /** @throws UsageError unless `start` is a function. The task constructor checks its return value. */
 export function checkStart(what: string, start: unknown): void {
@@ -22,7 +22,7 @@ export function checkPromise(what: string, promise: unknown): void {
   }
 }
 
-/** Whether `value` is a generator: operations look like any other until they run. Iterators that are no generators have no `throw`. */
+/** Whether `value` is a generator; nothing more can be known of an operation before it runs. Other iterators have no `throw`. */
 export function isOperation(value: unknown): boolean {
   return has(value, 'next') && has(value, 'throw') && has(value, Symbol.iterator) && !has(value, 'then')
 }

@@ -97,7 +97,7 @@ export function semaphore(permits: number): Semaphore {
 
 /** A queue between tasks that can be closed. */
 export interface Channel<T> {
-  /** Sends `value`, which must not be null; waits while the channel is full. @throws ClosedError if the channel is or gets closed */
+  /** Sends `value`, not null; waits while the channel is full. @throws ClosedError if the channel is or gets closed */
   send(value: T): Op<void>
   /** Sends `value` if there is room now. May be called from anywhere. @throws ClosedError if the channel is closed */
   trySend(value: T): boolean

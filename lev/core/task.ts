@@ -140,7 +140,7 @@ export class Task<T> {
   }
 
   /**
-   * Waits until the task is done, and gives its value.
+   * Waits until the task is done, and returns its value.
    * @throws what the task threw; CancelledError if it was cancelled
    */
   *join(): Op<T> {
@@ -168,7 +168,7 @@ export class Task<T> {
     this.#interrupt()
   }
 
-  /** @internal Cancels the task together with one that waits for it: both share the cleanup time `time`, even if it was cancelled before. */
+  /** @internal Cancels the task together with one that waits for it. Both share `time`, even if this one was cancelled before. */
   cancelWithin(time: CleanupTime, reason: CancelReason): void {
     if (this.#outcome !== null) return
     this.cancellation.share(time)
@@ -323,7 +323,7 @@ export class Task<T> {
     this.#ready('throw', new CancelledError(this.cancellation.reason ?? 'cancelled'))
   }
 
-  /** Makes the next step throw, or end by force. In a later turn: a task that keeps catching the error must not starve the others. */
+  /** Makes the next step throw, or end by force: in a later turn, so that a task that keeps catching it starves no others. */
   #refuse(reason: CancelReason): void {
     this.#entry = this.#unwinder?.refuse() === true ? 'throw' : 'return'
     this.#value = new CancelledError(reason)

@@ -68,7 +68,7 @@ export class Unwinder {
     return this.#end()
   }
 
-  /** Called when a suspension is rejected. Returns true if the frame should get an error, which it may catch; false if `force` is due. */
+  /** Called when a suspension is rejected: true if the frame is to get an error, which it may catch; false if `force` is due. */
   refuse(): boolean {
     return this.#refusals++ < refusalsAtMost
   }

@@ -1,7 +1,7 @@
 import type { SecureContext } from 'node:tls'
 import type { X509Certificate } from 'node:crypto'
 
-/** One end of a connection, or where a listener is bound. */
+/** The address of one end of a connection, or of a listener. */
 export interface Address {
   /** IP address in text form. */
   readonly ip: string
@@ -9,34 +9,34 @@ export interface Address {
   readonly port: number
 }
 
-/** What `tls/` prepared for the server's side of one handshake. */
+/** Security settings from `tls/` for the server side of one handshake. */
 export interface ServerSecurity {
   readonly side: 'server'
   readonly context: SecureContext
   /** Application protocols offered, best first. */
   readonly alpn: readonly string[]
-  /** Whether the client is asked for a certificate, and refused without a valid one. */
+  /** Whether the client is asked for a certificate, and whether it is rejected without a valid one. */
   readonly clientCertificate: 'none' | 'request' | 'require'
 }
 
-/** What `tls/` prepared for the client's side of one handshake. */
+/** Security settings from `tls/` for the client side of one handshake. */
 export interface ClientSecurity {
-  /** Tells it from what a server prepares. */
+  /** Distinguishes it from `ServerSecurity`. */
   readonly side: 'client'
-  /** Certificates, keys and authorities, as node:tls takes them. */
+  /** Certificates, keys and authorities, in the form of node:tls. */
   readonly context: SecureContext
   /** Application protocols offered, best first. */
   readonly alpn: readonly string[]
-  /** The name asked for by SNI and checked against the server's certificate. */
+  /** The name sent by SNI and checked against the server's certificate. */
   readonly serverName: string
   /** False accepts any certificate: for tests only. */
   readonly verify: boolean
 }
 
-/** What `tls/` prepared for one side of a handshake. */
+/** Security settings from `tls/` for one side of a handshake. */
 export type Security = ServerSecurity | ClientSecurity
 
-/** What a finished handshake agreed on. */
+/** The results of a finished handshake. */
 export interface SecureFacts {
   /** `TLSv1.2` or `TLSv1.3`. */
   readonly protocol: string
@@ -44,61 +44,61 @@ export interface SecureFacts {
   readonly cipher: string
   /** The application protocol chosen, or null. */
   readonly alpn: string | null
-  /** The name the client asked for, lower case, or null. */
+  /** The name that the client asked for, in lower case, or null. */
   readonly serverName: string | null
   /** Whether an earlier session was resumed. */
   readonly resumed: boolean
-  /** The other side's certificate, or null when it sent none. */
+  /** The peer's certificate, or null if it sent none. */
   readonly peerCertificate: X509Certificate | null
-  /** Whether that certificate is trusted; when not, `reason` says why. */
+  /** Whether that certificate is trusted; if not, `reason` says why. */
   readonly authorized: boolean
-  /** Why it is not trusted, as a code of the TLS library; null if it is, or if there is none. */
+  /** Why the certificate is not trusted, such as a code of the TLS library; null if it is. */
   readonly reason: string | null
 }
 
-/** What a transport tells the stream on top of it. Calls come from the driver only, never from inside a call of the transport. */
+/** Events from a transport to its stream. The driver makes these calls, never from inside a call of the transport. */
 export interface TransportEvents {
-  /** Bytes arrived. They belong to the receiver from now on. */
+  /** Bytes have arrived; they belong to the receiver from now on. */
   onChunk(bytes: Buffer): void
-  /** Likewise the first `size` bytes of `buffer`, which belong to the driver again when the call returns. */
+  /** The first `size` bytes of `buffer` have arrived; the buffer belongs to the driver again when the call returns. */
   onBorrowedChunk(buffer: Buffer, size: number): void
-  /** The other side will send no more. Comes after the last `onChunk`, once at the most. */
+  /** The peer will send no more. Comes after the last `onChunk`, at most once. */
   onEnd(): void
-  /** Bytes given to `write` have left: `pending` has fallen. */
+  /** Bytes passed to `write` have left: `pending` has fallen. */
   onProgress(): void
-  /** The handshake asked for by `secure` is done; comes before any `onChunk`. */
+  /** The handshake started by `secure` is done; comes before any `onChunk`. */
   onSecure(facts: SecureFacts): void
-  /** The transport is gone, `error` says why if it was a fault. The last event, once, also after `destroy`. */
+  /** The transport is closed; `error` is the fault, if there was one. Comes once, as the last event, also after `destroy`. */
   onClose(error: Error | null): void
 }
 
-/** A bidirectional flow of bytes that a driver supplies. */
+/** A bidirectional byte connection, provided by a driver. */
 export interface Transport {
   /** Address of this end. */
   readonly local: Address
   /** Address of the peer. */
   readonly remote: Address
-  /** Bytes taken by `write` that have not left for the other side yet. */
+  /** Bytes passed to `write` that have not left yet. */
   readonly pending: number
-  /** Bytes that are best given to one `write`. */
+  /** The best size of one `write`, in bytes. */
   readonly writeSize: number
-  /** Where events go; nothing is read or reported before this, and `resume`, were called. Called again, they go elsewhere. */
+  /** Sets the receiver of events, or replaces it. Nothing is read or reported before this and `resume` were called. */
   start(events: TransportEvents): void
   /** Stops reading: no `onChunk` and no `onEnd` until `resume`. */
   pause(): void
-  /** Starts reading, or goes on with it. */
+  /** Starts or resumes reading. */
   resume(): void
-  /** Takes all of `parts`; a string is latin1, one byte a character. Callers watch `pending` to know when to hold back. */
+  /** Takes all of `parts`; a string is latin1, one byte per character. Callers limit their output by watching `pending`. */
   write(parts: readonly (Buffer | string)[]): void
   /** Sends what is pending and then the end of the stream (FIN). */
   end(): void
-  /** Closes at once; what is pending is lost. With `reset`, the other side is told so by RST where the transport can. */
+  /** Closes at once; pending output is lost. With `reset`, the peer gets an RST if the transport can send one. */
   destroy(reset?: boolean): void
-  /** Whether the process is to live as long as this is open, as it is at first. Absent: nothing of this keeps it. */
+  /** Sets whether the open transport keeps the process alive, as it does at first. Absent if it never does. */
   keep?(alive: boolean): void
   /**
-   * Turns this transport into an encrypted one, which takes its place; this one must not be used afterwards.
-   * `received` are bytes that were read from it already and belong to the handshake.
+   * Returns an encrypted transport that takes the place of this one, which must not be used afterwards.
+   * `received` are bytes that were already read from it and belong to the handshake.
    */
   secure(options: Security, received: Buffer): Transport
 }
@@ -109,21 +109,21 @@ export interface ListenOptions {
   readonly ip: string
   /** 0 lets the system choose. */
   readonly port: number
-  /** Longest queue of connections not accepted yet. */
+  /** Maximum length of the queue of connections not accepted yet. */
   readonly backlog?: number | null | undefined
-  /** Let several processes bind the same port (SO_REUSEPORT), where the system can. */
+  /** Whether several processes may bind the same port (SO_REUSEPORT), where the system supports it. */
   readonly reusePort?: boolean | null | undefined
 }
 
 /** A bound listener. */
 export interface ListenerTransport {
-  /** Where it is bound; with port 0, the port that was chosen. */
+  /** The bound address; if port 0 was requested, with the port that was chosen. */
   readonly address: Address
-  /** Stops accepting and frees the port, at once; the connections accepted earlier are untouched. */
+  /** Stops accepting and frees the port, at once; connections accepted earlier stay open. */
   close(): void
 }
 
-/** Where to connect to: by TCP, or to a Unix socket. */
+/** What to connect to: a TCP address or a Unix socket. */
 export type ConnectOptions =
   | {
     /** IP address or host name. */
@@ -136,32 +136,32 @@ export type ConnectOptions =
     readonly path: string
   }
 
-/** Called with the result or the error, exactly once, unless it was abandoned before. */
+/** Called exactly once, with the result or the error, unless the operation was abandoned before. */
 export type Completion<T> = (error: Error | null, value: T | null) => void
 
-/** What a driver does with its loop. */
+/** The loop, as a driver sees it. */
 export interface DrivenLoop {
-  /** An event is about to be told, and `tick` will be called after it. */
+  /** To be called before an event is delivered; `tick` must follow. */
   beginEvent(): void
-  /** Runs whatever is ready: called after each event and at each wake-up. */
+  /** Runs everything that is ready; to be called after each event and at each wake-up. */
   tick(): void
-  /** Something failed that no transport and no caller can be told of. */
+  /** Reports an error that belongs to no transport and no caller. */
   fault(error: Error): void
-  /** Nothing will ever happen again: for a driver that can tell. */
+  /** To be called when nothing can ever happen again, by drivers that can detect that. */
   deadlocked(): void
 }
 
 /**
- * Bytes and time: all that lev needs from the outside. One driver serves one loop.
+ * I/O and time: everything that lev needs from outside. One driver serves one loop.
  */
 export interface Driver {
-  /** The environment variables that hold here; absent: there are none. */
+  /** The environment variables of this world; absent if there are none. */
   readonly environment?: Readonly<Record<string, string | undefined>> | null | undefined
   /** Seconds on a clock that only goes forward. */
   now(): number
   /**
-   * The time up to which every event has been told, on the clock of `now`. Deadlines up to it are over: what is to come before
-   * them has come. A process that computes falls behind with events, and a deadline must not pass before them.
+   * The time up to which every event has been delivered, on the clock of `now`. Deadlines up to this time have passed. A busy
+   * process delivers events late, and a deadline must not pass before the events that preceded it.
    */
   heardUntil(): number
   /** Seconds since 1970-01-01T00:00:00Z. */
@@ -169,21 +169,21 @@ export interface Driver {
   /** Connects the driver to its loop. */
   start(loop: DrivenLoop): void
   /**
-   * Asks for a tick once `heardUntil` has come to `time`, or earlier; replaces the time asked for before. Infinity asks for none.
-   * @param keeps whether the process is to live until then; absent: it is
+   * Requests a tick when `heardUntil` has reached `time`, or earlier; replaces the previous request. Infinity requests none.
+   * @param keeps whether the request keeps the process alive; by default it does
    */
   wakeAt(time: number, keeps?: boolean): void
-  /** Asks for a tick soon, after events that wait already were let in. */
+  /** Requests a tick soon, after events that are already waiting. */
   wakeSoon(): void
-  /** The loop has ended: releases everything, connections and listeners that are still open included. */
+  /** Releases everything at the end of the loop, including open connections and listeners. */
   stop(): void
   /**
-   * Tells the driver that a task waits for something outside of it (a promise), or no longer does: +1 or -1.
+   * Reports that a task has begun (+1) or ceased (-1) to wait for something outside the driver, such as a promise.
    * `guaranteed`: it will come whatever happens here.
    */
   awaitExternal(change: 1 | -1, guaranteed: boolean): void
   /** Binds an address; `accept` is called for each connection. */
   listen(options: ListenOptions, accept: (transport: Transport) => void, done: Completion<ListenerTransport>): void
-  /** Returns a function that abandons the attempt. */
+  /** Opens a connection. Returns a function that abandons the attempt. */
   connect(options: ConnectOptions, done: Completion<Transport>): () => void
 }

@@ -1,18 +1,18 @@
-/** Keeps what `allocBuffer` throws away from being optimized away. */
+/** Exported so that the compiler cannot optimize the allocation away. */
 export let ballast: unknown = null
 
-/** Smaller buffers come from Node's pool. */
+/** Smaller buffers may come from Node's pool, and get no ballast. */
 const pooledBytes = 4096
-/** Most elements of one ballast. */
+/** Maximum number of elements of one ballast. */
 const ballastElements = 8192
 
 /**
- * Allocates a buffer whose bytes are not set.
+ * Allocates an uninitialized buffer.
  *
- * The memory of buffers is not on V8's heap. V8 counts it, but frees dead buffers late, since there is little else to collect; so
- * it believes that it grows, and marks the whole heap every 32 MiB: a third of the CPU time of an upload of 1 MB, a quarter of that
- * of a WebSocket message of 16 KB. A ballast on the heap, half as large as the buffer and dead with the next one, makes V8 collect
- * young objects sooner.
+ * Buffers live outside V8's heap. V8 counts their memory, but frees dead buffers late, because there is little else to collect;
+ * so it sees growth and marks the whole heap every 32 MiB: a third of the CPU time of an upload of 1 MB, a quarter of that of a
+ * WebSocket message of 16 KB. A ballast array on the heap, half as large as the buffer and dead at the next call, makes V8
+ * collect young objects sooner.
  */
 export function allocBuffer(size: number): Buffer {
   if (size >= pooledBytes) ballast = new Array(Math.min(size >>> 4, ballastElements))

@@ -8,13 +8,13 @@ import { Stream } from './stream.js'
 import { channel } from '../core/sync.js'
 import { runningTask } from '../core/task.js'
 
-/** A bound address that connections come in at. */
+/** A bound address that accepts connections. */
 export interface Listener {
-  /** Where it listens: with port 0, the one that the system chose. */
+  /** The address it listens on; if port 0 was requested, with the port that the system chose. */
   readonly address: Address
-  /** The next connection; null once the listener is closed. */
+  /** Waits for the next connection; null once the listener is closed. */
   accept(): Op<Stream | null>
-  /** Stops accepting and frees the port; connections that nobody has accepted are closed. Harmless when repeated. */
+  /** Stops accepting and frees the port; connections that were not accepted yet are closed. Repeated calls do nothing. */
   close(): void
 }
 
@@ -35,7 +35,7 @@ function* listening(options: ListenOptions): Op<Listener> {
     try {
       arrivals.trySend(stream)
     } catch {
-      // Closed while the connection was on its way.
+      // The listener was closed meanwhile.
       stream.close()
     }
   }
@@ -58,7 +58,7 @@ function* listening(options: ListenOptions): Op<Listener> {
 }
 
 /**
- * Opens a connection. Cancelling abandons the attempt.
+ * Opens a connection. Cancellation abandons the attempt.
  * @throws AddressError, whose cause is the system's error
  */
 export function connect(options: ConnectOptions): Op<Stream> {
@@ -80,7 +80,7 @@ function* connecting(options: ConnectOptions): Op<Stream> {
 
 const pipeEnd: Address = { ip: '127.0.0.1', port: 0 }
 
-/** Two streams joined in memory, on any driver: what one sends, the other receives. */
+/** Two streams connected in memory, on any driver: each receives what the other sends. */
 export function pipe(): [Stream, Stream] {
   const { loop } = runningTask('lev.pipe()')
   const [left, right] = MemoryTransport.pair(pipeNetwork(loop), pipeEnd, pipeEnd)
@@ -91,8 +91,8 @@ function pipeNetwork(loop: Loop): VirtualNetwork {
   return {
     deliverLater: (deliver) => loop.enqueue({ run: deliver }),
     segment: () => Infinity,
-    // Flights land within turns of the loop, so no turn may begin inside of what an event brings about: node:tls mixes up
-    // its input when more of it lands while it works. What becomes ready brings a turn by itself.
+    // Data is delivered within turns of the loop, so no turn may begin inside an event: node:tls mixes up its input when more
+    // of it arrives while it works. Whatever becomes ready causes a turn by itself.
     beginEvent: () => {},
     tick: () => {},
     scheduleTick: () => {},
@@ -107,7 +107,7 @@ function checkPort(what: string, { ip, port }: Address, lowest: number): void {
 }
 
 function messageOf(error: Error | null): string {
-  // Of several addresses, each has its own reason; node gives them together, and no message.
+  // If a name has several addresses, node throws an AggregateError without a message: each address has its own reason.
   if (error instanceof AggregateError && error.errors[0] instanceof Error) return error.errors[0].message
   return error === null ? 'unknown reason' : error.message
 }

@@ -1,18 +1,18 @@
-/** Bytes of text that are taken at once: it is made bytes then, which takes as much memory again. */
+/** Most text that `take` returns at once, in bytes: it is then converted to bytes, which needs the same amount of memory again. */
 const textSize = 64 * 1024
 
-/** Bytes up to which a buffer is joined to the text before it: copying so few is cheaper than a second piece in the write. */
+/** Buffers up to this size, in bytes, are joined to preceding text: copying them is cheaper than one more part in the write. */
 const joinedSize = 2048
 
 /**
- * What is to be sent, in order: text (latin1, one byte a character) and buffers. Text is gathered by joining strings, which
- * costs nothing until they are written.
+ * Output to be sent, in order: text (latin1, one byte per character) and buffers. Text is gathered by concatenating strings,
+ * which costs nothing until they are written.
  */
 export class OutputQueue {
   /** Bytes in the queue. */
   size = 0
   #parts: (Buffer | string)[] = []
-  /** Where in `#parts` the queue begins: the slots before were taken, and are empty. */
+  /** Index in `#parts` of the first part; the slots before it were taken and are empty. */
   #first = 0
 
   push(data: Buffer | string): void {
@@ -20,14 +20,14 @@ export class OutputQueue {
     this.size += data.length
     const last = this.#parts.length - 1
     const before = last >= this.#first ? this.#parts[last] : null
-    // Long text is cut when it is sent: joined to other text, all of it would be copied for that.
+    // Long text is split when it is sent; if it were joined to other text, the split would copy all of it.
     if (typeof before !== 'string' || data.length > textSize) this.#parts.push(data)
     else if (typeof data === 'string') this.#parts[last] = before + data
     else if (data.length <= joinedSize) this.#parts[last] = before + data.toString('latin1')
     else this.#parts.push(data)
   }
 
-  /** Takes the first `limit` bytes out, or all if there are fewer; of text, at most `textSize` bytes. */
+  /** Removes and returns the first `limit` bytes, or all if there are fewer; of text, at most `textSize` bytes. */
   take(limit: number): (Buffer | string)[] {
     const parts = this.#parts
     if (this.size <= Math.min(limit, textSize) && this.#first === 0) {
@@ -54,7 +54,7 @@ export class OutputQueue {
     return taken
   }
 
-  /** Gives up the slots of what was taken: seldom, since the others are moved for that. */
+  /** Drops the empty slots, but only when there are many: that moves all the others. */
   #closeUp(): void {
     if (this.#first === this.#parts.length) this.clear()
     else if (this.#first >= 64 && this.#first > this.#parts.length / 2) {

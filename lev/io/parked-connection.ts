@@ -3,12 +3,12 @@ import type { Loop } from '../core/loop.js'
 import { Stream } from './stream.js'
 import { Timer } from '../core/timers.js'
 
-/** Called with a stream in place of the parked one; `late`: since its time is over, and nothing has come. */
+/** Called with a new stream for the parked connection; `late`: the deadline has passed and nothing has arrived. */
 export type Wake = (stream: Stream, late: boolean) => void
 
 /**
- * A connection on which nothing happens: what is left of a stream when everything is given up that can be made again. The
- * first thing that happens wakes it.
+ * An idle connection: the rest of a stream after everything that can be recreated was released. The first event on the
+ * connection unparks it.
  */
 export class ParkedConnection implements TransportEvents {
   readonly #loop: Loop
@@ -18,8 +18,8 @@ export class ParkedConnection implements TransportEvents {
   #awake = false
 
   /**
-   * @param deadline when it wakes by itself, in `lev.now()` seconds
-   * @param keeps whether it keeps the process while it is parked
+   * @param deadline when it unparks by itself, in `lev.now()` seconds
+   * @param keeps whether it keeps the process alive while it is parked
    */
   constructor(loop: Loop, transport: Transport, deadline: number, wake: Wake, keeps: boolean) {
     this.#loop = loop
@@ -31,17 +31,17 @@ export class ParkedConnection implements TransportEvents {
     if (!keeps) transport.keep?.(false)
   }
 
-  /** Has it wake by itself at `time`, if that is earlier. */
+  /** Moves the deadline to `time`, if that is earlier. */
   hurry(time: number): void {
     if (!this.#awake && time < this.#timer.deadline) this.#loop.timers.set(this.#timer, time)
   }
 
-  /** Wakes it for the caller: the stream in its place. Not to be called when it is awake. */
+  /** Unparks it and returns the new stream. Must not be called twice, or after an event has unparked it. */
   unpark(): Stream {
     return this.#unpark(false, () => {})
   }
 
-  /** Closes the connection. Harmless when it is awake. */
+  /** Closes the connection. Does nothing if it was unparked already. */
   close(): void {
     if (!this.#awake) this.unpark().close()
   }
@@ -65,7 +65,7 @@ export class ParkedConnection implements TransportEvents {
   onProgress(): void {}
   onSecure(_facts: SecureFacts): void {}
 
-  /** From here on, what happens is the new stream's. */
+  /** From here on, events go to the new stream. */
   #unpark(late: boolean, wake = this.#wake): Stream {
     this.#awake = true
     this.#loop.timers.remove(this.#timer)
@@ -77,8 +77,8 @@ export class ParkedConnection implements TransportEvents {
 }
 
 /**
- * Parks the connection of `stream`; the stream itself is closed by that. Null: something is under way on it.
- * @param keeps whether it keeps the process while it is parked
+ * Parks the connection of `stream`, and closes the stream itself. Returns null if the connection is not idle.
+ * @param keeps whether it keeps the process alive while it is parked
  */
 export function park(stream: Stream, deadline: number, wake: Wake, keeps = true): ParkedConnection | null {
   const parts = stream.leave()

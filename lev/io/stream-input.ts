@@ -8,24 +8,24 @@ import { allocBuffer } from './alloc-buffer.js'
 import { Timer } from '../core/timers.js'
 
 /**
- * Bytes of unread input at which the transport is paused: the other side then feels backpressure. More than one read brings, or
- * each would be followed by a pause: that doubles the CPU time of an upload. Reading on begins a little below it: the other side
- * sees that in steps.
+ * Bytes of unread input at which the transport is paused, so that the peer feels backpressure. More than one read brings:
+ * otherwise a pause would follow each read, which doubles the CPU time of an upload. Reading resumes a little lower, at
+ * `readOn`: the peer sees free space in steps only.
  */
 const readWindow = 96 * 1024
 const readOn = 64 * 1024
 
-/** Bytes up to which what arrives is joined to the unread input; larger pieces wait behind it as they are. */
+/** Chunks up to this size, in bytes, are joined to the unread input; larger ones are queued behind it without a copy. */
 const joinedSize = 4 * 1024
-/** Pieces that wait at the most, before they are joined after all. */
+/** Maximum number of queued chunks; with more, all are joined. */
 const mostPieces = 64
 
 const nothing = Buffer.alloc(0)
 
-/** Is shown the first `size` bytes of `buffer`, which arrived `now` and are borrowed until it returns. Returns how many it took. */
+/** Given the first `size` bytes of `buffer`, which arrived at `now` and are valid until it returns. Returns how many it took. */
 export type Tap = (buffer: Buffer, size: number, now: number) => number
 
-/** Waits for more input; made once for each stream, not once for each wait. */
+/** Waits for more input; one object per stream, not per wait. */
 class MoreInput implements Suspension {
   waker: Waker | null = null
 
@@ -37,7 +37,7 @@ class MoreInput implements Suspension {
     this.waker = null
   }
 
-  /** The waker, if somebody waits; nobody does afterwards. */
+  /** Removes and returns the waker; null if no task waits. */
   take(): Waker | null {
     const { waker } = this
     this.waker = null
@@ -46,42 +46,42 @@ class MoreInput implements Suspension {
 }
 
 /**
- * The receiving half of a stream. Input stands in `input[inputStart, inputEnd)` until it is consumed, in one piece, so
- * that a parser can look at it without copying. The bytes there never change once they have arrived, also after they
- * were consumed: a view of them may be kept.
+ * The receiving half of a stream. Input stays in `input[inputStart, inputEnd)` until it is consumed, in one piece, so
+ * that a parser can read it without copying. These bytes never change once they have arrived, even after they were
+ * consumed: a view of them may be kept.
  */
 export abstract class StreamInput {
-  /** Bytes that arrived; the unread ones are those from `inputStart` up to `inputEnd`. */
+  /** Received bytes; those from `inputStart` up to `inputEnd` are unread. */
   input: Buffer = nothing
-  /** Where the unread bytes begin in `input`. */
+  /** Start of the unread bytes in `input`. */
   inputStart = 0
-  /** Where they end. */
+  /** End of the unread bytes in `input`, exclusive. */
   inputEnd = 0
   /**
-   * @internal Is shown what arrives while nothing is unread, before any of it is copied. The reader is woken only if some
-   * is left. Null: there is none.
+   * @internal Called with input that arrives while nothing is unread, before any of it is copied. The reader is woken only
+   * if some of it is left. Null if there is no tap.
    */
   tap: Tap | null = null
   /** @internal */
   protected readonly loop: Loop
   /** @internal */
   protected transport: Transport
-  /** @internal Makes the error that says why nothing works any more; null while the stream is open. */
+  /** @internal Creates the error with which all operations fail; null while the stream is open. */
   protected failure: ErrorFactory | null = null
   /** @internal Whether this side closed it. */
   protected closed = false
-  /** Whether `input` was allocated here, so that its room behind `inputEnd` may be filled. */
+  /** Whether `input` was allocated here, so that the space after `inputEnd` may be filled. */
   #ownsInput = false
-  /** What arrived behind `inputEnd`, and its bytes: `fill` moves it into the input. */
+  /** Chunks that follow `input`, and their total size: `fill` moves them into the input. */
   #waiting: Buffer[] = []
   #waitingSize = 0
-  /** What input is copied into as it arrives, from `#sinkEnd` on. */
+  /** The buffer that arriving input is copied into, from `#sinkEnd` on. */
   #sink: Buffer | null = null
   #sinkEnd = 0
   #ended = false
   #paused = false
   readonly #more = new MoreInput()
-  /** Whether a task waits for input, or was woken and has not gone on yet. */
+  /** Whether a task is waiting for input, or was woken and has not resumed yet. */
   #reading = false
   #deadline = Infinity
   readonly #timer = new Timer(() => this.#more.take()?.fail(readTimeout()))
@@ -92,14 +92,14 @@ export abstract class StreamInput {
     this.transport = transport
   }
 
-  /** Whether the other side has ended its sending; unread input may be left. */
+  /** Whether the peer has ended its output; unread input may be left. */
   get inputEnded(): boolean {
     return this.#ended
   }
 
   /**
-   * When waiting for input fails with TimeoutError, in `lev.now()` seconds; Infinity: never. The stream stays open. What has
-   * arrived by then is never missed, also if the process computed meanwhile and reads it late.
+   * When waiting for input fails with TimeoutError, in `lev.now()` seconds; Infinity for never. The stream stays open. Input
+   * that has arrived by then is never missed, even if the process was busy and reads it late.
    */
   get readDeadline(): number {
     return this.#deadline
@@ -117,13 +117,13 @@ export abstract class StreamInput {
   }
 
   /**
-   * Waits until there is more unread input than now. False: the other side has ended its sending.
+   * Waits until there is more unread input than now. Returns false if the peer has ended its output.
    * @throws TimeoutError past `readDeadline`; ClosedError when the stream is closed or lost; UsageError while another task waits
    */
   *fill(): Op<boolean> {
     this.refuseSecondReader()
     if (this.#waiting.length > 0 && !this.closed) return this.#take()
-    // The end has arrived, also if the connection was closed or lost after it.
+    // The peer's end counts even if the connection was closed or lost after it.
     if (this.#ended && !this.closed) return false
     if (this.failure !== null) throw this.failure()
     if (this.loop.heardUntil >= this.#deadline) throw readTimeout()
@@ -136,13 +136,13 @@ export abstract class StreamInput {
     }
   }
 
-  /** @internal To be called before anything changes that a reader relies on. @throws UsageError while a task waits for input */
+  /** @internal To be called before changing what a waiting reader relies on. @throws UsageError while a task waits for input */
   refuseSecondReader(): void {
     if (this.#reading) throw new UsageError('two tasks read from one stream at the same time')
   }
 
   /**
-   * The input that is there, at most `max` bytes of it; waits if there is none. Null at its end.
+   * Returns available input, at most `max` bytes of it; waits if there is none. Null at the end of the input.
    * @throws as `fill`; UsageError if `max` is not a whole number from 0 on
    */
   *read(max = Infinity): Op<Buffer | null> {
@@ -157,9 +157,9 @@ export abstract class StreamInput {
   }
 
   /**
-   * Reads into `target`, from `start` on: what is there, else what arrives next, which then is copied nowhere else. Gives the
-   * number of bytes; 0: the other side has ended its sending.
-   * @throws as `fill`; UsageError if `start` is no place in `target`
+   * Reads into `target`, from `start` on: available input, or else the next input, which is then copied only once. Returns
+   * the number of bytes; 0 if the peer has ended its output.
+   * @throws as `fill`; UsageError if `start` is not an offset in `target`
    */
   *readInto(target: Buffer, start: number): Op<number> {
     this.refuseSecondReader()
@@ -183,7 +183,7 @@ export abstract class StreamInput {
     return size
   }
 
-  /** @internal Takes all unread input out, in one piece; input goes on by another transport. */
+  /** @internal Switches to another transport, and passes all unread input to `make`, in one piece. */
   protected changeTransport(make: (unread: Buffer) => Transport): void {
     while (this.#waiting.length > 0) this.#take()
     this.transport = make(this.input.subarray(this.inputStart, this.inputEnd))
@@ -191,7 +191,7 @@ export abstract class StreamInput {
     this.inputStart = this.inputEnd
   }
 
-  /** @internal Bytes have arrived; they belong to the stream. */
+  /** @internal Takes bytes that have arrived; they belong to the stream from now on. */
   protected receive(bytes: Buffer): void {
     const taken = this.#accept(bytes, bytes.length)
     if (taken < 0) return
@@ -199,7 +199,7 @@ export abstract class StreamInput {
     this.wakeReader(true)
   }
 
-  /** @internal The first `size` bytes of `buffer` have arrived; they are borrowed until this returns. */
+  /** @internal Takes the first `size` bytes of `buffer`, which are valid only until this returns. */
   protected receiveBorrowed(buffer: Buffer, size: number): void {
     const taken = this.#accept(buffer, size)
     if (taken < 0) return
@@ -223,12 +223,12 @@ export abstract class StreamInput {
     this.#more.take()?.fail(failure())
   }
 
-  /** @internal Has `fill` give `more`, if somebody waits in it. */
+  /** @internal Makes a waiting `fill` return `more`. */
   wakeReader(more: boolean): void {
     this.#more.take()?.resume(more)
   }
 
-  /** @internal Whether there is input that nobody has read. */
+  /** @internal Whether there is unread input. */
   protected get hasUnread(): boolean {
     return this.#unread > 0
   }
@@ -237,7 +237,7 @@ export abstract class StreamInput {
     return this.inputEnd - this.inputStart + this.#waitingSize
   }
 
-  /** Gives how many of the bytes that have arrived are dealt with; -1: all of them, and the reader is not to know. */
+  /** Offers bytes to the sink or the tap. Returns how many were taken; -1 if the tap took all, so that no reader is woken. */
   #accept(buffer: Buffer, size: number): number {
     const { tap } = this
     if (this.#sink !== null || tap === null) return this.#sinkIn(buffer, size)
@@ -246,7 +246,7 @@ export abstract class StreamInput {
     return taken === size ? -1 : taken
   }
 
-  /** Copies what has arrived to where a reader waits for it, as far as there is room; gives how many bytes that were. */
+  /** Copies arrived bytes into the sink of a waiting reader, as far as they fit. Returns how many bytes it copied. */
   #sinkIn(buffer: Buffer, size: number): number {
     const sink = this.#sink
     if (sink === null) return 0
@@ -274,7 +274,7 @@ export abstract class StreamInput {
     this.transport.pause()
   }
 
-  /** Moves the next of what waits into the input, in one piece with what is there. */
+  /** Moves the next queued chunk into the input, in one piece with the unread bytes. */
   #take(): boolean {
     const bytes = this.#waiting.shift()
     if (bytes === undefined) return false
@@ -289,11 +289,11 @@ export abstract class StreamInput {
     return true
   }
 
-  /** Adds to the unread input. */
+  /** Appends to the unread input by copying. */
   #join(bytes: Buffer): void {
     const unread = this.inputEnd - this.inputStart
     if (!this.#ownsInput || this.input.length - this.inputEnd < bytes.length) {
-      // Doubling keeps input that arrives in tiny pieces linear.
+      // Doubling keeps the cost of input that arrives in tiny chunks linear.
       const larger = Buffer.allocUnsafeSlow(Math.max(1024, 2 * (unread + bytes.length)))
       this.input.copy(larger, 0, this.inputStart, this.inputEnd)
       this.input = larger

@@ -7,39 +7,39 @@ import { OutputQueue } from './output-queue.js'
 import { breathe } from '../core/time.js'
 import { Timer } from '../core/timers.js'
 
-/** Bytes waiting to be sent above which a writer waits: more at once makes nothing faster. */
+/** A writer waits while more bytes than this are unsent: a higher limit makes nothing faster. */
 export const unsentLimitBytes = 128 * 1024
-/** Bytes waiting to be sent below which it goes on. */
+/** A waiting writer goes on when at most this many bytes are unsent. */
 const low = 64 * 1024
 
 /**
- * The sending half of a stream: gathers output, hands it to the transport as far as that takes it, lets writers wait, and
- * watches that it leaves in time.
+ * The sending half of a stream: gathers output, passes it to the transport as far as that takes it, makes writers wait, and
+ * checks that the output leaves in time.
  */
 export class StreamOutput implements Flushable {
   transport: Transport
-  /** Bytes that were ever put in. */
+  /** Total bytes put in so far. */
   bytesPut = 0
   ended = false
-  /** Called before output is sent, so that what was held back can be put in. */
+  /** Called before output is sent, so that its user can put in data that it has held back. */
   beforeSend: (() => void) | null = null
   readonly #loop: Loop
   readonly #queue = new OutputQueue()
   #failure: ErrorFactory | null = null
   #gathered = false
-  /** Who waits for output to leave, and until how much of it is left. */
+  /** Waiting writers: how to resume each, and the number of unsent bytes at which it goes on. */
   #writers: Map<(value: null) => void, number> | null = null
-  /** The largest bound of `#writers`: while more is unsent, none of them needs to be looked at. */
+  /** The largest bound in `#writers`: while more is unsent, none of them needs checking. */
   #widest = 0
   #deadline = Infinity
   #stallTimeout = Infinity
   #minRate = 0
-  /** When output last left, or began to wait, and how much was with the transport then. */
+  /** When output last left, or began to wait, and how many bytes were pending in the transport then. */
   #progressAt = 0
   #pendingThen = 0
-  /** When output was put in that has waited, some of it, ever since; Infinity: none waits. */
+  /** Since when there has always been some unsent output; Infinity if there is none. */
   #waitsSince = Infinity
-  /** Of `bytesPut`, how many had left when none was waiting last. */
+  /** `bytesPut` when no output was unsent last. */
   #leftBefore = 0
   /** `bytesPut` when a writer last paused. */
   #pausedAt = 0
@@ -98,12 +98,12 @@ export class StreamOutput implements Flushable {
     this.#gathered = false
   }
 
-  /** Hands output to the transport as far as that takes it. */
+  /** Passes output to the transport as far as that takes it. */
   send(): void {
-    // After the end nothing can be put in, and here no caller could be told so.
+    // After the end nothing can be put in, and no caller here could receive the error.
     if (!this.ended) this.beforeSend?.()
     const { transport } = this
-    // The clock is asked only if need be: outside of a tick, it costs 1 % of a small request.
+    // The clock is read only if needed: outside of a tick, that costs 1 % of a small request.
     if (this.#queue.size > 0 && transport.pending === 0) this.#progressAt = this.#loop.now
     while (this.#queue.size > 0 && transport.pending < low) transport.write(this.#queue.take(transport.writeSize))
     this.#pendingThen = transport.pending
@@ -123,7 +123,7 @@ export class StreamOutput implements Flushable {
     return this.unsent > unsentLimitBytes
   }
 
-  /** Waits until much less is unsent. */
+  /** Waits until at most `low` bytes are unsent. */
   waitForDrain(): Op<void> {
     return this.untilUnsent(low)
   }
@@ -142,12 +142,12 @@ export class StreamOutput implements Flushable {
     }
     if (this.#failure !== null) throw this.#failure()
     if (this.bytesPut - this.#pausedAt <= unsentLimitBytes) return
-    // The peer takes everything at once: other tasks must run, too.
+    // The peer takes everything at once, so this writer never had to wait: let other tasks run too.
     this.#pausedAt = this.bytesPut
     yield* breathe()
   }
 
-  /** Nothing can be sent any more. */
+  /** Makes all writers fail, and drops unsent output. */
   fail(failure: ErrorFactory): void {
     this.#failure = failure
     this.#loop.timers.remove(this.#timer)
@@ -157,14 +157,14 @@ export class StreamOutput implements Flushable {
 
   #onTimer(cut: () => void): void {
     const { pending } = this.transport
-    // The transport tells when all of a write has left, and that may be much: some of it may have.
+    // The transport reports progress only when a whole write has left; part of a large one may have left before.
     if (pending < this.#pendingThen) this.#progressAt = this.#loop.now
     this.#pendingThen = pending
     if (this.#loop.now >= this.#end) cut()
     else this.#watch()
   }
 
-  /** When it has taken too long: no byte has left for `stallTimeout`, or all that waits has taken longer than `minRate` allows. */
+  /** When output is too late: no byte has left for `stallTimeout`, or the output since `#waitsSince` was slower than `minRate`. */
   get #end(): number {
     const stalled = this.#progressAt + this.#stallTimeout
     if (this.#minRate === 0) return Math.min(stalled, this.#deadline)
@@ -172,7 +172,7 @@ export class StreamOutput implements Flushable {
     return Math.min(stalled, late, this.#deadline)
   }
 
-  /** Keeps the timer: it runs while output is unsent, from the last progress, with a look at that every now and then. */
+  /** Sets the timer while output is unsent; it also checks for partial progress, four times per `stallTimeout`. */
   #watch(): void {
     if (this.#failure !== null) return
     const { timers } = this.#loop

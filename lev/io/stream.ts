@@ -13,19 +13,19 @@ const connectionClosed: ErrorFactory = () => new ClosedError('the connection is 
 const tooSlow: ErrorFactory = () => new TimeoutError('the other side took too long to read what was sent')
 
 /**
- * A buffered stream of bytes, both ways, on top of a driver's transport.
+ * A buffered, bidirectional stream of bytes on a driver's transport.
  *
- * Input stands in `input[inputStart, inputEnd)` until it is consumed. Output gathers until the running task pauses and
- * then leaves in one write. When the other side is slow, `write` waits.
+ * Input stays in `input[inputStart, inputEnd)` until it is consumed. Output is gathered until the running task pauses and
+ * then leaves in one write. If the peer reads slowly, `write` waits.
  */
 export class Stream extends StreamInput {
   /**
-   * Called when the other side ends its sending (`end`), and when the connection is lost (`close`): each at most once, and
-   * never after this side has closed. Null: it is not called.
+   * Called when the peer ends its output (`end`), and when the connection is lost (`close`): each at most once, and never
+   * after this side has closed the stream. Null for no call.
    */
   onGone: ((how: 'end' | 'close') => void) | null = null
 
-  /** @internal Called with each piece of output that was put in. */
+  /** @internal Called with the data of each `put`. */
   onPut: ((data: Buffer | string) => void) | null = null
 
   readonly #output: StreamOutput
@@ -49,12 +49,12 @@ export class Stream extends StreamInput {
     return this.transport.remote
   }
 
-  /** Whether the stream can be used still: not closed by this side, not lost. */
+  /** Whether the stream is still usable: neither closed by this side nor lost. */
   get isOpen(): boolean {
     return this.failure === null
   }
 
-  /** @internal Seconds on the clock of its world, exactly: also outside of tasks. */
+  /** @internal The exact time of its world, in seconds; may be read outside of tasks. */
   get now(): number {
     return this.loop.driver.now()
   }
@@ -64,12 +64,12 @@ export class Stream extends StreamInput {
     return this.#output.unsent
   }
 
-  /** Bytes of output that were ever put in, sent or not. */
+  /** Total bytes put into the output so far, sent or not. */
   get bytesPut(): number {
     return this.#output.bytesPut
   }
 
-  /** When the stream is cut, with TimeoutError, if output is still unsent then, in `lev.now()` seconds; Infinity: never. */
+  /** When the stream is reset, with TimeoutError, if output is still unsent, in `lev.now()` seconds; Infinity for never. */
   get writeDeadline(): number {
     return this.#output.deadline
   }
@@ -78,17 +78,17 @@ export class Stream extends StreamInput {
     this.#output.deadline = time
   }
 
-  /** @internal Whether this side has ended its output: nothing more can be written. */
+  /** @internal Whether this side has ended its output, so that nothing more can be written. */
   get outputEnded(): boolean {
     return this.#output.ended
   }
 
-  /** @internal Called before output is sent, which follows each `put`: so that what was held back can be put in. */
+  /** @internal Called before output is sent, which follows each `put`, so that its user can put in data that it has held back. */
   set beforeSend(call: (() => void) | null) {
     this.#output.beforeSend = call
   }
 
-  /** Seconds without one byte of unsent output leaving after which the stream is cut, with TimeoutError; Infinity: never. */
+  /** Seconds after which the stream is reset, with TimeoutError, if none of the unsent output has left; Infinity for never. */
   get stallTimeout(): number {
     return this.#output.stallTimeout
   }
@@ -98,8 +98,8 @@ export class Stream extends StreamInput {
   }
 
   /**
-   * Bytes a second that output must leave at while some is unsent, from when that began, with `stallTimeout` on top; slower, and
-   * the stream is cut, with TimeoutError. 0: any.
+   * Minimum rate, in bytes per second, at which output must leave while some is unsent, counted from when that began, with
+   * `stallTimeout` on top. Below it the stream is reset, with TimeoutError. 0 for no minimum.
    */
   get minSendRate(): number {
     return this.#output.minRate
@@ -110,9 +110,9 @@ export class Stream extends StreamInput {
   }
 
   /**
-   * Adds to the output without waiting. A string is taken as latin1: one byte a character. Bytes are not copied and must
+   * Adds to the output without waiting. A string is sent as latin1, one byte per character. Bytes are not copied and must
    * not be changed afterwards.
-   * @throws ClosedError when the stream is closed, lost, or its output was ended
+   * @throws ClosedError if the stream is closed or lost, or its output was ended
    */
   put(data: Buffer | string): void {
     this.#output.put(data)
@@ -122,14 +122,14 @@ export class Stream extends StreamInput {
   /**
    * Adds to the output, and waits while too much of it is unsent. A string is sent as UTF-8. Bytes are not copied and must
    * not be changed afterwards.
-   * @throws ClosedError when the stream is closed, lost, or its output was ended; TimeoutError when the peer was too slow
+   * @throws ClosedError if the stream is closed or lost, or its output was ended; TimeoutError if the peer was too slow
    */
   *write(data: Uint8Array | string): Op<void> {
     this.put(sendable(data))
     if (this.#output.needsDrain) yield* this.#output.waitForDrain()
   }
 
-  /** Waits until all output has left, or all but `rest` bytes of it. @throws as `write` */
+  /** Waits until all output, or all but `rest` bytes of it, has left. @throws as `write` */
   *flush(rest = 0): Op<void> {
     yield* this.#output.untilUnsent(rest)
   }
@@ -144,9 +144,9 @@ export class Stream extends StreamInput {
   }
 
   /**
-   * Ends the output and closes, in the way that lets the other side read all of it: what it still sends is read and
-   * thrown away first, for at most `seconds` and `limit` bytes. Closing over unread input would make the system answer
-   * with a reset, which destroys what the other side has not read yet (RFC 9112 section 9.6).
+   * Ends the output and closes in a way that lets the peer read all of it: input that still arrives is read and discarded
+   * first, for at most `seconds` and `limit` bytes. Closing with unread input would make the system send a reset, which
+   * destroys output that the peer has not read yet (RFC 9112 section 9.6).
    */
   *linger(seconds: number, limit: number): Op<void> {
     this.refuseSecondReader()
@@ -165,19 +165,19 @@ export class Stream extends StreamInput {
     }
   }
 
-  /** Closes both ways at once and releases everything; output that has not left may be lost. Harmless when repeated. */
+  /** Closes both directions at once and releases everything; unsent output may be lost. Repeated calls do nothing. */
   close(): void {
     this.#shut(closed, false)
   }
 
-  /** Like `close`, and tells the other side by a reset that something was cut off. */
+  /** Like `close`, but with a reset, so that the peer knows that the stream was cut off. */
   reset(): void {
     this.#shut(closed, true)
   }
 
   /**
-   * Makes the stream an encrypted one. Unread input is taken as the beginning of the handshake. `readDeadline` holds.
-   * @throws HandshakeError (the stream is closed then); TimeoutError; ClosedError; UsageError while another task reads
+   * Switches the stream to TLS. Unread input is the beginning of the handshake. `readDeadline` applies to the handshake.
+   * @throws HandshakeError (the stream is then closed); TimeoutError; ClosedError; UsageError while another task reads
    */
   *secure(security: Security): Op<SecureFacts> {
     this.refuseSecondReader()
@@ -202,7 +202,7 @@ export class Stream extends StreamInput {
     }
   }
 
-  /** @internal Closes the stream, but not what it stands on, which it gives. Null: something is under way. */
+  /** @internal Closes the stream but not its transport, which it returns. Null if the stream is not idle. */
   leave(): { readonly loop: Loop; readonly transport: Transport } | null {
     if (this.failure !== null || this.inputEnded || this.hasUnread || this.unsent > 0 || this.#output.ended) return null
     this.closed = true
@@ -257,7 +257,7 @@ export class Stream extends StreamInput {
     }
   }
 
-  /** Closes the transport, for good. */
+  /** Closes the stream and its transport. */
   #shut(failure: ErrorFactory, reset: boolean): void {
     this.closed = true
     if (this.failure !== null) return

@@ -3,26 +3,26 @@ import type { Address, Driver, Security, Transport, TransportEvents } from '../d
 import { TransportDuplex } from '../node/transport-duplex.js'
 import { wrapSecure } from '../node/secure.js'
 
-/** Bytes that one direction holds for a reader that does not read: as the buffers of a kernel do. */
+/** Bytes that one direction holds for a reader that does not read, like the buffers of a kernel. */
 const window = 64 * 1024
 
-/** Holds a virtual clock still for a moment: node:tls works in the real event loop. */
+/** Stops a virtual clock for a moment, because node:tls works in the real event loop. */
 export function waitForTlsWork(driver: Pick<Driver, 'awaitExternal'>): void {
   driver.awaitExternal(1, true)
   setImmediate(() => setImmediate(() => driver.awaitExternal(-1, true)))
 }
 
-/** What a pair of transports in memory needs from where it lives. */
+/** The environment of a pair of memory transports. */
 export interface VirtualNetwork extends TickingLoop {
-  /** Runs `deliver` when one flight over the network is over: later, never inside this call. */
+  /** Runs `deliver` after the latency of the network: later, never inside this call. */
   deliverLater(deliver: () => void): void
-  /** How many bytes the next flight carries at most. */
+  /** Maximum number of bytes of the next delivery. */
   segment(): number
-  /** Lets the real event loop run for a moment: node:tls works in it. */
+  /** Lets the real event loop run for a moment, because node:tls works in it. */
   letTlsRun(): void
 }
 
-/** One end of a connection that exists in memory only; behaves as TCP does. */
+/** One end of a connection that exists only in memory; behaves like TCP. */
 export class MemoryTransport implements Transport {
   readonly writeSize = 64 * 1024
   readonly local: Address
@@ -30,15 +30,15 @@ export class MemoryTransport implements Transport {
   readonly #network: VirtualNetwork
   #peer: MemoryTransport | null = null
   #events: TransportEvents | null = null
-  /** Written, not yet arrived at the other end. */
+  /** Written bytes that have not arrived at the peer yet. */
   #outbox: Buffer[] = []
   #outboxSize = 0
   #ended = false
   #peerSawEnd = false
   #flying = false
-  /** Nothing leaves any more: the connection was broken. */
+  /** Whether the connection is broken, so that nothing is sent any more. */
   #broken = false
-  /** Arrived, not yet read here. */
+  /** Bytes that have arrived but were not read yet. */
   #inbox: Buffer[] = []
   #inboxSize = 0
   #peerEnded = false
@@ -52,7 +52,7 @@ export class MemoryTransport implements Transport {
     this.remote = remote
   }
 
-  /** Makes both ends of a connection. */
+  /** Creates both ends of a connection. */
   static pair(network: VirtualNetwork, left: Address, right: Address): [MemoryTransport, MemoryTransport] {
     const a = new MemoryTransport(network, left, right)
     const b = new MemoryTransport(network, right, left)
@@ -94,7 +94,7 @@ export class MemoryTransport implements Transport {
     this.#depart()
   }
 
-  /** As in TCP: what the system has taken still arrives, unless input was left unread, which makes the close a reset. */
+  /** As in TCP: bytes that the system has taken still arrive, unless input is unread, which makes the close a reset. */
   destroy(reset = false): void {
     if (this.#closed) return
     const peer = this.#peer
@@ -119,7 +119,7 @@ export class MemoryTransport implements Transport {
     return new SocketTransport(wrapSecure(duplex, security, received), this.#network, security, this)
   }
 
-  /** The connection breaks, as when the other side's machine sends a reset: unread bytes are lost. */
+  /** Breaks the connection, as a reset from the peer's machine does: unread bytes are lost. */
   abort(code: 'ECONNRESET' | 'EPIPE'): void {
     this.#breakOff()
     if (this.#closed) return
@@ -127,7 +127,7 @@ export class MemoryTransport implements Transport {
     this.#tell((events) => events.onClose(Object.assign(new Error(`read ${code}`), { code })))
   }
 
-  /** Takes bytes, or null for the end, from the other side. */
+  /** Takes bytes from the peer, or null for the end of its output. */
   arrive(bytes: Buffer | null): void {
     if (this.#closed) {
       if (bytes !== null) this.#peer?.abort('ECONNRESET')
@@ -141,7 +141,7 @@ export class MemoryTransport implements Transport {
     this.#read()
   }
 
-  /** Sends the next flight, unless one is on its way or the other side has no room. */
+  /** Sends the next bytes, unless some are on their way or the peer's buffer is full. */
   #depart(): void {
     const peer = this.#peer
     if (this.#flying || this.#broken || peer === null) return
@@ -165,7 +165,7 @@ export class MemoryTransport implements Transport {
     peer.#closeIfBothEnded()
   }
 
-  /** The next bytes to leave, at most `limit`, as a copy: the two ends of a connection share no memory. */
+  /** The next bytes to send, at most `limit`, as a copy: the two ends of a connection share no memory. */
   #take(limit: number): Buffer {
     const bytes = Buffer.allocUnsafeSlow(Math.min(limit, this.#outboxSize))
     let at = 0
@@ -180,7 +180,7 @@ export class MemoryTransport implements Transport {
     return bytes
   }
 
-  /** Gives what has arrived to the reader, as long as it reads. */
+  /** Passes arrived bytes to the reader, as long as it reads. */
   #read(): void {
     while (this.#reading && this.#inbox.length > 0) {
       const bytes = this.#inbox.shift() ?? Buffer.alloc(0)
@@ -202,7 +202,7 @@ export class MemoryTransport implements Transport {
     this.#network.deliverLater(() => this.#tell((events) => events.onClose(null)))
   }
 
-  /** This end takes no part any more. */
+  /** Closes this end. */
   #release(): void {
     this.#closed = true
     this.#inbox = []

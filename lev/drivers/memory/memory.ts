@@ -4,45 +4,45 @@ import { SystemWork } from '../node/system-work.js'
 import { Timer, Timers } from '../../core/timers.js'
 import { VirtualListeners } from './virtual-listeners.js'
 
-/** How the virtual world behaves; everything is optional. */
+/** The behaviour of the virtual world; all options are optional. */
 export interface MemoryOptions {
-  /** Where the random choices start: the same seed gives the same run. Default: the environment's LEV_SEED, else 1. */
+  /** Seed of the random choices: the same seed gives the same run. Default: the environment variable LEV_SEED, else 1. */
   readonly seed?: number | null | undefined
-  /** What `lev.wallClock()` gives at the start, in seconds since 1970. Default: 2026-01-01T00:00:00Z. */
+  /** The value of `lev.wallClock()` at the start, in seconds since 1970. Default: 2026-01-01T00:00:00Z. */
   readonly epoch?: number | null | undefined
-  /** Shortest and longest time of one flight over the virtual network, in seconds. Default: 0.1 to 1 ms. */
+  /** Minimum and maximum latency of the virtual network, in seconds. Default: 0.1 to 1 ms. */
   readonly latency?: readonly [number, number] | null | undefined
-  /** Bytes that one flight carries at most; each carries a random number of them, from 1. Default: 64 KiB, not random. */
+  /** Maximum bytes per delivery; each delivery has a random number of them, from 1. Default: 64 KiB, not random. */
   readonly segment?: number | null | undefined
 }
 
-/** Turns of the real event loop that a promise is given before virtual time goes on without it. */
+/** Turns of the real event loop for which virtual time waits for a promise. */
 const patience = 4
 
-/** How many of them at most, for all promises together, before virtual time goes on all the same. */
+/** Maximum number of such turns in a row, for all promises together. */
 const patienceInAll = 100
 
-/** Steps after which the real event loop is let in, so that a test's own time limit can end an endless run. */
+/** Steps after which the real event loop runs, so that a test's own timeout can end an endless run. */
 const stepsAtOnce = 1000
 
-/** Turns in a row that may take no time; then the clock goes on by a step, so that a task which is always ready cannot stop it. */
+/** Consecutive turns that may take no time; then the clock advances by a step, so that an always ready task cannot stop it. */
 const turnsAtOnce = 64
 
 /**
- * The first of these steps, in seconds, and how much longer each is than the one before. So work that ends takes little time
- * (6,400 turns: 1.2 s), and a timer that is far away is reached soon nevertheless (20 s: after 11,000 turns).
+ * The first of these steps, in seconds, and the factor by which each is longer than the one before. So finite work takes
+ * little time (6,400 turns: 1.2 s), and yet a distant timer is reached soon (20 s: after 11,000 turns).
  */
 const firstStep = 0.001
 const stepGrowth = 1.04
 
 /**
- * A driver with a virtual network and a virtual clock. What is ready runs; when nothing is, the clock jumps to the next
- * event. Waiting takes no time, and the same seed gives the same run. Work takes next to no time: while something is ready
- * all the time, the clock goes on by small steps.
+ * A driver with a virtual network and a virtual clock. Ready tasks run; when none is ready, the clock jumps to the next
+ * event. Waiting takes no real time, and the same seed gives the same run. Work takes almost no virtual time: while some
+ * task is always ready, the clock advances in small steps.
  *
- * Promises from outside are the one thing that is real: while a task waits for one, the clock stands still until the
- * promise had its chance (the event loop turned a few times, and no request to the system is under way); for
- * `lev.waitForWork`, and while node:tls works, until it is done.
+ * Only promises from outside are real: while a task waits for one, the clock stands still until the promise has had a
+ * chance to settle (a few turns of the event loop, and no system request in progress); for `lev.waitForWork`, and while
+ * node:tls works, it stands still until that is done.
  */
 export function memory(options: MemoryOptions = {}): Driver {
   const random = randomFrom(options.seed ?? Number(process.env.LEV_SEED ?? 1))
@@ -53,13 +53,13 @@ export function memory(options: MemoryOptions = {}): Driver {
   const system = new SystemWork()
   const listeners = new VirtualListeners()
   let now = 0
-  /** Up to when all flights have landed. */
+  /** Up to this time everything sent has arrived. */
   let heard = 0
   let wake = Infinity
   let soon = false
   let turns = 0
   let step = firstStep
-  /** Promises waited for: all, and those that are guaranteed to settle. */
+  /** Number of promises being waited for: all, and those guaranteed to settle. */
   let external = 0
   let guaranteed = 0
   let idle = 0
@@ -73,7 +73,7 @@ export function memory(options: MemoryOptions = {}): Driver {
     if (!pumping && loop !== null) scheduled ??= setImmediate(pump)
   }
 
-  /** Runs the world until it has to wait for the real one. */
+  /** Runs the virtual world until it has to wait for the real one. */
   function pump(): void {
     scheduled = null
     pumping = true
@@ -191,7 +191,7 @@ function systemError(code: string, message: string): Error {
   return Object.assign(new Error(message), { code })
 }
 
-/** Numbers from 0 up to 1, the same for the same seed: xorshift over 32 bits. */
+/** A generator of numbers from 0 up to 1, the same for the same seed: 32-bit xorshift. */
 function randomFrom(seed: number): () => number {
   let state = (Math.imul(seed | 0, 2654435761) ^ 0x9e3779b9) >>> 0 || 1
   return () => {

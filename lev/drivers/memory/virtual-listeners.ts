@@ -8,17 +8,17 @@ export interface Bound {
   readonly accept: (transport: Transport) => void
 }
 
-/** Ports that are given to those who leave the choice to the system: from the first to the last. */
+/** The range of ports assigned to listeners on port 0. */
 const firstPort = 49152
 const lastPort = 65535
 
-/** The listeners of a virtual network, found by their ports. */
+/** The listeners of a virtual network, by port. */
 export class VirtualListeners {
   readonly #byPort = new Map<number, Set<Bound>>()
-  /** The port that was given last. */
+  /** The port that was assigned last. */
   #given = lastPort
 
-  /** Binds an address; port 0: any. Null: it is taken. */
+  /** Binds an address; port 0 means any free port. Null if it is taken. */
   bind(ip: string, wanted: number, accept: Bound['accept']): Bound | null {
     const port = wanted === 0 ? this.#freePort(ip) : wanted
     if (port === null || this.find(ip, port) !== undefined) return null
@@ -36,7 +36,7 @@ export class VirtualListeners {
     if (others?.size === 0) this.#byPort.delete(bound.port)
   }
 
-  /** The listener that has an address in common with this one. */
+  /** The listener whose address overlaps with this one. */
   find(ip: string, port: number): Bound | undefined {
     for (const bound of this.#byPort.get(port) ?? []) if (overlap(bound.ip, ip)) return bound
     return undefined
@@ -46,7 +46,7 @@ export class VirtualListeners {
     this.#byPort.clear()
   }
 
-  /** Each in turn, so that the search is short, however many there are. */
+  /** Assigns ports in turn, so that the search is short even with many listeners. */
   #freePort(ip: string): number | null {
     for (let tries = lastPort - firstPort; tries >= 0; tries--) {
       this.#given = this.#given === lastPort ? firstPort : this.#given + 1
@@ -56,12 +56,12 @@ export class VirtualListeners {
   }
 }
 
-/** Whether two addresses have one in common, as a system sees it. A name may be any: the virtual network has no names. */
+/** Whether two addresses overlap, as in a system. Any host name matches: the virtual network has no names. */
 function overlap(one: string, other: string): boolean {
   return one === other || isIP(one) === 0 || isIP(other) === 0 || includes(one, other) || includes(other, one)
 }
 
-/** The address `::` stands for every one, `0.0.0.0` for those of IPv4. */
+/** `::` stands for every address, `0.0.0.0` for all IPv4 addresses. */
 function includes(wildcard: string, ip: string): boolean {
   return wildcard === '::' || (wildcard === '0.0.0.0' && isIP(ip) === 4)
 }

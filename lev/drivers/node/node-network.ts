@@ -5,20 +5,20 @@ import { IndexedSet, type Indexed } from '../../core/indexed-set.js'
 import { acceptHandles, sharedSockets } from './internals/shared-read.js'
 import { SocketTransport, type TickingLoop } from './socket-transport.js'
 
-/** What is to be released in the end. */
+/** An open resource, to be released when the driver stops. */
 interface Open extends Indexed {
   readonly release: () => void
 }
 
-/** Listening and connecting by node:net, for one loop; knows what is open, so that it can be released. */
+/** Listens and connects with node:net, for one loop, and keeps track of open resources so that `stop` can release them. */
 export class NodeNetwork {
   readonly #loop: DrivenLoop
   readonly #transportLoop: TickingLoop
-  /** For accepted connections: their transports themselves are the members of `#open`. */
+  /** For accepted connections, whose transports are themselves the members of `#open`. */
   readonly #acceptedLoop: TickingLoop
   readonly #open = new IndexedSet<Open>()
 
-  /** @param wakeSoon asks for a tick once the events that wait are in */
+  /** @param wakeSoon requests a tick after the events that are already waiting */
   constructor(loop: DrivenLoop, wakeSoon: () => void) {
     this.#loop = loop
     this.#transportLoop = { beginEvent: () => loop.beginEvent(), tick: () => loop.tick(), scheduleTick: wakeSoon }
@@ -52,7 +52,7 @@ export class NodeNetwork {
       this.#keep(server)
       acceptHandles(server, (handle) => admit(this.#accepted(handle)))
       server.removeAllListeners('error')
-      // From here on, what can fail is one accept (no file descriptor left, say): the next may work.
+      // From here on only a single accept can fail (for example, no file descriptors are left); the next may succeed.
       server.on('error', (error) => loop.fault(new AddressError(`cannot accept a connection: ${error.message}`, { cause: error })))
       const bound = server.address()
       const address = typeof bound === 'object' && bound !== null ? { ip: bound.address, port: bound.port } : options
@@ -108,7 +108,7 @@ const makeSocket = sharedSockets((socket, buffer, size) => {
   if (socket instanceof Socket) SocketTransport.of(socket)?.receiveBorrowed(buffer, size)
 })
 
-/** Older ones would pass over the option in silence. */
+/** Older versions of Node silently ignore the option. */
 function knowsReusePort(): boolean {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
   return major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12)

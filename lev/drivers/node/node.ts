@@ -3,17 +3,17 @@ import { UsageError } from '../../core/errors.js'
 import type { DrivenLoop, Driver } from '../driver.js'
 import { NodeNetwork } from './node-network.js'
 
-/** The longest time that setTimeout takes, in milliseconds. */
+/** The longest delay that setTimeout accepts, in milliseconds. */
 const longestTimer = 2 ** 31 - 1
 
-/** Seconds since 1970-01-01T00:00:00Z by the system's clock: for what is real on every driver, such as certificates. */
+/** Seconds since 1970-01-01T00:00:00Z on the system's clock: for things that are real on every driver, such as certificates. */
 export function systemTime(): number {
   return Date.now() / 1000
 }
 
 const now = (): number => performance.now() / 1000
 
-/** The driver that people use: node:net and the system's clocks. */
+/** The default driver: node:net and the system's clocks. */
 export function nodeDriver(): Driver {
   /** Null before the start and after the end. */
   let loop: DrivenLoop | null = null
@@ -21,13 +21,13 @@ export function nodeDriver(): Driver {
   let timer: NodeJS.Timeout | null = null
   let timerAt = Infinity
   let heard = now()
-  /** When the timer fired whose turn waits for the events before it; the immediate is that turn. */
+  /** When the timer last fired; its tick waits in `afterEvents` for the events before it. */
   let firedAt = 0
   let afterEvents: NodeJS.Immediate | null = null
   let timerKeeps = true
   let soon: NodeJS.Immediate | null = null
 
-  /** Node runs timers, then takes in what has arrived on sockets, then runs immediates. */
+  /** Node runs timers, then polls sockets, then runs immediates: so the immediate runs after all events before the timer. */
   function onTimer(): void {
     timer = null
     firedAt = now()
@@ -65,7 +65,7 @@ export function nodeDriver(): Driver {
       network = new NodeNetwork(driven, wakeSoon)
     },
     wakeAt(time, keeps = true) {
-      // A timer that is too early only costs an idle turn; so it is moved only to an earlier time.
+      // The timer is only moved to an earlier time: firing too early costs no more than an idle turn.
       if (time < timerAt || time === Infinity) {
         if (timer !== null) clearTimeout(timer)
         timer = null

@@ -6,27 +6,27 @@ import { HandshakeError } from '../../core/errors.js'
 import type { SecureFacts, Security } from '../driver.js'
 import { closeOnFault, verifyResult } from './internals/tls-server-socket.js'
 
-/** For those who need it: it holds 0.3 MB. */
+/** Loaded on first use: it takes 0.3 MB. */
 const nodeTls = () => process.getBuiltinModule('node:tls')
 
-/** Whether a socket speaks TLS; node:tls need not be there for that. */
+/** Whether a socket is a TLS socket; works without loading node:tls. */
 export function isSecure(socket: Socket): socket is TLSSocket {
   return 'encrypted' in socket
 }
 
 /**
- * Puts TLS on a socket. `received` are bytes that were read from it already: the handshake reads them first.
+ * Starts TLS on a socket. `received` are bytes that were already read from it: the handshake reads them first.
  *
- * The caller takes its own listeners off `socket` before, and never touches it again, except to reset it
- * (`TLSSocket` cannot). What it then sees of the TLSSocket:
- * - `secure`, once: the handshake is done. It calls `secureFacts`, which throws if the other side must be refused.
- * - `error`, once at the most, for every fault before or after that, then `close`. The socket is destroyed by then.
- * - `end` when the other side closed its direction; never before `secure`: an end that early is an error.
+ * The caller removes its own listeners from `socket` before, and never touches it again, except to reset it
+ * (`TLSSocket` cannot). The TLSSocket then emits:
+ * - `secure`, once: the handshake is done. The caller calls `secureFacts`, which throws if the peer must be rejected.
+ * - `error`, at most once, for any fault before or after that, then `close`. The socket is destroyed by then.
+ * - `end` when the peer has ended its output; never before `secure`: an end that early is an error.
  *
  * Destroying either of the two sockets destroys the other.
  */
 export function wrapSecure(socket: Duplex, security: Security, received: Buffer): TLSSocket {
-  // Nothing may be emitted by the plain socket while its bytes are on the way to the handshake.
+  // The plain socket must emit nothing while its bytes are on the way to the handshake.
   socket.pause()
   const ended = socket.readableEnded
   if (received.length > 0 && !ended) socket.unshift(received)
@@ -39,13 +39,13 @@ export function wrapSecure(socket: Duplex, security: Security, received: Buffer)
   }
   secured.prependOnceListener('end', early)
   secured.prependOnceListener('secure', () => secured.removeListener('end', early))
-  // A net.Socket that had read its end already cannot tell the TLS layer, which would wait for ever.
+  // A net.Socket that has already read its end cannot signal it to the TLS layer, which would wait for ever.
   if (ended) process.nextTick(early)
   else if (socket instanceof Socket) socket.once('end', early)
   return secured
 }
 
-/** OpenSSL's messages are full of places in its source; what people can use of them is the reason. */
+/** OpenSSL's messages are full of source locations; only the reason is useful to people. */
 function shorten(error: Error): void {
   if ('library' in error && 'reason' in error && typeof error.reason === 'string') error.message = error.reason
 }
@@ -60,14 +60,14 @@ function serverSocket(socket: Duplex, security: Of<'server'>): TLSSocket {
     requestCert: security.clientCertificate !== 'none',
     rejectUnauthorized: security.clientCertificate === 'require',
   })
-  // The contexts of tls/ refuse renegotiation quietly; this holds for any context.
+  // The contexts of tls/ ignore renegotiation; this disables it for any context.
   secured.disableRenegotiation()
   closeOnFault(secured)
   return secured
 }
 
 function clientSocket(socket: Duplex, security: Of<'client'>): TLSSocket {
-  // RFC 6066 3: an IP address is not sent by SNI; node checks the certificate against `host` then.
+  // RFC 6066 3: an IP address is not sent by SNI; Node then checks the certificate against `host`.
   const named = isIP(security.serverName) === 0
   const secured = nodeTls().connect({
     socket,
@@ -77,15 +77,15 @@ function clientSocket(socket: Duplex, security: Of<'client'>): TLSSocket {
     host: security.serverName,
     rejectUnauthorized: security.verify,
   })
-  // Some faults after the handshake are only reported by node: the socket would stay open.
+  // Node only reports some faults after the handshake, and would leave the socket open.
   secured.on('error', () => secured.destroy())
   return secured
 }
 
 /**
- * What the handshake agreed on; to be called once `secure` was emitted and while the socket is open.
+ * The results of the handshake; to be called after `secure` and while the socket is open.
  *
- * @throws HandshakeError if the other side must be refused: its certificate must be trusted and is not
+ * @throws HandshakeError if the peer must be rejected: its certificate must be trusted and is not
  */
 export function secureFacts(socket: TLSSocket, security: Security): SecureFacts {
   const protocol = socket.getProtocol()
@@ -111,18 +111,18 @@ function refusalOf(socket: TLSSocket, security: Security): string {
   return reason === null ? 'the connection was closed during the handshake' : `the certificate was refused: ${reason}`
 }
 
-/** Why the other side's certificate is not trusted, or null if it is. */
+/** Why the peer's certificate is not trusted, or null if it is. */
 function untrusted(socket: TLSSocket, security: Security, certificate: X509Certificate | null): string | null {
   if (security.side === 'client') return clientReason(socket)
   if (security.clientCertificate === 'none') return 'no certificate was asked for'
-  // Asked first: the library calls a resumed TLS 1.3 session without any certificate verified.
+  // Checked first: the library reports a resumed TLS 1.3 session without any certificate as verified.
   if (certificate === null) return 'no certificate was sent'
-  // A resumed session was verified when it began, and each time that it is resumed the client gets a new ticket.
+  // A resumed session was verified only when it began, and each resumption gives the client a new ticket.
   if (socket.isSessionReused() && Date.parse(certificate.validTo) < Date.now()) return 'CERT_HAS_EXPIRED'
   return verifyResult(socket)
 }
 
-/** node has compared the certificate with trusted roots and with the server's name by now. */
+/** By now Node has checked the certificate against the trusted roots and the server's name. */
 function clientReason(socket: TLSSocket): string | null {
   if (socket.authorized) return null
   return String(socket.authorizationError ?? 'not verified')

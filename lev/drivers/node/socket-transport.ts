@@ -7,30 +7,30 @@ import { DirectOutput, type Writer } from './internals/direct-output.js'
 import { isSecure, secureFacts, wrapSecure } from './secure.js'
 import { tlsOverhead, type Encrypted } from './tls-overhead.js'
 
-/** The part of its loop that a transport needs: each event is told between `beginEvent` and `tick`, or `scheduleTick`. */
+/** The loop, as a transport sees it: each event is delivered between `beginEvent` and `tick` or `scheduleTick`. */
 export interface TickingLoop extends Pick<DrivenLoop, 'beginEvent' | 'tick'> {
-  /** Ticks once the other events that came at the same time were told too. */
+  /** Schedules a tick after the other events that came at the same time. */
   scheduleTick(): void
   /** Called once the socket is closed. */
   forget?(transport: SocketTransport): void
-  /** Called when the socket was given something to do, which it does in the real event loop: for a virtual clock. */
+  /** Called when the socket got work to do, so that a virtual clock can wait: the work happens in the real event loop. */
   letTlsRun?(): void
 }
 
 const addresses = new AddressBook()
 
-/** Where a socket has its transport: so all of them share their listeners, and a connection has no closures (0.7 KiB). */
+/** A socket's property for its transport: so all sockets share their listeners, and a connection has no closures (0.7 KiB). */
 const owner = Symbol('transport')
 
 interface OwnedSocket extends Socket {
   [owner]?: SocketTransport
 }
 
-/** Bytes for one write. The system copies what it takes and no more; TLS takes all, and holds it encrypted. */
+/** Bytes per write. The system copies only as much as it accepts; TLS takes everything, and holds it encrypted. */
 const plainWrite = 1024 * 1024
 const secureWrite = 64 * 1024
 
-/** A transport on one of Node's own sockets, plain or encrypted. */
+/** A transport on one of Node's sockets, plain or encrypted. */
 export class SocketTransport implements Transport, Reader, Writer, Indexed, Encrypted {
   index = -1
   readonly local: Address
@@ -39,15 +39,15 @@ export class SocketTransport implements Transport, Reader, Writer, Indexed, Encr
   readonly #socket: OwnedSocket
   readonly #loop: TickingLoop
   readonly #security: Security | null
-  /** What the encrypted bytes go over; null for a plain socket. */
+  /** The transport of the encrypted bytes; null for a plain socket. */
   readonly #around: Transport | null
-  /** Null: output goes through the socket's own queue. */
+  /** Null if output goes through the socket's own queue. */
   readonly #output: DirectOutput | null
-  /** Null: input comes as the socket's own events. */
+  /** Null if input comes as the socket's own events. */
   #input: DirectInput | null = null
   #events: TransportEvents | null = null
   #error: Error | null = null
-  /** Whether `pending` was above 0 after the last write, so that a writer may wait for it to fall. */
+  /** Whether `pending` was above 0 after the last write, so that a writer may be waiting for it to fall. */
   #blocked = false
 
   constructor(socket: Socket, loop: TickingLoop, security: Security | null = null, around: Transport | null = null) {
@@ -60,18 +60,18 @@ export class SocketTransport implements Transport, Reader, Writer, Indexed, Encr
     this.remote = around?.remote ?? addresses.remote(socket)
     this.#output = DirectOutput.of(socket, this)
     this.#socket[owner] = this
-    // A socket may fail before anybody listens; it must not end the process.
+    // A socket may fail before there are other listeners; that must not end the process.
     socket.on('error', onError)
     socket.on('close', onClose)
     if (around instanceof SocketTransport) tlsOverhead.watch(this)
   }
 
-  /** The transport of a socket that one was made of. */
+  /** The transport of `socket`, if it has one. */
   static of(socket: Socket): SocketTransport | undefined {
     return (socket as OwnedSocket)[owner]
   }
 
-  /** What applications read from. */
+  /** The decrypted socket. */
   get secured(): Socket {
     return this.#socket
   }
@@ -81,7 +81,7 @@ export class SocketTransport implements Transport, Reader, Writer, Indexed, Encr
     return this.#around instanceof SocketTransport ? this.#around.#socket : this.#socket
   }
 
-  /** Closes at once, and says why. */
+  /** Closes at once, with `error` as the reason. */
   cut(error: Error): void {
     this.#error = error
     this.destroy(true)
@@ -100,7 +100,7 @@ export class SocketTransport implements Transport, Reader, Writer, Indexed, Encr
     if (this.#input === null) socket.on('data', onData)
     socket.on('end', onEnd)
     if (this.#security !== null) socket.once('secure', onSecure)
-    // It may have been closed before anybody listened.
+    // It may have been closed before the listeners were added.
     if (socket.closed) process.nextTick(() => this.closed())
   }
 
@@ -147,7 +147,7 @@ export class SocketTransport implements Transport, Reader, Writer, Indexed, Encr
     const socket = this.#socket
     // Only the transport below TLS can be reset.
     if (reset && this.#around !== null) this.#around.destroy(true)
-    // node:net cannot reset while the end is on its way out.
+    // node:net cannot reset while the end of the output is pending.
     if (reset && this.#around === null && (!socket.writableEnded || socket.writableFinished)) socket.resetAndDestroy()
     else socket.destroy()
     this.#loop.letTlsRun?.()
@@ -168,11 +168,12 @@ export class SocketTransport implements Transport, Reader, Writer, Indexed, Encr
   }
 
   /**
-   * Takes bytes that were read, the first `size` of `buffer`, which is the driver's again afterwards. What comes in at the same time, on all sockets, is dealt with in
-   * one tick: reading first and writing afterwards, all in a row, takes 5 to 8 % less CPU time for a small request than going
-   * to and fro. But behind a full buffer there is more on this socket, which Node reads next: so its reader runs first, and gets ready
-   * to take that where it belongs. A body of 1 MB that has to wait in pieces lives long enough to count as old, and collecting
-   * that makes it cost half as much again.
+   * Takes the first `size` bytes of `buffer`, which belongs to the driver again afterwards.
+   *
+   * Input that arrives at the same time, on all sockets, is handled in one tick: reading everything first and writing afterwards
+   * takes 5 to 8 % less CPU time for a small request than alternating. But after a full buffer, Node reads this socket again
+   * next: so its reader runs first, and can provide the place for the next bytes. A body of 1 MB that has to wait in pieces
+   * lives long enough to become old for the garbage collector, which makes it cost half as much again.
    */
   receiveBorrowed(buffer: Buffer, size: number): void {
     this.#loop.beginEvent()
@@ -181,7 +182,7 @@ export class SocketTransport implements Transport, Reader, Writer, Indexed, Encr
     else this.#loop.scheduleTick()
   }
 
-  /** Takes bytes that were read and belong to the receiver. */
+  /** Takes bytes, which belong to the receiver from now on. */
   receive(bytes: Buffer): void {
     this.#loop.beginEvent()
     this.#events?.onChunk(bytes)
@@ -214,7 +215,7 @@ export class SocketTransport implements Transport, Reader, Writer, Indexed, Encr
     this.progress()
   }
 
-  /** `pending` has fallen. */
+  /** Reports that `pending` has fallen. */
   progress(): void {
     this.#loop.beginEvent()
     this.#events?.onProgress()
@@ -222,8 +223,8 @@ export class SocketTransport implements Transport, Reader, Writer, Indexed, Encr
   }
 
   /**
-   * Runs the loop, but not inside of a TLS socket's event: node:tls may be in the middle of handing over what has arrived, and
-   * loses the rest of it if the output is ended then.
+   * Runs the loop, but not inside an event of a TLS socket: node:tls may be in the middle of delivering input, and loses the
+   * rest of it if the output is ended then.
    */
   #tick(): void {
     if (this.#security === null) this.#loop.tick()

@@ -1,9 +1,9 @@
 import { createHook, type HookCallbacks } from 'node:async_hooks'
 
-/** Whether this Node reads a whole file by one job that is not among the active resources. */
+/** Whether this version of Node reads a whole file in one job that is not among the active resources. */
 const hidesReads = Number(process.versions.node.split('.')[0]) >= 26
 
-/** Knows whether requests to the system (files, name look-ups) are under way, which a promise may be waiting for. */
+/** Detects system requests (files, name look-ups) in progress, which a promise may be waiting for. */
 export class SystemWork {
   readonly #reads = new Set<number>()
   readonly #hook = createHook(hooks(this.#reads))

@@ -1,30 +1,30 @@
 import type { Socket } from 'node:net'
 import { IndexedSet, type Indexed } from '../../core/indexed-set.js'
 
-/** An encrypted connection: the socket that applications read, and the one below it. */
+/** An encrypted connection: its decrypted socket, and the raw one below it. */
 export interface Encrypted extends Indexed {
   readonly secured: Pick<Socket, 'bytesRead'>
   readonly raw: Pick<Socket, 'bytesRead'>
-  /** Closes it. */
+  /** Closes the connection with `error`. */
   cut(error: Error): void
 }
 
-/** Seconds from one look to the next. */
+/** Seconds between checks. */
 const interval = 2
 
-/** Bytes that are no content and that every connection may have: a handshake with certificates has up to 200 KiB. */
+/** Bytes of overhead that every connection may have: a handshake with certificates takes up to 200 KiB. */
 export const tlsOverheadBytes = 1024 * 1024
 
 /**
- * How many more for each byte of content. A record of TLS 1.2 has 29 bytes beside its content, and no unit of HTTP or of a
- * WebSocket that is sent alone has less than 6.
+ * Additional bytes of overhead per byte of content. A TLS 1.2 record has 29 bytes besides its content, and no unit of HTTP or
+ * WebSocket that is sent alone has fewer than 6.
  */
 export const tlsOverheadPerByte = 5
 
 /**
- * Cuts connections whose peer sends hardly anything but TLS itself. OpenSSL answers each KeyUpdate (RFC 8446 4.6.3), 27 bytes, for as
- * long as they come: that costs 14 us each, and the answers of a peer that does not read pile up in native memory, which nothing
- * else sees. Of such records no event tells; so the counts of bytes are looked at every now and then.
+ * Closes connections whose peer sends hardly anything but TLS overhead. OpenSSL responds to every KeyUpdate (RFC 8446 4.6.3) of
+ * 27 bytes: that costs 14 us each, and if the peer does not read, the responses pile up in native memory that nothing else
+ * limits. No event reports such records, so the byte counts are checked periodically.
  */
 class TlsOverhead {
   readonly #watched = new IndexedSet<Encrypted>()
@@ -49,7 +49,7 @@ class TlsOverhead {
   }
 }
 
-/** Whether much more has come than its content needs. */
+/** Whether far more bytes have arrived than the content needs. */
 export function isExcessive({ secured, raw }: Encrypted): boolean {
   const content = secured.bytesRead
   return raw.bytesRead - content > tlsOverheadBytes + tlsOverheadPerByte * content

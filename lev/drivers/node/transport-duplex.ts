@@ -1,13 +1,13 @@
 import { Duplex } from 'node:stream'
 import type { SecureFacts, Transport, TransportEvents } from '../driver.js'
 
-/** A transport seen as one of Node's own streams: what node:tls wants to sit on when there is no socket. */
+/** A transport as a Node stream, which node:tls needs when there is no socket. */
 export class TransportDuplex extends Duplex implements TransportEvents {
   readonly #transport: Transport
   readonly #letTlsRun: () => void
   #written: (() => void) | null = null
 
-  /** @param letTlsRun called after each event, since what listens to the stream works in the real event loop */
+  /** @param letTlsRun called after each event, because the stream's listeners work in the real event loop */
   constructor(transport: Transport, letTlsRun: () => void) {
     super({ allowHalfOpen: true })
     this.#transport = transport

@@ -4,15 +4,15 @@ import { isOpen } from './gate.js'
 
 const nowhere: Address = { ip: '', port: 0 }
 
-/** Node's own stream below a socket. */
+/** Node's internal stream handle of a socket. */
 interface NamedHandle {
   getsockname(into: Record<string, unknown>): number
   getpeername(into: Record<string, unknown>): number
 }
 
 /**
- * The addresses of sockets. Node's own sockets keep each one that was asked for; here those of many connections are the same
- * object, or have the same text: 0.3 KiB less for a connection.
+ * The addresses of sockets. Node's sockets keep each address that was read; here many connections share one object, or
+ * its text, which saves 0.3 KiB per connection.
  */
 export class AddressBook {
   #local = nowhere
@@ -46,7 +46,7 @@ export class AddressBook {
   }
 }
 
-/** An IPv4 peer of a socket that is bound to `::` has an IPv6 address that only wraps its own: here it is its own. */
+/** Converts an IPv4-mapped IPv6 address, which a socket bound to `::` reports for IPv4 peers, to the IPv4 address. */
 function unmapped(ip: string): string {
   return ip.startsWith('::ffff:') && isIPv4(ip.slice(7)) ? ip.slice(7) : ip
 }

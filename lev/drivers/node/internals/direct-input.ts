@@ -1,34 +1,34 @@
 import type { Socket } from 'node:net'
 import { isOpen } from './gate.js'
 
-/** What Node keeps below a socket: the system's stream, or TLS over it. */
+/** Node's internal handle of a socket: the system's stream, or TLS over it. */
 interface StreamHandle {
-  /** What Node calls with bytes that have arrived; without any, at the end and after a fault. */
+  /** Called by Node with bytes that have arrived; without bytes at the end and after a fault. */
   onread: (this: unknown, bytes?: ArrayBuffer) => unknown
-  /** Whether it was started: Node starts it if not. */
+  /** Whether reading was started; if not, Node starts it. */
   reading: boolean
-  /** What it has brought so far. */
+  /** Total bytes read so far. */
   readonly bytesRead: number
   readStart(): number
   readStop(): number
 }
 
-/** Given what arrives. */
+/** Receives the bytes that arrive. */
 export interface Reader {
   receive(bytes: Buffer): void
 }
 
-/** Also false after a read that was not as expected. */
+/** Also set to false after an unexpected read. */
 let open = isOpen('directInput')
 
 /**
- * Reads what a TLS socket has decrypted as it comes, without the queue, the event and the tick that stream.Readable has for each
- * read: 5 % of the CPU time of a small request. The end comes as the socket's `end` nevertheless, so it has to flow.
+ * Reads the decrypted bytes of a TLS socket directly, without the queue, the event and the tick that stream.Readable needs for
+ * each read: 5 % of the CPU time of a small request. The end still comes as the socket's `end` event, so the socket must flow.
  */
 export class DirectInput {
   readonly #socket: Socket
   readonly #handle: StreamHandle
-  /** Node's own reader is in charge again. */
+  /** Whether Node's own reader has taken over again. */
   #left = false
 
   private constructor(socket: Socket, handle: StreamHandle, reader: Reader) {
@@ -37,7 +37,7 @@ export class DirectInput {
     const { onread, bytesRead } = handle
     let proven = false
     const read = (bytes: ArrayBuffer): boolean => {
-      // Memory with more in it than this read has brought is shared, and holds the bytes of other connections.
+      // An ArrayBuffer larger than this read is shared, and holds the bytes of other connections.
       proven ||= !this.#left && bytes.byteLength === handle.bytesRead - bytesRead
       if (proven) reader.receive(Buffer.from(bytes))
       else this.#leave(reader)
@@ -48,7 +48,7 @@ export class DirectInput {
     }
   }
 
-  /** Null where the gate is closed: then `data` events bring the bytes. */
+  /** Null if the gate is closed: the bytes then come by `data` events. */
   static of(socket: Socket, reader: Reader): DirectInput | null {
     const handle: unknown = Reflect.get(socket, '_handle')
     return open && isStreamHandle(handle) ? new DirectInput(socket, handle, reader) : null
@@ -67,7 +67,7 @@ export class DirectInput {
     this.#handle.readStart()
   }
 
-  /** Leaves this socket, and all that come, to Node's own reader. */
+  /** Leaves this socket, and all later ones, to Node's own reader. */
   #leave(reader: Reader): void {
     if (this.#left) return
     open = false

@@ -3,62 +3,62 @@ import { getSystemErrorName } from 'node:util'
 import { isSecure } from '../secure.js'
 import { isOpen } from './gate.js'
 
-/** What Node keeps below a net.Socket: the system's stream, or TLS over it. Functions give 0, or a negative system error. */
+/** Node's internal handle of a net.Socket: the system's stream, or TLS over it. Functions return 0, or a negative system error. */
 interface StreamHandle {
   writeLatin1String(request: WriteRequest, text: string): number
   writeBuffer(request: WriteRequest, bytes: Buffer): number
-  /** `parts`: buffers; or, if there is text among them, each part with its encoding behind it. */
+  /** `parts`: buffers; or, if there is text among them, each part followed by its encoding. */
   writev(request: WriteRequest, parts: readonly (Buffer | string)[], allBuffers: boolean): number
-  /** Bytes that were not taken at once and wait still. */
+  /** Bytes that were not taken at once and are still queued. */
   readonly writeQueueSize: number
 }
 
 /** Request object of a pending write; a write that completes synchronously leaves it reusable. */
 interface WriteRequest {
-  /** Who writes. */
+  /** The output of this write. */
   output?: DirectOutput | null
-  /** Keeps the bytes alive that the system was given. */
+  /** Keeps the bytes alive that were passed to the system. */
   kept?: unknown
-  /** -1 while no write is pending in it. */
+  /** -1 while no write is pending in the request. */
   getAsyncId(): number
   oncomplete?: (this: WriteRequest, status: number) => void
 }
 
-/** Told when `pending` has fallen. */
+/** Called when `pending` has fallen. */
 export interface Writer {
   progress(): void
 }
 
-/** Bytes up to which Node writes text without setting memory aside for its bytes. */
+/** Length up to which Node writes text without allocating memory for its bytes. */
 const shortText = 16 * 1024
 
-/** Where longer text becomes bytes; null while a write needs it. */
+/** Buffer in which longer text is converted to bytes; null while a pending write uses it. */
 let scratch: Buffer | null = null
 const scratchSize = 64 * 1024
 
-/** Bytes up to which text among bytes, mostly the head of a response, becomes bytes in memory of its own. */
+/** Length up to which text among buffers, usually the head of a response, gets a buffer of its own. */
 const headText = 2048
 
-/** Null where the gate is closed. */
+/** Null if the gate is closed. */
 const RequestClass = isOpen('directOutput') ? findRequestClass() : null
 
-/** A request that no write is pending in. */
+/** A request without a pending write, to be reused. */
 let spare: WriteRequest | null = null
 
 /**
- * Writes to a socket's own stream, without the queue, the callback and the turn of microtasks that stream.Writable has for
- * each write although the system takes nearly all of them at once: 4 to 5 % of the CPU time of a small request.
+ * Writes directly to a socket's handle, without the queue, the callback and the microtask turn that stream.Writable needs for
+ * each write, although the system takes nearly all of them at once: 4 to 5 % of the CPU time of a small request.
  */
 export class DirectOutput {
   readonly #socket: Socket
   readonly #handle: StreamHandle
   readonly #requestClass: new () => WriteRequest
   readonly #writer: Writer
-  /** TLS takes one write at a time, and has taken it only later: what comes meanwhile is gathered. */
+  /** Whether it is TLS, which takes one write at a time and completes it later; further output is gathered meanwhile. */
   readonly #serial: boolean
   #gathered: (Buffer | string)[] = []
   #gatheredSize = 0
-  /** Writes that were not taken at once. */
+  /** Number of writes that were not taken at once, and their size for TLS. */
   #waiting = 0
   #waitingSize = 0
   #ended = false
@@ -71,7 +71,7 @@ export class DirectOutput {
     this.#writer = writer
   }
 
-  /** Null where the gate is closed: then the socket itself is written to. */
+  /** Null if the gate is closed: the caller then writes to the socket itself. */
   static of(socket: Socket, writer: Writer): DirectOutput | null {
     const handle: unknown = Reflect.get(socket, '_handle')
     return RequestClass !== null && isStreamHandle(handle) ? new DirectOutput(socket, handle, RequestClass, writer) : null
@@ -88,7 +88,7 @@ export class DirectOutput {
     else this.#hand(parts)
   }
 
-  /** Ends the socket once it has taken everything. */
+  /** Ends the socket after all pending writes. */
   end(): void {
     this.#ended = true
     if (this.#waiting === 0) this.#socket.end()
@@ -105,7 +105,7 @@ export class DirectOutput {
     request.output = this
     const buffers = asBuffers(parts)
     const status = this.#call(request, parts, buffers)
-    // A write that fails may complete within its call.
+    // A failing write may complete within its call.
     if (request.output === null) return
     if (status === 0 && request.getAsyncId() !== -1) {
       this.#waiting++
@@ -134,7 +134,7 @@ export class DirectOutput {
     return this.#handle.writev(request, parts.flatMap((part) => [part, 'latin1']), false)
   }
 
-  /** A write is over. @param later whether its call had returned before, so that it counts as waiting */
+  /** Handles the completion of a write. @param later whether its call had returned before, so that it counts as waiting */
   static complete(output: DirectOutput, status: number, later: boolean): void {
     if (later) output.#waiting--
     if (output.#socket.destroyed) return
@@ -165,7 +165,7 @@ function onComplete(this: WriteRequest, status: number): void {
   if (output !== undefined && output !== null) DirectOutput.complete(output, status, this.kept !== undefined)
 }
 
-/** All of it as bytes; null for what Node does better: short text alone, and more text than the scratch buffer holds. */
+/** Converts all parts to buffers; null if Node writes them better: short text alone, or more text than `scratch` holds. */
 function asBuffers(parts: readonly (Buffer | string)[]): Buffer[] | null {
   const [first] = parts
   if (parts.length === 1) {
@@ -196,7 +196,7 @@ function isStreamHandle(value: unknown): value is StreamHandle {
     'writev' in value && 'writeQueueSize' in value
 }
 
-/** Node shows the class of its write requests only to the stream below a socket: so a false stream is put there to see it. */
+/** Finds the class of Node's write requests. Only a socket's handle gets to see one, so this makes a socket on a fake handle. */
 function findRequestClass(): (new () => WriteRequest) | null {
   let found: unknown = null
   const handle = {

@@ -1,36 +1,36 @@
 import { constants, unzipSync, type createGzip } from 'node:zlib'
 import { isOpen } from './gate.js'
 
-/** Bytes that are made room for at a time. */
+/** Size of the output buffer, in bytes. */
 const roomSize = 64 * 1024
 
 const room = Buffer.allocUnsafeSlow(roomSize)
 
-/** What a compressor of node:zlib is underneath. */
+/** The native part of a node:zlib compressor. */
 interface Native {
-  /** Compresses `input` into `output`; what is left of both stands in the compressor's `_writeState`. */
+  /** Compresses `input` into `output`; the compressor's `_writeState` then has the bytes left of both. */
   writeSync(flush: number, input: Buffer, from: number, size: number, output: Buffer, at: number, room: number): void
   reset(): void
 }
 
 interface Underneath {
   readonly _handle: Native
-  /** Bytes of room that are left, and bytes of input. */
+  /** Bytes left in the output buffer, and bytes of input left. */
   readonly _writeState: Uint32Array
 }
 
 /**
- * Compresses one content after the other with one compressor. gzipSync and deflateSync make one for each call, with 270 KB
- * to be cleared and collected: a fifth of the time that 20 KB of text take.
+ * Reuses one compressor for many contents. gzipSync and deflateSync create one per call, with 270 KB to be cleared and
+ * collected: a fifth of the time for 20 KB of text.
  *
- * @param make how the compressor is made
- * @returns null where the gate is closed, or this does not work
+ * @param make creates the compressor
+ * @returns a function that compresses; null if the gate is closed, or if this does not work
  */
 export function reusedZlib(make: () => ReturnType<typeof createGzip>): ((bytes: Buffer) => Buffer) | null {
   const zlib = isOpen('reusedZlib') ? make() : null
   if (zlib === null || !isKnown(zlib)) return null
   const compress = compressor(zlib)
-  // It would tell of a fault later, as a stream does.
+  // Like any stream, it would report a fault later.
   const ignore = (): void => {}
   zlib.on('error', ignore)
   if (!works(compress)) return null
@@ -53,7 +53,7 @@ function compressor({ _handle: native, _writeState: state }: Underneath): (bytes
   }
 }
 
-/** Whether two contents, one after the other, come out as they were. */
+/** Whether two contents in a row survive compression and decompression. */
 function works(compress: (bytes: Buffer) => Buffer): boolean {
   try {
     return ['one', 'another, and another'].every((text) => unzipSync(compress(Buffer.from(text))).toString() === text)

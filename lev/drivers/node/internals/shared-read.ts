@@ -2,8 +2,8 @@ import { Socket, type ConnectOpts, type Server, type SocketConstructorOpts } fro
 import { isOpen } from './gate.js'
 
 /**
- * What the system reads into, for all sockets in turn. Node otherwise sets 64 KiB aside for each read and gives the memory
- * back afterwards, which costs more than copying the few bytes that have come: 3 to 10 % of the CPU time of a small request.
+ * The buffer into which the system reads for all sockets in turn. Otherwise Node allocates 64 KiB for each read and frees it
+ * afterwards, which costs more than copying the few bytes that arrived: 3 to 10 % of the CPU time of a small request.
  */
 const shared = Buffer.allocUnsafeSlow(64 * 1024)
 
@@ -12,7 +12,7 @@ interface SharedReadOptions extends SocketConstructorOpts, ConnectOpts {
   readonly pauseOnCreate: boolean
 }
 
-/** Node's own streams, of the system's listeners and connections. */
+/** Node's internal handles of listeners and connections. */
 interface ListenerHandle {
   onconnection: (this: unknown, status: number, connection: unknown) => void
 }
@@ -22,10 +22,10 @@ interface ConnectionHandle {
 }
 
 /**
- * Has `accept` called for each connection of a server that listens, before Node makes a socket of it. Node offers to read into
- * a buffer that one brings (`onread`) for sockets that connect, but not for those that a server accepts; and to make its
- * socket and then another is a tenth of what a connection for one request costs. Where the gate is closed, the server
- * goes on emitting `connection`.
+ * Calls `accept` with the handle of each connection of a listening server, before Node creates a socket for it. Node can read
+ * into a given buffer (`onread`) for sockets that connect, but not for those that a server accepts; and creating Node's socket
+ * and then a second one is a tenth of the cost of a connection that serves one request. If the gate is closed, the server
+ * emits `connection` as usual.
  */
 export function acceptHandles(server: Server, accept: (handle: object) => void): void {
   const listener: unknown = Reflect.get(server, '_handle')
@@ -39,8 +39,8 @@ export function acceptHandles(server: Server, accept: (handle: object) => void):
 }
 
 /**
- * Makes paused sockets of Node's streams, whose bytes `receive` borrows, in place of `data` events.
- * All share one set of options.
+ * Returns a function that creates a paused socket on a handle. Its bytes go to `receive`, which borrows them, and not to
+ * `data` events. All sockets share one options object.
  */
 export function sharedSockets(receive: (socket: unknown, buffer: Buffer, size: number) => void): (handle: object) => Socket {
   const options: Omit<SharedReadOptions, 'handle'> = {

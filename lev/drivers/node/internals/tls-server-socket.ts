@@ -1,17 +1,17 @@
 import type { TLSSocket } from 'node:tls'
 
 /*
- * What Node tells only its own tls.Server about a server's TLS socket. A socket whose context was chosen by the ClientHello, or
- * that is not a net.Socket below, has no tls.Server, and Node documents no other way to learn this. So the gate is not asked;
- * a version that tells it differently is on the safe side: no certificate is trusted there, and a connection with a fault ends
- * by the time limits.
+ * Facts about a server's TLS socket that Node reports only to its own tls.Server. A socket whose context was chosen by the
+ * ClientHello, or that is not on a net.Socket, has no tls.Server, and Node documents no other way to get these facts. So this
+ * does not ask the gate; a version of Node that differs here fails safely: no certificate is trusted, and a connection with a
+ * fault ends by the time limits.
  */
 
 interface Verifier {
   verifyError(): Error | null
 }
 
-/** Why a client's certificate is not trusted, or null if it is. Nothing known: not trusted. */
+/** Why a client's certificate is not trusted, or null if it is. If that is unknown, it is not trusted. */
 export function verifyResult(socket: TLSSocket): string | null {
   const handle: unknown = 'ssl' in socket ? socket.ssl : null
   if (!isVerifier(handle)) return 'not verified'
@@ -20,7 +20,7 @@ export function verifyResult(socket: TLSSocket): string | null {
   return 'code' in error && typeof error.code === 'string' ? error.code : error.message
 }
 
-/** Closes the socket at a fault after the handshake, which Node would report nowhere. */
+/** Closes the socket on a fault after the handshake, which Node would not report. */
 export function closeOnFault(socket: TLSSocket): void {
   socket.on('_tlsError', (error: Error) => socket.destroy(error))
 }

@@ -1,6 +1,6 @@
 import { isOpen } from './gate.js'
 
-/** Bytes that a stream has given to the system and that are not written yet; null where that cannot be known. */
+/** Bytes that a stream has passed to the system but that are not written yet; null if that is unknown. */
 export function queuedBytes(stream: object): number | null {
   const handle: unknown = isOpen('writeQueue') ? Reflect.get(stream, '_handle') : null
   if (typeof handle !== 'object' || handle === null) return null
