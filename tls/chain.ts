@@ -1,15 +1,15 @@
 import type { KeyObject, X509Certificate } from 'node:crypto'
 
 export interface Chain {
-  /** The key's own certificate, then each one's issuer as far as given. Empty: no certificate is the key's. */
+  /** The key's own certificate, then the issuer of each as far as given. Empty if no certificate belongs to the key. */
   readonly chain: X509Certificate[]
-  /** What a person should mend in the file. */
+  /** Problems of the file that its owner should fix. */
   readonly problems: string[]
 }
 
 /**
- * Puts certificates into the order that TLS wants: each is certified by the one after it (RFC 5246 section 7.4.2).
- * Those that lead nowhere are left out.
+ * Puts certificates into the order that TLS requires: each is certified by the next one (RFC 5246 section 7.4.2).
+ * Certificates that are not part of the chain are left out.
  */
 export function orderChain(certificates: readonly X509Certificate[], key: KeyObject): Chain {
   const leaf = certificates.find((certificate) => certificate.checkPrivateKey(key))
@@ -27,7 +27,7 @@ export function orderChain(certificates: readonly X509Certificate[], key: KeyObj
   return { chain, problems: problemsOf(certificates, chain) }
 }
 
-/** Names and key identifiers agree. Signatures are left to the clients. */
+/** Compares names and key identifiers only; clients verify the signatures. */
 function issued(issuer: X509Certificate, certificate: X509Certificate): boolean {
   return certificate.checkIssued(issuer)
 }
@@ -47,7 +47,7 @@ function problemsOf(given: readonly X509Certificate[], chain: readonly X509Certi
     problems.push('its certificates are not in order; they will be sent in the right one')
   }
   const last = chain.at(-1)
-  // Public authorities' certificates say where their issuer's is found, and need it sent; private ones hardly ever do.
+  // Certificates of public authorities give the location of their issuer's, and need it sent; private ones hardly ever do.
   if (chain.length === 1 && last !== undefined && !selfIssued(last) && /CA Issuers/.test(last.infoAccess ?? '')) {
     problems.push('the certificate of its issuer is not in the file: many clients will not be able to verify it')
   }

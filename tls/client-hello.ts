@@ -1,18 +1,18 @@
 import { normalHostName } from './host-name.js'
 
-/** What the first bytes of a connection are. */
+/** The first bytes of a connection, as far as they were recognized. */
 export type ClientHello =
-  /** Nothing can be said before `atLeast` bytes are there. */
+  /** At least `atLeast` bytes are needed to decide. */
   | { readonly state: 'need-more'; readonly atLeast: number }
-  /** They do not start a TLS handshake: plain HTTP, for one. */
+  /** Not the start of a TLS handshake: plain HTTP, for example. */
   | { readonly state: 'not-tls' }
   | { readonly state: 'malformed'; readonly reason: string }
-  /** The name asked for in its normal form; null if there is none or it is no host name. */
+  /** The requested name in its normal form; null if there is none or it is not a host name. */
   | { readonly state: 'hello'; readonly serverName: string | null }
 
-/** Bytes of records looked at: most hellos have 0.3 to 2 KiB, but a session ticket may hold certificates. */
+/** Maximum size of the records, in bytes: most hellos have 0.3 to 2 KiB, but a session ticket may contain certificates. */
 const sizeLimit = 64 * 1024
-/** Records one hello may be spread over, so that reading again after each piece stays cheap. */
+/** Maximum number of records of one hello, so that parsing again after each chunk stays cheap. */
 const recordLimit = 64
 const recordHead = 5
 const messageHead = 4
@@ -24,7 +24,7 @@ const hostNameType = 0
 
 /**
  * Finds the server name (SNI) in the first bytes of a connection, so that the certificate can be chosen before the
- * handshake starts. Reads as strictly as the TLS library behind it, which gets the same bytes afterwards. Never throws.
+ * handshake starts. As strict as the TLS library, which gets the same bytes afterwards. Never throws.
  *
  * Sources: RFC 8446 sections 4.1.2 (ClientHello) and 5.1 (a message may span records); RFC 6066 section 3 (SNI).
  */
@@ -33,7 +33,7 @@ export function readClientHello(bytes: Buffer): ClientHello {
   return Buffer.isBuffer(first) ? readHello(new Reader(first)) : first
 }
 
-/** The body of the handshake message that the first records carry, if that is a whole ClientHello. */
+/** The body of the handshake message in the first records, if that is a complete ClientHello. */
 function firstMessage(bytes: Buffer): Buffer | ClientHello {
   const fragments: Buffer[] = []
   let gathered = 0
@@ -45,7 +45,7 @@ function firstMessage(bytes: Buffer): Buffer | ClientHello {
     if (length === 0 || length > 16384) return notTls(records) ?? malformed('a record of bad length')
     const next = at + recordHead + length
     if (next > sizeLimit) return malformed('it is too large')
-    // What kind of message it is shows in its first byte, long before a slow sender is through.
+    // The first byte shows the message type, long before a slow sender has sent the rest.
     const type = bytes[recordHead]
     if (type !== undefined && type !== clientHelloMessage) return { state: 'not-tls' }
     if (bytes.length < next) return needMore(next)
@@ -60,13 +60,13 @@ function firstMessage(bytes: Buffer): Buffer | ClientHello {
   return malformed('it is spread over too many records')
 }
 
-/** Whether what is there of a record's head is that of a handshake record of SSL 3 or TLS. */
+/** Whether the bytes present can be the head of a handshake record of SSL 3 or TLS. */
 function looksLikeRecord(bytes: Buffer, at: number): boolean {
   if (bytes.length > at && bytes[at] !== handshakeRecord) return false
   return bytes.length <= at + 1 || bytes[at + 1] === 3
 }
 
-/** Only the first record tells TLS from everything else. */
+/** Only the first record distinguishes TLS from other protocols. */
 function notTls(records: number): ClientHello | null {
   return records === 0 ? { state: 'not-tls' } : null
 }
@@ -79,7 +79,7 @@ function malformed(reason: string): ClientHello {
   return { state: 'malformed', reason }
 }
 
-/** Takes fields off the front of some bytes; each method gives null when the bytes do not hold what is asked for. */
+/** Reads fields from the front of a buffer; each method returns null if the bytes do not contain the field. */
 class Reader {
   readonly #bytes: Buffer
   #at = 0
@@ -104,7 +104,7 @@ class Reader {
     return this.#bytes.subarray(this.#at - size, this.#at)
   }
 
-  /** A vector: its length in `size` bytes, which lies within the limits, then the bytes. */
+  /** A vector: its length in `size` bytes, which must be within the limits, then the content. */
   vector(size: 1 | 2, least: number, most: number): Buffer | null {
     const length = this.number(size)
     return length === null || length < least || length > most ? null : this.take(length)
@@ -138,7 +138,7 @@ function findServerName(extensions: Reader): ClientHello {
   return found === null ? { state: 'hello', serverName: null } : readServerName(new Reader(found))
 }
 
-/** A list by its grammar, but of one name: two of one type must not be sent, and no other type exists. */
+/** The grammar has a list, but it holds one name: two of one type must not be sent, and no other type exists. */
 function readServerName(extension: Reader): ClientHello {
   const list = extension.vector(2, 1, 65535)
   if (list === null || extension.left > 0) return malformed('the server name does not fit')

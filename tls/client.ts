@@ -2,17 +2,17 @@ import type { ClientSecurity } from '../lev/index.js'
 import { messageOf } from '../lev/internal.js'
 import { IdentityError } from './identity-config.js'
 
-/** How a client speaks TLS. All PEM is text, or the bytes of a file. */
+/** TLS options of a client. PEM is text, or the bytes of a file. */
 export interface ClientTlsOptions {
-  /** Authorities to trust in place of the public ones, as PEM. */
+  /** Authorities to trust instead of the public ones, as PEM. */
   readonly ca?: string | Buffer | readonly (string | Buffer)[] | null | undefined
-  /** The client's own certificate and key, as PEM, for servers that ask. */
+  /** The client's certificate, as PEM, for servers that ask for one. */
   readonly cert?: string | Buffer | null | undefined
-  /** PEM: the private key of `cert`. */
+  /** The private key of `cert`, as PEM. */
   readonly key?: string | Buffer | null | undefined
-  /** What `key` is encrypted with. */
+  /** The passphrase of an encrypted `key`. */
   readonly passphrase?: string | null | undefined
-  /** The name to ask for and to check the certificate against; the host that is connected to when absent. */
+  /** The name to ask for and to check the certificate against. Default: the host that is connected to. */
   readonly serverName?: string | null | undefined
   /** False accepts any certificate: for tests only. Default: true. */
   readonly verify?: boolean | null | undefined
@@ -21,7 +21,7 @@ export interface ClientTlsOptions {
 }
 
 /**
- * Prepares a client's side of a handshake with `host`.
+ * Prepares the client side of a handshake with `host`.
  * @throws IdentityError for certificates or a key that cannot be used
  */
 export function clientSecurity(host: string, options: ClientTlsOptions = {}): ClientSecurity {
@@ -32,7 +32,7 @@ export function clientSecurity(host: string, options: ClientTlsOptions = {}): Cl
   const refuse = (text: string): never => {
     throw new IdentityError(host, null, text)
   }
-  // Node would say so in the middle of a handshake, where no caller can catch it.
+  // Node would throw in the middle of a handshake, where no caller can catch it.
   if (typeof serverName !== 'string' || serverName === '') refuse('serverName must be a host name')
   if (!Array.isArray(alpn) || !alpn.every(isProtocol)) refuse('alpn must be an array of protocol names')
   try {

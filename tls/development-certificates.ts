@@ -4,26 +4,26 @@ import { forge } from './forge.js'
 
 const day = 24 * 60 * 60
 
-/** Certificates begin a day early: clocks of machines in a network differ. */
+/** Certificates begin a day early, because the clocks of machines in a network differ. */
 const headStart = day
-/** Browsers refuse server certificates of more than 397 days; this and the head start stay below. */
+/** Browsers reject server certificates valid for more than 397 days; this plus the head start is less. */
 const leafLifetime = 365 * day
 const authorityLifetime = 3650 * day
 
 const organization = 'Leveret development'
 
-/** A certificate and its private key as the text of one PEM file. */
+/** A certificate and its private key, as the text of one PEM file. */
 export type Pair = string
 
 type Extensions = Parameters<Forge.pki.Certificate['setExtensions']>[0]
 
-/** What node-forge needs of the signer. */
+/** The signer, in node-forge's types. */
 interface Signer {
   readonly certificate: Forge.pki.Certificate
   readonly key: Forge.pki.rsa.PrivateKey
 }
 
-/** Makes a certificate authority. Its name is unique, so that browsers that trust an earlier one do not mix them up. */
+/** Creates a certificate authority. Its name is unique, so that browsers that trust an earlier one do not confuse them. */
 export function makeAuthority(now: number): Pair {
   const name = `${organization} authority ${randomBytes(4).toString('hex')}`
   return make(name, now, authorityLifetime, null, [
@@ -33,13 +33,13 @@ export function makeAuthority(now: number): Pair {
   ])
 }
 
-/** Makes a server certificate for host names (or `*.` and a host name) and IP addresses. */
+/** Creates a server certificate for host names (or `*.` and a host name) and IP addresses. */
 export function makeLeaf(hosts: readonly string[], addresses: readonly string[], authority: Pair, now: number): Pair {
   const certificate = forge().pki.certificateFromPem(authority)
-  // forge looks at the first block of a PEM file only.
+  // forge reads only the first block of a PEM file.
   const key = forge().pki.privateKeyFromPem(createPrivateKey(authority).export({ type: 'pkcs1', format: 'pem' }).toString())
   const altNames = [...hosts.map((value) => ({ type: 2, value })), ...addresses.map((ip) => ({ type: 7, ip }))]
-  // A common name has 64 characters at most (RFC 5280 appendix A); clients look at the alternative names.
+  // A common name has at most 64 characters (RFC 5280 appendix A); clients check the alternative names.
   return make((hosts[0] ?? organization).slice(0, 64), now, leafLifetime, { certificate, key }, [
     { name: 'basicConstraints', critical: true, cA: false },
     { name: 'keyUsage', critical: true, digitalSignature: true, keyEncipherment: true },
@@ -65,7 +65,7 @@ function make(name: string, now: number, lifetime: number, signer: Signer | null
   return forge().pki.certificateToPem(certificate) + forge().pki.privateKeyToPem(privateKey)
 }
 
-/** Positive and at most 20 bytes (RFC 5280 section 4.1.2.2), with more than the 64 random bits that clients ask for. */
+/** Positive and at most 20 bytes (RFC 5280 section 4.1.2.2), with more than the 64 random bits that clients require. */
 function serialNumber(): string {
   const bytes = randomBytes(16)
   bytes[0] = 0x40 | ((bytes[0] ?? 0) & 0x3f)

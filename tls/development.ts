@@ -7,30 +7,30 @@ import { normalHostPattern } from './host-name.js'
 import type { IdentityConfig } from './identity-config.js'
 import { errorCode } from './identity-files.js'
 
-/** What `developmentIdentities` made or found. */
+/** The identities that `developmentIdentities` created or found. */
 export interface DevelopmentIdentities {
   /** Path of the authority's certificate, for `curl --cacert` or a browser's trusted authorities. */
   readonly ca: string
-  /** The setting `ssl`: the first name is the default identity, too. */
+  /** The setting `ssl`; the first name is also the default identity. */
   readonly ssl: { readonly default: IdentityConfig; readonly hosts: Readonly<Record<string, IdentityConfig>> }
-  /** Whether anything had to be made. */
+  /** Whether any file had to be created. */
   readonly made: boolean
 }
 
-/** Seconds that a certificate must be valid still, so that it does not expire while one works with it. */
+/** Minimum remaining validity of a certificate, in seconds, so that it does not expire while it is in use. */
 const margin = 30 * 24 * 60 * 60
 
 /**
- * Certificates for working on one's own machine: a local authority, and an RSA certificate that it signed for each name
- * (`localhost` also for 127.0.0.1 and ::1). They are made in `folder` where they are missing, damaged or soon out of
- * date, and used again otherwise; the authority stays the same as long as it can. Synchronous; a new one takes 0.1 s.
+ * Certificates for local development: a local authority, and an RSA certificate signed by it for each name (`localhost`
+ * also covers 127.0.0.1 and ::1). They are created in `folder` if they are missing, damaged or about to expire, and reused
+ * otherwise; the authority stays the same as long as possible. Synchronous; a new certificate takes 0.1 s.
  *
- * A certificate and its key are one file that appears in one step, so a start that is killed, or two at once, leave
- * nothing behind that does not fit together. Files with private keys have mode 0600.
+ * A certificate and its key are one file that is created atomically, so a killed start, or two starts at once, leave no
+ * files that do not match. Files with private keys have mode 0600.
  *
  * @param names host names, or `*.` and a host name; at least one
  * @param now seconds since 1970-01-01T00:00:00Z
- * @throws Error if a name is none, or `folder` cannot be written
+ * @throws Error if a name is not a host name, or `folder` cannot be written
  */
 export function developmentIdentities(folder: string, names: readonly string[], now: number): DevelopmentIdentities {
   const patterns = [...new Set(names.map(checkedPattern))]
@@ -61,7 +61,7 @@ function checkedPattern(name: string): string {
   }
 }
 
-/** Whether certificate and key can be read, belong together and are in date for a while. */
+/** Whether certificate and key can be read, match, and stay valid for a while. */
 function fits(pair: Pair, now: number): boolean {
   const certificate = new X509Certificate(pair)
   const dated = Date.parse(certificate.validFrom) / 1000 <= now && now + margin < Date.parse(certificate.validTo) / 1000
@@ -85,7 +85,7 @@ class Store {
     this.#folder = folder
   }
 
-  /** The file's content if it is good, else a new one. With `first`, of two that make it at once the first wins. */
+  /** The file's content if it is good, else new content. With `first`, if two processes create it at once, the first wins. */
   keep(name: string, good: (content: string) => boolean, make: () => string, first = false): string {
     const path = join(this.#folder, name)
     const current = this.#read(path, good)
@@ -99,14 +99,14 @@ class Store {
     return this.#read(path, good) ?? this.#replace(path, content)
   }
 
-  /** Writes a file that everybody may read, unless it has this content already. */
+  /** Writes a world-readable file, unless it already has this content. */
   publish(name: string, content: string): string {
     const path = join(this.#folder, name)
     if (this.#read(path, (current) => current === content) === null) this.#write(path, content, 0o644, false)
     return path
   }
 
-  /** Null if there is no such file or it is not good; checks that throw say so too. */
+  /** Null if the file does not exist or is not good; a check that throws counts as not good. */
   #read(path: string, good: (content: string) => boolean): string | null {
     let content: string
     try {
@@ -127,7 +127,7 @@ class Store {
     return content
   }
 
-  /** False if `first` was asked for and the file of another process is there. */
+  /** False if `first` was given and another process has created the file. */
   #write(path: string, content: string, mode: number, first: boolean): boolean {
     const draft = `${path}.${randomBytes(6).toString('hex')}`
     try {
@@ -141,14 +141,14 @@ class Store {
   }
 }
 
-/** Gives a finished file its name, unless the name is taken. */
+/** Gives a finished file its name. Returns false if the name is taken. */
 function link(draft: string, path: string): boolean {
   try {
     linkSync(draft, path)
     return true
   } catch (error) {
     if (errorCode(error) === 'EEXIST') return false
-    // A file system without links: the last one wins there.
+    // The file system has no links: there the last one wins.
     renameSync(draft, path)
     return true
   }

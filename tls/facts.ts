@@ -2,39 +2,39 @@ import type { X509Certificate } from 'node:crypto'
 import type { SecureFacts } from '../lev/index.js'
 import type { Identity } from './sni.js'
 
-/** What a handshake agreed on, as handlers see it. */
+/** The results of a handshake, as handlers see them. */
 export interface TlsFacts {
   /** `TLSv1.2` or `TLSv1.3`. */
   readonly protocol: string
   /** The cipher suite's standard name. */
   readonly cipher: string
-  /** The application protocol agreed on, or null if the client offered none. */
+  /** The negotiated application protocol, or null if the client offered none. */
   readonly alpn: string | null
-  /** The host name that the client asked for: lower case, no trailing dot. Null: none, or no host name. */
+  /** The host name that the client asked for, in lower case, without a trailing dot; null if it sent no valid one. */
   readonly server_name: string | null
-  /** What the identity that served the handshake is listed for: a host name, `*.` and a host name, or `default`. */
+  /** The name under which the identity of the handshake is listed: a host name, `*.` and a host name, or `default`. */
   readonly identity: string
   /** Whether an earlier session was resumed. */
   readonly resumed: boolean
-  /** What the client proved about itself; null if it was not asked or sent nothing. */
+  /** The client's certificate; null if it was not asked for one or sent none. */
   readonly client_certificate: ClientCertificate | null
 }
 
-/** A certificate that a client has shown. */
+/** A certificate that a client has sent. */
 export interface ClientCertificate {
-  /** Whether the authorities in `ca` vouch for it. If not, anybody can have made it. */
+  /** Whether it was issued by an authority in `ca`. If not, anyone can have created it. */
   readonly authorized: boolean
   /** Why it is not authorized, as a code of the TLS library; null if it is. */
   readonly reason: string | null
-  /** Distinguished names, in one line: `CN=..., O=...`. */
+  /** The subject's distinguished name in one line: `CN=..., O=...`. */
   readonly subject: string
-  /** The same of the authority that signed it. */
+  /** The distinguished name of the authority that signed it, in one line. */
   readonly issuer: string
-  /** Hexadecimal. */
+  /** The serial number, in hexadecimal. */
   readonly serial_number: string
-  /** SHA-256 over the certificate, as `AB:CD:...`. */
+  /** SHA-256 of the certificate, as `AB:CD:...`. */
   readonly fingerprint: string
-  /** The certificate itself, for everything else. */
+  /** The certificate itself. */
   readonly certificate: X509Certificate
 }
 
@@ -62,7 +62,7 @@ function clientCertificate({ authorized, reason }: SecureFacts, certificate: X50
   }
 }
 
-/** A distinguished name in one line; OpenSSL has escaped what could be taken for a separator. */
+/** A distinguished name in one line; OpenSSL has escaped anything that could be taken for a separator. */
 export function oneLine(name: string): string {
   return name.replaceAll('\n', ', ')
 }

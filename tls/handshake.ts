@@ -5,21 +5,21 @@ import { tlsFacts, type TlsFacts } from './facts.js'
 import { normalHostName } from './host-name.js'
 import type { Identities, Identity } from './sni.js'
 
-/** The bytes on a connection are not TLS. None has been consumed: the stream can still be answered in the clear. */
+/** The bytes on a connection are not TLS. None were consumed, so the server can still respond in plain text. */
 export class NotTlsError extends HandshakeError {}
 
 /** The outcome of a handshake. */
 export interface Handshake {
-  /** What the two peers agreed on. */
+  /** The results of the handshake. */
   readonly facts: TlsFacts
-  /** The identity that was shown: it stays the connection's own when the server gets others. */
+  /** The identity that was used; the connection keeps it when the server's identities are replaced. */
   readonly identity: Identity
 }
 
 /**
- * The server's side of a TLS handshake: afterwards the stream is encrypted. The identity is chosen by the server name
- * before the handshake starts, since node picks another host's certificate too late for some mixes of RSA and ECDSA.
- * The caller sets `stream.readDeadline` before, and closes the stream after any error.
+ * Performs the server side of a TLS handshake; afterwards the stream is encrypted. The identity is chosen by the server
+ * name before the handshake starts, because Node selects another host's certificate too late for some mixes of RSA and
+ * ECDSA. The caller sets `stream.readDeadline` before, and closes the stream after any error.
  *
  * @throws NotTlsError; HandshakeError; TimeoutError past the deadline; ClosedError
  */
@@ -36,14 +36,14 @@ function* shakingHands(stream: Stream, identities: Identities, alpn: readonly st
   return { facts: tlsFacts(secure, serverName, identity), identity }
 }
 
-/** The hello was read twice, here and by the library. A client that makes the two readings differ is rejected. */
+/** The hello is parsed twice, here and by the TLS library. A client for which the results differ is rejected. */
 function sameName({ serverName, resumed, protocol }: SecureFacts, read: string | null): boolean {
-  // For a resumed session of TLS 1.2 the library does not say what the client asked for.
+  // For a resumed TLS 1.2 session the library does not report the name that the client asked for.
   if (serverName === null && resumed && protocol === 'TLSv1.2') return true
   return (serverName === null ? null : normalHostName(serverName)) === read
 }
 
-/** Waits for a whole hello and leaves it where it is: the handshake reads it again. */
+/** Waits for a complete hello and does not consume it: the handshake reads it again. */
 function* readServerName(stream: Stream): Op<string | null> {
   for (let wanted = 1; ; ) {
     while (stream.inputEnd - stream.inputStart < wanted) {

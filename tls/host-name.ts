@@ -1,25 +1,25 @@
 import type { X509Certificate } from 'node:crypto'
 
-/** One label of a host name as met in practice: letters, digits, hyphen and underscore, no hyphen at an end. */
+/** One label of a host name as used in practice: letters, digits, hyphen and underscore, no hyphen at either end. */
 const label = /^(?!-)[A-Za-z0-9_-]{1,63}(?<!-)$/
 
 /**
- * A host name in the one form that names are compared in: lower case, without the trailing dot.
- * Null if it is none: with empty labels, anything but letters, digits, `-` and `_`, or more than 253 characters.
+ * A host name in its normal form, for comparisons: lower case, without the trailing dot.
+ * Null if it is not a host name: empty labels, characters other than letters, digits, `-` and `_`, or more than 253 of them.
  */
 export function normalHostName(name: string): string | null {
   const plain = name.endsWith('.') ? name.slice(0, -1) : name
   if (plain.length > 253) return null
-  // Checked before the case is changed: some letters beyond ASCII turn into ASCII ones.
+  // Checked before lowercasing: some non-ASCII letters become ASCII ones.
   return plain.split('.').every((part) => label.test(part)) ? plain.toLowerCase() : null
 }
 
-/** Text of digits and dots is no name: it would be an address, which SNI never carries (RFC 6066 section 3). */
+/** Text of digits and dots is an address, not a name, and SNI never has addresses (RFC 6066 section 3). */
 const allNumeric = /^[\d.]+$/
 
 /**
- * What a certificate may be listed for: a host name, or `*.` before one. In the form of `normalHostName`.
- * @throws Error whose message says what is wrong with it
+ * The normal form of a name under which a certificate can be listed: a host name, or `*.` and a host name.
+ * @throws Error whose message says what is wrong with `pattern`
  */
 export function normalHostPattern(pattern: string): string {
   const wildcard = pattern.startsWith('*.')
@@ -36,8 +36,8 @@ export function normalHostPattern(pattern: string): string {
 }
 
 /**
- * Whether a certificate is good for a host name or a pattern, in their normal forms. Clients look at alternative names
- * alone, not at the subject (RFC 9525 section 2).
+ * Whether a certificate covers a host name or a pattern, in their normal forms. Clients check only alternative names,
+ * not the subject (RFC 9525 section 2).
  */
 export function covers(certificate: X509Certificate, pattern: string): boolean {
   const name = pattern.startsWith('*.') ? `any-label${pattern.slice(1)}` : pattern

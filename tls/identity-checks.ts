@@ -2,7 +2,7 @@ import type { KeyObject, X509Certificate } from 'node:crypto'
 import { covers } from './host-name.js'
 import { FileFault } from './identity-files.js'
 
-/** Takes a note of what is odd about a file but works. */
+/** Reports a problem of a file that does not prevent its use. */
 export type Warn = (file: string, text: string) => void
 
 /** P-256, P-384 and P-521, as OpenSSL calls them. */
@@ -27,7 +27,7 @@ export function checkKeyKind(key: KeyObject, keyFile: string): void {
 }
 
 /**
- * The server's own certificate must be in date; of one above it clients may know another issue.
+ * Checks that the server's certificate is valid now. For the others this only warns: clients may have another version of them.
  * @throws FileFault
  */
 export function checkDates(chain: readonly X509Certificate[], now: number, file: string, warn: Warn): void {
@@ -40,13 +40,13 @@ export function checkDates(chain: readonly X509Certificate[], now: number, file:
 }
 
 function dateProblem({ validFrom, validTo }: X509Certificate, now: number): string | null {
-  // Written so that a date that cannot be read counts as a problem.
+  // The negations make an unreadable date count as a problem.
   if (!(Date.parse(validFrom) / 1000 <= now)) return `is not valid yet (valid from ${validFrom})`
   if (!(now < Date.parse(validTo) / 1000)) return `has expired (valid until ${validTo})`
   return null
 }
 
-/** Warns if the certificate is not good for the host that it is listed for. */
+/** Warns if the certificate does not cover the host that it is listed for. */
 export function checkCoverage(certificate: X509Certificate, pattern: string, file: string, warn: Warn): void {
   if (!covers(certificate, pattern)) warn(file, `the certificate does not cover ${pattern}${coverage(certificate)}`)
 }

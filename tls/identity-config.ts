@@ -1,41 +1,41 @@
-/** Where one certificate and its key are: `cert` and `key`, or `pfx`. Paths of files. */
+/** The file paths of one certificate and its key: `cert` and `key`, or `pfx`. */
 export interface IdentityConfig {
-  /** PEM: the certificate, then those that lead from it to its authority. */
+  /** PEM: the certificate, then the chain to its authority. */
   readonly cert?: string | null | undefined
   /** PEM: the private key of `cert`. */
   readonly key?: string | null | undefined
-  /** What `key` or `pfx` is encrypted with. */
+  /** The passphrase of an encrypted `key` or `pfx`. */
   readonly passphrase?: string | null | undefined
   /** PKCS#12: certificate, chain and key in one file. */
   readonly pfx?: string | null | undefined
   /** PEM: the authorities that clients' certificates are checked against. */
   readonly ca?: string | null | undefined
-  /** Whether clients are asked for a certificate, or refused without one that `ca` vouches for. Absent: not asked. */
+  /** Whether clients are asked for a certificate, or rejected without one issued by `ca`. Default: they are not asked. */
   readonly client_certificate?: 'request' | 'require' | null | undefined
 }
 
 /**
- * The certificates of a server, by the name that a client asks for (SNI). A list has one identity for each kind of key (RSA,
- * ECDSA, Ed25519): each client gets the one that it can use. `ca` and `client_certificate` stand in the first of a list.
+ * The certificates of a server, by the name that a client asks for (SNI). A list has one identity per kind of key (RSA, ECDSA,
+ * Ed25519): each client gets one that it can use. `ca` and `client_certificate` belong in the first identity of a list.
  */
 export interface TlsConfig {
   /** For clients that ask for no name, or for one that is not listed. */
   readonly default: IdentityConfig | readonly IdentityConfig[]
   /** By host name: `example.com`, or `*.example.org` for every name one label below. */
   readonly hosts?: Readonly<Record<string, IdentityConfig | readonly IdentityConfig[]>> | null | undefined
-  /** Lets certificates pass that have expired or are not valid yet: for tests. Default: false. */
+  /** Accepts certificates that have expired or are not valid yet: for tests. Default: false. */
   readonly allow_expired?: boolean | null | undefined
 }
 
 /** An identity cannot be used. `message` names the host, the file and the reason. */
 export class IdentityError extends Error {
-  /** Tells this kind of error from others; it stays the same when `message` changes. */
+  /** Identifies the kind of error; it stays the same when `message` changes. */
   readonly code = 'LEVERET_IDENTITY'
-  /** What the identity is listed for, as the configuration has it; `default` for the default one. */
+  /** The name under which the configuration lists the identity; `default` for the default one. */
   readonly host: string
-  /** The path that the configuration gave, or null when no file is at fault. */
+  /** The path from the configuration, or null if no file is at fault. */
   readonly file: string | null
-  /** What is wrong, without the host and the file. */
+  /** The reason, without the host and the file. */
   readonly reason: string
 
   constructor(host: string, file: string | null, reason: string, options?: ErrorOptions) {
@@ -51,7 +51,7 @@ export class IdentityError extends Error {
   }
 }
 
-/** How messages name an identity. */
+/** The name of an identity in messages. */
 export function identityName(host: string): string {
   return host === 'default' ? 'the default identity' : `the identity of ${JSON.stringify(host)}`
 }

@@ -4,26 +4,26 @@ import { messageOf } from '../lev/internal.js'
 import { readPkcs12 } from './pkcs12.js'
 import type { IdentityConfig } from './identity-config.js'
 
-/** A file that was read and not parsed yet. */
+/** A file that was read but not parsed. */
 export interface SourceFile {
   readonly path: string
   readonly content: Buffer
 }
 
-/** The files of one certificate and its key: one and the same for PKCS#12. */
+/** The files of one certificate and its key; for PKCS#12 both are the same file. */
 export interface SourceFiles {
   readonly form: 'pem' | 'pkcs12'
   readonly certificate: SourceFile
   readonly key: SourceFile
 }
 
-/** A key and the certificates that were found beside it, as the files have them: nothing is compared yet. */
+/** A key and the certificates from its files, not compared yet. */
 export interface KeyMaterial {
   readonly key: KeyObject
   readonly certificates: readonly X509Certificate[]
 }
 
-/** What is wrong with one file; the caller adds which host it was for. */
+/** A problem with one file; the caller adds the host that it was for. */
 export class FileFault extends Error {
   readonly file: string | null
 
@@ -33,7 +33,7 @@ export class FileFault extends Error {
   }
 }
 
-/** Larger files are certainly something else; and reading must not hang on a device or a pipe. */
+/** In bytes. Larger files are certainly something else; and only regular files are read, since a device or a pipe could hang. */
 const sizeLimit = 1024 * 1024
 
 const systemReasons: Readonly<Record<string, string>> = {

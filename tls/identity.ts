@@ -11,16 +11,16 @@ import {
 import { secureContext, type KeyPair } from './secure-context.js'
 import { Identities, type Identity } from './sni.js'
 
-/** What `loadIdentities` read. */
+/** The result of `loadIdentities`. */
 export interface LoadedIdentities {
-  /** Ready for handshakes. */
+  /** The identities, ready for handshakes. */
   readonly identities: Identities
-  /** What is odd but works, one sentence each; they name host and file. */
+  /** Problems that do not prevent use, one sentence each, naming host and file. */
   readonly warnings: string[]
 }
 
 /**
- * Reads and checks all certificates and keys of a configuration: every one of them is good, or none is given.
+ * Reads and checks all certificates and keys of a configuration: if one of them is not good, it returns none.
  *
  * @param now seconds since 1970-01-01T00:00:00Z
  * @throws IdentityError for the first identity that cannot be used
@@ -29,12 +29,12 @@ export function loadIdentities(config: TlsConfig, now: number): LoadedIdentities
   return new IdentityLoader().load(config, now)
 }
 
-/** Loads one configuration after another. Files whose content has not changed since the last one are not parsed again. */
+/** Loads successive configurations. Files whose content has not changed since the last one are not parsed again. */
 export class IdentityLoader {
-  /** Of the last configuration that was good, by `digestOf`. */
+  /** The identities of the last good configuration, by `digestOf`. */
   #parsed: ReadonlyMap<string, ParsedIdentity> = new Map()
 
-  /** As `loadIdentities`. */
+  /** Like `loadIdentities`. */
   load(config: TlsConfig, now: number): LoadedIdentities {
     const steps = this.steps(config, now)
     for (;;) {
@@ -43,7 +43,7 @@ export class IdentityLoader {
     }
   }
 
-  /** As `loadIdentities`, one host a step. Of several loads the next may begin when the one before it has ended. */
+  /** Like `loadIdentities`, one host per step. A load must not begin before the previous one has ended. */
   *steps(config: TlsConfig, now: number): Generator<undefined, LoadedIdentities, undefined> {
     const warnings: string[] = []
     const parsed = new Map<string, ParsedIdentity>()
@@ -70,7 +70,7 @@ export class IdentityLoader {
   }
 }
 
-/** Adds to an error in a file which host it was for. */
+/** Adds the host to an error in a file. */
 function naming<T>(host: string, act: () => T): T {
   try {
     return act()
@@ -88,12 +88,12 @@ function patternOf(host: string): string {
   }
 }
 
-/** The files of one certificate and its key, and what the key is encrypted with. */
+/** The files of one certificate and its key, and the passphrase. */
 interface PairSources extends SourceFiles {
   readonly passphrase: string | undefined
 }
 
-/** All that one identity is made of. */
+/** Everything that one identity is made from. */
 interface HostSources {
   /** Null for the default identity. */
   readonly pattern: string | null
@@ -102,10 +102,10 @@ interface HostSources {
   readonly clientCertificate: Identity['clientCertificate']
 }
 
-/** An identity, and what its checks look at again each time that it is loaded. */
+/** An identity, and the data that is checked again each time that it is loaded. */
 interface ParsedIdentity {
   readonly identity: Identity
-  /** By pair: the chain, and what is odd about the file of the certificates. */
+  /** For each pair: its chain, and problems of its certificate file. */
   readonly chains: readonly { readonly chain: readonly X509Certificate[]; readonly problems: readonly string[] }[]
   readonly authorities: readonly X509Certificate[]
 }
@@ -126,7 +126,7 @@ function readHost(pattern: string | null, configs: readonly IdentityConfig[]): H
   return { pattern, pairs, ca: ca === null ? null : readSource(ca), clientCertificate }
 }
 
-/** The same for the same content, wherever it was read from. */
+/** A digest of the content, independent of the paths it was read from. */
 function digestOf({ pattern, pairs, ca, clientCertificate }: HostSources): string {
   const hash = createHash('sha256')
   const add = (part: Buffer): unknown => hash.update(`${part.length}:`).update(part)
@@ -168,7 +168,7 @@ function mismatch({ form, certificate }: SourceFiles): string {
   return `the key does not belong to ${where}`
 }
 
-/** Checks what may have changed with the time; `now` is null when dates do not count. Warns again of what is odd. */
+/** Repeats the checks that depend on the time, and the warnings. `now` is null if dates are not to be checked. */
 function checkHost({ pattern, pairs, ca, clientCertificate }: HostSources, parsed: ParsedIdentity, now: number | null, warn: Warn): void {
   parsed.chains.forEach(({ chain, problems }, index) => {
     const file = pairs[index]?.certificate.path ?? ''

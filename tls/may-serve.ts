@@ -3,12 +3,12 @@ import { covers, normalHostName } from './host-name.js'
 import type { Identities, Identity } from './sni.js'
 
 /**
- * Whether a request for `host` (a name, no port) may be served on a connection with this handshake, by the identities of
- * today (RFC 9110 section 7.4: 421 Misdirected Request):
- * - What the client has proved must still hold: no authority that may have vouched for its certificate was taken away.
- * - A host that wants client certificates needs a handshake for its own name, which asked for one, and with `require` a
- *   certificate that is trusted.
- * - Another host needs a handshake for its own name or a certificate that covers it, unless no list knows the host.
+ * Whether a request for `host` (a name without a port) may be served on a connection with this handshake, given the current
+ * identities (RFC 9110 section 7.4: 421 Misdirected Request):
+ * - A verified client certificate must still be trusted: no authority that may have issued it was removed.
+ * - A host that asks for client certificates needs a handshake for its own name that asked for one and, with `require`, a
+ *   trusted certificate.
+ * - Any other host needs a handshake for its own name or a certificate that covers it, unless the host is not listed.
  */
 export function mayServe(identities: Identities, handshake: Handshake, host: string): boolean {
   const { identity: shown, facts } = handshake
@@ -24,7 +24,7 @@ export function mayServe(identities: Identities, handshake: Handshake, host: str
   return wanted === asked || wanted === identities.default || (name !== null && shown.certificates.every((certificate) => covers(certificate, name)))
 }
 
-/** Whether each authority of `former` is one of `current`, too. */
+/** Whether `current` has all authorities of `former`. */
 function trustsAll(current: Identity, former: Identity): boolean {
   if (current === former) return true
   for (const authority of former.clientAuthorities) if (!current.clientAuthorities.has(authority)) return false

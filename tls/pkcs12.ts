@@ -4,8 +4,8 @@ import { messageOf } from '../lev/internal.js'
 import { forge } from './forge.js'
 
 /**
- * The private key and the certificates of a PKCS#12 file. Handing the file itself to node:tls would also make clients'
- * certificates trusted that were signed by any certificate in it, and hides the certificate from checks.
+ * Reads the private key and the certificates of a PKCS#12 file. If node:tls got the file itself, it would also trust client
+ * certificates signed by any certificate in it, and the server's certificate could not be checked.
  * @throws Error whose message says what is wrong with the file
  */
 export function readPkcs12(
@@ -30,7 +30,7 @@ function open(bytes: Buffer, passphrase: string | undefined): Forge.pkcs12.Bag[]
     throw new Error('it is no PKCS#12 file, or damaged', { cause: error })
   }
   try {
-    // Without a passphrase, files are made with an empty one or with none at all, which PKCS#12 tells apart.
+    // Files without a passphrase are created with an empty one or with none at all; PKCS#12 distinguishes the two.
     return unpack(file, passphrase ?? '')
   } catch (error) {
     throw new Error(faultOf(error, passphrase), { cause: error })
@@ -45,8 +45,8 @@ function unpack(file: Forge.asn1.Asn1, passphrase: string): Forge.pkcs12.Bag[] {
   } catch (error) {
     const ascii = /^[\x00-\x7f]*$/.test(passphrase)
     if (ascii || !cannotDecrypt.test(messageOf(error)) || !Array.isArray(file.value)) throw error
-    // The check over the whole file has passed, with the passphrase as UTF-16 (RFC 7292 appendix B.1). The encryption
-    // of newer files takes UTF-8 (RFC 8018), which forge leaves to its callers: again, without that check.
+    // The check over the whole file has passed, with the passphrase as UTF-16 (RFC 7292 appendix B.1). The encryption of
+    // newer files uses UTF-8 (RFC 8018), which forge leaves to its callers: so try again, without that check.
     return contents({ ...file, value: file.value.slice(0, 2) }, Buffer.from(passphrase).toString('latin1'))
   }
 }
@@ -69,7 +69,7 @@ function der(value: Forge.asn1.Asn1): Buffer {
   return Buffer.from(forge().asn1.toDer(value).getBytes(), 'latin1')
 }
 
-/** forge knows RSA only: of everything else it gives the bytes, which node reads. */
+/** forge supports only RSA; for other keys it returns the bytes, which Node can read. */
 function keyOf(bag: Forge.pkcs12.Bag): KeyObject {
   const rsa = bag.key ?? null
   const bytes = der(rsa === null ? bag.asn1 : forge().pki.wrapRsaPrivateKey(forge().pki.privateKeyToAsn1(rsa)))

@@ -3,7 +3,7 @@ import type { SecureContext } from 'node:tls'
 import { messageOf } from '../lev/internal.js'
 import { FileFault } from './identity-files.js'
 
-/** A private key and its certificate with those that lead to its authority. */
+/** A private key, and its certificate with the chain to its authority. */
 export interface KeyPair {
   readonly key: KeyObject
   readonly chain: readonly X509Certificate[]
@@ -17,11 +17,11 @@ const ciphers = [
 ].join(':')
 
 /**
- * Makes what handshakes of one host use. Of several pairs, whose keys are of different kinds, the TLS library takes the
- * first by its own order that the client can use: Ed25519 and ECDSA are cheaper than RSA.
+ * Creates the context for handshakes of one host. If there are several pairs, with different kinds of keys, the TLS library
+ * uses the first in its own order that the client supports: Ed25519 and ECDSA are cheaper than RSA.
  *
- * Each identity has a context of its own, so also its own keys for session tickets: a ticket of one host says nothing
- * to another. The session id context holds the two apart once more.
+ * Each identity has its own context, and so its own keys for session tickets: a ticket of one host is not valid for
+ * another. The session id context separates them as well.
  *
  * @throws FileFault
  */
@@ -30,13 +30,13 @@ export function secureContext(host: string, pairs: readonly KeyPair[], authoriti
     return process.getBuiltinModule('node:tls').createSecureContext({
       cert: pairs.map(({ chain }) => chain.map(String).join('')),
       key: pairs.map(({ key }) => key.export({ type: 'pkcs8', format: 'pem' })),
-      // A list, if empty, keeps node from trusting the public authorities with clients' certificates.
+      // Even an empty list keeps Node from trusting the public authorities for client certificates.
       ca: authorities,
       ciphers,
       honorCipherOrder: true,
       minVersion: 'TLSv1.2',
       maxVersion: 'TLSv1.3',
-      // Clients that put ChaCha20 first have no AES hardware.
+      // Clients that prefer ChaCha20 have no AES hardware.
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_PRIORITIZE_CHACHA,
       sessionIdContext: createHash('sha256').update(host).digest('hex').slice(0, 32),
     })

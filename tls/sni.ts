@@ -4,33 +4,33 @@ import { normalHostName } from './host-name.js'
 
 /** The certificates of one host with their keys, ready for handshakes. */
 export interface Identity {
-  /** What it is listed for: a host name, `*.` and a host name, or `default`. */
+  /** The name under which it is listed: a host name, `*.` and a host name, or `default`. */
   readonly host: string
-  /** What node:tls is given. */
+  /** The context for node:tls. */
   readonly context: SecureContext
-  /** The certificates that clients are shown, one of each kind of key, without their chains. */
+  /** The certificates that are sent to clients, one per kind of key, without their chains. */
   readonly certificates: readonly X509Certificate[]
-  /** Whether clients are asked for certificates of their own, and refused without a trusted one. */
+  /** Whether clients are asked for certificates, and whether they are rejected without a trusted one. */
   readonly clientCertificate: 'none' | 'request' | 'require'
   /** SHA-256 fingerprints of the authorities that clients' certificates are checked against. */
   readonly clientAuthorities: ReadonlySet<string>
 }
 
-/** All identities of a server: one for each host that is listed, and one for everybody else. */
+/** All identities of a server: one for each listed host, and one for all others. */
 export class Identities {
   /** For clients that ask for no name, or for one that is not listed. */
   readonly default: Identity
   readonly #hosts: ReadonlyMap<string, Identity>
 
-  /** `hosts` are named in the form of `normalHostPattern`. */
+  /** The names of `hosts` must be in the form of `normalHostPattern`. */
   constructor(fallback: Identity, hosts: Iterable<Identity> = []) {
     this.default = fallback
     this.#hosts = new Map(Array.from(hosts, (identity) => [identity.host, identity]))
   }
 
   /**
-   * The identity for a server name, whatever its case and with or without a trailing dot: the one listed for exactly
-   * this name, else the one listed for `*.` and all but its first label, else the default. No name gets the default.
+   * The identity for a server name, in any case, with or without a trailing dot: the one listed for exactly this name, else
+   * the one listed for `*.` and all but its first label, else the default. Null gets the default.
    */
   choose(serverName: string | null): Identity {
     const name = serverName === null ? null : normalHostName(serverName)

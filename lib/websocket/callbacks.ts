@@ -10,21 +10,21 @@ import type { WebSocket } from './websocket.js'
 
 type Callback<Args extends unknown[]> = (ws: WebSocket, ...args: Args) => unknown
 
-/** What is called for a WebSocket; each may be a plain function, a coroutine or an async function, and is waited for. */
+/** Callbacks of a WebSocket; each may be a plain function, a coroutine or an async function, and is waited for. */
 export interface Callbacks {
-  /** Once, before anything else. */
+  /** Called once, before all others. */
   readonly open?: Callback<[]> | null | undefined
-  /** For each message, one after the other. */
+  /** Called for each message, one at a time. */
   readonly message?: Callback<[message: Message]> | null | undefined
-  /** When there is room again, after `trySend` had none or left more than half of `queue_limit` unsent. */
+  /** Called when there is room again, after `trySend` had none or left more than half of `queue_limit` unsent. */
   readonly drain?: Callback<[]> | null | undefined
-  /** Once, after all messages, however the WebSocket ended; `code` and `reason` are its `closeCode` and `closeReason`. */
+  /** Called once, after all messages, however the WebSocket ended, with its `closeCode` and `closeReason`. */
   readonly close?: Callback<[code: number, reason: string]> | null | undefined
 }
 
 /**
- * A handler for `ctx.upgrade` that calls back, for those who prefer that. What a callback throws closes with 1011.
- * @throws ArgumentError naming what is no callback
+ * Returns a handler for `ctx.upgrade` that calls these callbacks. An error thrown by one closes the WebSocket with 1011.
+ * @throws ArgumentError naming the field that is not a callback
  */
 export function webSocketCallbacks(callbacks: Callbacks): (ws: WebSocket) => Op<void> {
   const fields = asArguments(() => optionsOf(callbacks, 'callbacks', 'an object of functions', ['open', 'message', 'drain', 'close']))
@@ -34,7 +34,7 @@ export function webSocketCallbacks(callbacks: Callbacks): (ws: WebSocket) => Op<
   return callbackHandler(callbacks)
 }
 
-/** The same, unchecked. */
+/** Like `webSocketCallbacks`, without checks. */
 export function callbackHandler({ open, message, drain, close }: Callbacks): (ws: WebSocket) => Op<void> {
   return function* (ws) {
     try {
@@ -49,7 +49,7 @@ export function callbackHandler({ open, message, drain, close }: Callbacks): (ws
       ws.close(1011)
       throw error
     } finally {
-      // Still open: it is being cancelled.
+      // If it is still open, the handler is being cancelled.
       ws.close(1001)
       yield* settled(close?.(ws, ws.closeCode ?? 1006, ws.closeReason))
     }
@@ -59,7 +59,7 @@ export function callbackHandler({ open, message, drain, close }: Callbacks): (ws
 function watchQueue(ws: WebSocket, drain: Callback<[]>): Op<void> {
   const wakeup = new Wakeup()
   let full = false
-  // From now on: `open` may fill the queue, and so may `drain` itself.
+  // Set before `open` is called, and kept: `open` may fill the queue, and so may `drain` itself.
   ws.onFull = () => {
     full = true
     wakeup.wake()
@@ -75,7 +75,7 @@ function watchQueue(ws: WebSocket, drain: Callback<[]>): Op<void> {
         yield* settled(drain(ws))
       }
     } catch (error) {
-      // The messages that have come before are dealt with, for all that.
+      // The messages that came before the close must still be handled.
       if (!instanceOf(error, ClosedError) || ws.isOpen) throw error
     } finally {
       ws.onFull = null

@@ -1,12 +1,12 @@
-/** Why a WebSocket is closed by this side: what the close frame says, and `closeCode` and `closeReason`. */
+/** Why this side closes a WebSocket: sent in the close frame, and kept in `closeCode` and `closeReason`. */
 export interface CloseReason {
   readonly code: number
   readonly reason: string
 }
 
 /**
- * Every reason that this side gives by itself (codes: RFC 6455 section 7.4.1); 1006 is never sent. docs/reference/errors.md has the
- * cause and the cure of each.
+ * All close reasons of the library itself (codes: RFC 6455 section 7.4.1); 1006 is never sent. docs/reference/errors.md has the
+ * cause and the fix of each.
  */
 export const closeReasons = {
   // Frames (RFC 6455 section 5.2).

@@ -3,80 +3,80 @@ import { closeReasons, type CloseReason } from './close-reasons.js'
 import type { InflateBudget } from './inflate-budget.js'
 import { ending, type Decompressor } from './messages.js'
 
-/** What both sides agreed on for permessage-deflate (RFC 7692 section 7.1), and how this side goes about it. */
+/** The negotiated parameters of permessage-deflate (RFC 7692 section 7.1). */
 export interface Agreement {
-  /** Whether each message of the server stands for itself, so that it keeps nothing of those before. Default: true. */
+  /** Whether the server compresses each message by itself, without the context of earlier ones. Default: true. */
   readonly server_no_context_takeover: boolean
-  /** Whether each message of the client stands for itself. Default: true. */
+  /** Whether the client compresses each message by itself. Default: true. */
   readonly client_no_context_takeover: boolean
-  /** 8 to 15. */
+  /** Window size of the server's compression, as a power of 2: 8 to 15. Default: 15. */
   readonly server_max_window_bits: number
-  /** The same for the client. Default: 15. */
+  /** Window size of the client's compression, as a power of 2: 8 to 15. Default: 15. */
   readonly client_max_window_bits: number
 }
 
 /** How this side compresses. */
 export interface Effort {
-  /** zlib's level, 1 to 9. */
+  /** zlib's compression level, 1 to 9. */
   readonly level: number
   /** Shortest message worth compressing, in bytes. */
   readonly min_size: number
 }
 
 /**
- * Most streams of compressed data, each ended by a final block, in one message. They may be as short as two bytes, and each takes some 8
- * microseconds: 1 MiB of them would hold up everything else for 4 s.
+ * Maximum number of deflate streams, each ended by a final block, in one message. They may be as short as two bytes, and each
+ * takes about 8 microseconds: 1 MiB of them would block everything else for 4 s.
  */
 const streamLimit = 1024
 
-/** As many inflated bytes as take as long as one more stream. */
+/** The cost of one more stream, in inflated bytes that take as long. */
 const streamCost = 4096
 
 /**
- * Inflated bytes that each received byte earns. JSON is compressed 5 to 40 times, and deflate can do 1032. At 100 a byte takes 400 ns at
- * most, as it does in the shortest compressed messages, which are all head.
+ * Inflated bytes that each received byte earns. JSON compresses 5 to 40 times, and deflate can reach 1032. At 100, a byte costs
+ * at most 400 ns, as in the shortest compressed messages, which consist of overhead alone.
  */
 const earnedRatio = 100
 
-/** Most inflated bytes that a peer earns for later. */
+/** Maximum number of inflated bytes that a peer can save up. */
 const savingsLimit = 1024 * 1024
 
-/** The most that a byte of deflate can become. */
+/** The highest compression ratio of deflate. */
 const deflateRatio = 1032
 
 const nothing = Buffer.alloc(0)
 
-/** Bytes that no message carries at its end: those of an empty stored block (RFC 7692 section 7.2.1). */
+/** Bytes that are removed from the end of each message: those of an empty stored block (RFC 7692 section 7.2.1). */
 const tailSize = 4
 
-/** Bytes that zlib is given to write into at first: its usual 16 KiB are more than most messages need. */
+/** Smallest output buffer for zlib, in bytes: its default of 16 KiB is more than most messages need. */
 const smallChunk = 4096
 
 /**
- * permessage-deflate on one connection. It holds no compressor: each message makes one and drops it, which takes zlib a
- * few microseconds. With context takeover the connection keeps the last bytes of what went each way, at most 32 KiB, and
- * hands them to zlib as a preset dictionary: the same stream of bytes comes out as of a compressor that lived on.
+ * permessage-deflate on one connection. It keeps no compressor: each message creates one and drops it, which takes zlib a few
+ * microseconds. With context takeover the connection keeps the last bytes sent in each direction, at most 32 KiB, and passes
+ * them to zlib as a preset dictionary: the output is the same as that of a compressor that is kept.
  *
  * Measured (200 bytes of JSON / 1 KiB): inflating 4 / 4.3 microseconds, deflating 8 / 11.
  *
- * What the peer sends earns what it may become; beyond that its messages draw on `budget`, and when that is spent, one that does not
- * come out with what was earned is rejected.
+ * The peer's bytes earn an amount of inflated bytes; beyond that its messages use up `budget`, and once that is spent, a message
+ * that needs more than was earned is rejected.
  */
 export class PerMessageDeflate implements Decompressor {
   readonly min_size: number
   readonly #level: number
   readonly #outBits: number
-  /** What the other side has been sent, and what it has sent; null: no context is taken over. */
+  /** The last bytes sent and received; null without context takeover. */
   readonly #sent: History | null
   readonly #received: History | null
   readonly #budget: InflateBudget
   readonly #clock: { readonly now: number }
-  /** Inflated bytes that were earned and not used. */
+  /** Inflated bytes that were earned but not used. */
   #saved = 0
 
   /**
    * @param client whether this side is the client
-   * @param clock of `budget`, in seconds
+   * @param clock the clock for `budget`, in seconds
    */
   constructor(agreement: Agreement, effort: Effort, client: boolean, budget: InflateBudget, clock: { readonly now: number }) {
     const { server_no_context_takeover, client_no_context_takeover, server_max_window_bits, client_max_window_bits } = agreement
@@ -90,9 +90,9 @@ export class PerMessageDeflate implements Decompressor {
     this.#received = (client ? server_no_context_takeover : client_no_context_takeover) ? null : new History(inBits)
   }
 
-  /** What to send for a message. With context takeover messages must leave in the order in which they were compressed. */
+  /** Compresses a message. With context takeover, messages must be sent in the order in which they were compressed. */
   compress(content: Buffer): Buffer {
-    // An empty message is an empty stored block without its end (RFC 7692 section 7.2.3.6).
+    // An empty message is an empty stored block without its tail (RFC 7692 section 7.2.3.6).
     if (content.length === 0) return Buffer.alloc(1)
     const past = this.#sent?.bytes ?? nothing
     const bits = windowFor(content.length + past.length, this.#outBits)
@@ -114,7 +114,7 @@ export class PerMessageDeflate implements Decompressor {
     const parts: Buffer[] = []
     const failure = this.#inflate(content, limit, allowed, parts)
     const message = failure !== null ? nothing : parts.length === 1 ? parts[0] : Buffer.concat(parts)
-    // How much was inflated before a failure is not known.
+    // After a failure it is unknown how much was inflated: assume the maximum.
     const size = failure === null ? message.length : Math.min(limit, allowed, deflateRatio * content.length)
     const left = earned - size - streamCost * Math.max(0, parts.length - 1)
     this.#saved = Math.min(Math.max(left, 0), savingsLimit)
@@ -125,9 +125,9 @@ export class PerMessageDeflate implements Decompressor {
   }
 
   /**
-   * What stands behind a block that is marked as final belongs to the message (RFC 7692 section 7.2.1), in a stream of its own.
-   * @param allowed most inflated bytes, what streams cost among them
-   * @param parts takes what each stream becomes
+   * Inflates all streams of a message: data after a block marked as final is part of it (RFC 7692 section 7.2.1), as a new stream.
+   * @param allowed maximum number of inflated bytes, including the cost of streams
+   * @param parts receives the inflated streams
    */
   #inflate(content: Buffer, limit: number, allowed: number, parts: Buffer[]): CloseReason | null {
     let past = this.#received?.bytes ?? nothing
@@ -140,7 +140,7 @@ export class PerMessageDeflate implements Decompressor {
       if ('code' in stream) return stream === closeReasons.tooBig && most < limit ? closeReasons.overBudget : stream
       parts.push(stream.bytes)
       rest = rest.subarray(stream.taken)
-      // The sender's last block is the final one in `ending`, or one of its own just before.
+      // The last final block is the one in `ending`, or the sender's own just before it.
       if (rest.length === 0 || rest.length === ending.length) return null
       if (rest.length < ending.length) return closeReasons.badData
       if (parts.length === streamLimit) return closeReasons.manyStreams
@@ -150,12 +150,12 @@ export class PerMessageDeflate implements Decompressor {
   }
 }
 
-/** Inflates to the end of a final block. `taken`: bytes up to there. */
+/** Inflates up to the end of a final block. `taken`: number of bytes up to there. */
 function inflate(content: Buffer, past: Buffer, limit: number): { readonly bytes: Buffer; readonly taken: number } | CloseReason {
   try {
     const found: unknown = inflateRawSync(content, {
       info: true,
-      // zlib does not take 0 for a limit.
+      // zlib does not accept 0 as a limit.
       maxOutputLength: Math.max(limit, 1),
       chunkSize: Math.min(Math.max(smallChunk, 4 * content.length), 64 * 1024),
       dictionary: past.length > 0 ? past : undefined,
@@ -171,17 +171,17 @@ function inflate(content: Buffer, past: Buffer, limit: number): { readonly bytes
 }
 
 /**
- * The smallest window that reaches over `size` bytes, and is allowed. zlib knows no window of 8 bits for raw deflate; with
- * 9 it looks back no further than 250 bytes (MAX_DIST), which a window of 8 bits has.
+ * The smallest allowed window that covers `size` bytes. zlib has no window of 8 bits for raw deflate; with 9 it looks back
+ * at most 250 bytes (MAX_DIST), which a window of 8 bits has too.
  */
 function windowFor(size: number, allowed: number): number {
   let bits = 9
-  // zlib looks back 262 bytes less than its window has.
+  // zlib looks back 262 bytes less than the size of its window.
   while (bits < allowed && 2 ** bits < size + 262) bits++
   return bits
 }
 
-/** The last bytes of all messages that went one way. */
+/** The last bytes of all messages in one direction. */
 class History {
   bytes: Buffer = nothing
   readonly #size: number
@@ -195,7 +195,7 @@ class History {
   }
 }
 
-/** The last `size` bytes of two buffers, in memory of their own. */
+/** A copy of the last `size` bytes of two buffers. */
 function lastOf(first: Buffer, second: Buffer, size: number): Buffer {
   if (second.length >= size) return Buffer.from(second.subarray(second.length - size))
   return Buffer.concat([first.subarray(Math.max(0, first.length + second.length - size)), second])

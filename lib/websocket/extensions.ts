@@ -2,7 +2,7 @@ import { trimmed } from '../http1/bytes.js'
 import { isToken, token } from '../http1/grammar.js'
 import type { Agreement } from './deflate.js'
 
-/** One extension of a Sec-WebSocket-Extensions field, with its parameters; null: a parameter without a value. */
+/** One extension of a Sec-WebSocket-Extensions field, with its parameters; the value is null for a parameter without one. */
 export interface Extension {
   readonly name: string
   readonly parameters: readonly (readonly [name: string, value: string | null])[]
@@ -10,7 +10,7 @@ export interface Extension {
 
 const name = 'permessage-deflate'
 
-// extension-list = 1#extension (RFC 6455 section 9.1). What stands in quotes must be a token as well, once unquoted.
+// extension-list = 1#extension (RFC 6455 section 9.1). A quoted value must be a token as well, once unquoted.
 const PARAMETER = new RegExp(`^(${token})(?:[ \\t]*=[ \\t]*(?:(${token})|"(${token})"))?$`)
 
 /** The extensions of a field, in order; null if it does not follow the grammar. */
@@ -32,18 +32,18 @@ export function parseExtensions(value: string): Extension[] | null {
   return extensions
 }
 
-/** The parameters of an offer or an answer, as far as they stand there. */
+/** The parameters that an offer or a response contains. */
 interface Parameters {
   server_no_context_takeover: boolean
   client_no_context_takeover: boolean
   server_max_window_bits: number | null
-  /** 0: without a value, as an offer may have it. */
+  /** 0 if it has no value, which an offer may do. */
   client_max_window_bits: number | null
 }
 
 const BITS = /^(?:[89]|1[0-5])$/
 
-/** Null if a parameter is unknown, repeated, or has a value that it cannot have (RFC 7692 section 7.1). */
+/** Null if a parameter is unknown, repeated, or has an invalid value (RFC 7692 section 7.1). */
 function parametersOf(extension: Extension, inAnswer: boolean): Parameters | null {
   const result: Parameters = {
     server_no_context_takeover: false, client_no_context_takeover: false, server_max_window_bits: null, client_max_window_bits: null,
@@ -65,7 +65,7 @@ function parametersOf(extension: Extension, inAnswer: boolean): Parameters | nul
   return result
 }
 
-/** What the server makes of the offers for compression: the first that it can take; null if none. */
+/** The server's choice of the client's compression offers: the first that it can accept; null if there is none. */
 export function chooseCompression(offers: readonly Extension[], own: Agreement): { agreement: Agreement; answer: string } | null {
   for (const offer of offers) {
     const asked = offer.name === name ? parametersOf(offer, false) : null
@@ -74,7 +74,7 @@ export function chooseCompression(offers: readonly Extension[], own: Agreement):
       server_no_context_takeover: own.server_no_context_takeover || asked.server_no_context_takeover,
       client_no_context_takeover: own.client_no_context_takeover || asked.client_no_context_takeover,
       server_max_window_bits: Math.min(own.server_max_window_bits, asked.server_max_window_bits ?? 15),
-      // A client that does not speak of its window cannot be told to make it smaller (section 7.1.2.2).
+      // A client that does not mention its window must not be asked to reduce it (section 7.1.2.2).
       client_max_window_bits: asked.client_max_window_bits === null ? 15 : Math.min(own.client_max_window_bits, asked.client_max_window_bits || 15),
     }
     let answer = flags(agreement)
@@ -93,7 +93,7 @@ function flags(agreement: Agreement): string {
     (agreement.client_no_context_takeover ? '; client_no_context_takeover' : '')
 }
 
-/** What a client offers. */
+/** The value of a client's Sec-WebSocket-Extensions field. */
 export function compressionOffer(own: Agreement): string {
   return flags(own) +
     (own.server_max_window_bits < 15 ? `; server_max_window_bits=${own.server_max_window_bits}` : '') +
@@ -101,8 +101,8 @@ export function compressionOffer(own: Agreement): string {
 }
 
 /**
- * What a client takes from the server's answer to `compressionOffer(own)`: null for no compression, or why the connection
- * must be failed.
+ * Evaluates the server's response to `compressionOffer(own)`: the agreement, null for no compression, or the reason why the
+ * connection must be failed.
  */
 export function acceptCompression(answer: string | undefined, own: Agreement | null): Agreement | string | null {
   const extensions = answer === undefined ? [] : parseExtensions(answer)

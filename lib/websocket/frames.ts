@@ -10,7 +10,7 @@ export const PING = 0x9
 export const PONG = 0xa
 
 export const FIN = 0x80
-/** "Compressed", with permessage-deflate (RFC 7692 section 6). */
+/** Marks a compressed message, with permessage-deflate (RFC 7692 section 6). */
 export const RSV1 = 0x40
 const RESERVED = 0x30
 const MASKED = 0x80
@@ -18,38 +18,38 @@ const MASKED = 0x80
 /** Longest content of a control frame, in bytes. */
 export const CONTROL_LIMIT = 125
 
-// What `FrameReader.next` found.
-/** Nothing whole any more: it wants more bytes. */
+// The results of `FrameReader.next`.
+/** No complete frame or piece is left: more bytes are needed. */
 export const NEED_MORE = 0
 /** A piece of a message. */
 export const DATA = 1
-/** A control frame, whole. */
+/** A complete control frame. */
 export const CONTROL = 2
-/** Something that must not be: the connection has to be failed. */
+/** A protocol violation: the connection must be failed. */
 export const FAILED = 3
 export type FrameEvent = typeof NEED_MORE | typeof DATA | typeof CONTROL | typeof FAILED
 
-/** What one side accepts. */
+/** Limits and rules for received frames. */
 export interface FrameRules {
-  /** Whether the other side is a client, whose frames are masked, or a server, whose frames are not. */
+  /** Whether the peer is a client, whose frames are masked, or a server, whose frames are not. */
   readonly masked: boolean
   /** Whether messages may be compressed. */
   readonly compression: boolean
-  /** Most bytes of one message. */
+  /** Maximum size of one message, in bytes. */
   readonly limit: number
 }
 
-/** Most bytes of a compressed message in its frames: what does not compress becomes a little larger. */
+/** Maximum compressed size of a message, in bytes: incompressible data becomes a little larger. */
 function compressedLimit(limit: number): number {
   return limit + (limit >>> 6) + 1024
 }
 
 /**
- * Finds frames in bytes that come in any pieces. `next` is called until it gives NEED_MORE, and then again with the same
- * bytes from `position` on and more behind them. After FAILED it must not be called again.
+ * Finds frames in bytes that arrive in arbitrary chunks. Call `next` until it returns NEED_MORE, and then again with the same
+ * bytes from `position` on, followed by more. After FAILED it must not be called again.
  */
 export class FrameReader {
-  /** Up to where the bytes were read. */
+  /** End of the bytes that were read. */
   position = 0
   /** With DATA: whether the message is TEXT or BINARY. With CONTROL: CLOSE, PING or PONG. */
   opcode = 0
@@ -57,19 +57,19 @@ export class FrameReader {
   compressed = false
   /** With DATA: whether it is the first piece of its message. */
   first = false
-  /** With DATA: whether it is the last. */
+  /** With DATA: whether it is the last piece of its message. */
   last = false
-  /** With DATA and CONTROL: where the content is, masked still. */
+  /** With DATA and CONTROL: the range of the content, which is still masked. */
   dataStart = 0
   dataEnd = 0
-  /** With DATA: bytes of this frame that have not come yet. */
+  /** With DATA: bytes of this frame that have not arrived yet. */
   remaining = 0
-  /** The bytes of the mask as a little-endian word, turned so that its lowest byte is for `dataStart`; 0: no mask. */
+  /** The mask as a little-endian word, rotated so that its lowest byte applies to `dataStart`; 0 for no mask. */
   mask = 0
   /** Set with FAILED. */
   failure: CloseReason | null = null
   readonly #rules: FrameRules
-  /** Of the message that has begun; 0: none has. */
+  /** Opcode of the current message; 0 if there is none. */
   #message = 0
   #messageLength = 0
   #inFrame = false
@@ -84,7 +84,7 @@ export class FrameReader {
     this.position = start
     if (this.#inFrame) {
       if (start === end) return NEED_MORE
-      // The mask goes on where the piece before left it.
+      // Continue the mask where the previous piece ended.
       const turn = (this.dataEnd - this.dataStart) & 3
       this.mask = turn === 0 ? this.mask : (this.mask >>> (8 * turn)) | (this.mask << (32 - 8 * turn))
       return this.#piece(start, end)
@@ -108,7 +108,7 @@ export class FrameReader {
       if ((second & 0x7f) > CONTROL_LIMIT) return closeReasons.longControl
       return (head & RSV1) === 0 ? null : closeReasons.compressed
     }
-    // Only the first frame of a message tells of its compression (RFC 7692 section 6.1).
+    // Only the first frame of a message has the compression bit (RFC 7692 section 6.1).
     if ((head & RSV1) !== 0 && (!this.#rules.compression || opcode === CONTINUATION)) return closeReasons.compressed
     if (opcode === CONTINUATION) return this.#message === 0 ? closeReasons.noBeginning : null
     return this.#message === 0 ? null : closeReasons.interrupted
@@ -131,7 +131,7 @@ export class FrameReader {
       at += 8
     }
     const opcode = head & 0x0f
-    // A message that will be too big is rejected before its bytes come.
+    // A message that will be too big is rejected before its bytes arrive.
     if (opcode < CLOSE && this.#messageLength + length > this.#rules.limit && this.#isTooBig(head, length)) return this.#fail(closeReasons.tooBig)
     if (this.#rules.masked) {
       if (end - at < 4) return NEED_MORE
@@ -188,7 +188,7 @@ export class FrameReader {
   }
 }
 
-/** The beginning of a frame that is not masked, as latin1 text: its content goes right behind it. */
+/** The header of an unmasked frame, as latin1 text; the content follows it. */
 export function frameHead(head: number, length: number): string {
   if (length < 126) return String.fromCharCode(head, length)
   if (length < 0x10000) return String.fromCharCode(head, 126, length >>> 8, length & 0xff)
@@ -199,7 +199,7 @@ export function frameHead(head: number, length: number): string {
   )
 }
 
-/** A whole frame with its content masked: what clients send. `mask` is a word of four random bytes. */
+/** A complete frame with masked content, as clients send. `mask` is a word of four random bytes. */
 export function maskedFrame(head: number, content: Buffer, mask: number): Buffer {
   const start = frameHead(head, content.length)
   const at = start.length + 4
@@ -212,14 +212,14 @@ export function maskedFrame(head: number, content: Buffer, mask: number): Buffer
   return frame
 }
 
-/** Bytes from which on words are worth their set-up. */
+/** Size, in bytes, from which masking by words is worth its set-up. */
 const wordwise = 96
 
-/** A mask, twice in a row. */
+/** The mask, twice in a row. */
 const maskTwice = new Int32Array(2)
 const maskWord = new BigInt64Array(maskTwice.buffer)
 
-/** Masks `bytes[from, to)` in place, or takes the mask off. The lowest byte of `mask` is for the first byte. */
+/** Masks or unmasks `bytes[from, to)` in place. The lowest byte of `mask` applies to the first byte. */
 export function xor(bytes: Buffer, from: number, to: number, mask: number): void {
   let at = from
   let turned = mask
@@ -231,7 +231,7 @@ export function xor(bytes: Buffer, from: number, to: number, mask: number): void
     const words = new BigInt64Array(bytes.buffer, bytes.byteOffset + at, ((to - at) >> 5) << 2)
     maskTwice[0] = maskTwice[1] = turned
     const word = maskWord[0]
-    // Words of 64 bits, four in a row: 16 KiB take 0.8 us; words of 32 bits, one by one, 2.9.
+    // With 64-bit words, four at a time, 16 KiB take 0.8 us; with single 32-bit words, 2.9.
     for (let i = 0; i < words.length; i += 4) {
       words[i] ^= word
       words[i + 1] ^= word
@@ -246,12 +246,12 @@ export function xor(bytes: Buffer, from: number, to: number, mask: number): void
   }
 }
 
-/** Whether a close code may stand in a close frame (RFC 6455 section 7.4, and those that IANA has registered since). */
+/** Whether a close frame may have this close code (RFC 6455 section 7.4, and codes that IANA has registered since). */
 export function isCloseCode(code: number): boolean {
   return (code >= 1000 && code <= 1014 && (code < 1004 || code > 1006)) || (code >= 3000 && code <= 4999)
 }
 
-/** The content of a close frame. `reason` has been checked to be at most 123 bytes. */
+/** The content of a close frame. The caller has checked that `reason` has at most 123 bytes. */
 export function closeContent(code: number, reason: string): Buffer {
   const text = Buffer.from(reason)
   const content = Buffer.allocUnsafe(2 + text.length)
@@ -260,10 +260,10 @@ export function closeContent(code: number, reason: string): Buffer {
   return content
 }
 
-/** Longest reason of a close, in bytes (RFC 6455 section 5.5). */
+/** Maximum length of a close reason, in bytes (RFC 6455 section 5.5). */
 const reasonLimit = 123
 
-/** @throws RangeError, TypeError for what a close frame cannot say */
+/** @throws RangeError, TypeError if a close frame cannot have this code or reason */
 export function checkClose(code: number, reason: string): void {
   if (typeof code !== 'number') throw new TypeError(`close: code must be a number, got ${typeof code}`)
   if (typeof reason !== 'string') throw new TypeError(`close: reason must be a string, got ${typeof reason}`)

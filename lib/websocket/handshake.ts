@@ -6,21 +6,21 @@ import type { ResponseHeaders } from '../http1/response.js'
 import type { Agreement } from './deflate.js'
 import { acceptCompression, chooseCompression, compressionOffer, parseExtensions } from './extensions.js'
 
-/** What of a request matters here. */
+/** A request, as a handshake sees it. */
 export interface UpgradeRequest {
   readonly method: string
-  /** Connection has the token "upgrade", there is an Upgrade field, and the request is of HTTP/1.1. */
+  /** Whether Connection has the token "upgrade", there is an Upgrade field, and the version is HTTP/1.1. */
   readonly upgrade: boolean
   /** Host and port, as sent. */
   readonly host: string
-  /** By name in lower case; a repeated field has its values joined by ", ". */
+  /** The fields by lower-case name; the values of a repeated field are joined by ", ". */
   readonly fields: { get(name: string): string | undefined }
 }
 
-/** Whose pages may connect: those of the same host, of listed origins ("https://example.com"), of any ("*"), or as a function says. */
+/** The origins whose pages may connect: the same host, a list ("https://example.com"), any ("*"), or decided by a function. */
 export type Origins = 'same' | '*' | readonly string[] | ((origin: string | null, host: string) => boolean)
 
-/** Which subprotocol is spoken: the first of a list that the client offers too, or what a function chooses. */
+/** The subprotocols: a list, of which the first that the client offers is used, or a function that chooses one. */
 export type Protocols = readonly string[] | ((offered: readonly string[]) => string | null)
 
 export interface HandshakeRules {
@@ -30,10 +30,10 @@ export interface HandshakeRules {
   readonly compression: Agreement | null
 }
 
-/** The handshake was good: what goes into the 101, and what was agreed on. */
+/** An accepted handshake: the headers of the 101 response, and the agreement. */
 export interface Accepted {
   readonly headers: ResponseHeaders
-  /** The subprotocol; empty: none. */
+  /** The subprotocol; empty if there is none. */
   readonly protocol: string
   readonly compression: Agreement | null
 }
@@ -42,19 +42,19 @@ const guid = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 // 16 bytes in base64.
 const KEY = /^[A-Za-z0-9+/]{22}==$/
 
-/** What the server answers to a Sec-WebSocket-Key (RFC 6455 section 4.2.2). */
+/** The Sec-WebSocket-Accept value for a Sec-WebSocket-Key (RFC 6455 section 4.2.2). */
 export function acceptKey(key: string): string {
   return createHash('sha1').update(key + guid, 'latin1').digest('base64')
 }
 
-/** Whether a request is a WebSocket's handshake, good or bad: a GET that asks for that protocol. */
+/** Whether a request is a WebSocket handshake, valid or not: a GET with an upgrade to that protocol. */
 export function asksForWebSocket({ method, upgrade, fields }: UpgradeRequest): boolean {
   return upgrade && method === 'GET' && listOf(fields.get('upgrade')).some((token) => token.toLowerCase() === 'websocket')
 }
 
 /**
- * Checks a handshake (RFC 6455 section 4.2.1) and chooses what is left to the server.
- * @param secure whether the connection is of TLS
+ * Checks a handshake (RFC 6455 section 4.2.1) and makes the server's choices.
+ * @param secure whether the connection uses TLS
  */
 export function acceptHandshake(request: UpgradeRequest, rules: HandshakeRules, secure: boolean): Accepted | Rejection {
   const { fields } = request
@@ -81,23 +81,23 @@ function listOf(value: string | undefined): string[] {
   return (value ?? '').split(',').map(trimmed).filter((element) => element !== '')
 }
 
-/** A client that is no browser sends no origin, and could send any: a list keeps out pages, not programs. */
+/** Clients other than browsers need not send an origin, and could send any: a list keeps out pages, not programs. */
 function mayConnect(origin: string | null, host: string, secure: boolean, origins: Origins): boolean {
   if (origins === '*') return true
   if (typeof origins === 'function') return origins(origin, host)
   if (origin === null) return true
   const given = normalOrigin(origin)
   if (origins !== 'same') return origins.some((allowed) => normalOrigin(allowed) === given)
-  // A plain connection may come from a proxy that has taken TLS off.
+  // A plain connection may come from a proxy that terminates TLS.
   return given === normalOrigin(`https://${host}`) || (!secure && given === normalOrigin(`http://${host}`))
 }
 
-/** In lower case, and without the scheme's own port, which browsers leave out. */
+/** In lower case, and without the scheme's default port, which browsers omit. */
 function normalOrigin(origin: string): string {
   return origin.toLowerCase().replace(/^(?:(https:\/\/.*):443|(http:\/\/.*):80)$/, '$1$2')
 }
 
-/** @throws TypeError if a function chooses what was not offered: the client would have to fail the connection */
+/** @throws TypeError if a function chooses a protocol that was not offered: the client would have to fail the connection */
 function chooseProtocol(offered: readonly string[], protocols: Protocols): string | null {
   if (typeof protocols !== 'function') return protocols.find((protocol) => offered.includes(protocol)) ?? null
   const chosen = protocols(offered)
@@ -105,7 +105,7 @@ function chooseProtocol(offered: readonly string[], protocols: Protocols): strin
   throw new TypeError(`protocols: the function chose ${JSON.stringify(chosen)}, which the client did not offer`)
 }
 
-/** What a client asks for in its handshake. */
+/** A client's side of the handshake. */
 export interface ClientOffer {
   /** 16 random bytes in base64. */
   readonly key: string
@@ -113,7 +113,7 @@ export interface ClientOffer {
   readonly compression: Agreement | null
 }
 
-/** The fields of a client's handshake that make it one (RFC 6455 section 4.1). */
+/** The header fields of a client's handshake (RFC 6455 section 4.1). */
 export function handshakeHeaders(offer: ClientOffer): Record<string, string> {
   const headers: Record<string, string> = {
     Upgrade: 'websocket',
@@ -126,7 +126,7 @@ export function handshakeHeaders(offer: ClientOffer): Record<string, string> {
   return headers
 }
 
-/** What a client makes of the server's answer: what was agreed on, or why the connection must be failed. */
+/** Checks the server's response: returns the agreement, or the reason why the connection must be failed. */
 export function checkAnswer(
   status: number, fields: UpgradeRequest['fields'], offer: ClientOffer,
 ): { readonly protocol: string; readonly compression: Agreement | null } | string {

@@ -1,6 +1,6 @@
 import type { Agreement, Effort } from './deflate.js'
 
-/** How one WebSocket behaves. Durations are seconds, sizes bytes; what they mean stands in WebSocketOptions. */
+/** Limits of one WebSocket, as described in WebSocketOptions. Durations are in seconds, sizes in bytes. */
 export interface WebSocketLimits {
   readonly max_message_size: number
   readonly ping_interval: number
@@ -10,19 +10,19 @@ export interface WebSocketLimits {
   readonly on_full: 'wait' | 'close'
 }
 
-/** What the handshake agreed on. */
+/** The results of the handshake. */
 export interface Agreed {
-  /** Whether this side is the client, which masks what it sends. */
+  /** Whether this side is the client, which masks its frames. */
   readonly client: boolean
-  /** The subprotocol; empty: none. */
+  /** The subprotocol; empty if there is none. */
   readonly protocol: string
   readonly compression: (Agreement & Effort) | null
 }
 
-/** How a WebSocket ends that the other side has closed, or broken the rules of. */
+/** How a WebSocket ends after the peer has closed it or violated the protocol. */
 export interface Ending {
   readonly code: number
   readonly reason: string
-  /** What the close frame that is sent back carries. */
+  /** The content of the close frame to send back. */
   readonly answer: Buffer
 }

@@ -2,17 +2,17 @@ import { now } from '../../lev/index.js'
 import { webSocketLastWordsSeconds } from '../config/fixed-limits.js'
 import type { WebSocketLimits } from './limits.js'
 
-/** Open; closed by the other side, with messages before that to be dealt with; or closed by this side, unanswered. */
+/** Open; closed by the peer while earlier messages are still to be handled; or closed by this side, without a response yet. */
 export type Phase = 'open' | 'ending' | 'closing'
 
-/** What is to be done when nothing came in time. */
+/** The action to take when a wait has timed out. */
 export type Verdict = 'wait' | 'ping' | 'settle' | 'give up' | 'dead'
 
 /** Computes the ping, pong and close deadlines of one WebSocket. */
 export class Liveness {
   readonly #limits: WebSocketLimits
   #activeAt = now()
-  /** When a ping was sent that the other side owes an answer to; 0: it owes none. */
+  /** When the unanswered ping was sent; 0 if there is none. */
   #pingedAt = 0
   #endDeadline = Infinity
   #closeDeadline = Infinity
@@ -21,13 +21,13 @@ export class Liveness {
     this.#limits = limits
   }
 
-  /** Bytes arrived. */
+  /** Called when bytes have arrived. */
   onActivity(at: number): void {
     this.#activeAt = at
     this.#pingedAt = 0
   }
 
-  /** Until when to wait for more, in `lev.now()` seconds. */
+  /** The deadline for more input, in `lev.now()` seconds. */
   deadline(phase: Phase): number {
     const { ping_interval, pong_timeout, close_timeout } = this.#limits
     if (phase === 'ending') {
@@ -42,17 +42,17 @@ export class Liveness {
     return ping_interval > 0 ? this.#activeAt + ping_interval : Infinity
   }
 
-  /** A wait ended: because its time was over, or early, since `close` was called. */
+  /** Called when a wait has ended, at its deadline, or earlier because `close` was called. */
   timedOut(phase: Phase, unsent: boolean): Verdict {
     if (phase === 'ending') return 'settle'
     if (phase === 'closing') {
-      // The first time here means that the wait was for something else: the answer has its own time.
+      // The first call in this phase ends a wait with an earlier deadline: the peer's close frame has its own.
       return this.#closeDeadline !== Infinity && now() >= this.#closeDeadline ? 'give up' : 'wait'
     }
-    // Something came, since the wait began, that ended no wait.
+    // Input arrived during the wait without ending it.
     if (now() < this.deadline(phase)) return 'wait'
     const pinged = this.#pingedAt > 0
-    // A ping that stands behind a long message has not left yet: a side that takes no byte is cut by the stream.
+    // A ping behind a long message may not have left yet; a peer that reads nothing at all is cut off by the stream.
     if (pinged && !unsent) return 'dead'
     this.#pingedAt = now()
     return pinged ? 'wait' : 'ping'

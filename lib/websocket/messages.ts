@@ -4,7 +4,7 @@ import { closeReasons, type CloseReason } from './close-reasons.js'
 import { CLOSE, CONTROL, DATA, FAILED, FrameReader, isCloseCode, NEED_MORE, PING, TEXT, xor } from './frames.js'
 import { Utf8Check } from './utf8.js'
 
-/** What `MessageReader.next` found; NEED_MORE and FAILED are those of frames. */
+/** The results of `MessageReader.next`, besides NEED_MORE and FAILED of frames. */
 export const MESSAGE = 4
 export const PINGED = 5
 export const PONGED = 6
@@ -12,40 +12,40 @@ export const CLOSED = 7
 export type MessageEvent =
   | typeof NEED_MORE | typeof FAILED | typeof MESSAGE | typeof PINGED | typeof PONGED | typeof CLOSED
 
-/** A message as its reader gets it: text as a string, anything else as bytes. */
+/** A received message: text as a string, binary data as bytes. */
 export type Message = string | Buffer
 
-/** Takes compressed messages apart. */
+/** Decompresses messages. */
 export interface Decompressor {
-  /** @param content what was sent, with `ending` behind it */
+  /** @param content the received bytes, followed by `ending` */
   decompress(content: Buffer, limit: number): Buffer | CloseReason
 }
 
 /**
- * What is put behind a compressed message: the four bytes that are not sent (RFC 7692 section 7.2.1), and an empty final
- * block, without which zlib would not mind data that breaks off.
+ * Appended to a compressed message: the four bytes that are not sent (RFC 7692 section 7.2.1), and an empty final block,
+ * without which zlib would accept truncated data.
  */
 export const ending = Buffer.from([0x00, 0x00, 0xff, 0xff, 0x03, 0x00])
 
 const nothing = Buffer.alloc(0)
 
-/** Bytes set aside for a message whose frames promise more. */
+/** Initial buffer size, in bytes, for a message whose frames announce more. */
 const firstRoom = 64 * 1024
 
-/** Where texts that came in one piece are unmasked. Every reader uses it, and is done with it before it returns. */
+/** Buffer in which texts that arrived in one piece are unmasked. All readers share it; none uses it after returning. */
 const scratch = Buffer.allocUnsafeSlow(16 * 1024)
 const scratchWords = new Int32Array(scratch.buffer)
-/** The bit of each byte of a word that no ASCII character has. */
+/** The bits of a word that are 0 in ASCII characters. */
 const notAscii = 0x80808080 | 0
 
-/** Makes messages out of bytes that come in any pieces; used as a FrameReader is. */
+/** Assembles messages from bytes that arrive in arbitrary chunks; used like a FrameReader. */
 export class MessageReader {
   position = 0
   /** With MESSAGE. */
   message: Message = ''
-  /** With PINGED and PONGED: what the frame carries. */
+  /** With PINGED and PONGED: the content of the frame. */
   content: Buffer = nothing
-  /** With CLOSED: what the other side said; 1005 if nothing. With FAILED: what it is to be told. */
+  /** With CLOSED: the peer's code, 1005 if it sent none. With FAILED: the code to send to the peer. */
   code = 0
   reason = ''
   /** With FAILED. */
@@ -53,10 +53,10 @@ export class MessageReader {
   readonly #frames: FrameReader
   readonly #limit: number
   readonly #decompressor: Decompressor | null
-  /** The message that comes in several pieces; null: none does. */
+  /** The message that is arriving in several pieces; null if there is none. */
   #partial: Partial | null = null
 
-  /** @param limit most bytes of a message, decompressed */
+  /** @param rules its `limit` is the maximum size of a message, in bytes, decompressed */
   constructor(rules: { readonly masked: boolean; readonly limit: number }, decompressor: Decompressor | null) {
     this.#limit = rules.limit
     this.#decompressor = decompressor
@@ -85,7 +85,7 @@ export class MessageReader {
     }
   }
 
-  /** Bytes in one piece. */
+  /** A binary message in one piece. */
   #binary(buf: Buffer): MessageEvent {
     const { dataStart, dataEnd, mask } = this.#frames
     const message = allocBuffer(dataEnd - dataStart)
@@ -95,7 +95,7 @@ export class MessageReader {
     return MESSAGE
   }
 
-  /** A short text in one piece: the usual case. */
+  /** A short text message in one piece: the usual case. */
   #text(buf: Buffer): MessageEvent {
     const { dataStart, dataEnd, mask } = this.#frames
     const size = dataEnd - dataStart
@@ -161,12 +161,12 @@ export class MessageReader {
   }
 }
 
-/** The text of bytes that are UTF-8. ASCII, taken as latin1, is several times as fast. */
+/** Decodes UTF-8. Decoding ASCII as latin1 is several times as fast. */
 function textOf(bytes: Buffer): string {
   return bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8')
 }
 
-/** Puts `size` bytes into the scratch, without their mask. Whether they are all ASCII. */
+/** Unmasks `size` bytes into the scratch buffer. Returns whether they are all ASCII. */
 function unmask(buf: Buffer, from: number, size: number, mask: number): boolean {
   let bits = 0
   if (size < 32) {
@@ -191,15 +191,15 @@ function unmask(buf: Buffer, from: number, size: number, mask: number): boolean 
   return bits === 0
 }
 
-/** A message that is not whole yet. It grows with what has come, never with what was promised. */
+/** A message that is not complete yet. Beyond `firstRoom` its buffer grows with the bytes that arrived, not with those announced. */
 class Partial {
   #bytes: Buffer = nothing
   #length = 0
-  /** Up to where the text was checked. */
+  /** End of the text that was checked. */
   #checked = 0
   readonly #text = new Utf8Check()
 
-  /** Adds buf[from, to) without its mask; `promised`: bytes of its frame that are still to come. */
+  /** Adds buf[from, to), unmasked. `promised`: bytes of its frame that are still to come. */
   append(buf: Buffer, from: number, to: number, mask: number, promised: number): void {
     const length = this.#length + to - from
     if (length > this.#bytes.length) this.#grow(length, promised)
@@ -208,7 +208,7 @@ class Partial {
     this.#length = length
   }
 
-  /** Whether what has come is, or may become, text. */
+  /** Whether the bytes so far are, or can become, valid text. */
   isText(whole: boolean): boolean {
     if (!this.#text.push(this.#bytes, this.#checked, this.#length)) return false
     this.#checked = this.#length
@@ -222,7 +222,7 @@ class Partial {
   #grow(length: number, promised: number): void {
     const before = this.#bytes.length
     const room = Math.max(firstRoom, 2 * before)
-    // One large frame ends in a buffer of its own size; else the buffer doubles, so that many small ones cost linear time.
+    // One large frame ends up in a buffer of its exact size; else the buffer doubles, so that many small ones cost linear time.
     const whole = length + promised + ending.length
     const exact = promised > 0 && whole <= room && whole >= 1.5 * before
     const larger = Buffer.allocUnsafe(exact ? whole : Math.max(length, before === 0 ? Math.min(room, whole) : 2 * before))

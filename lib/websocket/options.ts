@@ -4,44 +4,47 @@ import { isToken, scheme } from '../http1/grammar.js'
 import type { Agreement, Effort } from './deflate.js'
 import type { Origins, Protocols } from './handshake.js'
 
-/** What permessage-deflate may be told. */
+/** Options of permessage-deflate. */
 export type CompressionOptions = { readonly [K in keyof (Agreement & Effort)]?: (Agreement & Effort)[K] | null | undefined }
 
-/** How a WebSocket behaves; everything is optional. */
+/** Options of a WebSocket; all are optional. */
 export interface WebSocketOptions {
   /**
-   * Subprotocols in order of preference: the first that the client offers too is spoken. Or a function of what the client
-   * offers, which chooses one of it, or null. Default: none.
+   * Subprotocols in order of preference: the first that the client offers too is used. Or a function that gets the client's
+   * offers and returns one of them, or null. Default: none.
    */
   readonly protocols?: Protocols | null | undefined
   /**
-   * Pages of which origins may connect: "same" (host and port are those of the request, and over TLS the scheme is https), a
-   * list, "*" for all, or a function. Browsers always name an origin; a client that names none may connect, unless a function
-   * says otherwise. Default: "same".
+   * Origins whose pages may connect: "same" (host and port are those of the request, and over TLS the scheme is https), a
+   * list, "*" for all, or a function. Browsers always send an origin; a client that sends none may connect, unless a function
+   * rejects it. Default: "same".
    */
   readonly origins?: Origins | null | undefined
-  /** Largest message that is received, in bytes, decompressed; for a larger one the connection closes with 1009. Default: 1048576 (1 MiB). */
+  /** Maximum size of a received message, in bytes, decompressed; a larger one closes the WebSocket with 1009. Default: 1048576 (1 MiB). */
   readonly max_message_size?: number | null | undefined
-  /** permessage-deflate (RFC 7692), where the other side does that too; an object: with these options. Default: false. */
+  /** Whether to use permessage-deflate (RFC 7692) if the peer supports it, or its options. Default: false. */
   readonly compression?: boolean | CompressionOptions | null | undefined
-  /** Seconds without a byte of the other side after which it is sent a ping; 0: never. Default: 30. */
+  /** Seconds without a byte from the peer after which a ping is sent; 0 for never. Default: 30. */
   readonly ping_interval?: number | null | undefined
-  /** Seconds that the other side has to answer a ping; then the connection is lost, with 1006. Default: 15. */
+  /** Seconds that the peer has to answer a ping; after that the connection counts as lost, with 1006. Default: 15. */
   readonly pong_timeout?: number | null | undefined
-  /** Seconds that the other side has to answer a close and to take what is unsent, and a handler to end once its WebSocket is closed. Default: 10. */
+  /**
+   * Seconds that the peer has to respond to a close and to read unsent output, and that a handler has to end once its
+   * WebSocket is closed. Default: 10.
+   */
   readonly close_timeout?: number | null | undefined
-  /** Bytes not sent yet beyond which `on_full` holds. Default: 1048576 (1 MiB). */
+  /** Maximum number of unsent bytes, beyond which `on_full` applies. Default: 1048576 (1 MiB). */
   readonly queue_limit?: number | null | undefined
-  /** What `send` does when that is reached: it waits ("wait"), or the WebSocket closes with 1008 ("close"). Default: "wait". */
+  /** Whether a `send` beyond that waits ("wait"), or closes the WebSocket with 1008 ("close"). Default: "wait". */
   readonly on_full?: 'wait' | 'close' | null | undefined
 }
 
-/** The options of one WebSocket: complete and checked. */
+/** The options of one WebSocket, complete and checked. */
 export interface WebSocketRules {
   readonly protocols: Protocols
   readonly origins: Origins
   readonly max_message_size: number
-  /** Null: no compression. */
+  /** Null for no compression. */
   readonly compression: (Agreement & Effort) | null
   readonly ping_interval: number
   readonly pong_timeout: number
@@ -99,9 +102,9 @@ export const checks: { readonly [K in keyof WebSocketRules]: Check<WebSocketRule
 const known = new WeakMap<object, WebSocketRules>()
 
 /**
- * The complete rules for what a user gave. An object that was given once is not looked at again.
- * @param prefix what stands before the names of options in errors
- * @throws ConfigError naming the option, what was given and what was expected
+ * Checks a user's options and completes them with the defaults. The result for each object is cached.
+ * @param prefix the text before option names in errors
+ * @throws ConfigError naming the option, the given value and the expected one
  */
 export function rulesOf(options: WebSocketOptions | null | undefined, prefix = ''): WebSocketRules {
   if (options === undefined || options === null) return defaults
@@ -114,7 +117,7 @@ export function rulesOf(options: WebSocketOptions | null | undefined, prefix = '
   return rules
 }
 
-/** `base` with what `fields` says otherwise, checked. Null says nothing, unless it is what `base` has. */
+/** `base`, overridden by the checked `fields`. A null field is ignored, unless it is null in `base`. */
 export function merged<T extends object>(
   base: T, table: { readonly [K in keyof T]: Check<T[K]> }, fields: ReadonlyMap<string, unknown>, prefix: string,
 ): T {

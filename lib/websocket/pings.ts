@@ -1,27 +1,27 @@
 import { suspend, type Op } from '../../lev/index.js'
 
-/** The pings of one WebSocket, numbered, and the tasks that wait for their pongs. */
+/** The numbered pings of one WebSocket, and the tasks that wait for their pongs. */
 export class Pings {
   #sent = 0
-  /** The last pong: of which ping, and when it came. A pong may stand for all pings before it (RFC 6455 5.5.3). */
+  /** The ping of the last pong, and when the pong arrived. A pong may also answer all earlier pings (RFC 6455 5.5.3). */
   #ponged = 0
   #pongedAt = 0
-  /** By the ping that they wait for, which is one of each task. */
+  /** The waiting tasks, by ping; each ping has at most one. */
   readonly #waiting = new Map<number, () => void>()
 
-  /** How many were sent: the number of the last. */
+  /** How many pings were sent, which is the number of the last one. */
   get sent(): number {
     return this.#sent
   }
 
-  /** What the next ping carries. */
+  /** The content of the next ping. */
   next(): Buffer {
     const content = Buffer.allocUnsafe(4)
     content.writeUInt32BE(++this.#sent)
     return content
   }
 
-  /** A pong has come. One that stands for no ping that waits for it is passed over. */
+  /** Handles a pong. One that answers no outstanding ping is ignored. */
   pong(content: Buffer, at: number): void {
     if (content.length !== 4) return
     const ping = content.readUInt32BE(0)
@@ -30,12 +30,12 @@ export class Pings {
     while (this.#ponged < ping) this.#waiting.get(++this.#ponged)?.()
   }
 
-  /** No pong comes any more. */
+  /** Wakes all waiting tasks: no more pongs will arrive. */
   close(): void {
     for (const wake of this.#waiting.values()) wake()
   }
 
-  /** When the pong of `ping` came, if it has. */
+  /** When the pong of `ping` arrived; null if it has not. */
   pongOf(ping: number): number | null {
     return ping <= this.#ponged ? this.#pongedAt : null
   }

@@ -2,13 +2,13 @@ import type { Suspension, Waker } from '../../lev/index.js'
 import { Ring } from '../../lev/internal.js'
 import type { Message } from './messages.js'
 
-/** Bytes of messages that nobody has taken yet at which no more are read: the other side then feels backpressure. */
+/** Bytes of queued messages at which reading pauses, so that the peer feels backpressure. */
 const window = 64 * 1024
 
-/** What keeping one message costs besides its content, roughly, in bytes. */
+/** Rough memory cost of one message besides its content, in bytes. */
 const overhead = 64
 
-/** A place where one task waits until it is woken; made once for each WebSocket, not once for each wait. */
+/** Lets one task wait until it is woken; one object per WebSocket, not per wait. */
 export class Wakeup implements Suspension {
   #waker: Waker | null = null
 
@@ -27,7 +27,7 @@ export class Wakeup implements Suspension {
   }
 }
 
-/** Messages that have arrived and wait to be taken. */
+/** Messages that have arrived but were not taken yet. */
 export class ReceiveQueue {
   readonly #messages = new Ring<Message>()
   #cost = 0
@@ -45,7 +45,7 @@ export class ReceiveQueue {
     this.#cost += message.length + overhead
   }
 
-  /** The message that came first; null if there is none. */
+  /** Removes and returns the oldest message; null if there is none. */
   take(): Message | null {
     const message = this.#messages.take()
     if (message !== null) this.#cost -= message.length + overhead

@@ -4,12 +4,12 @@ import { bytesOf, Child, given, instanceOf, runningTask, unsentLimitBytes } from
 import type { PerMessageDeflate } from './deflate.js'
 import { BINARY, FIN, frameHead, maskedFrame, PONG, RSV1, TEXT } from './frames.js'
 
-/** Puts messages and control frames on a stream, whole: two of them never mix. */
+/** Puts whole messages and control frames on a stream; frames never interleave. */
 export class Sender {
   readonly #stream: Stream
   readonly #client: boolean
   readonly #deflate: PerMessageDeflate | null
-  /** Bytes that may be queued. */
+  /** Maximum number of queued bytes. */
   readonly #limit: number
   readonly #waits = new Set<Task<void>>()
 
@@ -20,18 +20,18 @@ export class Sender {
     this.#limit = limit
   }
 
-  /** Whether `size` bytes more may be queued. */
+  /** Whether `size` more bytes may be queued. */
   hasRoom(size: number): boolean {
     const { unsent } = this.#stream
     return unsent === 0 || unsent + size <= this.#limit
   }
 
-  /** Whether so much is queued that answers to pings must not add to it. */
+  /** Whether so much is queued that pongs must not add to it. */
   get #overloaded(): boolean {
     return this.#stream.unsent > this.#limit + unsentLimitBytes
   }
 
-  /** Answers a ping: at once, or once less is queued; then only the last of several is answered, as RFC 6455 5.5.3 allows. */
+  /** Answers a ping, at once or when less is queued; in that case only the last of several, as RFC 6455 5.5.3 allows. */
   pong(content: Buffer): void {
     if (!this.#overloaded) return void this.frame(FIN | PONG, content)
     this.#stream.beforeSend = () => {
@@ -41,13 +41,13 @@ export class Sender {
     }
   }
 
-  /** Nothing is sent any more: ends the waits in `waitForDrain`. */
+  /** Ends the waits in `waitForDrain`: nothing more is sent. */
   close(): void {
     this.#stream.beforeSend = null
     for (const task of this.#waits) task.cancel()
   }
 
-  /** Waits until at most `most` bytes are queued, or until `close`. @throws ClosedError when the connection is lost meanwhile */
+  /** Waits until at most `most` bytes are queued, or until `close`. @throws ClosedError if the connection is lost meanwhile */
   *waitForDrain(most: number): Op<void> {
     const caller = runningTask('WebSocket')
     const child = new Child(caller, this.#stream.flush(most))
@@ -63,19 +63,19 @@ export class Sender {
     }
   }
 
-  /** Puts a message; `size`: its bytes. Gives the bytes put. */
+  /** Puts a message of `size` bytes on the stream. Returns the number of bytes put. */
   put(data: string | Uint8Array, size: number): number {
     const head = FIN | (typeof data === 'string' ? TEXT : BINARY)
     const deflate = this.#deflate
     if (deflate !== null && size >= deflate.min_size) return this.frame(head | RSV1, deflate.compress(bytesOf(data)))
-    // ASCII joins the text before it: many small messages become one string, and one write.
+    // ASCII text is joined to preceding text: many small messages become one string, and one write.
     if (typeof data !== 'string' || size > data.length || this.#client) return this.frame(head, bytesOf(data))
     const start = frameHead(head, size)
     this.#stream.put(start + data)
     return start.length + size
   }
 
-  /** Puts one frame, unless the connection is lost. Gives the bytes put. */
+  /** Puts one frame on the stream, unless the connection is lost. Returns the number of bytes put. */
   frame(head: number, content: Buffer): number {
     const stream = this.#stream
     if (!stream.isOpen) return 0
@@ -91,14 +91,14 @@ export class Sender {
   }
 }
 
-/** How many bytes a message has. @throws TypeError for what is none */
+/** The size of a message in bytes. @throws TypeError if `data` is not a message */
 export function sizeOf(where: string, data: string | Uint8Array): number {
   if (typeof data === 'string') return Buffer.byteLength(data)
   if (data instanceof Uint8Array) return data.length
   throw new TypeError(`${where}: data must be a string or bytes (a Uint8Array), got ${data === null ? 'null' : typeof data}`)
 }
 
-/** Random words for masks, a thousand at a time: each call of the generator is dear. */
+/** Random words for masks, 1024 at a time, because each call of the generator is expensive. */
 const masks = new Int32Array(1024)
 let masksUsed = masks.length
 

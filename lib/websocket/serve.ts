@@ -14,7 +14,7 @@ import { WebSocket } from './websocket.js'
 
 const closing: Disposition = ['close', null]
 
-/** Answers a handshake, and goes on as the WebSocket until that is closed; the caller closes the connection then. */
+/** Responds to a handshake, and then runs the WebSocket until it is closed; after that the caller closes the connection. */
 export function* serveWebSocket(exchange: Exchange, upgrade: Upgrade): Op<Disposition> {
   const { connection, head, written } = exchange
   const { rules } = upgrade
@@ -38,10 +38,10 @@ export function* serveWebSocket(exchange: Exchange, upgrade: Upgrade): Op<Dispos
     if (connection.service.draining) connection.onDrain()
     yield* converse(exchange, ws, upgrade)
   } catch (error) {
-    // One that was cancelled for its client's sake, or by itself.
+    // A CancelledError comes from the client's leaving, or from the handler itself.
     if (!instanceOf(error, CancelledError) && !isBlameless(error, ws)) connection.logger.error({ err: error, query: head.query }, 'a WebSocket failed')
   } finally {
-    // Cancelled in the midst of it, by a server that stops waiting.
+    // Has an effect only if a stopping server has cancelled the handler.
     ws.close(closeReasons.stopping.code, closeReasons.stopping.reason)
     exchange.abort('the WebSocket is closed')
     const { closeCode, closeReason } = ws
@@ -50,13 +50,13 @@ export function* serveWebSocket(exchange: Exchange, upgrade: Upgrade): Op<Dispos
   return closing
 }
 
-/** Who asked for another protocol may have sent some of it already: no request is looked for behind. */
+/** A client that asked for an upgrade may have sent data of the new protocol already: the connection cannot take another request. */
 function declined({ status, reason, headers = {} }: Rejection, upgrade: boolean): [string, number, ResponseHeaders] {
   const options = [headers.Connection, upgrade ? 'close' : undefined].filter((option) => option !== undefined)
   return [`${reason}\n`, status, options.length > 0 ? { ...headers, Connection: options.join(', ') } : headers]
 }
 
-/** Runs the handler, with a task beside it that reads. When the client is gone the handler has `close_timeout` to see that. */
+/** Runs the handler beside a task that reads. After the client has gone, the handler has `close_timeout` seconds to end. */
 function* converse(exchange: Exchange, ws: WebSocket, upgrade: Upgrade): Op<void> {
   let handled = false
   let until: number | null = null
@@ -80,7 +80,7 @@ function* converse(exchange: Exchange, ws: WebSocket, upgrade: Upgrade): Op<void
   })
 }
 
-/** Gives the code to close with. */
+/** Runs the handler and returns the code to close with. */
 function* handle(exchange: Exchange, ws: WebSocket, upgrade: Upgrade): Op<number> {
   try {
     yield* settled(upgrade.handle(ws))
@@ -93,7 +93,7 @@ function* handle(exchange: Exchange, ws: WebSocket, upgrade: Upgrade): Op<number
   }
 }
 
-/** Sending to a client that has gone is nobody's fault, however many tasks of the handler did. */
+/** Whether the errors come only from sending to a client that has gone, in any number of tasks: that is not the handler's fault. */
 function isBlameless(error: unknown, ws: WebSocket): boolean {
   const errors: readonly unknown[] = instanceOf(error, AggregateError) ? error.errors : [error]
   return !ws.isOpen && errors.every((one) => instanceOf(one, ClosedError))

@@ -1,13 +1,13 @@
 import { isUtf8 } from 'node:buffer'
 
 /**
- * Checks text that comes in pieces: the first byte that cannot go on a well-formed text is noticed when it comes
- * (Unicode 15, table 3-7: no overlong forms, no surrogates, nothing above U+10FFFF).
+ * Checks UTF-8 text that arrives in chunks: the first byte that cannot continue a well-formed text is detected as soon as
+ * it arrives (Unicode 15, table 3-7: no overlong forms, no surrogates, nothing above U+10FFFF).
  */
 export class Utf8Check {
-  /** Bytes that the character which has begun still needs. */
+  /** Bytes missing from the current character. */
   #missing = 0
-  /** What its next byte may be. */
+  /** The range of its next byte. */
   #low = 0x80
   #high = 0xbf
 
@@ -20,7 +20,7 @@ export class Utf8Check {
     this.#missing = 0
   }
 
-  /** Takes `bytes[from, to)`; false if the text is not well-formed. */
+  /** Checks `bytes[from, to)`; false if the text is not well-formed. */
   push(bytes: Buffer, from: number, to: number): boolean {
     let at = from
     while (at < to && this.#missing > 0) if (!this.#take(bytes[at++])) return false
@@ -48,7 +48,7 @@ export class Utf8Check {
   }
 }
 
-/** Where the last character of `bytes[from, to)` begins, if it may be cut off there; else `to`. */
+/** The start of the last character of `bytes[from, to)`, if it may be incomplete; else `to`. */
 function lastStart(bytes: Buffer, from: number, to: number): number {
   for (let at = to - 1; at >= from && at >= to - 3; at--) {
     if (bytes[at] >= 0xc0) return at

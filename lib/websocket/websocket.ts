@@ -13,51 +13,51 @@ import { Liveness, type Phase } from './liveness.js'
 
 export type { Message } from './messages.js'
 
-/** The other side has gone without a close frame; never sent (RFC 6455 section 7.4.1). */
+/** Close code for a peer that has left without a close frame; never sent (RFC 6455 section 7.4.1). */
 const lost = 1006
 
 const nothing = Buffer.alloc(0)
 
 /**
- * One WebSocket (RFC 6455), on a stream whose handshake is done.
+ * A WebSocket (RFC 6455) on a stream whose handshake is done.
  *
- * Messages are read while `next` waits for them, and, in a task that runs `pump`, all the time: only then are pings
- * answered, and a close noticed, while nobody waits for a message.
+ * Messages are read while `next` waits for them and, if a task runs `pump`, all the time: only then are pings answered,
+ * and a close is noticed, while no task waits for a message.
  */
 export class WebSocket {
-  /** The subprotocol that was agreed on; empty: none. */
+  /** The negotiated subprotocol; empty if there is none. */
   readonly protocol: string
-  /** Why it is closed: the code that was sent or received first; 1005: none was given, 1006: the connection was lost. Null: it is open. */
+  /** The close code sent or received first; 1005 if the peer gave none, 1006 if the connection was lost. Null while it is open. */
   closeCode: number | null = null
-  /** What was said beside `closeCode`. */
+  /** The reason that came with `closeCode`. */
   closeReason = ''
-  /** Called when `trySend` had no room, or left more than half of `queue_limit` unsent: `drained` waits for the end of that. */
+  /** Called when `trySend` had no room, or left more than half of `queue_limit` unsent; `drained` waits until that is over. */
   onFull: (() => void) | null = null
-  /** @internal Called when `pump` reads no more; what is unsent then has `close_timeout` seconds to leave. */
+  /** @internal Called when `pump` stops reading; unsent output then has `close_timeout` seconds to leave. */
   onOver: (() => void) | null = null
   readonly #stream: Stream
   readonly #limits: WebSocketLimits
   readonly #sender: Sender
   readonly #reader: MessageReader
   #pings: Pings | null = null
-  /** Lets the tasks that wait in `send` wait for room one after the other, in the order of asking. Null: none ever did. */
+  /** Makes tasks in `send` wait for room one at a time, in order. Null until one has waited. */
   #sending: Semaphore | null = null
   readonly #received = new ReceiveQueue()
-  /** Who waits for a message, and `pump` when it waits for one to be taken. */
+  /** Wakes `next` when a message arrives; `#taken` wakes `pump` when one is taken. */
   readonly #arrival = new Wakeup()
   /** Whether a task is in `next`. */
   #receiving = false
   readonly #taken = new Wakeup()
   #pumping = false
-  /** Whether a message was taken by somebody who has not come for the next one since. */
+  /** Whether a message was taken and its handler has not asked for the next one yet. */
   #busy = false
-  /** How it will end once the messages before that are dealt with: the other side has closed, or broken the rules. */
+  /** How it ends once the earlier messages are handled: the peer has closed it, or has violated the protocol. */
   #ending: Ending | null = null
-  /** Nothing is read any more: both have closed, or the connection is lost. */
+  /** Whether reading is over: both sides have closed, or the connection is lost. */
   #over = false
   readonly #liveness: Liveness
 
-  /** @internal @param budget what inflating may cost beyond what the peer's bytes earn */
+  /** @internal @param budget bounds the inflating beyond what the peer's bytes have earned */
   constructor(stream: Stream, agreed: Agreed, limits: WebSocketLimits, budget = new InflateBudget()) {
     const { client, protocol, compression } = agreed
     this.#stream = stream
@@ -69,12 +69,12 @@ export class WebSocket {
     this.#liveness = new Liveness(limits)
   }
 
-  /** Whether messages can be sent still. */
+  /** Whether messages can still be sent. */
   get isOpen(): boolean {
     return this.closeCode === null
   }
 
-  /** Bytes that wait to be sent. */
+  /** Bytes that are waiting to be sent. */
   get unsent(): number {
     return this.#stream.unsent
   }
@@ -90,9 +90,9 @@ export class WebSocket {
   }
 
   /**
-   * The next message: text as a string, binary data as bytes, which are the caller's own. Null once the WebSocket is
-   * closed; what had arrived before the other side closed it is given first.
-   * @throws UsageError if another task waits for a message already
+   * The next message: text as a string, binary data as bytes, which belong to the caller. Null once the WebSocket is
+   * closed; messages that arrived before the peer closed it come first.
+   * @throws UsageError if another task is already waiting for a message
    */
   *next(): Op<Message | null> {
     if (this.#receiving) throw new UsageError('two tasks wait for the messages of one WebSocket')
@@ -117,17 +117,17 @@ export class WebSocket {
   }
 
   /**
-   * Sends a message, once there is room for it; a task that is cancelled while it waits has sent nothing. Bytes are not
+   * Sends a message once there is room for it; a task that is cancelled while it waits has sent nothing. Bytes are not
    * copied and must not be changed until they have left.
-   * @returns how many bytes that were, the frame's own included
-   * @throws ClosedError when the WebSocket is closed, or gets closed meanwhile; TypeError for what is no message
+   * @returns the number of bytes sent, including the frame header
+   * @throws ClosedError if the WebSocket is closed, or gets closed meanwhile; TypeError if `data` is not a message
    */
   *send(data: string | Uint8Array): Op<number> {
     const size = sizeOf('send', data)
     if (this.#sending?.available === 0 || !this.#hasSendRoom(size)) {
       if (this.#limits.on_full === 'wait') yield* (this.#sending ??= semaphore(1)).with(this.#untilRoom(size))
       else {
-        // Output leaves in the turns of the others: only what is left after that counts as too slow.
+        // Output leaves in other tasks' turns: only output that is left after that counts as too slow.
         yield* breathe()
         if (!this.#sender.hasRoom(size)) this.#overflow()
       }
@@ -136,13 +136,13 @@ export class WebSocket {
     return this.#sender.put(data, size)
   }
 
-  /** Whether `send` need not wait. */
+  /** Whether `send` can proceed without waiting. */
   #hasSendRoom(size: number): boolean {
     const { unsent } = this.#stream
     return this.closeCode !== null || unsent === 0 || unsent + size <= this.#sendRoom
   }
 
-  /** Bytes up to which `send` adds to what is unsent. */
+  /** Maximum of unsent bytes after a `send` that need not wait. */
   get #sendRoom(): number {
     const { queue_limit, on_full } = this.#limits
     return on_full === 'wait' ? Math.min(queue_limit, unsentLimitBytes) : unsentLimitBytes
@@ -155,9 +155,9 @@ export class WebSocket {
 
   /**
    * Sends a message if there is room for it now. May be called from anywhere.
-   * @returns how many bytes were queued, the frame's own included; 0: none, since the queue is full (with `on_full: "close"`
-   * the WebSocket has been closed for that) or the WebSocket is closed
-   * @throws TypeError for what is no message
+   * @returns the number of bytes queued, including the frame header; 0 if the queue is full (with `on_full: "close"` this
+   * has closed the WebSocket) or the WebSocket is closed
+   * @throws TypeError if `data` is not a message
    */
   trySend(data: string | Uint8Array): number {
     const size = sizeOf('trySend', data)
@@ -170,7 +170,7 @@ export class WebSocket {
     return put
   }
 
-  /** Waits until at most half of `queue_limit` waits to be sent. @throws ClosedError when the WebSocket gets closed meanwhile */
+  /** Waits until at most half of `queue_limit` is unsent. @throws ClosedError if the WebSocket gets closed meanwhile */
   *drained(): Op<void> {
     const half = this.#limits.queue_limit >>> 1
     yield* this.#sender.waitForDrain(half)
@@ -178,9 +178,9 @@ export class WebSocket {
   }
 
   /**
-   * Sends a ping, at once; it does nothing when the WebSocket is closed. May be called from anywhere. Who wants to know waits for the
-   * pong: `yield* ws.ping()` gives the seconds until it came. Bound that with `lev.timeout`.
-   * @throws ClosedError, in the waiting, when the WebSocket is closed or gets closed meanwhile
+   * Sends a ping at once; does nothing if the WebSocket is closed. May be called from anywhere. The returned operation waits for
+   * the pong: `yield* ws.ping()` returns the round-trip time in seconds. Bound it with `lev.timeout`.
+   * @throws ClosedError from the operation, if the WebSocket is closed or gets closed meanwhile
    */
   ping(): Op<number> {
     if (this.closeCode !== null) return this.#roundTrip(null, 0, 0)
@@ -198,11 +198,11 @@ export class WebSocket {
   }
 
   /**
-   * Closes: `closeCode` is set and `next` gives null from here on; the other side is told, and has `close_timeout`
-   * seconds to answer. Harmless when the WebSocket is closed already. May be called from anywhere.
+   * Closes the WebSocket: sets `closeCode`, makes `next` return null, and sends a close frame, to which the peer has
+   * `close_timeout` seconds to respond. Does nothing if the WebSocket is already closed. May be called from anywhere.
    * @param code 1000 to 1003, 1007 to 1014, or 3000 to 4999
    * @param reason at most 123 bytes of UTF-8
-   * @throws RangeError, TypeError for an argument that cannot be sent
+   * @throws RangeError, TypeError if an argument cannot be sent
    */
   close(code = 1000, reason = ''): void {
     checkClose(code, reason)
@@ -211,13 +211,13 @@ export class WebSocket {
     if (this.#ending !== null) return this.#settle()
     this.#sender.frame(FIN | CLOSE, closeContent(code, reason))
     this.#closed(code, reason)
-    // Whoever reads now learns of the deadline: here there may be no clock.
+    // Wakes the reading task, which sets the real deadline: here there may be no running task, and so no clock.
     this.#stream.readDeadline = 0
   }
 
   /**
-   * Ends the connection at once: nothing more is sent or waited for, `next` gives null, and `closeCode` is 1006 unless the
-   * WebSocket was closed before. Harmless when repeated. May be called from anywhere.
+   * Resets the connection at once: nothing more is sent or waited for, `next` returns null, and `closeCode` is 1006 unless the
+   * WebSocket was closed before. Repeated calls do nothing. May be called from anywhere.
    */
   terminate(): void {
     this.#received.clear()
@@ -227,25 +227,25 @@ export class WebSocket {
   }
 
   /**
-   * Reads until the WebSocket is closed on both sides, or lost, and then ends the output, within `close_timeout`: for a task of
-   * its own beside those that use the WebSocket.
-   * @throws UsageError while it is read already
+   * Reads until the WebSocket is closed on both sides, or lost, and then ends the output, within `close_timeout`. To be run in a
+   * task of its own, beside the tasks that use the WebSocket.
+   * @throws UsageError if another task is already reading it
    */
   pump(): Op<void> {
     if (this.#pumping) throw new UsageError('one WebSocket is pumped by two tasks')
     this.#stream.refuseSecondReader()
-    // From now on, also if its task takes its first step after others.
+    // Set now: its task may take its first step after other tasks.
     this.#pumping = true
     return this.#pump()
   }
 
   *#pump(): Op<void> {
-    // While reading pauses, only this tells of a loss, or of an end.
+    // While reading is paused, only this reports a loss or the peer's end.
     this.#stream.onGone = (how) => {
       if (how === 'close') this.#taken.wake()
       else this.#endUnread()
     }
-    // Inflating is for this task: it may take long.
+    // Inflating may take long, so it runs only in this task, not in the tap.
     if (!this.#reader.inflates) this.#stream.tap = (bytes, size, at) => this.#take(bytes, size, at)
     try {
       while (!this.#over) {
@@ -267,8 +267,8 @@ export class WebSocket {
   }
 
   /**
-   * The other side has ended its sending behind messages that nobody takes, while `send` waits for it to take some: who left
-   * without a close takes nothing, as a rule, and the handler that waits would see the end last of all. Gives whether it is so.
+   * Whether the peer has ended its output while its messages wait unread and `send` waits for it to read. A peer that leaves
+   * without a close usually reads nothing more, and the waiting handler would never see the end; so this counts as a loss.
    */
   #endUnread(): boolean {
     const unread = this.#stream.inputEnded && this.#received.isFull && this.#sending?.available === 0
@@ -276,10 +276,10 @@ export class WebSocket {
     return unread
   }
 
-  /** Takes what has arrived; if that is nothing whole, waits for more. */
+  /** Parses the input; if it has no complete message, waits for more. */
   *#read(): Op<void> {
     const stream = this.#stream
-    // Behind a close there is nothing to be read.
+    // Input after a close frame is discarded.
     if (this.#ending !== null) stream.consume(stream.inputEnd - stream.inputStart)
     else {
       stream.consume(this.#parse(stream.input, stream.inputStart, stream.inputEnd) - stream.inputStart)
@@ -297,24 +297,24 @@ export class WebSocket {
   }
 
   /**
-   * Takes what arrives as it does, while `pump` waits for it: the bytes are copied nowhere but into messages, `pump` takes no
-   * step, and no timer is set. Of a message of 128 bytes that is sent back, this is 6 % of the CPU time.
+   * Parses input directly as it arrives, while `pump` waits for it: bytes are copied only into messages, `pump` takes no
+   * step, and no timer is set. For an echoed message of 128 bytes this saves 6 % of the CPU time.
    */
   #take(bytes: Buffer, size: number, at: number): number {
     if (!this.#wantsMore) return 0
     this.#liveness.onActivity(at)
     const taken = this.#parse(bytes, 0, size)
-    // The wait has another end from here on.
+    // The reader must wait with another deadline now, or not at all.
     if (this.#ending !== null || this.#over) this.#stream.wakeReader(true)
     return taken
   }
 
-  /** Whether messages can be taken from the input still. */
+  /** Whether more messages may be read from the input. */
   get #wantsMore(): boolean {
     return !this.#over && this.#ending === null && !this.#received.isFull
   }
 
-  /** Takes messages and control frames from bytes[start, end), and gives up to where. */
+  /** Reads messages and control frames from bytes[start, end), and returns the end of the last one read. */
   #parse(bytes: Buffer, start: number, end: number): number {
     const reader = this.#reader
     let at = start
@@ -332,7 +332,7 @@ export class WebSocket {
   }
 
   #receive(message: Message): void {
-    // What arrives after this side has closed has no reader any more.
+    // After this side has closed, messages have no reader.
     if (this.closeCode !== null) return
     this.#received.add(message)
     this.#arrival.wake()
@@ -342,7 +342,7 @@ export class WebSocket {
     if (this.closeCode === null) this.#sender.pong(content)
   }
 
-  /** Nothing is read any more. The close is answered once all messages before it are dealt with. */
+  /** Ends reading. The close frame is sent once all earlier messages are handled. */
   #end(code: number, reason: string, answer: Buffer): void {
     this.#ending = { code, reason, answer }
     if (this.closeCode !== null || (this.#received.isEmpty && !this.#busy)) this.#settle()
@@ -376,7 +376,7 @@ export class WebSocket {
     return this.#ending !== null ? 'ending' : this.closeCode !== null ? 'closing' : 'open'
   }
 
-  /** Nothing came in time, or `close` was called. */
+  /** The read deadline has passed, or `close` was called. */
   #onTimeout(): void {
     if (this.#over) return
     const verdict = this.#liveness.timedOut(this.#phase, this.#stream.unsent > 0)
