@@ -6,19 +6,19 @@ import { waitForWork, type Op } from '../../lev/index.js'
 import { RequestError } from '../errors.js'
 import type { Pieces } from './content-reader.js'
 
-/** What is asked for: all that `decoded` decodes. */
+/** The value of Accept-Encoding: everything that `decoded` can decode. */
 export const acceptEncoding = 'gzip, deflate, br'
 
-/** Codings of one content: each multiplies the work that a few bytes can cause. */
+/** Maximum number of codings of one content: each multiplies the work that a few bytes can cause. */
 const mostCodings = 5
 
-/** How one format is decoded: as a whole, and as it comes. */
+/** The decoders of one format: for whole content, and for streaming. */
 interface Format {
   readonly decode: (bytes: Buffer, limit: number) => Promise<Buffer>
   readonly open: () => ReturnType<typeof createGunzip>
 }
 
-// A trailer that was cut off is no reason to lose the content: browsers and fetch take it as well.
+// A truncated trailer is no reason to lose the content: browsers and fetch accept it too.
 const lenient = { finishFlush: constants.Z_SYNC_FLUSH }
 const lenientBrotli = { finishFlush: constants.BROTLI_OPERATION_FLUSH }
 const [asGzip, asZlib, asRaw, asBrotli] = [promisify(gunzip), promisify(inflate), promisify(inflateRaw), promisify(brotliDecompress)]
@@ -40,19 +40,19 @@ const brotli: Format = {
   open: () => createBrotliDecompress(lenientBrotli),
 }
 
-/** The format of content by its coding, and by its first byte. */
+/** The format of content, by its coding and its first byte. */
 const formats: Readonly<Record<string, (first: number) => Format>> = {
   gzip: () => gzip,
   'x-gzip': () => gzip,
-  // Some servers send the bare format. In the one with a header the first byte ends in 8 (RFC 1950 section 2.2).
+  // Some servers send raw deflate. With a zlib header the low half of the first byte is 8 (RFC 1950 section 2.2).
   deflate: (first) => ((first & 0x0f) === 8 ? zlib : raw),
   br: () => brotli,
 }
 
 /**
- * The codings that Content-Encoding lists, in the order in which they are taken off. Null: there is none, or one among them is
- * unknown, so that the content stays as it is.
- * @throws RequestError for too many
+ * The codings in Content-Encoding, in the order in which they must be decoded. Null if there are none, or if one of them is
+ * unknown: the content then stays as it is.
+ * @throws RequestError if there are too many
  */
 export function codingsOf(contentEncoding: string): readonly string[] | null {
   const codings = contentEncoding.split(',').map((one) => one.trim().toLowerCase()).filter((one) => one !== '' && one !== 'identity')
@@ -62,8 +62,8 @@ export function codingsOf(contentEncoding: string): readonly string[] | null {
 }
 
 /**
- * Decodes content by its Content-Encoding; null: it stays as it is.
- * @throws Error for content that cannot be decoded, or becomes more than `limit` bytes
+ * Decodes content by its Content-Encoding; null if it stays as it is.
+ * @throws Error if the content cannot be decoded, or exceeds `limit` bytes
  */
 export async function decoded(contentEncoding: string, bytes: Buffer, limit: number): Promise<Buffer | null> {
   const codings = codingsOf(contentEncoding)
@@ -73,19 +73,19 @@ export async function decoded(contentEncoding: string, bytes: Buffer, limit: num
   return content
 }
 
-/** Decodes content as it comes; `next` throws RequestError for what cannot be decoded, or becomes more than `limit` bytes. */
+/** Decodes content as it arrives; `next` throws RequestError if it cannot be decoded, or exceeds `limit` bytes. */
 export function decodedPieces(codings: readonly string[], source: Pieces, limit: number): Pieces {
   return codings.reduce((pieces, coding) => new Decoder(pieces, formats[coding], limit), source)
 }
 
-/** Takes off one coding, on the thread pool. What is decoded ahead of the reader is bounded, whatever a piece grows to. */
+/** Decodes one coding, on the thread pool. The amount decoded ahead of the reader is bounded, however much a piece expands. */
 class Decoder implements Pieces {
   readonly #source: Pieces
   readonly #format: (first: number) => Format
   readonly #limit: number
   #zlib: ReturnType<Format['open']> | null = null
   #total = 0
-  /** Whether zlib has taken all that it was given. */
+  /** Whether zlib has consumed all its input. */
   #hungry = true
   #ended = false
   #failure: RequestError | null = null
@@ -119,7 +119,7 @@ class Decoder implements Pieces {
     return bytes
   }
 
-  /** What stands behind the end of the coded content is passed over. */
+  /** Skips data after the end of the coded content. */
   *#rest(): Op<null> {
     while ((yield* this.#source.next()) !== null);
     return null

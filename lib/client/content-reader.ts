@@ -5,7 +5,7 @@ import type { FieldBlock } from '../http1/headers.js'
 import { CHUNKED, UNTIL_CLOSE } from '../http1/response-framing.js'
 import { headLimits } from './read-head.js'
 
-/** Where the pieces of content come from. */
+/** A source of pieces of content. */
 export interface Pieces {
   /** The next piece, never an empty one; null at the end. */
   next(): Op<Buffer | null>
@@ -14,15 +14,15 @@ export interface Pieces {
 export interface ContentOptions {
   /** Bytes of content, CHUNKED or UNTIL_CLOSE. */
   readonly length: number
-  /** Most bytes of content. */
+  /** Maximum size of the content, in bytes. */
   readonly limit: number
-  /** Seconds that one piece may take; Infinity: any. */
+  /** Seconds that one piece may take; Infinity for no limit. */
   readonly patience: number
 }
 
 /** The content of one response as it arrives on its connection. */
 export class ContentReader implements Pieces {
-  /** What was sent behind the content; null before its end, and when nothing was. */
+  /** The trailer fields; null before the end of the content, and if there are none. */
   trailers: FieldBlock | null = null
   readonly #stream: Stream
   readonly #options: ContentOptions
@@ -42,12 +42,12 @@ export class ContentReader implements Pieces {
     return this.#options.length
   }
 
-  /** Whether all of it was read. */
+  /** Whether all content was read. */
   get done(): boolean {
     return this.#done
   }
 
-  /** @throws RequestError for content that is too large, malformed or cut off; ClosedError when the connection is lost; TimeoutError */
+  /** @throws RequestError if the content is too large, malformed or cut off; ClosedError if the connection is lost; TimeoutError */
   *next(): Op<Buffer | null> {
     const stream = this.#stream
     const { length, limit, patience } = this.#options

@@ -2,7 +2,7 @@ import { urlDecode } from './url-coding.js'
 
 type Headers = Readonly<Record<string, string | string[]>>
 
-/** Moves a URL's user and password into a header, unless there is one already. */
+/** Moves a URL's user and password into an Authorization header, unless there is one already. */
 export function withCredentials(url: URL, headers: Headers): { readonly url: URL; readonly headers: Headers } {
   const { username, password } = url
   if (username === '' && password === '') return { url, headers }

@@ -13,23 +13,24 @@ import type { Hop } from './redirect.js'
 import type { RequestRules } from './request-options.js'
 import { openRoute, routeTo, type Route } from './route.js'
 
-/** Methods after which a request may be sent again when it is not known whether the server has had it (RFC 9110 9.2.2). */
+/** Methods whose requests may be sent again if it is unknown whether the server has received them (RFC 9110 9.2.2). */
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
-/** Bytes of a response that is not wanted which are read so that its connection can be used again. */
+/** Maximum bytes of an unwanted response that are read so that its connection can be reused. */
 const skipLimit = 64 * 1024
 
 const nothing = Buffer.alloc(0)
 
 /**
- * Sends one request, on an idle connection if there is one, and waits for the head of its response. The caller closes the exchange.
+ * Sends one request, on an idle connection if there is one, and waits for the head of its response. The caller must close the
+ * exchange.
  * @throws RequestError; AddressError; HandshakeError; IdentityError; ClosedError; what the content throws
  */
 export function* send(hop: Hop, rules: RequestRules): Op<Exchange> {
   const route = routeTo(hop.url, { tls: hop.tls, proxy: rules.proxy, socketPath: hop.socketPath })
   const idle = pool().take(route.name)
   if (idle !== null) {
-    // The server may have closed it already, and the news be on its way.
+    // The server may have closed it already, and we may not know yet.
     const again = hop.body === null || hop.body.repeatable
     const exchange = new Exchange(idle, route, hop, rules)
     if (yield* exchange.begin(again && idempotent.has(hop.method))) return exchange
@@ -48,14 +49,14 @@ export class Exchange implements Pieces {
   readonly #pool = pool()
   #head: ResponseHead = noHead
   #content: ContentReader | null = null
-  /** Whether another request can follow this one. */
+  /** Whether the connection can be used for another request. */
   #keepAlive = false
-  /** Whether all of the request's content was put in. */
+  /** Whether all content of the request was put on the stream. */
   #sent = false
-  /** Why its content could not be. */
+  /** Why the content could not be sent. */
   #failure: { readonly error: unknown } | null = null
   #closed = false
-  /** Whether it outlives the scope in which it began. */
+  /** Whether the exchange outlives the scope in which it began. */
   #detached = false
   readonly #over = event()
 
@@ -66,7 +67,7 @@ export class Exchange implements Pieces {
     this.#rules = rules
   }
 
-  /** Bytes of content; -1: it is not known. */
+  /** Length of the content in bytes; -1 if it is unknown. */
   get length(): number {
     return Math.max(-1, this.#content?.length ?? 0)
   }
@@ -75,12 +76,12 @@ export class Exchange implements Pieces {
     return this.#head
   }
 
-  /** What was sent behind the content; null before its end, and when nothing was. */
+  /** The trailer fields; null before the end of the content, and if there are none. */
   get trailers(): FieldBlock | null {
     return this.#content?.trailers ?? null
   }
 
-  /** Sends the request and waits for the head of the response. False: there is none, not one byte of it, and `again` allows another try. */
+  /** Sends the request and waits for the head of the response. False if not one byte of it came and `again` allows another try. */
   *begin(again: boolean): Op<boolean> {
     const stream = this.#stream
     let begun = false
@@ -111,11 +112,11 @@ export class Exchange implements Pieces {
       if (!this.#rules.stream) return
     }
     const tending = background(() => this.#tend(content, announced))
-    // In a scope that has been cancelled it takes no step.
+    // In a cancelled scope the task does not run.
     if (tending.outcome !== null) content?.cancel()
   }
 
-  /** Sends content that is written piece by piece, and closes the exchange when its scope does not need it any more. */
+  /** Sends content that is written in pieces, and closes the exchange when its scope ends. */
   *#tend(content: ContentSource | null, announced: number): Op<void> {
     try {
       if (content === null) return yield* this.#over.wait()
@@ -140,7 +141,7 @@ export class Exchange implements Pieces {
   }
 
   #failWriting(error: unknown): void {
-    // What happens to the connection shows when the response is read: it may have come all the same.
+    // If the connection is lost, reading reports that: the response may have arrived nevertheless.
     if (!this.#stream.isOpen) return
     this.#failure = { error }
     this.#stream.reset()
@@ -157,7 +158,7 @@ export class Exchange implements Pieces {
     if (this.#content.done) this.close()
   }
 
-  /** The next piece of the content as it came, never an empty one; null at its end. @throws RequestError; ClosedError; TimeoutError */
+  /** The next piece of the content, as received, never empty; null at the end. @throws RequestError; ClosedError; TimeoutError */
   *next(): Op<Buffer | null> {
     const content = this.#content
     if (content === null || content.done) return null
@@ -172,7 +173,7 @@ export class Exchange implements Pieces {
     }
   }
 
-  /** Reads what is left and throws it away, if it is little: then the connection can be used again. */
+  /** Reads and discards the rest of the content if it is small, so that the connection can be reused. */
   *skip(): Op<void> {
     for (let size = 0; size <= skipLimit;) {
       const piece = yield* this.next()
@@ -181,13 +182,16 @@ export class Exchange implements Pieces {
     }
   }
 
-  /** The response is to outlive the scope in which the request was sent: its reader closes it. */
+  /** Lets the response outlive the scope in which the request was sent: its reader must close it. */
   detach(): void {
     this.#detached = true
     this.#over.set()
   }
 
-  /** Ends it: gives the connection back if it can be used again, and else closes it. Harmless when repeated. May be called from anywhere until the content was read. */
+  /**
+   * Ends the exchange: returns the connection to the pool if it can be reused, and otherwise closes it. Repeated calls do
+   * nothing. May be called from anywhere until the content was read.
+   */
   close(): void {
     if (this.#closed) return
     this.#closed = true

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 
 /**
- * A form as multipart/form-data (RFC 7578), by the rules of WHATWG: a Blob, so that its files are read only while they are
- * sent. Its type names the boundary.
+ * Encodes a form as multipart/form-data (RFC 7578), by the rules of WHATWG. The result is a Blob, so that files are read only
+ * while they are sent; its type contains the boundary.
  */
 export function multipart(form: FormData): Blob {
   const boundary = `leveret-${randomUUID()}`
@@ -16,7 +16,7 @@ export function multipart(form: FormData): Blob {
   return new Blob(parts, { type: `multipart/form-data; boundary=${boundary}` })
 }
 
-/** Line ends as forms have them. */
+/** Normalizes line ends to CRLF, as forms require. */
 function lines(text: string): string {
   return text.replace(/\r\n|\r|\n/g, '\r\n')
 }

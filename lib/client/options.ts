@@ -5,7 +5,7 @@ import { ConfigError } from '../errors.js'
 import { proxyOf, type Proxy } from './proxy.js'
 import { headerLines, ResponseError, type ResponseHeaders } from '../http1/response.js'
 
-/** Headers to send. @param own those that are not the user's to give @param whose whose they are, for the message */
+/** A check of headers to send. @param own headers that the user must not set @param whose their owner, for the message */
 export function headersFor(own: RegExp, whose: string): Check<ResponseHeaders> {
   return (value, key) => {
     const names = new Set<string>()
@@ -32,7 +32,7 @@ function plain(value: unknown): unknown {
   return typeof value === 'boolean' ? String(value) : value
 }
 
-/** The URL of a proxy; it is not shown, since it may hold a password. */
+/** The URL of a proxy; errors do not show it, because it may contain a password. */
 export const proxyCheck: Check<Proxy | false> = (value, key) => {
   if (value === false) return false
   const proxy = typeof value === 'string' || value instanceof URL ? proxyOf(String(value)) : null
@@ -66,7 +66,7 @@ const tlsChecks: { readonly [K in keyof ClientTlsOptions]-?: Check<unknown> } = 
   },
 }
 
-/** What certificates and keys hold is seen when they are put to use. */
+/** Checks TLS options. The content of certificates and keys is checked when they are used. */
 export const tlsOptions: Check<ClientTlsOptions> = (value, key) => {
   const fields = optionsOf(value, key, 'an object of TLS options', Object.keys(tlsChecks), `${key}.`)
   return Object.fromEntries([...fields].map(([name, given]) => [name, tlsChecks[name as keyof ClientTlsOptions](given, `${key}.${name}`)]))

@@ -8,22 +8,22 @@ import { multipart } from './multipart.js'
 /** The content of a request. */
 export type RequestContent = string | Uint8Array | URLSearchParams | FormData | StreamingContent | null
 
-/** Opens content that is sent piece by piece. */
+/** Opens content that is sent in pieces. */
 export type Opening = () => ContentSource
 
 /** Content that is ready to be sent. */
 export interface Outgoing {
-  /** Bytes; -1: it is not known. */
+  /** In bytes; -1 if it is unknown. */
   readonly length: number
-  /** Media type, where the content tells; "" where it does not. */
+  /** Media type of the content; "" if unknown. */
   readonly type: string
   /** Whether it can be sent again. */
   readonly repeatable: boolean
-  /** The content as a whole, or what opens it to be sent piece by piece. */
+  /** The whole content, or a function that opens it for sending in pieces. */
   readonly source: Buffer | Opening
 }
 
-/** Brings the content of a request into one shape; null for what is none. */
+/** Converts the content of a request to one form; null if `content` is not valid content. */
 export function outgoingOf(content: unknown): Outgoing | null {
   if (typeof content === 'string') return whole(Buffer.from(content), '')
   if (content instanceof Uint8Array) return whole(asBuffer(content), '')
@@ -40,11 +40,11 @@ function whole(bytes: Buffer, type: string): Outgoing {
 
 const neverDraining = new AbortController().signal
 
-/** The way of a request's content to its server: frames and counts what is written piece by piece. */
+/** Writes a request's content to its stream: frames and counts the pieces. */
 export class ContentWriter implements ContentSink {
   readonly draining: AbortSignal = neverDraining
   readonly #stream: Stream
-  /** Bytes that were announced; -1: the content is chunked. */
+  /** Announced length in bytes; -1 if the content is chunked. */
   readonly #announced: number
   #sent = 0
   #trailers: Record<string, HeaderValue> | null = null
@@ -94,7 +94,7 @@ export class ContentWriter implements ContentSink {
     this.#trailers = trailers
   }
 
-  /** All of the content was put in. @throws ResponseError if it is less than was announced */
+  /** Ends the content. @throws ResponseError if it is shorter than was announced */
   end(): void {
     if (this.#sent < this.#announced) throw this.#mismatch(`has only ${this.#sent}`)
     this.#over = true

@@ -1,24 +1,24 @@
 import { now, type Stream } from '../../lev/index.js'
 import { perWorld, park, type ParkedConnection } from '../../lev/internal.js'
 
-/** Idle connections that are kept for one route, and in all. */
+/** Maximum number of idle connections for one route, and in total. */
 const mostPerRoute = 32
 const mostInAll = 256
 
-/** Seconds for which an idle connection is kept whose server does not say how long it keeps it. */
+/** Seconds for which an idle connection is kept if the server gives no timeout. */
 const usual = 4
 
-/** Seconds for which one is kept at most, and by which it ends before its server would end it: a request may be on its way. */
+/** Maximum seconds for which one is kept, and seconds by which it ends before the server's timeout: a request may be on its way. */
 const longest = 60
 const margin = 1
 
-/** Idle connections, for later requests. They do not keep the process, and end when their server says or sends anything. */
+/** Idle connections, for later requests. They do not keep the process alive, and are closed when the server sends anything. */
 class Pool {
-  /** By route, the one used last at the end. */
+  /** By route; the most recently used connection is the last. */
   readonly #idle = new Map<string, ParkedConnection[]>()
   #count = 0
 
-  /** An idle connection for a route; null: there is none. */
+  /** Removes and returns an idle connection for a route; null if there is none. */
   take(route: string): Stream | null {
     const parked = this.#idle.get(route)?.at(-1)
     if (parked === undefined) return null
@@ -27,8 +27,8 @@ class Pool {
   }
 
   /**
-   * Keeps the connection of `stream`, which the caller has no more to do with: it is closed if it cannot be kept.
-   * @param timeout seconds for which the server says that it keeps it; null: it does not say
+   * Keeps the connection of `stream`, or closes it if it cannot be kept. The caller must not use it afterwards.
+   * @param timeout seconds for which the server keeps the connection; null if it does not say
    */
   keep(route: string, stream: Stream, timeout: number | null): void {
     const seconds = timeout === null ? usual : Math.min(timeout - margin, longest)

@@ -6,11 +6,11 @@ import { hostOf, isSecure, portOf } from './url-parts.js'
 /** A proxy on the way to a server. */
 export interface Proxy {
   readonly url: URL
-  /** What it is told by `Proxy-Authorization`; null: nothing. */
+  /** The value of `Proxy-Authorization`; null for none. */
   readonly authorization: string | null
 }
 
-/** A proxy by its URL, whose user and password become what the proxy is told. Null: `text` is no URL of a proxy. */
+/** A proxy from its URL, whose user and password become `authorization`. Null if `text` is not the URL of a proxy. */
 export function proxyOf(text: string): Proxy | null {
   const full = hasScheme(text) ? text : `http://${text}`
   if (!URL.canParse(full)) return null
@@ -22,9 +22,9 @@ export function proxyOf(text: string): Proxy | null {
 type Environment = Readonly<Record<string, string | undefined>>
 
 /**
- * The proxy that the environment has for `url`; null: there is none. `HTTP_PROXY` in upper case is passed over where a CGI program
- * would be told a client's header `Proxy` by it. The machine itself is reached without a proxy.
- * @throws RequestError for a variable that is no URL of a proxy
+ * The environment's proxy for `url`; null if there is none. `HTTP_PROXY` in upper case is ignored in CGI programs, where it may
+ * be a client's header `Proxy`. Loopback addresses never use a proxy.
+ * @throws RequestError if a variable is not the URL of a proxy
  */
 export function proxyFromEnvironment(url: URL, environment: Environment): Proxy | null {
   const names = isSecure(url) ? ['https_proxy', 'HTTPS_PROXY'] : environment.REQUEST_METHOD === undefined ? ['http_proxy', 'HTTP_PROXY'] : ['http_proxy']
@@ -39,7 +39,7 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host.endsWith('.localhost') || host === '::1' || /^127(\.\d+){3}$/.test(host)
 }
 
-/** Whether the list of NO_PROXY names the host of `url`: itself, a domain that it is in, each maybe with a port, or `*`. */
+/** Whether NO_PROXY lists the host of `url`: by its name or a parent domain, with or without a port, or as `*`. */
 function isExempt(url: URL, list: string): boolean {
   const host = hostOf(url).replace(/\.$/, '')
   return list.toLowerCase().split(/[\s,]+/).some((entry) => {

@@ -4,16 +4,16 @@ import type { HeadLimits } from '../http1/field-lines.js'
 import { NEED_MORE, REJECTED } from '../http1/rejection.js'
 import { ResponseHeadReader, type ResponseHead } from '../http1/response-head.js'
 
-/** What the head of a response may have; a line may be as long as all of it. */
+/** Limits for the head of a response; one line may take up all of it. */
 export const headLimits: HeadLimits = { lineLimit: 65536, countLimit: 500, sizeLimit: 65536 }
 
-/** Responses that only announce the real one (1xx) at which a server is given up. */
+/** Maximum number of interim responses (1xx) before the final one. */
 const interimLimit = 16
 
 /**
- * Reads the head of a final response: 101, or 200 and above. What stands behind it is left in the stream. Null: the
- * server closed the connection without one byte of a response.
- * @throws RequestError for what is no response; ClosedError when the connection is lost
+ * Reads the head of a final response: 101, or 200 and above. The bytes after it are left in the stream. Null if the server
+ * closed the connection without sending one byte of a response.
+ * @throws RequestError if the bytes are not a response; ClosedError if the connection is lost
  */
 export function* readHead(stream: Stream, limits = headLimits): Op<ResponseHead | null> {
   const reader = new ResponseHeadReader(limits)

@@ -3,19 +3,19 @@ import { withCredentials } from './credentials.js'
 import type { RequestRules } from './request-options.js'
 import { publicTls } from './tls.js'
 
-/** What changes from one request to the one that a redirect asks for. */
+/** The parts of a request that a redirect can change. */
 export type Hop = Pick<RequestRules, 'url' | 'method' | 'headers' | 'body' | 'tls' | 'socketPath'>
 
-/** Headers that are sent to the origin that they were given for, and to no other. */
+/** Headers that are sent only to the origin that they were given for. */
 const ownHeaders = new Set(['authorization', 'cookie', 'cookie2', 'host', 'proxy-authorization'])
 
 /**
- * The request that a response asks for in place of `hop` (RFC 9110 section 15.4); null: it asks for none.
+ * The request that a response redirects `hop` to (RFC 9110 section 15.4); null if it is not a redirect.
  *
- * 303, and 301 and 302 after a POST, become a GET without content, as browsers and curl have it. Credentials do not follow to
- * another origin: neither headers nor a client's certificate, nor the name that it asks for.
- * @param downgrade whether https: may lead to http:
- * @throws RequestError for a redirect that is not followed
+ * 303, and 301 and 302 after a POST, become a GET without content, as in browsers and curl. Credentials are not sent to another
+ * origin: neither headers nor a client certificate, nor the option `serverName`.
+ * @param downgrade whether https: may redirect to http:
+ * @throws RequestError if the redirect must not be followed
  */
 export function redirected(hop: Hop, status: number, location: string | undefined, downgrade: boolean): Hop | null {
   if (location === undefined || !(status === 301 || status === 302 || status === 303 || status === 307 || status === 308)) return null
@@ -33,7 +33,7 @@ export function redirected(hop: Hop, status: number, location: string | undefine
     method: get ? 'GET' : hop.method,
     body: get ? null : hop.body,
     tls: another ? publicTls(hop.tls) : hop.tls,
-    // Another server is not behind the same socket.
+    // Another origin cannot be reached by the same socket.
     socketPath: another ? null : hop.socketPath,
   }
 }

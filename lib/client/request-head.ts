@@ -4,10 +4,10 @@ import { acceptEncoding } from './content-coding.js'
 import type { Hop } from './redirect.js'
 import type { Route } from './route.js'
 
-/** Methods whose requests are expected to have content, so that none is told as well (RFC 9110 8.6). */
+/** Methods whose requests usually have content, so that even the length 0 is sent (RFC 9110 8.6). */
 const contentMethods = new Set(['POST', 'PUT', 'PATCH'])
 
-/** The head of a request with its empty line, and the bytes of content that it announces; -1: the content is chunked. */
+/** The head of a request with its empty line, and the announced length of the content in bytes; -1 if it is chunked. */
 export function requestHead({ method, url, headers, body: content }: Hop, { proxy, tunnel }: Route, decompress: boolean): { readonly head: string; readonly announced: number } {
   const given = headers['content-length']
   const announced = content === null ? 0 : content.length < 0 && given !== undefined ? Number(given) : content.length
@@ -21,7 +21,7 @@ export function requestHead({ method, url, headers, body: content }: Hop, { prox
     ...(forwarded && proxy.authorization !== null ? { 'proxy-authorization': proxy.authorization } : {}),
     ...headers,
   }
-  // It is for the proxy, which it does not reach through a tunnel.
+  // This header is for the proxy, which does not see the requests in a tunnel.
   if (tunnel) delete fields['proxy-authorization']
   if (announced < 0) fields['transfer-encoding'] = 'chunked'
   else if (content !== null || contentMethods.has(method)) fields['content-length'] = String(announced)

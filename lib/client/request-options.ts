@@ -8,51 +8,51 @@ import { headersFor, proxyCheck, socketPathCheck, tlsOptions } from './options.j
 import type { Proxy } from './proxy.js'
 import { outgoingOf, type Outgoing, type RequestContent } from './outgoing.js'
 
-/** A value of a query or a header; a list stands for several of the same name. */
+/** A value of a query or a header; a list gives several values for one name. */
 export type ClientValue = string | number | boolean | readonly (string | number | boolean)[] | null | undefined
 
-/** What is requested, and how; everything but `url` is optional. */
+/** Options of a request; all but `url` are optional. */
 export interface RequestOptions {
   /** `http:` or `https:`. */
   readonly url: string | URL
   /** Default: GET. */
   readonly method?: string | null | undefined
-  /** Headers to send; they replace those that the client adds (`User-Agent`, `Accept`, `Accept-Encoding`). */
+  /** Headers to send; they replace the client's own (`User-Agent`, `Accept`, `Accept-Encoding`). */
   readonly headers?: Readonly<Record<string, ClientValue>> | null | undefined
-  /** Added to the query that the URL has. */
+  /** Query parameters to add to those of the URL. */
   readonly query?: Readonly<Record<string, ClientValue>> | null | undefined
-  /** A string is sent as UTF-8. What streams is sent piece by piece, chunked unless its length is known; a form as multipart. */
+  /** The content: a string as UTF-8, a form as multipart; streaming content in pieces, chunked unless its length is known. */
   readonly body?: RequestContent | null | undefined
-  /** Whether to go on once the head of the response is there, with a body that is read as it arrives. Default: false. */
+  /** Whether to return when the head of the response has arrived, with a body that is read as it arrives. Default: false. */
   readonly stream?: false | null | undefined
-  /** How many redirects are followed, one more is an error; true: 10, false: none, the response is the redirect. Default: true. */
+  /** Maximum number of redirects, beyond which it fails; true is 10, false returns the redirect itself. Default: true. */
   readonly redirects?: boolean | number | null | undefined
-  /** Whether a redirect from `https:` to `http:` is followed. Default: false: it is an error. */
+  /** Whether a redirect from `https:` to `http:` is followed; if not, it is an error. Default: false. */
   readonly insecureRedirects?: boolean | null | undefined
-  /** Whether compressed content is asked for and decompressed. Default: true. */
+  /** Whether to ask for compressed content and decompress it. Default: true. */
   readonly decompress?: boolean | null | undefined
-  /** Seconds for all of it; with `stream`, for the head of the response, and then for each piece of its content. Default: 30. */
+  /** Seconds for the whole request; with `stream`, for the head of the response and then for each piece. Default: 30. */
   readonly timeout?: number | null | undefined
-  /** Largest content of a response, in bytes, also once decompressed. Default: 67108864 (64 MiB), and any with `stream`. */
+  /** Maximum content of a response, in bytes, before and after decompression. Default: 67108864 (64 MiB); no limit with `stream`. */
   readonly maxBodySize?: number | null | undefined
   /**
-   * The URL of a proxy, `http:` or `https:`, maybe with a user and a password; false: none. Default: the one that the environment has
-   * (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`), also in lower case.
+   * The URL of a proxy, `http:` or `https:`, optionally with a user and a password; false for none. Default: the environment's
+   * (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`, also in lower case).
    */
   readonly proxy?: string | URL | false | null | undefined
-  /** The path of a Unix socket to connect to in place of the URL's host. */
+  /** The path of a Unix socket to connect to instead of the URL's host. */
   readonly socketPath?: string | null | undefined
-  /** How TLS is spoken, for `https:`. */
+  /** TLS options, for `https:`. */
   readonly tls?: ClientTlsOptions | null | undefined
 }
 
-/** Those of a request whose response is read as it arrives. */
+/** Options of a request whose response is read as it arrives. */
 export interface StreamRequestOptions extends Omit<RequestOptions, 'stream'> {
-  /** The response is there with its head. */
+  /** Returns the response when its head has arrived. */
   readonly stream: true
 }
 
-/** The options of a request: complete and checked. */
+/** The options of a request, complete and checked. */
 export interface RequestRules {
   readonly url: URL
   readonly method: string
@@ -72,7 +72,7 @@ export interface RequestRules {
 
 const defaultRedirects = 10
 
-/** Framing is the client's own, and so is what is asked of the connection. */
+/** Headers for framing and for the connection are set by the client. */
 const headersCheck = headersFor(/^(?:transfer-encoding|keep-alive|upgrade|expect)$/, "the client's own")
 
 const checks = {
@@ -92,7 +92,7 @@ const checks = {
   tls: tlsOptions,
 } satisfies { readonly [K in keyof RequestOptions]-?: Check<unknown> }
 
-/** @throws ArgumentError naming the option, what was given and what was expected */
+/** @throws ArgumentError naming the option, the given value and the expected one */
 export function requestRulesOf(options: string | URL | RequestOptions | StreamRequestOptions): RequestRules {
   const given = typeof options === 'string' || options instanceof URL ? { url: options } : options
   return asArguments(() => {
@@ -141,7 +141,7 @@ function bodyOf(value: unknown, key: string): Outgoing | null {
   return outgoingOf(value) ?? refuse(key, value, 'a string, bytes, a form, content that streams, or null')
 }
 
-/** A length that is not the content's would make the server take the rest for another request. */
+/** With a wrong length, the server would take the rest of the content for another request. */
 function checkLength(given: string | string[] | undefined, body: Outgoing | null): void {
   if (given === undefined) return
   const length = body?.length ?? 0

@@ -12,21 +12,21 @@ import { ResponseBody } from './response-body.js'
 export type { RequestContent } from './outgoing.js'
 export type { ClientValue, RequestOptions, StreamRequestOptions } from './request-options.js'
 
-/** What a response is, apart from its content. */
+/** A response without its content. */
 export interface ResponseFacts {
   /** Whether the status is 200 to 299. */
   readonly ok: boolean
   /** The status code, such as 404. */
   readonly status: number
-  /** The status code's own phrase: "Not Found". */
+  /** The standard phrase of the status code: "Not Found". */
   readonly reason: string
-  /** By lower-case name; a header that came several times is joined with ", ", `set-cookie` with line ends. */
+  /** Headers by lower-case name; repeated ones are joined with ", ", `set-cookie` with line ends. */
   readonly headers: Readonly<Record<string, string>>
-  /** The values of `set-cookie`, which cannot be joined, one by one. */
+  /** The values of `set-cookie`, which cannot be split again once joined. */
   readonly setCookie: readonly string[]
 }
 
-/** What came back for a request. */
+/** The response to a request. */
 export interface ClientResponse extends ResponseFacts {
   /** The content, decompressed unless `decompress` is false; empty if there is none. */
   readonly body: Buffer
@@ -39,10 +39,10 @@ export interface StreamedResponse extends ResponseFacts {
 }
 
 /**
- * Sends a request and waits for the whole response, whatever its status; with `stream: true`, for its head. Cancelling aborts it. A
- * streamed response belongs to the scope around the running task: it is closed when that ends.
- * @throws ArgumentError; IdentityError; RequestError when there is no response (nobody listens, a broken connection, a certificate that is not
- * trusted, content that is too large or cannot be decompressed); TimeoutError; what the content throws that is sent
+ * Sends a request and waits for the whole response, whatever its status; with `stream: true`, for its head. Cancellation aborts
+ * it. A streamed response belongs to the nearest enclosing scope: it is closed when that ends.
+ * @throws ArgumentError; IdentityError; RequestError if there is no usable response (connection refused or broken, a certificate
+ * that is not trusted, content that is too large or cannot be decompressed); TimeoutError; what the request's content throws
  */
 export function request(options: StreamRequestOptions): Op<StreamedResponse>
 export function request(options: string | URL | RequestOptions): Op<ClientResponse>
@@ -51,7 +51,7 @@ export function request(options: string | URL | RequestOptions | StreamRequestOp
 }
 
 function* requesting(options: string | URL | RequestOptions | StreamRequestOptions, more: unknown): Op<ClientResponse | StreamedResponse> {
-  // As with fetch, but only JavaScript lets it through: the request would be a GET without any of them.
+  // Called like fetch, which only JavaScript lets through: it would ignore the options and send a GET.
   if (typeof more === 'object' && more !== null) throw new ArgumentError('options', 'request takes the URL among its options: request({ url, ...options })')
   const rules = requestRulesOf(options)
   let done = false
@@ -62,13 +62,13 @@ function* requesting(options: string | URL | RequestOptions | StreamRequestOptio
   } catch (error) {
     throw told(rules, error)
   } finally {
-    // Content that is still open then is not wanted.
+    // The request's content may still be open.
     if (!done && typeof rules.body?.source === 'function') rules.body.source().cancel()
   }
 }
 
 function* whole(rules: RequestRules): Op<ClientResponse> {
-  // What is written piece by piece is a task's work, which ends with the request.
+  // Content in pieces is written by a task, which must end with the request.
   if (typeof rules.body?.source === 'function') return yield* scope(() => received(rules))
   return yield* received(rules)
 }
@@ -104,7 +104,7 @@ function* streamed(rules: RequestRules): Op<StreamedResponse> {
   return { ...withoutCoding(facts), body: new ResponseBody(exchange, decodedPieces(codings, exchange, rules.maxBodySize), tell) }
 }
 
-/** The request, and those that redirects ask for. */
+/** Sends the request, and follows redirects. */
 function* followed(rules: RequestRules): Op<Exchange> {
   let hop: Hop = rules
   for (let count = 0; ; count++) {
@@ -134,7 +134,7 @@ function factsOf({ head: { status, fields } }: Exchange): ResponseFacts {
   return { ok: status >= 200 && status < 300, status, reason: reasonOf(status), headers, setCookie }
 }
 
-/** Without what was about the content as it came. */
+/** Removes the headers that describe the content before decoding. */
 function withoutCoding(facts: ResponseFacts): ResponseFacts {
   const headers = Object.assign(Object.create(null) as Record<string, string>, facts.headers)
   delete headers['content-encoding']
@@ -142,7 +142,7 @@ function withoutCoding(facts: ResponseFacts): ResponseFacts {
   return { ...facts, headers }
 }
 
-/** What the caller is told of an error. */
+/** The error for the caller: errors of the connection become a RequestError that names the request. */
 function told({ method, url }: RequestRules, error: unknown): unknown {
   if (!instanceOf<Error>(error, RequestError, AddressError, HandshakeError, ClosedError)) return error
   return new RequestError(`${method} ${url.origin}: ${error.message}`, { cause: error })

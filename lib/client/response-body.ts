@@ -8,9 +8,9 @@ import type { Exchange } from './exchange.js'
 import { handOver, contentSource, type ContentSink, type ContentSource } from '../response/content-source.js'
 
 /**
- * The content of a response that is read as it arrives: in pieces, or as a whole, and once. In async code iterate over it:
- * `for await (const piece of response.body)`. A handler may return it as its content. Its connection is released when it was read to its
- * end, or closed, or when the scope ends in which the request was sent.
+ * The content of a response that is read as it arrives, in pieces or as a whole, and only once. In async code iterate over it:
+ * `for await (const piece of response.body)`. A handler may return it as its content. Its connection is released when the content
+ * was read to its end or closed, or when the scope ends in which the request was sent.
  */
 export class ResponseBody implements AsyncIterable<Buffer> {
   readonly #exchange: Exchange
@@ -20,37 +20,37 @@ export class ResponseBody implements AsyncIterable<Buffer> {
   readonly #reading = new Exclusive('read one response')
   #taken = false
 
-  /** @internal @param pieces the content of `exchange`, decoded @param tell gives the error that a reader is told of */
+  /** @internal @param pieces the content of `exchange`, decoded @param tell converts an error for the reader */
   constructor(exchange: Exchange, pieces: Pieces, tell: (error: unknown) => unknown) {
     this.#exchange = exchange
     this.#pieces = pieces
     this.#tell = tell
   }
 
-  /** The fields that the server sent behind chunked content, by lower-case name; none before it was read to its end. */
+  /** The trailer fields of chunked content, by lower-case name; empty before the content was read to its end. */
   get trailers(): RequestHeaders {
     return requestHeaders(this.#exchange.trailers ?? NO_FIELDS, {})
   }
 
-  /** The next piece, as large as it arrives; null at the end. @throws RequestError; TimeoutError; UsageError while another task waits for one */
+  /** The next piece, of any size; null at the end. @throws RequestError; TimeoutError; UsageError while another task reads */
   *read(): Op<Buffer | null> {
     this.#taken = true
     return yield* this.#next()
   }
 
-  /** All of it. @throws as `read`; StateError when some was read before */
+  /** The whole content. @throws as `read`; StateError if some of it was read before */
   *bytes(): Op<Buffer> {
     if (this.#taken) throw new StateError('bytes: some of the body was read already, and it can be read only once')
     this.#taken = true
     return yield* readAll(() => this.#next())
   }
 
-  /** All of it, as UTF-8 without a byte order mark, as fetch has it. @throws as `bytes` */
+  /** The whole content, decoded as UTF-8 without a byte order mark, like fetch. @throws as `bytes` */
   *text(): Op<string> {
     return new TextDecoder().decode(yield* this.bytes())
   }
 
-  /** All of it, as JSON. @throws as `bytes`; RequestError if it is none */
+  /** The whole content, parsed as JSON. @throws as `bytes`; RequestError if it is not JSON */
   *json(): Op<unknown> {
     const text = yield* this.text()
     try {
@@ -60,12 +60,12 @@ export class ResponseBody implements AsyncIterable<Buffer> {
     }
   }
 
-  /** What was not read is not wanted: closes the connection. Harmless when repeated. May be called from anywhere. */
+  /** Discards unread content by closing the connection. Repeated calls do nothing. May be called from anywhere. */
   close(): void {
     this.#exchange.close()
   }
 
-  /** For async code; in a coroutine, `read` is simpler. @throws as `read` */
+  /** Iterates over the pieces, for async code; in a coroutine, `read` is simpler. @throws as `read` */
   [Symbol.asyncIterator](): AsyncIterator<Buffer, undefined> {
     this.#taken = true
     return {

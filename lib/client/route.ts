@@ -10,28 +10,28 @@ import { readHead } from './read-head.js'
 import { publicTls } from './tls.js'
 import { hostOf, isSecure, portOf } from './url-parts.js'
 
-/** How a connection is to be made. */
+/** Options for making a connection. */
 export interface Way {
   readonly tls: ClientTlsOptions | null
-  /** False: by none; null: by the one that the environment has. */
+  /** False for no proxy; null for the environment's. */
   readonly proxy: Proxy | false | null
-  /** The path of the Unix socket to connect to, in place of the URL's host. */
+  /** The path of a Unix socket to connect to instead of the URL's host. */
   readonly socketPath: string | null
 }
 
-/** Where a connection leads, and by what. */
+/** The destination of a connection, and the way to it. */
 export interface Route {
-  /** Connections of the same name can be used in place of each other. */
+  /** Connections with the same name are interchangeable. */
   readonly name: string
   readonly url: URL
   readonly to: ConnectOptions
   readonly proxy: Proxy | null
-  /** Whether the proxy passes bytes on; else it is given requests. */
+  /** Whether the proxy forwards bytes by CONNECT; if not, it forwards requests. */
   readonly tunnel: boolean
   readonly tls: ClientTlsOptions | null
 }
 
-/** The route to the origin of `url`. @throws RequestError for a proxy of the environment that is none */
+/** The route to the origin of `url`. @throws RequestError if the environment's proxy is not a valid URL */
 export function routeTo(url: URL, { tls, proxy: given, socketPath }: Way): Route {
   const proxy = socketPath !== null || given === false ? null : given ?? proxyFromEnvironment(url, environment())
   const tunnel = proxy !== null && url.protocol !== 'http:'
@@ -52,8 +52,8 @@ export function routeTo(url: URL, { tls, proxy: given, socketPath }: Way): Route
 }
 
 /**
- * Makes a new connection.
- * @throws AddressError; HandshakeError; IdentityError, before anything is sent; RequestError when a proxy makes no tunnel; ClosedError
+ * Opens a new connection.
+ * @throws AddressError; HandshakeError; IdentityError, before anything is sent; RequestError if a proxy opens no tunnel; ClosedError
  */
 export function* openRoute({ url, to, proxy, tunnel, tls }: Route): Op<Stream> {
   const offered = { alpn: ['http/1.1'] }
@@ -71,7 +71,7 @@ export function* openRoute({ url, to, proxy, tunnel, tls }: Route): Op<Stream> {
   }
 }
 
-/** Has a proxy pass bytes on to the origin of `url` (RFC 9110 9.3.6). */
+/** Opens a tunnel through a proxy to the origin of `url` (RFC 9110 9.3.6). */
 function* openTunnel(stream: Stream, url: URL, { authorization }: Proxy): Op<void> {
   const host = `${url.hostname}:${portOf(url)}`
   stream.put(`CONNECT ${host} HTTP/1.1\r\n${headerLines({ host, 'user-agent': userAgent, 'proxy-authorization': authorization })}\r\n`)
@@ -80,7 +80,7 @@ function* openTunnel(stream: Stream, url: URL, { authorization }: Proxy): Op<voi
   if (head.status < 200 || head.status > 299) throw new RequestError(`the proxy makes no tunnel: ${head.status} ${head.reason}`)
 }
 
-/** A name for TLS options: of those that are the same the name is, and a key is not to be read from it. */
+/** A digest of TLS options: the same for the same options, and without revealing a key. */
 function digestOf({ ca, cert, key, passphrase, serverName, verify }: ClientTlsOptions): string {
   const hash = createHash('sha256')
   for (const one of [...[ca].flat(), null, cert, key, passphrase, serverName, verify]) {

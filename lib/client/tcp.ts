@@ -6,26 +6,26 @@ import { asArguments, optionsOf } from '../config/arguments.js'
 import { ArgumentError } from '../errors.js'
 import { tlsOptions } from './options.js'
 
-/** How a connection is opened; everything is optional. */
+/** Options of a connection; all are optional. */
 export interface TcpOptions {
-  /** Whether to speak TLS, and how. The server's certificate is verified unless `verify: false` says otherwise. Default: false. */
+  /** Whether to use TLS, or its options. The server's certificate is verified unless `verify` is false. Default: false. */
   readonly tls?: boolean | ClientTlsOptions | null | undefined
 }
 
 /**
- * Opens a connection. Gives a Stream: `read(size?)`, `write(data)`, `end()`, `close()`, `local` and `remote`. Bound the time with
- * `lev.timeout`; cancelling abandons the attempt.
+ * Opens a connection and returns a Stream: `read(size?)`, `write(data)`, `end()`, `close()`, `local` and `remote`. Bound the time
+ * with `lev.timeout`; cancellation abandons the attempt.
  *
  * @param host a host name or an IP address
  * @param options `true` is short for `{ tls: true }`
- * @throws ArgumentError; AddressError when no connection can be made; HandshakeError when TLS fails; IdentityError for
- * certificates or a key that cannot be used
+ * @throws ArgumentError; AddressError if no connection can be made; HandshakeError if TLS fails; IdentityError if a
+ * certificate or a key cannot be used
  */
 function* connect(host: string, port: number, options: TcpOptions | boolean = {}): Op<Stream> {
   if (typeof host !== 'string' || host === '') throw new ArgumentError('host', 'host must be a host name or an IP address')
   if (!Number.isInteger(port) || port < 1 || port > 65535) throw new ArgumentError('port', `port must be an integer from 1 to 65535, got ${String(port)}`)
   const tls = typeof options === 'boolean' ? options : tlsOf(options)
-  // What cannot be used is told before anything is sent.
+  // Throws for unusable certificates and keys before anything is sent.
   const security = tls === false ? null : clientSecurity(host, tls === true ? {} : tls)
   const stream = yield* lev.connect({ ip: host, port })
   if (security === null) return stream
@@ -39,7 +39,7 @@ function* connect(host: string, port: number, options: TcpOptions | boolean = {}
   }
 }
 
-/** Checks the options, and gives `tls`. */
+/** Checks the options and returns `tls`. */
 function tlsOf(options: TcpOptions): boolean | ClientTlsOptions {
   return asArguments(() => {
     const fields = optionsOf(options, 'options', 'true, false or an object of options', ['tls'])
@@ -48,5 +48,5 @@ function tlsOf(options: TcpOptions): boolean | ClientTlsOptions {
   })
 }
 
-/** Connections of TCP, with TLS or without: `tcp.connect(host, port, options)`. */
+/** TCP connections, with or without TLS: `tcp.connect(host, port, options)`. */
 export const tcp = watchMethods({ connect } as const, 'connect')

@@ -8,8 +8,8 @@ const bytesAsText = Array.from({ length: 256 }, (_, byte) => {
 
 /**
  * Percent-encodes everything but letters, digits and `-_.~` (RFC 3986 section 2.3).
- * @param binary whether a string is bytes, one a character, instead of text to be sent as UTF-8; bytes are bytes anyway
- * @throws ArgumentError for what is neither, and for a binary string with characters above U+00FF
+ * @param binary whether a string has one byte per character, instead of text to be encoded as UTF-8; has no effect on bytes
+ * @throws ArgumentError if `data` is neither a string nor bytes, or is a binary string with characters above U+00FF
  */
 export function urlEncode(data: string | Uint8Array, binary = false): string {
   if (typeof data !== 'string' && !(data instanceof Uint8Array)) throw new ArgumentError('data', 'data must be a string or bytes')
@@ -23,9 +23,9 @@ export function urlEncode(data: string | Uint8Array, binary = false): string {
 }
 
 /**
- * Undoes percent-encoding. A `%` that two hexadecimal digits do not follow stays as it is, and so does `+`.
- * @param binary gives the bytes, which may be anything; without it they must be UTF-8
- * @throws ArgumentError for what is no string, or is not UTF-8
+ * Decodes percent-encoding. A `%` without two hexadecimal digits after it is left unchanged, and so is `+`.
+ * @param binary returns arbitrary bytes; without it the result must be UTF-8
+ * @throws ArgumentError if `text` is not a string, or the result is not UTF-8
  */
 export function urlDecode(text: string, binary: true): Buffer
 export function urlDecode(text: string, binary?: false): string
@@ -52,7 +52,7 @@ export function urlDecode(text: string, binary = false): string | Buffer {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** The value of a hexadecimal digit; -1 for what is none. */
+/** The value of a hexadecimal digit; -1 if `byte` is not one. */
 function digit(byte: number | undefined): number {
   if (byte === undefined) return -1
   if (byte >= 0x30 && byte <= 0x39) return byte - 0x30

@@ -9,23 +9,23 @@ import { headersFor, proxyCheck, socketPathCheck, tlsOptions } from './options.j
 import type { Proxy } from './proxy.js'
 import type { ClientValue } from './request-options.js'
 
-/** How a client's WebSocket is opened and behaves; everything is optional. What a server's has too means the same. */
+/** Options of a client's WebSocket; all are optional. Those that servers have too mean the same. */
 export interface WebSocketClientOptions extends Omit<WebSocketOptions, 'protocols' | 'origins'> {
   /** Subprotocols to offer, best first. The server chooses one of them, or none. Default: none. */
   readonly protocols?: readonly string[] | null | undefined
-  /** Further headers of the handshake: `Authorization`, `Cookie`, `Origin`... A `Host` takes the place of the URL's. */
+  /** Additional headers of the handshake: `Authorization`, `Cookie`, `Origin`... A `Host` replaces the URL's. */
   readonly headers?: Readonly<Record<string, ClientValue>> | null | undefined
-  /** How TLS is spoken, for `wss:`. `http/1.1` is offered whatever `alpn` says. */
+  /** TLS options, for `wss:`. `alpn` has no effect: `http/1.1` is always offered. */
   readonly tls?: ClientTlsOptions | null | undefined
-  /** The URL of a proxy; false: none. Default: the one that the environment has, as for requests. */
+  /** The URL of a proxy; false for none. Default: the environment's, as for requests. */
   readonly proxy?: string | URL | false | null | undefined
-  /** The path of a Unix socket to connect to in place of the URL's host. */
+  /** The path of a Unix socket to connect to instead of the URL's host. */
   readonly socket_path?: string | null | undefined
-  /** Seconds until the WebSocket has to be open: for the connection, TLS and the handshake together. Default: 10. */
+  /** Seconds for the connection, TLS and the handshake together. Default: 10. */
   readonly handshake_timeout?: number | null | undefined
 }
 
-/** The options of a client's WebSocket: complete and checked. */
+/** The options of a client's WebSocket, complete and checked. */
 export interface ClientRules extends Omit<WebSocketRules, 'protocols' | 'origins'> {
   readonly protocols: readonly string[]
   readonly headers: ResponseHeaders
@@ -40,7 +40,7 @@ const { origins: _all, ...limitDefaults } = sharedDefaults
 
 const defaults: ClientRules = { ...limitDefaults, protocols: [], headers: {}, tls: {}, proxy: null, socket_path: null, handshake_timeout: 10 }
 
-/** Headers that make the handshake one, or would give it a body. */
+/** Headers that belong to the handshake itself, or that would give it a body. */
 const handshakesOwn = /^(?:sec-websocket-.*|upgrade|connection|content-length|transfer-encoding|expect)$/
 
 const checks: { readonly [K in keyof ClientRules]: Check<ClientRules[K]> } = {
@@ -53,7 +53,7 @@ const checks: { readonly [K in keyof ClientRules]: Check<ClientRules[K]> } = {
   handshake_timeout: seconds,
 }
 
-/** @throws ArgumentError naming the option, what was given and what was expected */
+/** @throws ArgumentError naming the option, the given value and the expected one */
 export function clientRulesOf(options: WebSocketClientOptions | undefined): ClientRules {
   if (options === undefined) return defaults
   const names = Object.keys(checks)
@@ -67,14 +67,14 @@ function protocolsOf(value: unknown, key: string): readonly string[] {
   return protocols
 }
 
-/** Where a WebSocket is. */
+/** The address of a WebSocket. */
 export interface Target {
   readonly url: URL
-  /** As the Host header has it. */
+  /** The value of the Host header. */
   readonly authority: string
   /** The path and the query. */
   readonly resource: string
-  /** For messages: nothing secret is in it. */
+  /** For messages: contains no secrets. */
   readonly origin: string
 }
 

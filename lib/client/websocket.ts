@@ -15,22 +15,22 @@ import { clientRulesOf, targetOf, type ClientRules, type Target, type WebSocketC
 
 const headLimits: HeadLimits = { lineLimit: 8192, countLimit: 100, sizeLimit: 65536 }
 
-/** Bytes of the body of a rejection that are kept, and seconds that it may take. */
+/** Maximum bytes kept of the body of a rejection, and seconds that reading it may take. */
 const rejectionSize = 64 * 1024
 const rejectionSeconds = 1
 
-/** Seconds without one byte leaving after which a server that does not read is given up: as `send_timeout` of a server. */
+/** Seconds without a byte leaving after which the connection to a server that does not read is reset: as `send_timeout` of a server. */
 const stallTimeout = 30
 
 /**
- * Opens a WebSocket. It belongs to the scope around the running task: while that has other tasks, it is read (pings are
- * answered, a close is noticed); when they are done, or the scope is cancelled, it is closed with 1001. So nobody has to close
- * it for the program to end. Redirections are not followed.
+ * Opens a WebSocket. It belongs to the nearest enclosing scope: while that has other tasks, it is read (pings are answered, a
+ * close is noticed); when they are done, or the scope is cancelled, it is closed with 1001. So the program can end without
+ * closing it. Redirects are not followed.
  *
  * @param url `ws:` or `wss:`; `http:` and `https:` mean the same
- * @throws ArgumentError; IdentityError for certificates or a key that cannot be used; RequestError when there is no answer
- * (nobody listens, a certificate that is not trusted, a broken connection, an answer that is no HTTP); UpgradeError for an answer
- * that makes no WebSocket, with its `status`; TimeoutError
+ * @throws ArgumentError; IdentityError if a certificate or a key cannot be used; RequestError if there is no usable response
+ * (connection refused or broken, a certificate that is not trusted, a response that is not HTTP); UpgradeError, with its
+ * `status`, if the response opens no WebSocket; TimeoutError
  */
 export function websocket(url: string | URL, options?: WebSocketClientOptions): Op<WebSocket> {
   return made(opening(url, options))
@@ -42,22 +42,22 @@ function* opening(url: string | URL, options?: WebSocketClientOptions): Op<WebSo
   try {
     tended = background(tend, () => ws.close(1001)).outcome === null
   } finally {
-    // In a scope that has been cancelled meanwhile the task takes no step.
+    // If the scope was cancelled meanwhile, the task does not run.
     if (!tended) release()
   }
   return ws
 }
 
-/** A WebSocket that is open, for somebody to take care of. */
+/** An open WebSocket, which the caller must run and release. */
 export interface Dialled {
   readonly ws: WebSocket
-  /** Reads, and releases everything in the end: for a task of its own. */
+  /** Reads, and releases everything in the end; to be run in a task of its own. */
   tend(): Op<void>
-  /** Ends it at once. Harmless when repeated. */
+  /** Closes the WebSocket and its connection at once. Repeated calls do nothing. */
   release(): void
 }
 
-/** What `websocket` does, but for the task that reads: for those who have a better place for that than the scope. */
+/** Like `websocket`, but without starting the task that reads: for callers that do not want it in their scope. */
 export function* dial(url: string | URL, options?: WebSocketClientOptions): Op<Dialled> {
   const target = targetOf(url)
   const rules = clientRulesOf(options)
@@ -87,7 +87,7 @@ function* open(target: Target, rules: ClientRules): Op<Dialled> {
 }
 
 function dialled(ws: WebSocket, stream: Stream): Dialled {
-  // Reads from now on: whoever asks for a message before the task's first step must not read as well.
+  // Marks the WebSocket as read now, so that `next` before the task's first step does not read as well.
   const pump = ws.pump()
   function release(): void {
     ws.close(1001)
@@ -121,7 +121,7 @@ function* agreedOn(stream: Stream, head: ResponseHead, { origin }: Target, offer
   throw new UpgradeError(status, fields.toObject(), `${origin}: ${agreed}`, yield* rejectionBody(stream, head))
 }
 
-/** What a server says in place of a WebSocket, as far as it comes in time. */
+/** The body of a server's rejection, as far as it arrives in time. */
 function* rejectionBody(stream: Stream, head: ResponseHead): Op<Buffer> {
   const framing = responseFraming('GET', head)
   const parts: Buffer[] = []

@@ -191,7 +191,7 @@ function unmask(buf: Buffer, from: number, size: number, mask: number): boolean 
   return bits === 0
 }
 
-/** A message that is not complete yet. Beyond `firstRoom` its buffer grows with the bytes that arrived, not with those announced. */
+/** An incomplete message. Beyond `firstRoom` its buffer grows with the bytes that have arrived, not with those announced. */
 class Partial {
   #bytes: Buffer = nothing
   #length = 0

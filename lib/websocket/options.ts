@@ -20,7 +20,7 @@ export interface WebSocketOptions {
    * rejects it. Default: "same".
    */
   readonly origins?: Origins | null | undefined
-  /** Maximum size of a received message, in bytes, decompressed; a larger one closes the WebSocket with 1009. Default: 1048576 (1 MiB). */
+  /** Maximum size of a received message, in bytes, decompressed; a larger one closes with 1009. Default: 1048576 (1 MiB). */
   readonly max_message_size?: number | null | undefined
   /** Whether to use permessage-deflate (RFC 7692) if the peer supports it, or its options. Default: false. */
   readonly compression?: boolean | CompressionOptions | null | undefined

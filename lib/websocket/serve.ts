@@ -50,7 +50,7 @@ export function* serveWebSocket(exchange: Exchange, upgrade: Upgrade): Op<Dispos
   return closing
 }
 
-/** A client that asked for an upgrade may have sent data of the new protocol already: the connection cannot take another request. */
+/** A client that asked for an upgrade may already have sent data of the new protocol, so no further request can be read. */
 function declined({ status, reason, headers = {} }: Rejection, upgrade: boolean): [string, number, ResponseHeaders] {
   const options = [headers.Connection, upgrade ? 'close' : undefined].filter((option) => option !== undefined)
   return [`${reason}\n`, status, options.length > 0 ? { ...headers, Connection: options.join(', ') } : headers]
