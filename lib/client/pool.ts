@@ -12,7 +12,7 @@ const usual = 4
 const longest = 60
 const margin = 1
 
-/** Idle connections, for later requests. They do not keep the process alive, and are closed when the server sends anything. */
+/** Idle connections, for later requests. They do not keep the process alive; anything from the server closes them. */
 class Pool {
   /** By route; the most recently used connection is the last. */
   readonly #idle = new Map<string, ParkedConnection[]>()

@@ -33,7 +33,7 @@ export interface RequestOptions {
   readonly decompress?: boolean | null | undefined
   /** Seconds for the whole request; with `stream`, for the head of the response and then for each piece. Default: 30. */
   readonly timeout?: number | null | undefined
-  /** Maximum content of a response, in bytes, before and after decompression. Default: 67108864 (64 MiB); no limit with `stream`. */
+  /** Maximum content of a response, in bytes, also once decompressed. Default: 67108864 (64 MiB); no limit with `stream`. */
   readonly maxBodySize?: number | null | undefined
   /**
    * The URL of a proxy, `http:` or `https:`, optionally with a user and a password; false for none. Default: the environment's

@@ -53,7 +53,7 @@ export function routeTo(url: URL, { tls, proxy: given, socketPath }: Way): Route
 
 /**
  * Opens a new connection.
- * @throws AddressError; HandshakeError; IdentityError, before anything is sent; RequestError if a proxy opens no tunnel; ClosedError
+ * @throws AddressError; HandshakeError; IdentityError, before anything is sent; RequestError if there is no tunnel; ClosedError
  */
 export function* openRoute({ url, to, proxy, tunnel, tls }: Route): Op<Stream> {
   const offered = { alpn: ['http/1.1'] }

@@ -19,7 +19,7 @@ const headLimits: HeadLimits = { lineLimit: 8192, countLimit: 100, sizeLimit: 65
 const rejectionSize = 64 * 1024
 const rejectionSeconds = 1
 
-/** Seconds without a byte leaving after which the connection to a server that does not read is reset: as `send_timeout` of a server. */
+/** Seconds without a byte leaving after which the connection is reset, like `send_timeout` of a server. */
 const stallTimeout = 30
 
 /**

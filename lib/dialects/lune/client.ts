@@ -8,51 +8,51 @@ import { tcp as core } from '../../client/tcp.js'
 import { ArgumentError } from '../../errors.js'
 import { begun, done, waiting, type Waiting } from '../shared/waiting.js'
 
-/** How a response is taken. */
+/** Options for the response. */
 export interface FetchParamsOptions {
-  /** Whether compressed content is asked for and decompressed. Default: true. */
+  /** Whether to ask for compressed content and decompress it. Default: true. */
   readonly decompress?: boolean | null | undefined
 }
 
-/** What is requested. */
+/** A request. */
 export interface FetchParams {
   /** `http:` or `https:`. */
   readonly url: string
-  /** Sent in upper case. Default: "GET". */
+  /** The method, sent in upper case. Default: "GET". */
   readonly method?: string | null | undefined
   /** The content to send. Default: none. */
   readonly body?: string | Uint8Array | null | undefined
-  /** Added to the query that the URL has; an array stands for several values of one key. */
+  /** Query parameters to add to those of the URL; an array gives several values for one key. */
   readonly query?: Readonly<Record<string, ClientValue>> | null | undefined
   /** Headers to send, by name. */
   readonly headers?: Readonly<Record<string, ClientValue>> | null | undefined
-  /** How the response is taken. */
+  /** Options for the response. */
   readonly options?: FetchParamsOptions | null | undefined
 }
 
-/** What came back for a request. */
+/** The response to a request. */
 export interface FetchResponse {
   /** Whether the status is 200 to 299. */
   readonly ok: boolean
   /** The status code, such as 404. */
   readonly statusCode: number
-  /** The status code's own phrase. */
+  /** The standard phrase of the status code. */
   readonly statusMessage: string
-  /** By lower-case name. */
+  /** The headers by lower-case name. */
   readonly headers: Readonly<Record<string, string>>
-  /** As UTF-8 text; empty if there is none. */
+  /** The content as UTF-8 text; empty if there is none. */
   readonly body: string
-  /** The same as it was sent. */
+  /** The content as bytes. */
   readonly bytes: Buffer
 }
 
-/** Seconds for a whole request unless the settings say otherwise. */
+/** Default timeout of a whole request, in seconds. */
 const patience = 300
 
 /**
  * Sends a request and waits for the response, whatever its status.
- * @param settings of the core, for which there is no name here
- * @throws ArgumentError at once; RequestError when there is no response; TimeoutError
+ * @param settings options of the core that have no name here
+ * @throws ArgumentError at once; RequestError if there is no usable response; TimeoutError
  */
 export function request(
   config: string | FetchParams, settings?: Pick<RequestOptions, 'redirects' | 'insecureRedirects' | 'timeout' | 'maxBodySize' | 'tls'> | null,
@@ -88,21 +88,21 @@ export function request(
   })
 }
 
-/** How a connection is opened. */
+/** Options of a connection. */
 export interface TcpConfig {
-  /** Whether to speak TLS, and how. The server's certificate is verified. Default: false. */
+  /** Whether to use TLS, or its options. The server's certificate is verified. Default: false. */
   readonly tls?: boolean | ClientTlsOptions | null | undefined
-  /** Time to live of the packets. An error: Node.js has no way to set it for TCP. */
+  /** Time to live of the packets. Setting it is an error: Node.js cannot set it for TCP. */
   readonly ttl?: number | null | undefined
 }
 
-/** Bytes not sent yet above which who waits for `write` waits. */
+/** Unsent bytes above which waiting for `write` takes time. */
 const writeWindow = 128 * 1024
 
-/** Seconds that `close` gives what is not sent yet. */
+/** Seconds for which `close` waits for unsent output. */
 const closeSeconds = 10
 
-/** A connection, which may speak TLS. */
+/** A connection, with or without TLS. */
 export class TcpStream {
   /** IP address of this end. */
   readonly localIp: string
@@ -116,7 +116,7 @@ export class TcpStream {
   readonly #world: Portal = portal()
   #closed = false
 
-  /** @internal To be called in a task of the world that the connection lives in. */
+  /** @internal Must be called in a task of the connection's world. */
   constructor(stream: Stream) {
     this.#stream = stream
     this.localIp = stream.local.ip
@@ -126,10 +126,10 @@ export class TcpStream {
   }
 
   /**
-   * Waits for bytes, and gives what has arrived; null when the peer has ended its sending, and when the stream is closed, also
-   * by a `close` that comes meanwhile. Rejects with ClosedError when the connection is lost.
-   * @param size most bytes wanted; absent: all that are there
-   * @throws ArgumentError for what is no size
+   * Waits for bytes and returns them; null if the peer has ended its output, or the stream is closed, even by a `close` during
+   * the wait. Rejects with ClosedError if the connection is lost.
+   * @param size maximum number of bytes. Default: all that are available
+   * @throws ArgumentError if `size` is not a positive integer
    */
   read(size?: number | null): Waiting<Buffer | null> {
     if (size !== undefined && size !== null && !(Number.isInteger(size) && size > 0)) {
@@ -149,10 +149,10 @@ export class TcpStream {
   }
 
   /**
-   * Sends: the data are on their way at once, and who waits goes on when there is room for more. A string is sent as UTF-8.
-   * Bytes are not copied and must not be changed until they have left. Rejects with ClosedError when the stream is closed, or
-   * the connection lost.
-   * @throws ArgumentError for what is neither a string nor bytes
+   * Sends data at once; waiting for the result waits until there is room for more. A string is sent as UTF-8. Bytes are not
+   * copied and must not be changed until they have left. Rejects with ClosedError if the stream is closed, or the connection
+   * is lost.
+   * @throws ArgumentError if `data` is neither a string nor bytes
    */
   write(data: string | Uint8Array): Waiting<void> {
     if (typeof data !== 'string' && !(data instanceof Uint8Array)) throw new ArgumentError('data', 'data must be a string or bytes')
@@ -166,7 +166,7 @@ export class TcpStream {
     return stream.unsent <= writeWindow ? done() : begun(this.#world.run(() => stream.flush(writeWindow / 2)))
   }
 
-  /** Closes, once what was written has left, and within 10 seconds. Who waits goes on after that. Harmless when repeated. */
+  /** Closes when all output has left, at the latest after 10 seconds; the result waits for that. Repeated calls do nothing. */
   close(): Waiting<void> {
     if (this.#closed) return done()
     this.#closed = true
@@ -187,8 +187,8 @@ function* closeWell(stream: Stream): Op<void> {
 /**
  * Opens a connection.
  * @param config `true` is short for `{ tls: true }`
- * @throws ArgumentError, at once for `config` and `ttl`; AddressError when no connection can be made; HandshakeError when TLS
- * fails; IdentityError for certificates or a key that cannot be used
+ * @throws ArgumentError, at once for `config` and `ttl`; AddressError if no connection can be made; HandshakeError if TLS
+ * fails; IdentityError if a certificate or a key cannot be used
  */
 function connect(host: string, port: number, config?: boolean | TcpConfig | null): Waiting<TcpStream> {
   if (typeof config !== 'boolean' && typeof (config ?? {}) !== 'object') {
@@ -201,5 +201,5 @@ function connect(host: string, port: number, config?: boolean | TcpConfig | null
   })
 }
 
-/** Lune's `net.tcp`: connections of TCP, with TLS or without. */
+/** Lune's `net.tcp`: TCP connections, with or without TLS. */
 export const tcp = { connect } as const

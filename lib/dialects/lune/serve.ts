@@ -13,19 +13,19 @@ import { queryPairs, tableOf } from '../shared/query.js'
 import { serverFor, splitSettings, started } from '../shared/serving.js'
 import { begun, called, waiting, type Waiting } from '../shared/waiting.js'
 
-/** What a handler is given. */
+/** A request, as passed to a handler. */
 export interface ServeRequest {
-  /** As sent: percent-encoding and all. */
+  /** The path as sent, with percent-encoding. */
   readonly path: string
-  /** Decoded. A key that came several times has an array of its values, in order. */
+  /** The decoded query. A repeated key has an array of its values, in order. */
   readonly query: Readonly<Record<string, string | string[]>>
-  /** In upper case. */
+  /** The method in upper case. */
   readonly method: string
-  /** By lower-case name. */
+  /** The headers by lower-case name. */
   readonly headers: RequestHeaders
-  /** As UTF-8 text, decompressed; empty if there is none. */
+  /** The body as UTF-8 text, decompressed; empty if there is none. */
   readonly body: string
-  /** The same in bytes. */
+  /** The body as bytes, decompressed. */
   readonly bytes: Buffer
   /** Address of the client. */
   readonly ip: string
@@ -33,45 +33,45 @@ export interface ServeRequest {
   readonly port: number
 }
 
-/** What a handler returns that says more than the body. */
+/** A response with a status or headers. */
 export interface ServeResponse {
-  /** 200 to 599: 100 to 199 only announce a response, and are refused. Default: 200. */
+  /** The status, 200 to 599; interim statuses (100 to 199) are rejected. Default: 200. */
   readonly status?: number | null | undefined
-  /** By name, in any case. */
+  /** Headers by name, in any case. */
   readonly headers?: ResponseHeaders | null | undefined
   /** The content. Default: none. */
   readonly body?: string | Uint8Array | null | undefined
 }
 
-/** Answers a request: a plain function, a coroutine or an async function. */
+/** Handles a request: a plain function, a coroutine or an async function. */
 export type ServeHttpHandler = (request: ServeRequest) =>
   string | Uint8Array | ServeResponse | Op<string | Uint8Array | ServeResponse> | PromiseLike<string | Uint8Array | ServeResponse>
 
 /**
- * Uses a WebSocket: a plain function, a coroutine or an async function. When this ends, the WebSocket stays open until it is closed
- * by either side, or the server stops; when it fails, the WebSocket is closed with 1011.
+ * Handles a WebSocket: a plain function, a coroutine or an async function. After it ends, the WebSocket stays open until either
+ * side closes it, or the server stops; if it fails, the WebSocket is closed with 1011.
  */
 export type ServeWebSocketHandler = (socket: WebSocket) => unknown
 
-/** How a server is to be; one of the two functions has to be there. */
+/** The configuration of a server; at least one of the two functions is required. */
 export interface ServeConfig {
-  /** The address to serve from: an IP address or localhost, or a URL of one; needs `handleRequest`. Default: "http://localhost". */
+  /** The address to listen on: an IP address or localhost, or a URL of one; needs `handleRequest`. Default: "http://localhost". */
   readonly address?: string | null | undefined
-  /** Answers requests; without it, those that ask for no WebSocket get 426. */
+  /** Handles requests; without it, requests that ask for no WebSocket get 426. */
   readonly handleRequest?: ServeHttpHandler | null | undefined
-  /** Is given the WebSockets of requests that ask for one. Without it, those are requests as any. */
+  /** Handles the WebSockets of requests that ask for one. Without it, those are ordinary requests. */
   readonly handleWebSocket?: ServeWebSocketHandler | null | undefined
 }
 
-/** A server that runs. */
+/** A running server. */
 export interface ServeHandle {
-  /** The address that is listened on. */
+  /** The address that the server listens on. */
   readonly ip: string
-  /** With port 0, that which the system chose. */
+  /** The port; if port 0 was requested, the one that the system chose. */
   readonly port: number
   /**
-   * Stops it: no new connections; requests in flight are finished, for 30 seconds at most, and WebSockets closed with 1001.
-   * Who waits goes on when all of that is over.
+   * Stops the server: it accepts no new connections, finishes requests in progress, for at most 30 seconds, and closes WebSockets
+   * with 1001. The result waits until all of that is done.
    * @throws StateError if it was called before
    */
   stop(): Waiting<void>
@@ -84,10 +84,10 @@ const names = { ip: 'address', port: 'port' } as const
 const shape: ResponseShape = { status: 'status', textHeaders: untyped }
 
 /**
- * Starts a server, and gives its handle once it listens.
+ * Starts a server and returns its handle once it listens.
  * @param port 0 lets the system choose
- * @param settings those of the core for which there is no name here: limits, timeouts, logs; `websocket`: options for WebSockets
- * @throws ConfigError naming the argument and what is wrong with it, at once; BindError when the port cannot be had
+ * @param settings settings of the core that have no name here: limits, timeouts, logs; `websocket`: options of WebSockets
+ * @throws ConfigError naming the argument and its fault, at once; BindError if the port cannot be bound
  */
 export function serve(
   port: number,
@@ -152,7 +152,7 @@ function readConfig(given: ServeHttpHandler | ServeConfig): {
 
 const loopback = '127.0.0.1'
 
-/** The IP address that is given, alone or in a URL that has nothing else. */
+/** The given IP address, alone or in a URL that contains nothing else. */
 function addressOf(address: string): string {
   const expected = 'an IP address or localhost, or a URL of one such as "http://0.0.0.0"'
   const url = typeof address === 'string' ? urlOf(address) : ''
@@ -166,7 +166,7 @@ function addressOf(address: string): string {
 
 function urlOf(address: string): string {
   if (address.includes('://')) return address
-  // IPv6, which has brackets in URLs only.
+  // IPv6 addresses have brackets only in URLs.
   return /^[^[]*:.*:/.test(address) ? `http://[${address}]` : `http://${address}`
 }
 

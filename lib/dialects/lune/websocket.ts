@@ -8,43 +8,43 @@ import { openWebSocket } from '../shared/dialling.js'
 import { SendQueue } from '../shared/send-queue.js'
 import { begun, done, waiting, type Waiting } from '../shared/waiting.js'
 
-/** One WebSocket, of either side. */
+/** A WebSocket, of a server or a client. */
 export class WebSocket {
   readonly #ws: CoreWebSocket
   readonly #world: Portal = portal()
   readonly #queue: SendQueue
 
-  /** @internal To be called in a task of the world that the WebSocket lives in. */
+  /** @internal Must be called in a task of the WebSocket's world. */
   constructor(ws: CoreWebSocket) {
     this.#ws = ws
     this.#queue = new SendQueue(ws, this.#world)
   }
 
-  /** Null while it is open; then why it is closed, 1000 to 4999. Set at once by `close`. */
+  /** The close code, 1000 to 4999; null while the WebSocket is open. Set at once by `close`. */
   get closeCode(): number | null {
     return this.#ws.closeCode
   }
 
   /**
-   * Sends a message: it is on its way at once, and who waits goes on when there is room for more. Rejects with ClosedError
-   * when the WebSocket is closed.
-   * @param asBinary whether it is sent as binary data, or as text; when absent, a string is text and bytes are binary
-   * @throws ArgumentError for what is no message, and for bytes to be sent as text that are not UTF-8
+   * Sends a message at once; waiting for the result waits until there is room for more. Rejects with ClosedError if the
+   * WebSocket is closed.
+   * @param asBinary whether to send it as binary data or as text. Default: a string as text, bytes as binary data
+   * @throws ArgumentError if `message` is not a message, or has bytes to be sent as text that are not UTF-8
    */
   send(message: string | Uint8Array, asBinary?: boolean | null): Waiting<void> {
     const sending = this.#queue.send(messageOf(message, asBinary ?? typeof message !== 'string'))
     return sending === null ? done() : begun(sending)
   }
 
-  /** Waits for the next message: text is a string, binary data bytes. Null at once when the WebSocket is closed. */
+  /** Waits for the next message: text as a string, binary data as bytes. Null at once if the WebSocket is closed. */
   next(): Waiting<string | Buffer | null> {
     return waiting(() => this.#ws.next(), this.#world)
   }
 
   /**
-   * Closes. Harmless when it is closed already.
+   * Closes the WebSocket. Does nothing if it is already closed.
    * @param code 1000 to 1003, 1007 to 1014, or 3000 to 4999. Default: 1000
-   * @throws RangeError for another one
+   * @throws RangeError for any other code
    */
   close(code?: number | null): void {
     this.#ws.close(code ?? 1000)
@@ -61,8 +61,8 @@ function messageOf(message: string | Uint8Array, binary: boolean): string | Uint
 
 /**
  * Opens a WebSocket, which lives until it is closed.
- * @param settings those of the core: subprotocols, headers, TLS, limits
- * @throws ArgumentError; RequestError when there is no answer; UpgradeError when the server makes no WebSocket; TimeoutError
+ * @param settings options of the core: subprotocols, headers, TLS, limits
+ * @throws ArgumentError; RequestError if there is no response; UpgradeError if the server opens no WebSocket; TimeoutError
  */
 export function socket(url: string, settings?: WebSocketClientOptions | null): Waiting<WebSocket> {
   if (!URL.canParse(url)) throw new ArgumentError('url', `url must be a URL, got ${JSON.stringify(String(url).slice(0, 200))}`)

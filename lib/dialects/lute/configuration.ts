@@ -7,7 +7,7 @@ import type { Configuration, Handler, WebSocketHandlers } from './types.js'
 const defaultHostname = '127.0.0.1'
 const defaultPort = 3000
 
-/** What Lute calls the settings of the core that errors may be about. */
+/** Lute's names for the core's settings, for errors. */
 export const settingNames: Readonly<Record<string, string>> = {
   ip: 'hostname',
   port: 'port',
@@ -19,7 +19,7 @@ export const settingNames: Readonly<Record<string, string>> = {
   'ssl.default.ca': 'tls.cafilename',
 }
 
-/** What `serve` was given, checked; the settings themselves are checked by the core. */
+/** The checked arguments of `serve`; the core checks the settings themselves. */
 export interface Plan {
   readonly own: Config
   readonly handler: Handler | null
@@ -71,7 +71,7 @@ function handlersOf(value: unknown): WebSocketHandlers {
   return handlers
 }
 
-/** The fields that were given, in a table that knows no others; what is null counts as not given. */
+/** The given fields of a table, in which unknown names are rejected; null counts as not given. */
 function given(value: unknown, key: string, known: readonly string[], expected = `a table of ${known.join(', ')}`): Map<string, unknown> {
   const fields = fieldsOf(value, key, expected)
   for (const [name, field] of fields) {

@@ -16,12 +16,12 @@ export type {
   Configuration, Handler, ReceivedRequest, Server, ServerResponse, ServerWebSocket, WebSocketHandlers,
 } from './types.js'
 
-/** Largest message of a WebSocket, in bytes, unless the settings say otherwise. */
+/** Default maximum size of a WebSocket message, in bytes. */
 const maxMessageSize = 16 * 1024 * 1024
 
 const shape: ResponseShape = { status: 'status', textHeaders: { 'Content-Type': 'text/html; charset=utf-8' } }
 
-/** What the server knows of a request while it is handled. */
+/** State of a request that is being handled. */
 interface Visit {
   readonly ctx: Context
   asked: boolean
@@ -29,11 +29,11 @@ interface Visit {
 }
 
 /**
- * Starts a server, and gives its handle once the address is bound.
+ * Starts a server and returns its handle once the address is bound.
  * @param config its handler, or the whole configuration
- * @param settings those of the core for which there is no name here: limits, timeouts, logs; `websocket`: options for WebSockets
- * @throws ConfigError naming the field and what is wrong with it, and IdentityError for a certificate or key, at once
- * @throws BindError when the address cannot be had
+ * @param settings settings of the core that have no name here: limits, timeouts, logs; `websocket`: options of WebSockets
+ * @throws ConfigError naming the field and its fault, and IdentityError for a certificate or key, at once
+ * @throws BindError if the address cannot be bound
  */
 export function serve(
   config: Handler | Configuration,
@@ -68,7 +68,7 @@ export function serve(
   }
 
   const answer: CoreHandler = (method, path, args, headers, body, ctx) => {
-    // The first request may be there before `serve` goes on.
+    // The first request may arrive before `serve` goes on.
     port ||= ctx.client.local.port
     if (handler === null) return upgrade !== null && ctx.wantsWebSocket ? ctx.upgrade(upgrade, webSocket) : ['No handler configured\n', 404]
     const request: ReceivedRequest = { method, path, body: body?.toString() ?? '', bytes: body ?? nothing, query: queryOf(args), headers }

@@ -7,7 +7,7 @@ import type { WebSocket } from '../../websocket/websocket.js'
 import type { ServerWebSocket, WebSocketHandlers } from './types.js'
 import { called } from '../shared/waiting.js'
 
-/** What is done with each WebSocket: it calls these handlers. */
+/** A handler of WebSockets that calls `handlers`. */
 export function conversation(handlers: WebSocketHandlers): WebSocketHandler {
   return (ws) => {
     const socket = socketOf(ws)
@@ -28,7 +28,7 @@ function socketOf(ws: WebSocket): ServerWebSocket {
         throw new ArgumentError('data', `send: data must be a string or bytes, got ${data === null ? 'null' : typeof data}`)
       }
       if (ws.trySend(data) > 0) return Math.max(1, Buffer.byteLength(data))
-      // Where nothing waits to be sent there was room, but no connection any more.
+      // If nothing is unsent, there was room, so the connection must be lost.
       return ws.isOpen && ws.unsent > 0 ? 0 : -1
     },
     close(code, message) {

@@ -4,8 +4,8 @@ import type { WebSocketClientOptions } from '../../client/websocket-options.js'
 import type { WebSocket } from '../../websocket/websocket.js'
 
 /**
- * Opens a WebSocket that lives until it is closed, whoever opened it: other than `websocket` of the core, it belongs to no
- * scope, since outside of coroutines there is none that would last. `over`: it is closed on both sides, or lost.
+ * Opens a WebSocket that lives until it is closed. Unlike with `websocket` of the core, it belongs to no scope, because outside
+ * of coroutines no scope would last. `over` resolves when it is closed on both sides, or lost.
  */
 export function* openWebSocket(
   url: string, options: WebSocketClientOptions | null | undefined,

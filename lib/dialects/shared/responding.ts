@@ -6,8 +6,8 @@ import { ResponseError, withDefaults, type ResponseHeaders } from '../../http1/r
 import { suggest } from '../../config/suggest.js'
 
 /**
- * Calls a user's function, which may be plain, a coroutine or async, and goes on with what it gives: at once if that is
- * there, so that a plain handler costs no task.
+ * Calls a user's function, which may be plain, a coroutine or async, and passes its result to `conclude`: at once for a plain
+ * function, which therefore needs no task.
  */
 export function answering<T>(
   call: () => T | Op<T> | PromiseLike<T>, conclude: (given: T) => Answer | Op<Answer>,
@@ -21,20 +21,20 @@ function* answeringLater<T>(given: unknown, conclude: (given: T) => Answer | Op<
   return isOp(answer) ? yield* answer : answer
 }
 
-/** What a dialect's responses look like. */
+/** The shape of a dialect's responses. */
 export interface ResponseShape {
-  /** What a table calls the status. */
+  /** The name of the field for the status. */
   readonly status: 'status' | 'statusCode'
-  /** Headers of a text that is returned alone. */
+  /** Headers for a text that is returned by itself. */
   readonly textHeaders: ResponseHeaders
 }
 
-/** No Content-Type, in place of the one that the core gives to text. */
+/** No Content-Type, instead of the core's default for text. */
 export const untyped: ResponseHeaders = { 'Content-Type': null }
 
 /**
- * The response that a handler means which returned a text, bytes or a table.
- * @throws ResponseError: the client gets a 500
+ * Converts a handler's result (a text, bytes or a table) to a response.
+ * @throws ResponseError, for which the client gets a 500
  */
 export function answerOf(given: unknown, { status, textHeaders }: ResponseShape): Answer {
   if (typeof given === 'string') return [given, 200, textHeaders]
@@ -48,12 +48,12 @@ export function answerOf(given: unknown, { status, textHeaders }: ResponseShape)
   if (typeof code === 'number' && code >= 100 && code < 200) {
     throw new ResponseError(null, `the ${status} is ${code}: 100 to 199 only announce a response; it must be 200 to 599`)
   }
-  // The rest is checked where it is sent.
+  // The rest is checked when it is sent.
   const headers = fields.get('headers') as ResponseHeaders | null | undefined
   return [body, code as number, withDefaults(headers, 'content-type', untyped)]
 }
 
-/** The fields of a table, of which each has a name that is known. */
+/** The fields of a table, in which unknown names are rejected. */
 function responseFields(given: unknown, status: string): Map<string, unknown> {
   const known = [status, 'headers', 'body']
   try {
@@ -72,7 +72,7 @@ function refuseField(name: string, known: readonly string[]): never {
   throw new ResponseError(null, `the response has an unknown field ${/^[\w.-]{1,60}$/.test(name) ? name : show(name)}; ${hint}`)
 }
 
-/** Says of an operation or a promise in place of its value what has been forgotten. */
+/** A hint for the message if `value` is an operation or a promise. */
 function forgotten(value: unknown): string {
   if (isOp(value)) return ' (was a yield* forgotten?)'
   return isThenable(value) ? ' (was an await or a yield* forgotten?)' : ''

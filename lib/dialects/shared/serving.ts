@@ -7,10 +7,9 @@ import { Server } from '../../server/server.js'
 import { rulesOf, type WebSocketOptions } from '../../websocket/options.js'
 
 /**
- * Takes the options for WebSockets, `websocket`, out of what the user gives as `settings`: there they cannot be mixed up with
- * settings of the core.
- * @param defaults of the dialect, where they are not the core's
- * @throws ConfigError, whose key is that of `settings`: `websocket.max_message_size`
+ * Separates the WebSocket options, `websocket`, from the settings of the core in the user's `settings`.
+ * @param defaults the dialect's defaults that differ from the core's
+ * @throws ConfigError with a key as in `settings`: `websocket.max_message_size`
  */
 export function splitSettings(
   settings: DialectSettings | null | undefined, defaults: WebSocketOptions = {},
@@ -18,33 +17,33 @@ export function splitSettings(
   const { websocket, ...core }: DialectSettings = Object.fromEntries(fieldsOf(settings ?? {}, 'settings', 'an object of settings'))
   const given = fieldsOf(websocket ?? {}, 'websocket', 'an object of WebSocket options')
   const webSocket: WebSocketOptions = orDefaults(given, { ...commonWebSocketDefaults, ...defaults })
-  // Checks them now: the first WebSocket may come late.
+  // Checks them now, and not when the first WebSocket is opened.
   rulesOf(webSocket, 'websocket.')
   return { core, webSocket }
 }
 
-/** What was given, with `defaults` where that is nothing; null is nothing there, too. */
+/** The given fields, with `defaults` for those that are missing or null. */
 function orDefaults<T extends object>(given: ReadonlyMap<string, unknown>, defaults: T): T {
   const missing = Object.entries(defaults).filter(([name]) => (given.get(name) ?? null) === null)
   return { ...Object.fromEntries(given), ...Object.fromEntries(missing) } as T
 }
 
-/** Settings of the core, and options for WebSockets. */
+/** Settings of the core, and options of WebSockets. */
 type DialectSettings = Config & { readonly websocket?: WebSocketOptions | null | undefined }
 
-/** The originals look at no origin. */
+/** The originals do not check the origin. */
 const commonWebSocketDefaults: WebSocketOptions = { origins: '*' }
 
-/** What all dialects start from: Zune has that limit, the other originals have none. */
+/** Defaults of all dialects: Zune has this limit, the other originals have none. */
 const commonDefaults: Config = { connection_limit: 1024 }
 
 /**
- * Makes the server under a dialect.
+ * Creates the core's server for a dialect.
  *
- * @param own what the dialect's own arguments say, as settings
- * @param settings what the user adds, for which the dialect has no name
- * @param names what the dialect calls a setting: errors name what the user wrote
- * @param defaults of the dialect, where they are not the core's
+ * @param own settings from the dialect's own arguments
+ * @param settings further settings from the user, for which the dialect has no name
+ * @param names the dialect's names of settings, for errors
+ * @param defaults the dialect's defaults that differ from the core's
  * @throws ConfigError; IdentityError
  */
 export function serverFor(
@@ -67,13 +66,13 @@ export function serverFor(
 }
 
 /**
- * Has a server begin, and gives its address once it is bound; it goes on until it is stopped.
+ * Starts a server and returns its address once it is bound; the server runs until it is stopped.
  * @throws BindError
  */
 export function* started(server: Server): Op<Address> {
   let bound = false
   server.serve().catch((error: unknown) => {
-    // Until then it is the caller who is told.
+    // Before that the caller gets the error.
     if (bound) console.error('leveret: a server has failed:', error)
   })
   try {

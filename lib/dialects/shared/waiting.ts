@@ -2,13 +2,13 @@ import { inCoroutine, outside, portal, wait, type Op, type Portal } from '../../
 import { settled } from '../../request/handler.js'
 
 /**
- * What a function of a dialect gives that waits. In a coroutine of lev it is an operation: `yield*` it, and it begins only
- * then. Elsewhere it is a promise, and has begun. Either may be taken for the other: an operation can be awaited in an async
- * function that a coroutine calls, and a promise be `yield*`-ed.
+ * The result of a dialect's function that waits. In a coroutine of lev it is an operation, which begins only with `yield*`.
+ * Elsewhere it is a promise, which has already begun. Each can be used as the other: an operation can be awaited in an async
+ * function that a coroutine calls, and a promise can be `yield*`-ed.
  */
 export type Waiting<T> = Op<T> & Promise<T>
 
-/** Gives `operation` in the form that fits the caller. @param world where it runs when it is to be a promise */
+/** Returns `operation` in the form that fits the caller. @param world where it runs if it becomes a promise */
 export function waiting<T>(operation: () => Op<T>, world: Portal = portal()): Waiting<T> {
   return inCoroutine() ? asOperation(operation(), world) : asPromise(world.run(operation))
 }
@@ -35,15 +35,15 @@ function asPromise<T>(promise: Promise<T>): Waiting<T> {
 }
 
 /**
- * The same for what goes on whether somebody waits for it or not, such as sending: it has begun inside of coroutines too.
- * Its failure is told to who waits, and to nobody else.
+ * The same for work that goes on whether or not the caller waits for it, such as sending: it has already begun in coroutines
+ * too. Only a caller that waits gets its error.
  */
 export function begun<T>(promise: Promise<T>): Waiting<T> {
   promise.catch(() => {})
   return asPromise(promise)
 }
 
-/** Such a thing that is done already: a coroutine goes on at once. */
+/** The same for work that is already done: a coroutine goes on at once. */
 export function done(): Waiting<void> {
   return inCoroutine() ? waiting(nothing) : begun(Promise.resolve())
 }
@@ -52,7 +52,7 @@ function* nothing(): Op<void> {}
 
 /**
  * Calls a user's function, which may be plain, a coroutine or async, and waits for its value. A coroutine runs in the
- * caller's task; the others get promises from what waits, since they cannot `yield*`.
+ * caller's task; in the others, functions that wait return promises, because those cannot `yield*`.
  */
 export function* called<T>(call: () => T | Op<T> | PromiseLike<T>): Op<T> {
   return (yield* settled(outside(call))) as T
