@@ -31,7 +31,7 @@ export type Handler = (
 
 /** A request. */
 export interface ReceivedRequest {
-  /** As sent. */
+  /** The method as sent. */
   readonly method: string
   /** The path as sent, with percent-encoding. */
   readonly path: string

@@ -14,12 +14,12 @@ export type { Handler, Request, Response, Server, Socket } from './types.js'
 const names = { port: 'port', requests_per_connection: 'finish' } as const
 
 /**
- * Starts a server on all addresses of the machine, and gives it once the port is bound. One that was made before for the same port
- * is closed, and this takes its place.
- * @param port 0 lets the system choose; `getaddr` tells
- * @param settings those of the core for which there is no argument here: `ip`, limits, timeouts, logs
+ * Starts a server on all addresses of the machine, and returns it once the port is bound. An earlier server on the same port is
+ * closed and replaced.
+ * @param port 0 lets the system choose; see `getaddr`
+ * @param settings settings of the core that have no argument here: `ip`, limits, timeouts, logs
  * @throws ArgumentError, ConfigError, IdentityError, at once
- * @throws BindError when the port cannot be had
+ * @throws BindError if the port cannot be bound
  */
 export function createServer(
   port: number, handler: Handler, settings?: Omit<Config, 'port' | 'buffer_body' | 'requests_per_connection'> | null,
@@ -29,7 +29,7 @@ export function createServer(
   const respond: CoreHandler = (method, path, args, _headers, _body, ctx) => {
     const reply = new Reply(method)
     const url = args === '' ? path : `${path}?${args}`
-    // It may go on for longer than the answer takes: so it is no part of that.
+    // Detached, because the handler may go on after the response.
     ctx.detach(() => visit({ method, url, ctx }, reply, handler))
     return reply.answer()
   }

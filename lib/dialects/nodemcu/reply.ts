@@ -8,22 +8,22 @@ import { Signal } from '../../signal.js'
 import type { Response } from './types.js'
 import { begun, done, waiting, type Waiting } from '../shared/waiting.js'
 
-/** Bytes that wait to be sent at which `send` makes wait those who wish to. */
+/** Queued bytes above which waiting for `send` takes time. */
 const queueLimit = 64 * 1024
 
 type Data = string | Uint8Array
 
-/** An answer that is made by calls, at any time and from anywhere, and sent by the core as it comes. */
+/** A response that is built by calls, at any time and from anywhere, and sent by the core as it grows. */
 export class Reply {
   readonly res: Response
-  /** Whether nothing more is sent: all of the answer is on its way, or nobody is there to read it. */
+  /** Whether nothing more is sent: the whole response is on its way, or the client has gone. */
   over = false
   readonly #method: string
   readonly #headers = new Map<string, [name: string, value: string | number | (string | number)[]]>()
   #status: number | null = null
   #begun = false
   #finished = false
-  /** Whether the content comes in pieces: `send` was given some of it. */
+  /** Whether the content is sent in pieces: some of it came by `send`. */
   #streams = false
   #failure: { readonly error: unknown } | null = null
   #queue: Data[] = []
@@ -31,7 +31,7 @@ export class Reply {
   readonly #changed = new Signal()
   readonly #room = new Signal()
   readonly #world: Portal = portal()
-  /** What those outside of coroutines wait for, all of them: callbacks that ignore it cost next to nothing. */
+  /** Shared by all callers outside of coroutines, so that callbacks that ignore it cost next to nothing. */
   #roomAgain: Promise<void> | null = null
 
   constructor(method: string) {
@@ -50,7 +50,7 @@ export class Reply {
     }
   }
 
-  /** Waits until not much waits to be sent. */
+  /** Waits until at most `queueLimit` bytes are queued. */
   *room(): Op<void> {
     while (this.#queued > queueLimit) yield* this.#room.wait()
   }
@@ -66,7 +66,7 @@ export class Reply {
     while (!this.over) yield* this.#changed.wait()
   }
 
-  /** The answer, once its head is decided; undefined if it was ended before. @throws what `fail` was told */
+  /** Waits for the response's head to be decided; undefined if it was ended before. @throws the error given to `fail` */
   *answer(): Op<AnswerParts | undefined> {
     let streams = false
     try {
@@ -80,7 +80,7 @@ export class Reply {
     }
   }
 
-  /** What makes the answer has failed. False: it is too late to tell the client. */
+  /** Makes the response fail with `error`. False if it is too late for that. */
   fail(error: unknown): boolean {
     if (this.over) return false
     this.#failure ??= { error }
@@ -88,7 +88,7 @@ export class Reply {
     return true
   }
 
-  /** Nothing more is sent. Harmless when repeated. */
+  /** Ends the response: nothing more is sent. Repeated calls do nothing. */
   end(): void {
     this.over = true
     this.#queue = []
@@ -119,7 +119,7 @@ export class Reply {
     }
   }
 
-  /** Whether there is content to be sent. */
+  /** Queues content. Returns false if there is none to be sent. */
   #put(what: string, data: Data | null | undefined, code: number | null | undefined): boolean {
     const given = data ?? ''
     if (typeof given !== 'string' && !(given instanceof Uint8Array)) {
@@ -128,7 +128,7 @@ export class Reply {
     if (code !== null && code !== undefined && this.#status === null && !this.#begun) this.#status = checkedCode(what, code)
     if (this.over || given.length === 0) return false
     this.res.send_header = null
-    // Where there is no content to be sent, the head waits for the end.
+    // If the response must have no content, the head is sent at the end.
     if (!hasContent(this.#method, this.#status ?? 200)) return false
     this.#begun = true
     this.#queue.push(given)
@@ -160,7 +160,7 @@ export class Reply {
   }
 
   #allHeaders(): ResponseHeaders {
-    // As with other answers: no browser is to guess that text is a page.
+    // As for other responses: no browser should guess that text is a page.
     const typed = this.#headers.has('content-type') || typeof this.#queue[0] !== 'string'
     return Object.fromEntries([...this.#headers.values(), ...(typed ? [] : [['Content-Type', 'text/plain; charset=utf-8'] as const])])
   }
@@ -171,7 +171,7 @@ function checkedCode(what: string, code: number): number {
   throw new ArgumentError('response_code', `${what}: response_code must be an integer from 200 to 599, got ${String(code)}`)
 }
 
-/** Renders the header as the core will. */
+/** Checks the header by rendering it as the core will. */
 function check(name: string, value: string | number | (string | number)[]): void {
   attempt('header_name', { [name]: '0' })
   attempt('header_data', { [name]: value })

@@ -9,11 +9,11 @@ import { waiting, type Waiting } from '../shared/waiting.js'
 /** A server that holds a port. */
 interface Holder {
   readonly core: Core
-  /** Closes it; the port is free soon after. */
+  /** Closes the server; the port is free soon after. */
   close(): unknown
 }
 
-/** Who holds which port of one world, and who is changing that. */
+/** The servers that hold ports of one world; `turns` lets one at a time change that. */
 interface Ports {
   readonly turns: Semaphore
   readonly holders: Map<number, Holder>
@@ -22,7 +22,7 @@ interface Ports {
 /** The ports of the running task's world. */
 const portsHere = perWorld<Ports>('createServer', () => ({ turns: semaphore(1), holders: new Map<number, Holder>() }))
 
-/** Has a server take a port from the one that held it, and gives the address. @throws BindError */
+/** Binds a port for a server, closing the one that held it, and returns the address. @throws BindError */
 function* take(port: number, holder: Holder): Op<{ address: Address; ports: Ports }> {
   const ports = portsHere()
   return yield* ports.turns.with(taken())
@@ -40,8 +40,8 @@ function* take(port: number, holder: Holder): Op<{ address: Address; ports: Port
 }
 
 /**
- * Starts a server, and gives it once the port is bound. A server that held the port before is closed for that.
- * @param make makes what listens; null stands for the address that the settings say
+ * Starts a server and returns it once the port is bound. A server that held the port before is closed.
+ * @param make creates the core's server; null stands for the address in the settings
  * @throws what `make` throws, at once; BindError
  */
 export function listening(make: (port: number, ip: string | null) => Core, port: number): Waiting<Server> {
@@ -53,7 +53,7 @@ export function listening(make: (port: number, ip: string | null) => Core, port:
   function close(): Promise<void> {
     if (held === null) return stopped
     stopped = held.core.stop()
-    // It is told to who waits for it.
+    // Only a caller that waits for `close` gets the error.
     stopped.catch(() => {})
     held = null
     address = null
@@ -61,7 +61,7 @@ export function listening(make: (port: number, ip: string | null) => Core, port:
     return stopped
   }
 
-  /** From now on `core` is what listens, or is about to. */
+  /** Makes `core` the server that listens, or is about to. */
   function claim(core: Core): Holder {
     return (held = { core, close })
   }

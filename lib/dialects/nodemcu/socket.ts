@@ -6,7 +6,7 @@ import type { Reply } from './reply.js'
 import type { Socket } from './types.js'
 import { called } from '../shared/waiting.js'
 
-/** Whether a body is to be read for the time being. */
+/** Pauses the reading of a body. */
 export class Hold {
   #held = false
   readonly #changed = new Signal()
@@ -22,7 +22,7 @@ export class Hold {
   }
 }
 
-/** The connection of a request as its handler sees it. What a callback throws is told to `failed`. */
+/** The connection of a request as its handler sees it. Errors thrown by callbacks go to `failed`. */
 export function connectionOf(client: Stream, reply: Reply, failed: (error: unknown) => void): { conn: Socket; hold: Hold } {
   const world = portal()
   const hold = new Hold()

@@ -7,24 +7,24 @@ import { connectionOf, type Hold } from './socket.js'
 import type { Handler, Request, Socket } from './types.js'
 import { called } from '../shared/waiting.js'
 
-/** Seconds that a handler may go on for after its answer has been sent. */
+/** Seconds for which a handler may go on after its response was sent. */
 const graceSeconds = 10
 
-/** A request as the core hands it over. */
+/** A request from the core. */
 export interface Arrival {
   readonly method: string
   readonly url: string
   readonly ctx: Context
 }
 
-/** Has a handler deal with a request, for a task of its own. What goes wrong is told to `reply`, never thrown. */
+/** Runs the handler for a request, in a task of its own. Errors go to `reply` and are never thrown. */
 export function* visit(arrival: Arrival, reply: Reply, handler: Handler): Op<void> {
   const { ctx } = arrival
   const failed = (error: unknown): void => {
     if (!reply.fail(error)) ctx.logger.error({ err: error, method: arrival.method, query: arrival.url }, 'the handler failed behind its answer')
   }
   const req = new IncomingRequest(arrival, reply, failed)
-  // Aborts when the client goes away, and when the server stops waiting.
+  // Aborted when the client leaves, and when a stopping server no longer waits.
   const gone = (): void => reply.end()
   ctx.signal.addEventListener('abort', gone)
   if (ctx.signal.aborted) gone()
@@ -90,7 +90,7 @@ class IncomingRequest implements Request {
     this.#assigned.tell()
   }
 
-  /** Calls back for the headers and the body, as soon as there is somebody to call. */
+  /** Calls the callbacks with the headers and the body, once they are assigned. */
   *deliver({ ctx }: Arrival, reply: Reply): Op<void> {
     while (this.#onheader === null && this.#ondata === null) yield* this.#assigned.wait()
     for (const [name, value] of Context.fieldLines(ctx)) {
@@ -98,7 +98,7 @@ class IncomingRequest implements Request {
     }
     for (;;) {
       while (this.#ondata === null) yield* this.#assigned.wait()
-      // What a callback sends in answer to each piece must not pile up.
+      // Output that a callback sends for each piece must not pile up.
       yield* reply.room()
       yield* this.#hold.over()
       const chunk = yield* readFor(reply, ctx)
@@ -114,7 +114,7 @@ function callbackOf<F>(name: string, given: F | null | undefined): F | null {
   throw new ArgumentError(name, `${name} must be a function or null, got ${typeof given}`)
 }
 
-/** The next piece of the body; undefined if it cannot be had and nobody waits for an answer any more. */
+/** The next piece of the body; undefined if reading fails after the response is over. */
 function* readFor(reply: Reply, ctx: Context): Op<Buffer | null | undefined> {
   try {
     return yield* ctx.body.read()

@@ -2,10 +2,10 @@ import { CancelledError, type Op } from '../../../lev/index.js'
 import { instanceOf, messageOf } from '../../../lev/internal.js'
 import { waiting, type Waiting } from '../shared/waiting.js'
 
-/** What the functions give that may fail: whether it went well, and the value or a message that says why not. */
+/** The result of a function that may fail: whether it succeeded, and its value or an error message. */
 export type Attempt<T> = [success: true, value: T] | [success: false, message: string]
 
-/** Gives what `operation` gives, or the message of what it throws. */
+/** Runs `operation` and returns its value, or the message of its error. */
 export function attempt<T>(operation: () => Op<T>): Waiting<Attempt<T>> {
   return waiting(function* (): Op<Attempt<T>> {
     try {

@@ -9,9 +9,9 @@ import { withProtocol } from './request.js'
 import { WebSocket } from './websocket.js'
 
 /**
- * A WebSocket that this side has opened. Of each kind, one function is bound at a time, and binding another replaces it.
- * They are called one after the other, never while one of them is at work: open first, then the messages, then close. What
- * happens before a function for it is bound waits for that: messages too, and, beyond 64 KiB of them, the server.
+ * A WebSocket opened by this side. One function of each kind is bound at a time; binding another replaces it. They are called
+ * one at a time: open first, then the messages, then close. Events wait until a function for them is bound: this includes
+ * messages and, beyond 64 KiB of them, the server.
  */
 export class ClientWebSocket extends WebSocket {
   readonly #ws: CoreWebSocket
@@ -23,10 +23,10 @@ export class ClientWebSocket extends WebSocket {
   #opened = false
   #closed = false
   #delivering = false
-  /** Whether something has changed since `#deliver` looked last. */
+  /** Whether anything has changed since the last check by `#deliver`. */
   #changed = false
 
-  /** @internal To be called in a task of the world that the WebSocket lives in. */
+  /** @internal Must be called in a task of the WebSocket's world. */
   constructor(ws: CoreWebSocket, over: Promise<void>) {
     const world = portal()
     super(ws, world)
@@ -35,22 +35,23 @@ export class ClientWebSocket extends WebSocket {
     void over.then(() => this.#deliverSoon())
   }
 
-  /** Called once: the WebSocket is open. @throws ArgumentError for what is no function */
+  /** Binds a function that is called once, when the WebSocket is open. @throws ArgumentError if `func` is not a function */
   bindOpen(func: () => unknown): void {
     this.#onOpen = checked(func)
-    // Messages may be waited for already.
+    // Not by `#deliver`, which may already be waiting for a message.
     this.#run(() => this.#turns.with(this.#tellOpen()))
   }
 
-  /** Called for each message: text is a string, binary data bytes. @throws ArgumentError for what is no function */
+  /** Binds a function for messages: text as a string, binary data as bytes. @throws ArgumentError if `func` is not a function */
   bindMessage(func: (message: string | Buffer) => unknown): void {
     this.#onMessage = checked(func)
     this.#deliverSoon()
   }
 
   /**
-   * Called once, however the WebSocket was closed, with the code: 1005 if there was none, 1006 if the connection was lost.
-   * @throws ArgumentError for what is no function
+   * Binds a function that is called once, however the WebSocket was closed, with the code: 1005 if there was none, 1006 if the
+   * connection was lost.
+   * @throws ArgumentError if `func` is not a function
    */
   bindClose(func: (code: number) => unknown): void {
     this.#onClose = checked(func)
@@ -63,7 +64,7 @@ export class ClientWebSocket extends WebSocket {
   }
 
   #run(operation: () => Op<void>): void {
-    // What bound functions throw is dealt with; what is left is a world that has ended.
+    // Errors of bound functions are handled; the only error left is that the world has ended.
     this.#world.run(operation).catch(() => {})
   }
 
@@ -74,7 +75,7 @@ export class ClientWebSocket extends WebSocket {
     this.#run(() => this.#deliver())
   }
 
-  /** Tells what there is to be told, as far as functions are bound. */
+  /** Calls the bound functions for all events that have happened. */
   *#deliver(): Op<void> {
     try {
       while (this.#changed) {
@@ -127,9 +128,9 @@ function* safely(func: () => unknown): Op<void> {
 
 /**
  * Opens a WebSocket, which lives until it is closed. Never throws.
- * @param host a URL; `ws:` where it names no protocol
+ * @param host a URL; without a protocol, `ws:` is used
  * @param protocols subprotocols to offer, best first
- * @param settings those of the core: headers, TLS, limits
+ * @param settings options of the core: headers, TLS, limits
  */
 export function websocket(
   host: string, protocols?: readonly string[] | null, settings?: Omit<WebSocketClientOptions, 'protocols'> | null,

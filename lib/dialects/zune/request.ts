@@ -19,7 +19,7 @@ export interface BareRequestOptions {
 
 /** A request that may have content. */
 export interface BodyRequestOptions {
-  /** What is done with the content. */
+  /** The method. */
   readonly method: 'POST' | 'PUT' | 'DELETE'
   /** Headers to send, by name. */
   readonly headers?: Readonly<Record<string, ClientValue>> | null | undefined
@@ -29,32 +29,32 @@ export interface BodyRequestOptions {
   readonly allowRedirects?: boolean | null | undefined
 }
 
-/** How a request is sent. */
+/** Options of a request. */
 export type RequestOptions = BareRequestOptions | BodyRequestOptions
 
-/** What came back for a request. */
+/** The response to a request. */
 export interface Response {
   /** Whether the status is 200 to 299. */
   readonly ok: boolean
   /** The status code, such as 404. */
   readonly statusCode: number
-  /** The status code's own phrase. */
+  /** The standard phrase of the status code. */
   readonly statusReason: string
-  /** By lower-case name. */
+  /** The headers by lower-case name. */
   readonly headers: Readonly<Record<string, string>>
-  /** As UTF-8 text; empty if there is none. */
+  /** The content as UTF-8 text; empty if there is none. */
   readonly body: string
-  /** The same as it was sent. */
+  /** The content as bytes. */
   readonly bytes: Buffer
 }
 
-/** Seconds for a whole request unless the settings say otherwise. */
+/** Default timeout of a whole request, in seconds. */
 const patience = 300
 
 /**
  * Sends a request and waits for the response, whatever its status. Never throws.
- * @param host a URL; `http:` where it names no protocol
- * @param settings of the core, for which there is no name here
+ * @param host a URL; without a protocol, `http:` is used
+ * @param settings options of the core that have no name here
  */
 export function request(
   host: string, options?: RequestOptions | null, settings?: Pick<CoreOptions, 'insecureRedirects' | 'decompress' | 'timeout' | 'maxBodySize' | 'tls'> | null,
@@ -84,7 +84,7 @@ export function request(
   })
 }
 
-/** The URL that is meant. @throws ArgumentError */
+/** Adds `protocol` to a URL without one. @throws ArgumentError if the result is not a URL */
 export function withProtocol(host: string, protocol: 'http' | 'ws'): string {
   const url = hasScheme(String(host)) ? host : `${protocol}://${host}`
   if (typeof host !== 'string' || !URL.canParse(url)) {

@@ -14,64 +14,64 @@ import { begun, called, type Waiting } from '../shared/waiting.js'
 import { attempt, type Attempt } from './attempt.js'
 import { WebSocket } from './websocket.js'
 
-/** What `request` and `webhook.upgrade` are given. */
+/** A request, as passed to `request` and `webhook.upgrade`. */
 export interface ServerRequest {
-  /** As sent. */
+  /** The method as sent. */
   readonly method: string
-  /** As sent, with the query. */
+  /** The path and query as sent. */
   readonly path: string
-  /** By lower-case name. */
+  /** The headers by lower-case name. */
   readonly headers: RequestHeaders
-  /** As UTF-8 text; empty if there is none. */
+  /** The body as UTF-8 text; empty if there is none. */
   readonly body: string
-  /** The same as it was sent. */
+  /** The body as bytes. */
   readonly bytes: Buffer
 }
 
-/** What `request` returns that says more than the body. */
+/** A response with a status or headers. */
 export interface ServerResponse {
-  /** Default: 200. */
+  /** The status. Default: 200. */
   readonly statusCode?: number | null | undefined
-  /** By name, in any case. */
+  /** Headers by name, in any case. */
   readonly headers?: ResponseHeaders | null | undefined
   /** The content. Default: none. */
   readonly body?: string | Uint8Array | null | undefined
 }
 
-/** What is called for WebSockets; each may be plain, a coroutine or async, and is waited for before the next. */
+/** Handlers of WebSockets; each may be plain, a coroutine or async, and is waited for before the next. */
 export interface ServerWebSocketHandlers {
-  /** Whether a request for a WebSocket gets one: unless it gives true, it is a request as any. Absent: all get one. */
+  /** Decides whether a request for a WebSocket gets one; unless it returns true, it is an ordinary request. Default: all get one. */
   readonly upgrade?: ((request: ServerRequest) => boolean | Op<boolean> | PromiseLike<boolean>) | null | undefined
-  /** Once, before anything else. */
+  /** Called once, before all others. */
   readonly open?: ((websocket: WebSocket) => unknown) | null | undefined
-  /** For each message: text is a string, binary data bytes. */
+  /** Called for each message: text as a string, binary data as bytes. */
   readonly message?: ((websocket: WebSocket, message: string | Buffer) => unknown) | null | undefined
-  /** Once, after all messages, however the WebSocket ended: 1005 means without a code, 1006 that the connection was lost. */
+  /** Called once, after all messages, however the WebSocket ended: code 1005 if there was none, 1006 if the connection was lost. */
   readonly close?: ((websocket: WebSocket, code: number) => unknown) | null | undefined
 }
 
-/** Where and how a server serves. */
+/** The configuration of a server. */
 export interface ServeOptions {
   /** 0 lets the system choose. */
   readonly port: number
   /** An IP address or a host name. Default: "0.0.0.0". */
   readonly address?: string | null | undefined
-  /** Whether other processes may bind the same port and share its connections, where Node.js and the system can. Default: false. */
+  /** Whether other processes may share the port and its connections, if Node.js and the system support it. Default: false. */
   readonly reuseAddress?: boolean | null | undefined
-  /** Answers requests: a plain function, a coroutine or an async function. */
+  /** Handles requests: a plain function, a coroutine or an async function. */
   readonly request: (request: ServerRequest) =>
     string | Uint8Array | ServerResponse | Op<string | Uint8Array | ServerResponse> | PromiseLike<string | Uint8Array | ServerResponse>
-  /** Absent: requests for WebSockets are requests as any. */
+  /** Handlers of WebSockets; without them, requests for WebSockets are ordinary requests. */
   readonly webhook?: ServerWebSocketHandlers | null | undefined
 }
 
-/** A server that runs. */
+/** A running server. */
 export interface ServerHandle {
-  /** With port 0, that which the system chose. */
+  /** The port; if port 0 was requested, the one that the system chose. */
   readonly port: number
   /**
-   * Stops it: no new connections; requests in flight are finished, for 30 seconds at most, and WebSockets closed with 1001.
-   * Who waits goes on when all of that is over. Harmless when repeated.
+   * Stops the server: it accepts no new connections, finishes requests in progress, for at most 30 seconds, and closes WebSockets
+   * with 1001. The result waits until all of that is done. Repeated calls do nothing.
    */
   close(): Waiting<void>
   /** The same as `close`. */
@@ -85,8 +85,8 @@ const names = { ip: 'address', port: 'port', reuse_port: 'reuseAddress' } as con
 const shape: ResponseShape = { status: 'statusCode', textHeaders: untyped }
 
 /**
- * Starts a server, and gives its handle once it listens. Never throws.
- * @param settings those of the core for which there is no name here: limits, timeouts, logs; `websocket`: options for WebSockets
+ * Starts a server and returns its handle once it listens. Never throws.
+ * @param settings settings of the core that have no name here: limits, timeouts, logs; `websocket`: options of WebSockets
  */
 export function serve(
   options: ServeOptions,
@@ -112,7 +112,7 @@ export function serve(
     try {
       return yield* begin(reuseAddress)
     } catch (error) {
-      // Where a port cannot be shared: if it is taken, this fails as well.
+      // The port cannot be shared here; if it is taken, this fails too.
       if (!reuseAddress || !(error instanceof BindError)) throw error
       return yield* begin(false)
     }
@@ -136,7 +136,7 @@ function checked(options: ServeOptions) {
   return { port, address: address ?? '0.0.0.0', reuseAddress: boolean(reuseAddress ?? false, 'reuseAddress'), request, webhook }
 }
 
-/** What is done with each WebSocket of a server. */
+/** A handler of WebSockets that calls these handlers. */
 function conversationOf({ open, message, close }: ServerWebSocketHandlers): WebSocketHandler {
   return (ws) => {
     const own = new WebSocket(ws)
