@@ -22,7 +22,7 @@ export interface ClientTlsOptions {
 
 /**
  * Prepares the client side of a handshake with `host`.
- * @throws IdentityError for certificates or a key that cannot be used
+ * @throws IdentityError if an option is invalid, or a certificate or the key cannot be used
  */
 export function clientSecurity(host: string, options: ClientTlsOptions = {}): ClientSecurity {
   const { ca = null, cert = null, key = null, passphrase = null } = options

@@ -76,7 +76,7 @@ function serves(pair: Pair, pattern: string, addresses: readonly string[], autho
     addresses.every((address) => certificate.checkIP(address) !== undefined)
 }
 
-/** A folder of small files that are replaced as a whole. */
+/** A folder of small files that are replaced atomically. */
 class Store {
   made = false
   readonly #folder: string

@@ -8,7 +8,7 @@ export type Warn = (file: string, text: string) => void
 /** P-256, P-384 and P-521, as OpenSSL calls them. */
 const curves = ['prime256v1', 'secp384r1', 'secp521r1']
 
-/** @throws FileFault for a key that clients could not use */
+/** @throws FileFault if clients could not use the key */
 export function checkKeyKind(key: KeyObject, keyFile: string): void {
   const kind = key.asymmetricKeyType
   const details = key.asymmetricKeyDetails

@@ -8,7 +8,7 @@ export interface IdentityConfig {
   readonly passphrase?: string | null | undefined
   /** PKCS#12: certificate, chain and key in one file. */
   readonly pfx?: string | null | undefined
-  /** PEM: the authorities that clients' certificates are checked against. */
+  /** PEM: the authorities against which client certificates are checked. */
   readonly ca?: string | null | undefined
   /** Whether clients are asked for a certificate, or rejected without one issued by `ca`. Default: they are not asked. */
   readonly client_certificate?: 'request' | 'require' | null | undefined

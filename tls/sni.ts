@@ -12,7 +12,7 @@ export interface Identity {
   readonly certificates: readonly X509Certificate[]
   /** Whether clients are asked for certificates, and whether they are rejected without a trusted one. */
   readonly clientCertificate: 'none' | 'request' | 'require'
-  /** SHA-256 fingerprints of the authorities that clients' certificates are checked against. */
+  /** SHA-256 fingerprints of the authorities against which client certificates are checked. */
   readonly clientAuthorities: ReadonlySet<string>
 }
 

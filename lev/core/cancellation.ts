@@ -135,7 +135,7 @@ export class Cancellation {
     return this.shields > 0
   }
 
-  /** The task is done. */
+  /** Removes the timer once the task is done. */
   stop(): void {
     if (this.#timer !== null) this.#task.loop.timers.remove(this.#timer)
   }

@@ -4,7 +4,7 @@ import type { Disarm, Suspension, Waker } from './op.js'
 export interface Joiner {
   /** Whether the joiner takes the task's error, so that it does not go to the task's scope. */
   readonly takesError: boolean
-  /** The task is done. */
+  /** Called when the task is done. */
   wake(): void
 }
 

@@ -21,7 +21,7 @@ export interface Guest {
   readonly ended: Promise<void>
 }
 
-/** Steps and seconds of one turn; after either, external events are let in. */
+/** Maximum number of steps of one turn, and of seconds, before external events are let in. */
 const stepsPerTurn = 512
 const secondsPerTurn = 0.01
 

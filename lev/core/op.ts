@@ -3,13 +3,13 @@ import { made } from './forgotten.js'
 
 /** Wakes a suspended task. Only the first call for each suspension counts. */
 export interface Waker {
-  /** Makes the task ready; `yield` gives `value` in it. */
+  /** Makes the task ready; its `yield` returns `value`. */
   resume(value: unknown): void
-  /** Makes the task ready; `yield` throws `error` in it. */
+  /** Makes the task ready; its `yield` throws `error`. */
   fail(error: unknown): void
   /**
    * The wake-up will come from outside the driver's world (+1), or has come or is no longer awaited (-1).
-   * `guaranteed`: it will come whatever happens in the driver's world.
+   * `guaranteed`: it will come regardless of the driver's world.
    */
   externalWait(change: 1 | -1, guaranteed: boolean): void
 }
@@ -20,7 +20,7 @@ export interface Waker {
  * what `arm` set up (a timer, a listener, a position in a queue).
  */
 export interface Suspension {
-  /** Starts waiting: `waker` is called once, unless `disarm` comes before. */
+  /** Starts waiting: `waker` must be called once, unless `disarm` is called before. */
   arm(waker: Waker): void
   /** Stops waiting: the waker must not be called after this. */
   disarm(): void
@@ -102,7 +102,7 @@ class PromiseWait implements Suspension {
  * Calls of `resume` and `fail` after the first, or after a cancellation, do nothing. On the memory driver the call must come
  * from within its world; use `wait` for events of the real one.
  *
- * @throws what `fail` was given
+ * @throws the argument of `fail`
  */
 export function suspend<T>(arm: Arm<T>): Op<T> {
   return made(suspending(arm))

@@ -2,7 +2,7 @@
 const fewest = 8
 const many = 4096
 
-/** A first-in, first-out queue in a ring buffer: `push` and `take` allocate nothing unless the ring has to grow. */
+/** A first-in, first-out queue in a ring buffer: `push` and `take` allocate nothing unless the ring grows or shrinks. */
 export class Ring<T> {
   #slots: (T | null)[] = new Array<null>(fewest).fill(null)
   #head = 0

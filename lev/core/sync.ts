@@ -101,7 +101,7 @@ export interface Channel<T> {
   send(value: T): Op<void>
   /** Sends `value` if there is room now. May be called from anywhere. @throws ClosedError if the channel is closed */
   trySend(value: T): boolean
-  /** The next value, or null once the channel is closed and empty. */
+  /** Waits for the next value; null once the channel is closed and empty. */
   receive(): Op<T | null>
   /** The next value if there is one now, else null. May be called from anywhere. */
   tryReceive(): T | null

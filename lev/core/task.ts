@@ -323,7 +323,7 @@ export class Task<T> {
     this.#ready('throw', new CancelledError(this.cancellation.reason ?? 'cancelled'))
   }
 
-  /** Makes the next step throw, or end by force: in a later turn, so that a task that keeps catching it starves no others. */
+  /** Makes the next step throw, or end by force. It runs in a later turn, so that a task that keeps catching starves no others. */
   #refuse(reason: CancelReason): void {
     this.#entry = this.#unwinder?.refuse() === true ? 'throw' : 'return'
     this.#value = new CancelledError(reason)

@@ -3,9 +3,9 @@ import type { X509Certificate } from 'node:crypto'
 
 /** The address of one end of a connection, or of a listener. */
 export interface Address {
-  /** IP address in text form. */
+  /** IP address in text form; empty for Unix sockets. */
   readonly ip: string
-  /** The port, 1 to 65535. */
+  /** The port; 0 for Unix sockets and pipes. */
   readonly port: number
 }
 
@@ -42,7 +42,7 @@ export interface SecureFacts {
   readonly protocol: string
   /** The cipher's standard name. */
   readonly cipher: string
-  /** The application protocol chosen, or null. */
+  /** The negotiated application protocol, or null. */
   readonly alpn: string | null
   /** The name that the client asked for, in lower case, or null. */
   readonly serverName: string | null
@@ -90,7 +90,7 @@ export interface Transport {
   resume(): void
   /** Takes all of `parts`; a string is latin1, one byte per character. Callers limit their output by watching `pending`. */
   write(parts: readonly (Buffer | string)[]): void
-  /** Sends what is pending and then the end of the stream (FIN). */
+  /** Sends pending output and then the end of the stream (FIN). */
   end(): void
   /** Closes at once; pending output is lost. With `reset`, the peer gets an RST if the transport can send one. */
   destroy(reset?: boolean): void
@@ -179,7 +179,7 @@ export interface Driver {
   stop(): void
   /**
    * Reports that a task has begun (+1) or ceased (-1) to wait for something outside the driver, such as a promise.
-   * `guaranteed`: it will come whatever happens here.
+   * `guaranteed`: it will come regardless of the driver.
    */
   awaitExternal(change: 1 | -1, guaranteed: boolean): void
   /** Binds an address; `accept` is called for each connection. */

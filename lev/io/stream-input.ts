@@ -118,7 +118,7 @@ export abstract class StreamInput {
 
   /**
    * Waits until there is more unread input than now. Returns false if the peer has ended its output.
-   * @throws TimeoutError past `readDeadline`; ClosedError when the stream is closed or lost; UsageError while another task waits
+   * @throws TimeoutError after `readDeadline`; ClosedError if the stream is closed or lost; UsageError while another task waits
    */
   *fill(): Op<boolean> {
     this.refuseSecondReader()

@@ -110,7 +110,7 @@ export class StreamOutput implements Flushable {
     this.#watch()
   }
 
-  /** Output has left. */
+  /** Called when output has left the transport. */
   progress(): void {
     if (this.#failure !== null) return
     if (this.unsent > 0) this.#progressAt = this.#loop.now

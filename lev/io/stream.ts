@@ -59,7 +59,7 @@ export class Stream extends StreamInput {
     return this.loop.driver.now()
   }
 
-  /** Bytes given to `put` and `write` that have not left yet. */
+  /** Bytes passed to `put` and `write` that have not left yet. */
   get unsent(): number {
     return this.#output.unsent
   }

@@ -7,7 +7,7 @@ import { headLimits } from './read-head.js'
 
 /** A source of pieces of content. */
 export interface Pieces {
-  /** The next piece, never an empty one; null at the end. */
+  /** The next piece, never empty; null at the end. */
   next(): Op<Buffer | null>
 }
 

@@ -19,7 +19,7 @@ export interface Agreement {
 export interface Effort {
   /** zlib's compression level, 1 to 9. */
   readonly level: number
-  /** Shortest message worth compressing, in bytes. */
+  /** Minimum size of a message to be compressed, in bytes. */
   readonly min_size: number
 }
 

@@ -15,7 +15,7 @@ export const RSV1 = 0x40
 const RESERVED = 0x30
 const MASKED = 0x80
 
-/** Longest content of a control frame, in bytes. */
+/** Maximum length of a control frame's content, in bytes. */
 export const CONTROL_LIMIT = 125
 
 // The results of `FrameReader.next`.
@@ -97,7 +97,7 @@ export class FrameReader {
     return this.#frame(buf, start, end, head, second & 0x7f)
   }
 
-  /** What is wrong with the first two bytes of a frame. */
+  /** The protocol violation in the first two bytes of a frame, or null. */
   #fault(head: number, second: number): CloseReason | null {
     if ((head & RESERVED) !== 0) return closeReasons.reserved
     if (((second & MASKED) !== 0) !== this.#rules.masked) return this.#rules.masked ? closeReasons.unmasked : closeReasons.masked

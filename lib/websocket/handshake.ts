@@ -26,7 +26,7 @@ export type Protocols = readonly string[] | ((offered: readonly string[]) => str
 export interface HandshakeRules {
   readonly origins: Origins
   readonly protocols: Protocols
-  /** Null: no compression. */
+  /** Null for no compression. */
   readonly compression: Agreement | null
 }
 

@@ -145,7 +145,7 @@ export class SocketTransport implements Transport, Reader, Writer, Indexed, Encr
 
   destroy(reset = false): void {
     const socket = this.#socket
-    // Only the transport below TLS can be reset.
+    // Only the transport below TLS can send a reset.
     if (reset && this.#around !== null) this.#around.destroy(true)
     // node:net cannot reset while the end of the output is pending.
     if (reset && this.#around === null && (!socket.writableEnded || socket.writableFinished)) socket.resetAndDestroy()

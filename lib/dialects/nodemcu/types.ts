@@ -5,7 +5,7 @@ export type Handler = (req: Request, res: Response) => unknown
 
 /** A request. */
 export interface Request {
-  /** Its connection. */
+  /** The connection of the request. */
   readonly conn: Socket
   /** The method as sent. */
   readonly method: string

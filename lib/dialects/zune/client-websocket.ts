@@ -75,7 +75,7 @@ export class ClientWebSocket extends WebSocket {
     this.#run(() => this.#deliver())
   }
 
-  /** Calls the bound functions for all events that have happened. */
+  /** Calls the bound functions for the messages and the close that have arrived. */
   *#deliver(): Op<void> {
     try {
       while (this.#changed) {

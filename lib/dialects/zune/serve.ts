@@ -40,7 +40,7 @@ export interface ServerResponse {
 
 /** Handlers of WebSockets; each may be plain, a coroutine or async, and is waited for before the next. */
 export interface ServerWebSocketHandlers {
-  /** Decides whether a request for a WebSocket gets one; unless it returns true, it is an ordinary request. Default: all get one. */
+  /** Whether a request for a WebSocket gets one; unless it returns true, it is an ordinary request. Default: all get one. */
   readonly upgrade?: ((request: ServerRequest) => boolean | Op<boolean> | PromiseLike<boolean>) | null | undefined
   /** Called once, before all others. */
   readonly open?: ((websocket: WebSocket) => unknown) | null | undefined
