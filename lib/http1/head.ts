@@ -70,7 +70,7 @@ function methodName(buf: Buffer, from: number, to: number): string {
 /**
  * Reads request heads (RFC 9112 2 to 5), strictly. A connection uses one reader for all its requests.
  *
- * It reads every byte once and in order, so it takes linear time, gives the same result for the same bytes in any pieces, and
+ * It checks all bytes in one pass, so it takes linear time, gives the same result for the same bytes in any pieces, and
  * enforces a limit at the byte that exceeds it. The text of a head is decoded once as a whole, which costs little more than
  * decoding the target alone; all other strings are slices of it.
  */
