@@ -1,4 +1,5 @@
-import { wait, type Address, type Op } from '../../../lev/index.js'
+import { CancelledError, wait, type Address, type Op } from '../../../lev/index.js'
+import { instanceOf } from '../../../lev/internal.js'
 import { fieldsOf } from '../../config/validators.js'
 import type { Config } from '../../config/settings.js'
 import { ConfigError } from '../../errors.js'
@@ -73,7 +74,7 @@ export function* started(server: Server): Op<Address> {
   let bound = false
   server.serve().catch((error: unknown) => {
     // Before that the caller gets the error.
-    if (bound) console.error('leveret: a server has failed:', error)
+    if (bound && !instanceOf(error, CancelledError)) console.error('leveret: a server has failed:', error)
   })
   try {
     const address = yield* wait(server.listening)

@@ -23,12 +23,18 @@ for (const [kind, handler] of handlers) {
   })
 }
 
-t.test('in a coroutine it is an operation', async (t) => {
-  await lev.run(function* () {
+t.test('in a coroutine it is an operation; the server ends with the run, and that is no failure', async (t) => {
+  const printed = t.capture(console, 'error')
+  const number = await lev.run(function* () {
     const server = yield* listen(0, () => 'x', quiet)
-    t.ok(server.number > 0)
-    server.close()
+    const client = yield* lev.connect({ ip: '127.0.0.1', port: server.number })
+    yield* client.write('GET / HTTP/1.0\r\n\r\n')
+    t.match(String(yield* client.read()), /^HTTP\/1\.1 200 OK/)
+    client.close()
+    return server.number
   })
+  await t.rejects(fetch(`http://127.0.0.1:${number}/`))
+  t.strictSame(printed(), [])
 })
 
 t.test('an unknown field of a response is a 500', async (t) => {

@@ -32,6 +32,6 @@ export function listen(number: number, handler: TinyHandler, settings?: Config |
   const server = serverFor({ port: number }, added, { port: 'number' }, handle)
   return waiting(function* () {
     const address = yield* started(server)
-    return { number: address.port, close: () => void server.stop() }
+    return { number: address.port, close: () => void server.stop().catch(() => {}) }
   })
 }
