@@ -85,7 +85,7 @@ const flatTable = {
   header_count_limit: row(100, '', integer(1, 10_000)),
   /** Largest head of a request, in bytes. Default: 65536 (64 KiB). */
   header_size_limit: row(64 * KiB, 'B', integer(16, 16 * MiB, 'bytes')),
-  /** Minimum transfer rate of a body or a response, in bytes per second; 0: none. Default: 500. */
+  /** Minimum transfer rate of a body or a response, in bytes a second; 0: none. Default: 500. */
   min_transfer_rate: row(500, 'B/s', number(0, 1e9, 'bytes a second')),
   /** How long a connection may be idle between requests, in seconds; sent as `Keep-Alive`, closed 1 s later. Default: 15. */
   keepalive_idle_timeout: row(15, 's', duration),
