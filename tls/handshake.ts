@@ -47,11 +47,11 @@ function sameName({ serverName, resumed, protocol }: SecureFacts, read: string |
 function* readServerName(stream: Stream): Op<string | null> {
   for (let wanted = 1; ; ) {
     while (stream.inputEnd - stream.inputStart < wanted) {
-      if (!(yield* stream.fill())) throw new HandshakeError('the other side left before the handshake')
+      if (!(yield* stream.fill())) throw new HandshakeError('the peer left before the handshake')
     }
     const hello = readClientHello(stream.input.subarray(stream.inputStart, stream.inputEnd))
     if (hello.state === 'hello') return hello.serverName
-    if (hello.state === 'not-tls') throw new NotTlsError('what the other side sent is not TLS')
+    if (hello.state === 'not-tls') throw new NotTlsError('the bytes of the peer are not TLS')
     if (hello.state === 'malformed') throw new HandshakeError(`its first message is malformed: ${hello.reason}`)
     wanted = hello.atLeast
   }

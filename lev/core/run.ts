@@ -16,7 +16,7 @@ export interface RunOptions {
 }
 
 function printError(error: unknown): void {
-  console.error('lev: an error that nobody waited for:', error)
+  console.error('lev: an error that no task received:', error)
 }
 
 /**

@@ -10,7 +10,7 @@ import { StreamOutput } from './stream-output.js'
 
 const closed: ErrorFactory = () => new ClosedError('the stream is closed')
 const connectionClosed: ErrorFactory = () => new ClosedError('the connection is closed')
-const tooSlow: ErrorFactory = () => new TimeoutError('the other side took too long to read what was sent')
+const tooSlow: ErrorFactory = () => new TimeoutError('the peer took too long to read the output')
 
 /**
  * A buffered, bidirectional stream of bytes on a driver's transport.
@@ -191,7 +191,7 @@ export class Stream extends StreamInput {
     this.#secured = (agreed) => (facts = agreed)
     try {
       while (facts === null) {
-        if (!(yield* this.fill())) throw new HandshakeError('the other side left during the handshake')
+        if (!(yield* this.fill())) throw new HandshakeError('the peer left during the handshake')
       }
       return facts
     } catch (error) {
@@ -276,5 +276,5 @@ export class Stream extends StreamInput {
 watchMethods(Stream.prototype, 'write', 'flush', 'end', 'linger', 'secure')
 
 function handshakeFault(error: ClosedError): string {
-  return error.cause instanceof Error ? `the TLS handshake failed: ${error.cause.message}` : 'the other side left during the handshake'
+  return error.cause instanceof Error ? `the TLS handshake failed: ${error.cause.message}` : 'the peer left during the handshake'
 }

@@ -35,7 +35,7 @@ export const closeReasons = {
   // The connection.
   tooSlow: { code: 1008, reason: 'too slow' },
   stopping: { code: 1001, reason: 'the server stops' },
-  left: { code: 1006, reason: 'the other side left without closing the WebSocket' },
+  left: { code: 1006, reason: 'the peer left without closing the WebSocket' },
   noPong: { code: 1006, reason: 'no answer to a ping' },
   terminated: { code: 1006, reason: 'terminated' },
 } as const satisfies Record<string, CloseReason>

@@ -11,7 +11,7 @@ export class Sender {
   readonly #deflate: PerMessageDeflate | null
   /** Maximum number of queued bytes. */
   readonly #limit: number
-  readonly #waits = new Set<Task<void>>()
+  #waits: Set<Task<void>> | null = null
 
   constructor(stream: Stream, client: boolean, deflate: PerMessageDeflate | null, limit: number) {
     this.#stream = stream
@@ -44,16 +44,17 @@ export class Sender {
   /** Ends the waits in `waitForDrain`: nothing more is sent. */
   close(): void {
     this.#stream.beforeSend = null
-    for (const task of this.#waits) task.cancel()
+    for (const task of this.#waits ?? []) task.cancel()
   }
 
   /** Waits until at most `most` bytes are queued, or until `close`. @throws ClosedError if the connection is lost meanwhile */
   *waitForDrain(most: number): Op<void> {
     const caller = runningTask('WebSocket')
     const child = new Child(caller, this.#stream.flush(most))
-    this.#waits.add(child.task)
+    const waits = (this.#waits ??= new Set())
+    waits.add(child.task)
     if (child.start()) yield child
-    this.#waits.delete(child.task)
+    waits.delete(child.task)
     try {
       yield* given(caller, child.task)
     } catch (error) {

@@ -15,7 +15,7 @@ t.test('whoever is not to be had says why', async (t) => {
   }
 })
 
-t.test('each task has somebody to be compared with, and each rejection a reason', async (t) => {
+t.test('each task has a peer to compare with, and each absence a reason', async (t) => {
   for (const task of tasks) {
     const reference = peers.find(({ name }) => name === referenceOf(task))
     t.equal(reference?.declines(task), null, task)

@@ -333,7 +333,7 @@ t.test('an error in a finally block comes out, whoever waits', async (t) => {
   }
 })
 
-t.test('a cancelled task that catches often starves nobody', (t) => virtual(function* () {
+t.test('a cancelled task that catches often starves no other task', (t) => virtual(function* () {
   let refused = 0
   let others = 0
   const task = lev.spawn(function* () {

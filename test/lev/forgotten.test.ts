@@ -21,7 +21,7 @@ const forgetful: [what: string, program: string][] = [
   ['outside of every task', 'lev.sleep(1)'],
   ['an if', inside('if (lev.channel(1).receive()) console.log("always")')],
   ['a kept one', inside('const op = lev.breathe()\nyield* lev.sleep(1)')],
-  ['one that is given to nobody', inside('lev.timeout(1, (function* () {})())')],
+  ['one around another', inside('lev.timeout(1, (function* () {})())')],
   ['a scope', inside('lev.scope(function* () {})')],
   ['a send', inside('lev.channel(1).send(1)')],
   ['a join', inside('lev.spawn(function* () {}).join()')],
@@ -52,7 +52,7 @@ t.test('it is told as soon as the operation is collected', async (t) => {
   t.match(text, /never run[^]*the end\n$/)
 })
 
-t.test('what is run, or given to somebody, is not told of', async (t) => {
+t.test('an operation that is run, or given to another one, is not reported', async (t) => {
   const program = inside(`
     yield* lev.sleep(1)
     const kept = lev.sleep(1)

@@ -150,7 +150,7 @@ for (const [where, driver] of drivers) {
       yield* far.write('GET / HTTP/1.1\r\nHost: default.test\r\n\r\n')
       const error = yield* failure(handshake(near, identities))
       t.type(error, NotTlsError)
-      t.match(error, { code: 'LEV_HANDSHAKE', message: 'what the other side sent is not TLS' })
+      t.match(error, { code: 'LEV_HANDSHAKE', message: 'the bytes of the peer are not TLS' })
       t.ok((yield* near.read())?.toString().startsWith('GET'), 'the request is still there')
       yield* near.write('HTTP/1.1 400 Bad Request\r\n\r\n')
       yield* near.end()

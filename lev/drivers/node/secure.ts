@@ -35,7 +35,7 @@ export function wrapSecure(socket: Duplex, security: Security, received: Buffer)
   secured.prependListener('error', shorten)
 
   const early = (): void => {
-    secured.destroy(new HandshakeError('the other side closed the connection during the handshake'))
+    secured.destroy(new HandshakeError('the peer closed the connection during the handshake'))
   }
   secured.prependOnceListener('end', early)
   secured.prependOnceListener('secure', () => secured.removeListener('end', early))

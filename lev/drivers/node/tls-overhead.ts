@@ -44,7 +44,7 @@ class TlsOverhead {
 
   #look(): void {
     for (const connection of this.#watched) {
-      if (isExcessive(connection)) connection.cut(new Error('the other side sends hardly anything but TLS itself'))
+      if (isExcessive(connection)) connection.cut(new Error('the peer sends hardly any content in its TLS records'))
     }
   }
 }

@@ -1,48 +1,10 @@
 import t from 'tap'
 import fc from 'fast-check'
 import * as lev from '../../../lev/index.js'
-import type { Op, SecureFacts } from '../../../lev/index.js'
-import type { Transport, TransportEvents } from '../../../lev/drivers/driver.js'
-import { runningTask } from '../../../lev/core/task.js'
+import type { Op } from '../../../lev/index.js'
+import { byHand, type HandTransport } from '../../support/hand-transport.js'
 import { failure, virtual } from '../../support/virtual-run.js'
 import { clientSecurity } from '../stream-kinds.js'
-
-/** A transport whose input the test brings. */
-class Bringing implements Transport {
-  readonly local = { ip: '', port: 0 }
-  readonly remote = { ip: '', port: 0 }
-  readonly writeSize = 64 * 1024
-  readonly pending = 0
-  events: TransportEvents | null = null
-  paused = true
-
-  start(events: TransportEvents): void {
-    this.events = events
-  }
-
-  pause(): void {
-    this.paused = true
-  }
-
-  resume(): void {
-    this.paused = false
-  }
-
-  write(): void {}
-  end(): void {}
-  destroy(): void {}
-
-  secure(): Transport {
-    return new Bringing()
-  }
-
-  onSecure(_facts: SecureFacts): void {}
-}
-
-function* bringing(): Op<[lev.Stream, Bringing]> {
-  const transport = new Bringing()
-  return [new lev.Stream(runningTask('a test').loop, transport), transport]
-}
 
 /** Bytes that tell where they stand. */
 function numbered(from: number, size: number): Buffer {
@@ -50,7 +12,7 @@ function numbered(from: number, size: number): Buffer {
 }
 
 /** What was lent is written over, as the next read does. */
-function bring(transport: Bringing, bytes: Buffer, lent: boolean): void {
+function bring(transport: HandTransport, bytes: Buffer, lent: boolean): void {
   if (!lent) return transport.events?.onChunk(bytes)
   const room = Buffer.concat([bytes, Buffer.alloc(10)])
   transport.events?.onBorrowedChunk(room, bytes.length)
@@ -63,7 +25,7 @@ t.test('whatever pieces it comes in and whichever way it is read, input is the s
   const ways = fc.array(fc.constantFrom('read', 'some', 'into', 'parse'), { minLength: 1, maxLength: 20 })
   await fc.assert(fc.asyncProperty(pieces, ways, async (brought, reading) => {
     await lev.run(function* () {
-      const [stream, transport] = yield* bringing()
+      const [stream, transport] = yield* byHand()
       const total = brought.reduce((sum, piece) => sum + piece.size, 0)
       const bringer = lev.spawn(function* () {
         let sent = 0
@@ -104,7 +66,7 @@ function* readOnce(stream: lev.Stream, got: Buffer, received: number, way: strin
 }
 
 t.test('readInto takes what is there first, and what arrives without a copy in between', (t) => virtual(function* () {
-  const [stream, transport] = yield* bringing()
+  const [stream, transport] = yield* byHand()
   const target = Buffer.alloc(10)
   bring(transport, Buffer.from('abc'), false)
   t.equal(yield* stream.readInto(target, 0), 3)
@@ -118,7 +80,7 @@ t.test('readInto takes what is there first, and what arrives without a copy in b
 }))
 
 t.test('readInto at the end, past its deadline, and cancelled', (t) => virtual(function* () {
-  const [stream, transport] = yield* bringing()
+  const [stream, transport] = yield* byHand()
   const target = Buffer.alloc(10)
   stream.readDeadline = lev.now() + 5
   t.match(yield* failure(stream.readInto(target, 0)), { code: 'LEV_TIMEOUT' })
@@ -149,7 +111,7 @@ t.test('a second reader is refused, and nothing has changed for the first', (t) 
   for (const [first, begin] of Object.entries(readers).slice(0, 3)) {
     for (const [second, join] of Object.entries(readers)) {
       for (const woken of [false, true]) {
-        const [stream, transport] = yield* bringing()
+        const [stream, transport] = yield* byHand()
         const target = Buffer.alloc(10)
         const other = Buffer.alloc(10)
         stream.readDeadline = lev.now() + 60
@@ -173,7 +135,7 @@ t.test('a second reader is refused, and nothing has changed for the first', (t) 
 }))
 
 t.test('a place or a number of bytes that cannot be is refused, and the input stays as it was', (t) => virtual(function* () {
-  const [stream, transport] = yield* bringing()
+  const [stream, transport] = yield* byHand()
   const target = Buffer.alloc(8)
   bring(transport, Buffer.from('input'), false)
   for (const start of [undefined, NaN, -1, 1.5, 9]) {
@@ -186,7 +148,7 @@ t.test('a place or a number of bytes that cannot be is refused, and the input st
 }))
 
 t.test('after a reader was cancelled, has failed, or timed out, another one may read', (t) => virtual(function* () {
-  const [stream, transport] = yield* bringing()
+  const [stream, transport] = yield* byHand()
   const reading = lev.spawn(() => stream.read())
   yield* lev.breathe()
   reading.cancel()
@@ -203,7 +165,7 @@ t.test('after a reader was cancelled, has failed, or timed out, another one may 
 
 t.test('unread input is bounded, in whatever pieces it comes', (t) => virtual(function* () {
   for (const size of [1, 4096, 5000, 65536]) {
-    const [stream, transport] = yield* bringing()
+    const [stream, transport] = yield* byHand()
     let sent = 0
     while (!transport.paused) {
       bring(transport, numbered(sent, size), true)
@@ -216,7 +178,7 @@ t.test('unread input is bounded, in whatever pieces it comes', (t) => virtual(fu
 
 t.test('who takes what arrives sees it first; the reader is woken only for what is left', async (t) => {
   await lev.run(function* () {
-    const [stream, transport] = yield* bringing()
+    const [stream, transport] = yield* byHand()
     const seen: string[] = []
     let takes = Infinity
     stream.tap = (buffer, size, now) => {
