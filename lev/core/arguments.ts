@@ -37,6 +37,11 @@ function kindOf(value: unknown): string {
   return value === null ? 'null' : typeof value
 }
 
+/** Never throws: a value that cannot be looked at has nothing. */
 function has(value: unknown, name: string | symbol): boolean {
-  return value !== null && (typeof value === 'object' || typeof value === 'function') && name in value
+  try {
+    return value !== null && (typeof value === 'object' || typeof value === 'function') && name in value
+  } catch {
+    return false
+  }
 }

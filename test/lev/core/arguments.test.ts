@@ -58,3 +58,12 @@ t.test('a thenable of any kind can be waited for', async (t) => {
   const callable = Object.assign(() => {}, { then: (done: (value: number) => void) => done(7) })
   t.equal(await lev.run(() => lev.wait(callable as unknown as PromiseLike<number>)), 7)
 })
+
+t.test('a value that throws at any look is a value like any other', async (t) => {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  await t.rejects(lev.run(function* () { return proxy }), { name: 'TypeError' }, 'no promise can be resolved with it')
+  await t.rejects(lev.run(() => lev.wait(wrong<typeof promise>(proxy))), { name: 'TypeError' })
+  await t.rejects(lev.run(() => lev.timeout(1, wrong(proxy))), { name: 'UsageError' })
+  await t.rejects(lev.run(wrong(proxy)), { name: 'UsageError' })
+})
