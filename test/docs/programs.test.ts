@@ -101,11 +101,11 @@ t.test('few blocks are not run', async (t) => {
     'README.md: npm ci && npm start\n',
     'README.md: npm ci && npm test\n',
     'CONTRIBUTING.md: npm ci\nnpm run build\nnpm run lint\nnpm run typecheck\n',
-    'CONTRIBUTING.md: npm test\nnpm test -- test/lib/timeouts.test.ts\nnpm test -- test/lev test/house.test.ts --bail\n',
-    'CONTRIBUTING.md: npm run test:nodes\nnpm run test:nodes -- test/lib/timeouts.test.ts\n',
+    'CONTRIBUTING.md: npm test\nnpm test -- test/lib/server/timeouts.test.ts\nnpm test -- test/lev test/house.test.ts --bail\n',
+    'CONTRIBUTING.md: npm run test:nodes\nnpm run test:nodes -- test/lib/server/timeouts.test.ts\n',
     'CONTRIBUTING.md: npm run bench -- --quick --peers leveret,node-http --only bare,headers --out before\n' +
       'npm run bench -- --quick --peers leveret,node-http --only bare,headers --out after\n',
-    'docs/contributing/drivers.md: npm test -- test/lev/streams.test.ts test/lev/io/network.test.ts test/lev/isolation.test.ts\n',
+    'docs/contributing/drivers.md: npm test -- test/lev/io/streams.test.ts test/lev/io/network.test.ts test/lev/io/isolation.test.ts\n',
     'docs/guide/first-program.md: npm ci && npm run build\n',
     'docs/guide/first-program.md: npm install ../leveret\n',
   ])

@@ -2,7 +2,7 @@
 import * as lev from '../../lev/index.js'
 import type { Op } from '../../lev/index.js'
 import { failure } from '../support/virtual-run.js'
-import { clientSecurity, serverSecurity } from './stream-kinds.js'
+import { clientSecurity, serverSecurity } from './io/stream-kinds.js'
 import { network, readAll } from '../support/streams.js'
 
 const scenarios: Record<string, () => Op<unknown>> = {

@@ -4,7 +4,7 @@ import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import type { Op } from '../../../lev/index.js'
 import { failure } from '../../support/virtual-run.js'
-import { clientSecurity, networkKinds, runIn, serverSecurity, streamKinds } from '../stream-kinds.js'
+import { clientSecurity, networkKinds, runIn, serverSecurity, streamKinds } from './stream-kinds.js'
 import { network, readAll } from '../../support/streams.js'
 
 const anywhere = { ip: '127.0.0.1', port: 0 }

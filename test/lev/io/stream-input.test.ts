@@ -4,7 +4,7 @@ import * as lev from '../../../lev/index.js'
 import type { Op } from '../../../lev/index.js'
 import { byHand, type HandTransport } from '../../support/hand-transport.js'
 import { failure, virtual } from '../../support/virtual-run.js'
-import { clientSecurity } from '../stream-kinds.js'
+import { clientSecurity } from './stream-kinds.js'
 
 /** Bytes that tell where they stand. */
 function numbered(from: number, size: number): Buffer {

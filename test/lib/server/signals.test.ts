@@ -1,0 +1,52 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+
+const entry = JSON.stringify(fileURLToPath(new URL('../../../lib/index.js', import.meta.url)))
+
+/** Two servers in one program; each `GET` takes `seconds`. */
+function program(seconds: number): string {
+  return `
+    import * as server from ${entry}
+    const handle = () => new Promise((resolve) => setTimeout(() => resolve('finished'), ${seconds * 1000}))
+    const settings = { port: 0, log_level: 'error', handle_signals: true }
+    const servers = [server.new(settings, handle), server.new(settings, handle)]
+    const done = servers.map((one) => one.serve())
+    await servers[1].listening
+    console.log((await servers[0].listening).port)
+    await Promise.all(done)
+    console.log('stopped')
+  `
+}
+
+async function start(t: Test, seconds: number): Promise<{ child: ChildProcess; answer: Promise<string> }> {
+  const args = ['--input-type=module', '-e', program(seconds)]
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  const [port] = child.stdout === null ? [''] : await once(child.stdout, 'data') as [Buffer]
+  const answer = fetch(`http://127.0.0.1:${String(port).trim()}/`).then((response) => response.text(), () => 'lost')
+  await delay(100)
+  return { child, answer }
+}
+
+t.test('a signal that comes twice at once is one: npm passes on the Ctrl-C that its child had already', async (t) => {
+  const { child, answer } = await start(t, 0.4)
+  child.kill('SIGINT')
+  await delay(20)
+  child.kill('SIGINT')
+  t.equal(await answer, 'finished')
+  t.strictSame(await once(child, 'close'), [0, null])
+})
+
+t.test('a second one ends the program', async (t) => {
+  const { child, answer } = await start(t, 60)
+  const closed = once(child, 'close')
+  child.kill('SIGTERM')
+  // However slow the machine is: one of them comes late enough to be another one.
+  const insisting = setInterval(() => child.kill('SIGINT'), 200)
+  t.strictSame(await closed, [null, 'SIGINT'])
+  clearInterval(insisting)
+  t.equal(await answer, 'lost')
+})
