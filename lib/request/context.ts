@@ -2,9 +2,10 @@ import type { Address, Op, Stream } from '../../lev/index.js'
 import type { TlsFacts } from '../../tls/index.js'
 import type { Recipient } from './body-source.js'
 import { show } from '../config/validators.js'
+import type { Peer } from '../server/peer.js'
 import type { Settings } from '../config/settings.js'
 import { ArgumentError } from '../errors.js'
-import { NO_HEAD, type RequestHead } from '../http1/request-head.js'
+import type { RequestHead } from '../http1/request-head.js'
 import { earlyHintsHead, type ResponseHeaders } from '../http1/response.js'
 import type { Logger } from '../log/logger.js'
 import { logFailure } from '../log/log-failure.js'
@@ -14,13 +15,12 @@ import type { WebSocketOptions } from '../websocket/options.js'
 import { Upgrade, type WebSocketHandler } from '../websocket/upgrade.js'
 
 /** The connection that a request came on, as its context sees it. */
-export interface Peer {
+export interface ContextConnection {
   readonly client: Stream
-  readonly client_ip: string
+  readonly peer: Peer
   readonly settings: Settings
   readonly logger: Logger
   readonly redis: unknown
-  readonly tls: TlsFacts | null
   /** Whether the server is stopping. */
   readonly draining: boolean
   /** Called when the server begins to stop while a request is in progress. */
@@ -43,9 +43,9 @@ export class Context {
   readonly redis: unknown
   /** The results of the TLS handshake, with the client's certificate; null without TLS. */
   readonly tls: TlsFacts | null
-  readonly #peer: Peer
+  readonly #connection: ContextConnection
   readonly #head: RequestHead
-  readonly #request: Recipient | null
+  readonly #request: Recipient
   readonly #buffered: Buffer | null
   #body: RequestBody | null
   #controller: AbortController | null = null
@@ -53,16 +53,14 @@ export class Context {
   #drain: AbortController | null = null
 
   /** @internal @param body the content of the request: buffered, or open to be read */
-  constructor(
-    peer: Peer, count: number, head: RequestHead = NO_HEAD, body: Buffer | RequestBody | null = null, request: Recipient | null = null,
-  ) {
-    this.#peer = peer
-    this.client_ip = peer.client_ip
+  constructor(connection: ContextConnection, count: number, head: RequestHead, body: Buffer | RequestBody | null, request: Recipient) {
+    this.#connection = connection
+    this.client_ip = connection.peer.ip
     this.count = count
-    this.cfg = peer.settings
-    this.logger = peer.logger
-    this.redis = peer.redis
-    this.tls = peer.tls
+    this.cfg = connection.settings
+    this.logger = connection.logger
+    this.redis = connection.redis
+    this.tls = connection.peer.tls
     this.#head = head
     this.#request = request
     this.#body = body instanceof RequestBody ? body : null
@@ -74,8 +72,8 @@ export class Context {
    * spawned may use it: after they end this stream may be closed while the connection continues in another one.
    */
   get client(): Stream {
-    this.#request?.watchOutput()
-    return this.#peer.client
+    this.#request.watchOutput()
+    return this.#connection.client
   }
 
   /** The content of the request, for reading in pieces, or as text, JSON or a form. */
@@ -90,7 +88,7 @@ export class Context {
    * @throws ResponseError for a header that cannot be sent
    */
   earlyHints(headers: ResponseHeaders): boolean {
-    return this.#request?.putInterim(earlyHintsHead(headers)) ?? false
+    return this.#request.putInterim(earlyHintsHead(headers))
   }
 
   /** The host that the client named in its TLS handshake (SNI), lower case; null if none. */
@@ -114,8 +112,8 @@ export class Context {
   get draining(): AbortSignal {
     if (this.#drain === null) {
       this.#drain = new AbortController()
-      if (this.#peer.draining) Context.drain(this)
-      else this.#peer.onDrain ??= () => Context.drain(this)
+      if (this.#connection.draining) Context.drain(this)
+      else this.#connection.onDrain ??= () => Context.drain(this)
     }
     return this.#drain.signal
   }
@@ -137,7 +135,7 @@ export class Context {
 
   /** @internal The peer's address and port. Unlike `client`, reading it does not expose the connection to the handler. */
   static remote(context: Context): Address {
-    return context.#peer.client.remote
+    return context.#connection.client.remote
   }
 
   /** @internal Name and value of each header line, as received and in order. */
@@ -156,7 +154,7 @@ export class Context {
     if (typeof (work as Partial<Op<unknown>> | undefined)?.next !== 'function') {
       throw new ArgumentError('start', `detach: start must be a generator function; it gave ${show(work)}`)
     }
-    this.#peer.detach(work, (error) => logFailure(this.logger, this.#head, error, 'a detached task failed'))
+    this.#connection.detach(work, (error) => logFailure(this.logger, this.#head, error, 'a detached task failed'))
   }
 
   /** @internal Aborts `context.draining`. */

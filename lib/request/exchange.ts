@@ -148,7 +148,7 @@ export class Exchange implements Persistence, Recipient {
     const { connection, head } = this
     const record = {
       vhost: head.host,
-      client_ip: connection.client_ip,
+      client_ip: connection.peer.ip,
       method: head.method,
       query: head.query,
       status,

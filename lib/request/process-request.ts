@@ -176,7 +176,7 @@ function callHandler(exchange: Exchange, body: Buffer | RequestBody | null): Ret
   const ctx = new Context(connection, exchange.count, head, body, exchange)
   exchange.beginAnswer(ctx)
   connection.client.readDeadline = Infinity
-  const headers = connection.headersOf(head)
+  const headers = connection.peer.headersOf(head)
   if (exchange.decoded) {
     delete headers['content-encoding']
     delete headers['content-length']

@@ -66,7 +66,7 @@ interface Chosen {
 function choose({ connection, head }: Exchange): Chosen {
   const { buffer_body, max_body_size } = connection.settings
   const ask = (choice: BufferChoice | SizeChoice): unknown => {
-    const given: unknown = callContained(() => choice(head.method, head.query, connection.headersOf(head)))
+    const given: unknown = callContained(() => choice(head.method, head.query, connection.peer.headersOf(head)))
     // A promise is not a valid value; its own rejection must not end the process.
     if (given instanceof Promise) given.catch(() => {})
     return given

@@ -1,38 +1,35 @@
 import { now, wallClock, type Op, type Scope, type Stream } from '../../lev/index.js'
-import { mayServe, type Handshake, type Identities, type TlsFacts } from '../../tls/index.js'
+import { mayServe, type Identities } from '../../tls/index.js'
 import { idleGraceSeconds, keepAliveGraceSeconds, parkAfterSeconds } from '../config/fixed-limits.js'
 import type { Settings } from '../config/settings.js'
 import { HeadReader, type HeadLimits } from '../http1/head.js'
 import { dateLine } from '../http1/response.js'
 import type { RequestHead } from '../http1/request-head.js'
-import { requestHeaders, type RequestHeaders } from '../http1/headers.js'
-import type { Peer } from '../request/context.js'
+import type { ContextConnection } from '../request/context.js'
 import type { Logger } from '../log/logger.js'
+import type { Peer } from './peer.js'
 import type { Drainable, Service } from './service.js'
 
-/** The state kept of a parked connection. */
+/** The state kept of a parked connection, beside its peer. */
 export interface ParkedState {
   readonly settings: Settings
-  readonly handshake: Handshake | null
   readonly count: number
   /** As in Connection. */
   readonly idleUntil: number
 }
 
 /** One client's connection, and its state between requests. */
-export class Connection implements Peer, Drainable {
+export class Connection implements ContextConnection, Drainable {
   readonly service: Service
   readonly settings: Settings
   readonly client: Stream
-  readonly client_ip: string
+  readonly peer: Peer
   readonly redis: unknown
   readonly headLimits: HeadLimits
   readonly reader: HeadReader
   index = -1
   older: Drainable | null = null
   newer: Drainable | null = null
-  /** Null: no TLS. */
-  handshake: Handshake | null
   /** Number of the request that is awaited or served, from 1. */
   count: number
   /** Scope of the serving task, and of tasks spawned outside handlers; null: a caller of `process_request` serves it. */
@@ -48,19 +45,16 @@ export class Connection implements Peer, Drainable {
   #dateLine = ''
   /** Time at which `#dateLine` expires. */
   #dateUntil = -Infinity
-  readonly #peerHeader: Readonly<Record<string, string>>
-  readonly #peerHeaders: Readonly<Record<string, string>>
 
   /** @param before the state of the connection while it was parked */
-  constructor(service: Service, client: Stream, client_ip: string, redis: unknown, before: ParkedState | null = null) {
+  constructor(service: Service, client: Stream, peer: Peer, redis: unknown, before: ParkedState | null = null) {
     const settings = before?.settings ?? service.settings
-    this.handshake = before?.handshake ?? null
     this.count = before?.count ?? 1
     this.idleUntil = before?.idleUntil ?? 0
     this.service = service
     this.settings = settings
     this.client = client
-    this.client_ip = client_ip
+    this.peer = peer
     this.redis = redis
     this.headLimits = {
       lineLimit: settings.request_line_limit,
@@ -70,12 +64,6 @@ export class Connection implements Peer, Drainable {
     this.reader = new HeadReader(this.headLimits)
     client.stallTimeout = settings.send_timeout
     client.minSendRate = settings.min_transfer_rate
-    this.#peerHeader = { 'x-client-ip': client_ip }
-    this.#peerHeaders = { 'x-client-ip': client_ip, 'x-real-ip': client_ip }
-  }
-
-  get tls(): TlsFacts | null {
-    return this.handshake?.facts ?? null
   }
 
   get draining(): boolean {
@@ -84,13 +72,6 @@ export class Connection implements Peer, Drainable {
 
   get logger(): Logger {
     return this.service.log.logger
-  }
-
-  /** The request's header fields, with the peer's address added. */
-  headersOf(head: RequestHead): RequestHeaders {
-    const peer = head.fields.has('x-real-ip') ? this.#peerHeader : this.#peerHeaders
-    // The host in the target overrides the field (RFC 9112 section 3.2.2), for handlers too.
-    return requestHeaders(head.fields, head.form === 'absolute' ? { ...peer, host: head.host } : peer)
   }
 
   /** The Date line of a response, rendered once a second: for each response it would take 2 % of a pipelined request. */
@@ -106,7 +87,7 @@ export class Connection implements Peer, Drainable {
 
   /** Whether this connection may serve a request: never one for `https:` without TLS, and the host must fit the handshake. */
   mayServe({ form, target, host }: RequestHead): boolean {
-    const { handshake, service: { identities } } = this
+    const { peer: { handshake }, service: { identities } } = this
     if (handshake === null && form === 'absolute' && /^https:/i.test(target)) return false
     if (identities === null || (host === this.#fittingHost && identities === this.#fittingIdentities)) return true
     const name = host.replace(/:\d*$/, '')

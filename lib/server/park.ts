@@ -5,17 +5,17 @@ import { Connection } from './connection.js'
 import type { Drainable, Service } from './service.js'
 
 /**
- * Parks an idle connection: keeps only the system's stream, the facts about the client, and a deadline, which take a third of
+ * Parks an idle connection: keeps only the system's stream, its peer, and a deadline, which take a third of
  * the memory. False: part of the connection is in use.
  *
  * @param wake called with a new connection in its place when something happens; `late`: its deadline has passed
  */
 export function park(connection: Connection, wake: (connection: Connection, late: boolean) => void): boolean {
   if (!connection.mayPark) return false
-  const { service, client, client_ip, settings, handshake, count, idleUntil } = connection
+  const { service, client, peer, settings, count, idleUntil } = connection
   const parked = new ParkedMember(service)
   const held = parkStream(client, idleUntil, (stream, late) => {
-    const awake = new Connection(service, stream, client_ip, null, { settings, handshake, count, idleUntil })
+    const awake = new Connection(service, stream, peer, null, { settings, count, idleUntil })
     service.connections.add(awake)
     service.connections.delete(parked)
     // It counts as idle until its input is read.

@@ -32,8 +32,8 @@ export function startServing(connection: Connection): void {
   })
 }
 
-function logFault({ logger, client_ip }: Connection, error: unknown): void {
-  logger.error({ err: error, client_ip }, 'a connection failed')
+function logFault({ logger, peer }: Connection, error: unknown): void {
+  logger.error({ err: error, client_ip: peer.ip }, 'a connection failed')
 }
 
 function* serveRequests(connection: Connection): Op<void> {
@@ -83,12 +83,12 @@ function* shakeHands(connection: Connection, identities: Identities): Op<boolean
     if (client.inputStart === client.inputEnd) yield* client.fill()
     connection.endIdle()
     client.readDeadline = deadline
-    connection.handshake = yield* handshake(client, service.identities ?? identities)
+    connection.peer.handshake = yield* handshake(client, service.identities ?? identities)
     client.readDeadline = Infinity
     return true
   } catch (error) {
     const reason = messageOf(error)
-    connection.logger.debug({ client_ip: connection.client_ip, reason }, 'TLS handshake failed')
+    connection.logger.debug({ client_ip: connection.peer.ip, reason }, 'TLS handshake failed')
     if (error instanceof NotTlsError) yield* refuseInTheClear(connection)
     return false
   } finally {

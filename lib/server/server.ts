@@ -12,6 +12,7 @@ import { startServing } from './serve-connection.js'
 import { ServerLog } from '../log/logger.js'
 import { OverloadGuard } from './overload-guard.js'
 import { processRequest } from '../request/process-request.js'
+import { Peer } from './peer.js'
 import { Service } from './service.js'
 import { onStopSignals } from './stop-signals.js'
 import { tellOnOneLine } from './uncaught.js'
@@ -128,8 +129,8 @@ export class Server {
    */
   *process_request(client: Stream, client_ip: string, count: number, redis_module: unknown = null): Op<Disposition> {
     let connection = this.#lent.get(client)
-    if (connection === undefined || connection.client_ip !== client_ip || connection.redis !== redis_module) {
-      connection = new Connection(this.#service, client, client_ip, redis_module)
+    if (connection === undefined || connection.peer.ip !== client_ip || connection.redis !== redis_module) {
+      connection = new Connection(this.#service, client, new Peer(client_ip), redis_module)
       this.#lent.set(client, connection)
     }
     return yield* processRequest(connection, count)
@@ -255,7 +256,7 @@ function* acceptMore(service: Service, guard: OverloadGuard, client: Stream): Op
 }
 
 function serveClient(service: Service, client: Stream): void {
-  const connection = new Connection(service, client, client.remote.ip, null)
+  const connection = new Connection(service, client, new Peer(client.remote.ip), null)
   service.connections.add(connection)
   startServing(connection)
 }

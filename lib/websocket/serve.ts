@@ -19,7 +19,7 @@ export function* serveWebSocket(exchange: Exchange, upgrade: Upgrade): Op<Dispos
   const { connection, head, written } = exchange
   const { rules } = upgrade
   if (written > 0) throw new ResponseError(null, 'the handler has written to the connection itself, and upgrades it as well')
-  const accepted = head.chunked || head.contentLength > 0 ? rejections.webSocketBody : acceptHandshake(head, rules, connection.tls !== null)
+  const accepted = head.chunked || head.contentLength > 0 ? rejections.webSocketBody : acceptHandshake(head, rules, connection.peer.tls !== null)
   if ('status' in accepted) {
     const sent = answer(exchange, declined(accepted, head.upgrade))
     return 'next' in sent ? yield* sent : sent
@@ -45,7 +45,7 @@ export function* serveWebSocket(exchange: Exchange, upgrade: Upgrade): Op<Dispos
     ws.close(closeReasons.stopping.code, closeReasons.stopping.reason)
     exchange.abort('the WebSocket is closed')
     const { closeCode, closeReason } = ws
-    connection.logger.debug({ client_ip: connection.client_ip, query: head.query, code: closeCode, reason: visible(closeReason) }, 'WebSocket closed')
+    connection.logger.debug({ client_ip: connection.peer.ip, query: head.query, code: closeCode, reason: visible(closeReason) }, 'WebSocket closed')
   }
   return closing
 }
