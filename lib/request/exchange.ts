@@ -8,6 +8,7 @@ import type { FieldBlock } from '../http1/headers.js'
 import type { Persistence } from '../http1/response.js'
 import { NO_HEAD, type RequestHead } from '../http1/request-head.js'
 import { StatusReader } from '../http1/status-reader.js'
+import { RequestState, transitions } from './states.js'
 
 /** The fate of a connection after a request: `[connection_state, err]`, as in Lilush. */
 export type Disposition = readonly [connection_state: 'keep-alive' | 'close' | null, err: string | null]
@@ -17,17 +18,13 @@ const closing: Disposition = ['close', null]
 
 const neverAborts = new AbortController().signal
 
-/** Progress of a request: awaited, head or body being read, in the handler, response being sent, done. */
-export type Phase = 'idle' | 'head' | 'body' | 'answer' | 'sending' | 'done'
-
 /** One request and its response, from the first byte to the log line. */
-export class Exchange implements Persistence, Recipient {
+export class Exchange extends RequestState implements Persistence, Recipient {
   readonly connection: Connection
   /** Number of the request on its connection, from 1. */
   readonly count: number
-  /** Valid from the phase `body` on. */
+  /** Valid from the state `body` on. */
   head: RequestHead = NO_HEAD
-  phase: Phase = 'idle'
   /** Whether the connection stays open after the response. */
   keepAlive = false
   /** The content, if the handler reads it from the connection. */
@@ -45,6 +42,7 @@ export class Exchange implements Persistence, Recipient {
   #output: StatusReader | null = null
 
   constructor(connection: Connection, count: number) {
+    super()
     this.connection = connection
     this.count = count
   }
@@ -78,7 +76,7 @@ export class Exchange implements Persistence, Recipient {
   }
 
   watchOutput(): void {
-    if (this.#output !== null || this.phase === 'done') return
+    if (this.#output !== null || this.isDone) return
     const { client } = this.connection
     const output = this.#output = new StatusReader()
     client.onPut = (data) => {
@@ -89,7 +87,8 @@ export class Exchange implements Persistence, Recipient {
   /** Records the complete head. */
   begin(head: RequestHead): RequestHead {
     this.head = head
-    this.phase = 'body'
+    this.advance(transitions.headRead)
+    this.#putBefore = this.connection.client.bytesPut
     if (accessEnabled(this.connection.logger)) this.#began = now()
     return head
   }
@@ -97,13 +96,12 @@ export class Exchange implements Persistence, Recipient {
   /** Called just before the handler. */
   beginAnswer(ctx: Context): void {
     this.#ctx = ctx
-    this.phase = 'answer'
-    this.#putBefore = this.connection.client.bytesPut
+    this.advance(transitions.handlerCalled)
   }
 
   putInterim(text: string): boolean {
     // After the head of a response it would be read as content, also if the handler has written that head itself.
-    if (this.minorVersion === 0 || !(this.phase === 'body' || (this.phase === 'answer' && this.written === 0))) return false
+    if (this.minorVersion === 0 || !this.mayPutInterim || this.written > 0) return false
     this.connection.client.put(text)
     this.#putBefore += text.length
     return true
@@ -127,7 +125,11 @@ export class Exchange implements Persistence, Recipient {
 
   /** Ends the exchange and writes the log line. Returns `disposition`, for callers to return in turn. */
   finish(status: number | undefined, size: number, disposition: Disposition): Disposition {
-    this.phase = 'done'
+    this.advance(transitions.responseEnded)
+    return this.#end(status, size, disposition)
+  }
+
+  #end(status: number | undefined, size: number, disposition: Disposition): Disposition {
     if (this.#output !== null) this.connection.client.onPut = null
     if (accessEnabled(this.connection.logger)) this.#log(status, size)
     return disposition
@@ -140,8 +142,10 @@ export class Exchange implements Persistence, Recipient {
 
   /** Ends the exchange without a client to respond to. Logs it if its head was read; does nothing when it is done. */
   abandon(disposition: Disposition, size = 0): Disposition {
-    if (this.phase === 'body' || this.phase === 'answer' || this.phase === 'sending') this.finish(clientGone, size, disposition)
-    return disposition
+    if (this.isDone) return disposition
+    const { isLogged } = this
+    this.advance(transitions.abandoned)
+    return isLogged ? this.#end(clientGone, size, disposition) : disposition
   }
 
   #log(status: number | undefined, size: number): void {

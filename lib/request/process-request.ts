@@ -12,6 +12,7 @@ import { logFailure } from '../log/log-failure.js'
 import { cancelContent } from '../response/content-source.js'
 import { receive, receivedAlready, withOpenBody } from './receive-body.js'
 import { RequestBody } from './request-body.js'
+import { transitions } from './states.js'
 import { answer, fail, reject } from '../response/send-response.js'
 import { serveWebSocket } from '../websocket/serve.js'
 import { Upgrade } from '../websocket/upgrade.js'
@@ -65,33 +66,33 @@ export function* processRequest(connection: Connection, count: number): Op<Dispo
  */
 function beginWait(exchange: Exchange): void {
   const { connection } = exchange
-  if (exchange.phase !== 'idle') return
+  if (!exchange.isIdle) return
   if (!connection.reader.begun) {
     if (!connection.idle) connection.beginIdle(exchange.count)
     return
   }
   connection.endIdle()
-  exchange.phase = 'head'
+  exchange.advance(transitions.headBegun)
   connection.client.readDeadline = now() + connection.settings.request_header_timeout
 }
 
 /** Ends a request after an error thrown while it was read or processed. */
 function afterFault(exchange: Exchange, error: unknown): Disposition {
-  const { phase, connection } = exchange
-  if (phase === 'idle' || phase === 'head' || phase === 'body') {
+  const { connection } = exchange
+  if (exchange.isBeforeHandler) {
     if (instanceOf(error, ClosedError)) return exchange.abandon(closed)
     if (!instanceOf(error, TimeoutError)) throw error
     // The stream was closed because the client does not read the responses to earlier requests.
     if (!connection.client.isOpen) return exchange.abandon(sendFailed(error))
-    return phase === 'idle' ? idleTimeout : reject(exchange, rejections.headTimeout)
+    return exchange.isIdle ? idleTimeout : reject(exchange, rejections.headTimeout)
   }
-  if (phase === 'sending' && instanceOf<ClosedError | TimeoutError>(error, ClosedError, TimeoutError)) {
+  if (exchange.isSending && instanceOf<ClosedError | TimeoutError>(error, ClosedError, TimeoutError)) {
     return exchange.abandon(sendFailed(error))
   }
   // Reads and writes on a lost connection fail: no fault of the handler.
   const lost = !connection.client.isOpen && instanceOf<ClosedError | TimeoutError>(error, ClosedError, TimeoutError)
   if (exchange.isGone && (lost || instanceOf(error, CancelledError))) return exchange.abandon(closed)
-  if (phase === 'answer' && instanceOf(error, BodyError) && exchange.written === 0) {
+  if (exchange.isInHandler && instanceOf(error, BodyError) && exchange.written === 0) {
     return exchange.isGone || !connection.client.isOpen ? exchange.abandon(closed) : reject(exchange, error)
   }
   logFailure(connection.logger, exchange.head, error, 'the handler failed')

@@ -2,6 +2,7 @@ import type { Op, Stream } from '../../lev/index.js'
 import { done, sendable, unsentLimitBytes } from '../../lev/internal.js'
 import { StateError } from '../errors.js'
 import type { Exchange } from '../request/exchange.js'
+import { transitions } from '../request/states.js'
 import { CHUNKED, chunkSize, lastChunk, LAST_CHUNK, ResponseError, UNTIL_CLOSE, type HeaderValue } from '../http1/response.js'
 import type { StreamCompressor } from '../coding/stream-compressor.js'
 import type { ContentSink } from './content-source.js'
@@ -162,7 +163,7 @@ export class ContentWriter implements ContentSink {
   #begin(): void {
     if (this.begun) return
     this.begun = true
-    this.#exchange.phase = 'sending'
+    this.#exchange.advance(transitions.responseBegun)
     this.#client.put(this.#plan.head)
   }
 

@@ -3,6 +3,7 @@ import { instanceOf, sendable, unsentLimitBytes } from '../../lev/internal.js'
 import { encode, isEncodable, variedHeaders, type Encoded } from '../coding/content-encoding.js'
 import type { Disposition, Exchange } from '../request/exchange.js'
 import type { Answer, AnswerParts } from '../request/handler.js'
+import { transitions } from '../request/states.js'
 import type { Rejection } from '../http1/rejection.js'
 import {
   dateLine, declaredLength, hasContent, NO_LENGTH, opensTunnel, reasonOf, ResponseError, responseHead, TUNNEL, withDefaults,
@@ -50,7 +51,7 @@ export function reject(exchange: Exchange, rejection: Rejection): Disposition {
   const text = rejectionText(rejection)
   const headSize = text.indexOf('\r\n\r\n') + 4
   const size = exchange.head.method === 'HEAD' ? 0 : text.length - headSize
-  exchange.phase = 'sending'
+  exchange.advance(transitions.responseBegun)
   exchange.connection.client.put(text.slice(0, headSize + size))
   return exchange.finish(rejection.status, size, [null, rejection.reason])
 }
@@ -124,7 +125,7 @@ function put(
   else if (opensTunnel(exchange.head.method, status)) length = TUNNEL
   exchange.keepAlive = exchange.mayKeepAlive()
   const text = responseHead(status, headers, length, exchange, exchange.connection.dateLine)
-  exchange.phase = 'sending'
+  exchange.advance(transitions.responseBegun)
   client.put(text)
   const size = bytes.length > 0 && hasContent(exchange.head.method, status) ? bytes.length : 0
   if (size > 0) client.put(bytes)

@@ -3,6 +3,7 @@ import { instanceOf } from '../../lev/internal.js'
 import { cancelOnDisconnect } from '../request/cancel-on-disconnect.js'
 import { streamEncoding } from '../coding/content-encoding.js'
 import type { Disposition, Exchange } from '../request/exchange.js'
+import { transitions } from '../request/states.js'
 import {
   CHUNKED, declaredLength, hasContent, NO_LENGTH, opensTunnel, responseHead, TUNNEL, UNTIL_CLOSE, withDefaults, type ResponseHeaders,
 } from '../http1/response.js'
@@ -22,7 +23,7 @@ export function streamAnswer(exchange: Exchange, source: ContentSource, status: 
   try {
     const plan = prepare(exchange, source, status, headers)
     if (plan.length !== NO_LENGTH) return sendStream(exchange, source, plan)
-    exchange.phase = 'sending'
+    exchange.advance(transitions.responseBegun)
     exchange.connection.client.put(plan.head)
     source.cancel()
     return exchange.complete(status, 0)

@@ -2,6 +2,7 @@ import { CancelledError, ClosedError, now, sleep, wallClock, type Op } from '../
 import { instanceOf, scopeAfter } from '../../lev/internal.js'
 import type { Disposition, Exchange } from '../request/exchange.js'
 import { settled } from '../request/handler.js'
+import { transitions } from '../request/states.js'
 import { rejections, type Rejection } from '../http1/rejection.js'
 import { dateLine, ResponseError, upgradeHead, type ResponseHeaders } from '../http1/response.js'
 import { logFailure } from '../log/log-failure.js'
@@ -24,7 +25,7 @@ export function* serveWebSocket(exchange: Exchange, upgrade: Upgrade): Op<Dispos
     const sent = answer(exchange, declined(accepted, head.upgrade))
     return 'next' in sent ? yield* sent : sent
   }
-  exchange.phase = 'sending'
+  exchange.advance(transitions.responseBegun)
   connection.client.put(upgradeHead(accepted.headers, dateLine(wallClock())))
   exchange.finish(101, 0, closing)
   const agreed = accepted.compression !== null && rules.compression !== null
