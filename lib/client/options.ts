@@ -3,7 +3,7 @@ import { optionsOf } from '../config/arguments.js'
 import { boolean, fieldsOf, refuse, type Check } from '../config/validators.js'
 import { ConfigError } from '../errors.js'
 import { proxyOf, type Proxy } from './proxy.js'
-import { headerLines, ResponseError, type ResponseHeaders } from '../http1/response.js'
+import { headerLines, ResponseError, type ResponseHeaders } from '../http1/response-headers.js'
 
 /** A check of headers to send. @param own headers that the user must not set @param whose their owner, for the message */
 export function headersFor(own: RegExp, whose: string): Check<ResponseHeaders> {

@@ -1,7 +1,8 @@
 import type { Op, Stream } from '../../lev/index.js'
 import { asBuffer, bytesOf, done, unsentLimitBytes } from '../../lev/internal.js'
 import { StateError } from '../errors.js'
-import { chunkSize, lastChunk, LAST_CHUNK, ResponseError, type HeaderValue } from '../http1/response.js'
+import { chunkSize, lastChunk, LAST_CHUNK } from '../http1/chunk-framing.js'
+import { ResponseError, type HeaderValue } from '../http1/response-headers.js'
 import { contentSourceOf, type ContentSink, type ContentSource, type StreamingContent } from '../response/content-source.js'
 import { multipart } from './multipart.js'
 

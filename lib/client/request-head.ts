@@ -1,4 +1,4 @@
-import { headerLines } from '../http1/response.js'
+import { headerLines } from '../http1/response-headers.js'
 import { userAgent } from '../version.js'
 import { acceptEncoding } from './content-coding.js'
 import type { Hop } from './redirect.js'

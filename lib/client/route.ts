@@ -3,7 +3,7 @@ import { connect, type ConnectOptions, type Op, type Stream } from '../../lev/in
 import { environment } from '../../lev/internal.js'
 import { clientSecurity, type ClientTlsOptions } from '../../tls/index.js'
 import { RequestError } from '../errors.js'
-import { headerLines } from '../http1/response.js'
+import { headerLines } from '../http1/response-headers.js'
 import { userAgent } from '../version.js'
 import { proxyFromEnvironment, type Proxy } from './proxy.js'
 import { readHead } from './read-head.js'

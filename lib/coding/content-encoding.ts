@@ -1,7 +1,9 @@
 import type { Op } from '../../lev/index.js'
 import { chooseEncoding, compress, isCompressible, mergeVary, weakenEtag, type Compressible, type Encoding } from './compression.js'
 import type { Exchange } from '../request/exchange.js'
-import { declaredLength, headerOf, namesOf, NO_LENGTH, opensTunnel, type ResponseHeaders } from '../http1/response.js'
+import { NO_LENGTH } from '../http1/response-framing.js'
+import { declaredLength, headerOf, namesOf, type ResponseHeaders } from '../http1/response-headers.js'
+import { opensTunnel } from '../http1/status.js'
 
 /** A response's content and headers after the choice of a content-coding. */
 export interface Encoded {

@@ -1,9 +1,15 @@
 import { trimmed } from './bytes.js'
 import { rejections, type Rejection } from './rejection.js'
-import { CHUNKED, UNTIL_CLOSE } from './response.js'
 import type { ResponseHead } from './response-head.js'
 
-export { CHUNKED, UNTIL_CLOSE } from './response.js'
+/** Length: content of unknown length, sent in chunks. */
+export const CHUNKED = -1
+/** Length: content that ends with the connection, for clients of HTTP/1.0. */
+export const UNTIL_CLOSE = -2
+/** Length: no Content-Length unless the handler gave one, for HEAD if the length of GET's content is unknown. */
+export const NO_LENGTH = -3
+/** Length: neither Content-Length nor Transfer-Encoding, whatever the handler gave, for a 2xx to CONNECT. */
+export const TUNNEL = -4
 
 /** How the content of a response is delimited. */
 export interface ResponseFraming {

@@ -1,7 +1,7 @@
 import { wait, type Op } from '../../lev/index.js'
 import type { Context } from './context.js'
 import type { RequestHeaders } from '../http1/headers.js'
-import type { ResponseHeaders } from '../http1/response.js'
+import type { ResponseHeaders } from '../http1/response-headers.js'
 import type { StreamingContent } from '../response/content-source.js'
 import type { Upgrade } from '../websocket/upgrade.js'
 

@@ -2,7 +2,7 @@ import { Blob } from 'node:buffer'
 import { Readable } from 'node:stream'
 import type { ReadableStream, ReadableStreamDefaultReader } from 'node:stream/web'
 import { breathe, scope, type Op } from '../../lev/index.js'
-import { ResponseError } from '../http1/response.js'
+import { ResponseError } from '../http1/response-headers.js'
 import type { Out } from './out.js'
 import { ReadAhead, type PieceSource } from './read-ahead.js'
 

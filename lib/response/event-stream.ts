@@ -4,7 +4,7 @@ import { asArguments, optionsOf } from '../config/arguments.js'
 import { fieldsOf } from '../config/validators.js'
 import { ArgumentError } from '../errors.js'
 import type { AnswerParts } from '../request/handler.js'
-import type { ResponseHeaders } from '../http1/response.js'
+import type { ResponseHeaders } from '../http1/response-headers.js'
 import type { Out } from './out.js'
 
 /** Fields of an event besides its data. */

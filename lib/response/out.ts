@@ -1,5 +1,5 @@
 import type { Op } from '../../lev/index.js'
-import type { HeaderValue } from '../http1/response.js'
+import type { HeaderValue } from '../http1/response-headers.js'
 
 /** The writer that a `function* (out)` sends its content with. */
 export interface Out {

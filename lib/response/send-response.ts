@@ -5,10 +5,11 @@ import type { Disposition, Exchange } from '../request/exchange.js'
 import type { Answer, AnswerParts } from '../request/handler.js'
 import { transitions } from '../request/states.js'
 import type { Rejection } from '../http1/rejection.js'
-import {
-  dateLine, declaredLength, hasContent, NO_LENGTH, opensTunnel, reasonOf, ResponseError, responseHead, TUNNEL, withDefaults,
-  type ResponseHeaders,
-} from '../http1/response.js'
+import { dateLine } from '../http1/date.js'
+import { responseHead } from '../http1/response.js'
+import { NO_LENGTH, TUNNEL } from '../http1/response-framing.js'
+import { declaredLength, ResponseError, withDefaults, type ResponseHeaders } from '../http1/response-headers.js'
+import { hasContent, opensTunnel, reasonOf } from '../http1/status.js'
 import { cancelContent, contentSourceOf } from './content-source.js'
 import { currentHeaders } from './stale-headers.js'
 import { streamAnswer } from './stream-response.js'

@@ -1,5 +1,5 @@
 import { brotliDecompressSync, constants, inflateRawSync, inflateSync } from 'node:zlib'
-import { headerOf, type ResponseHeaders } from '../http1/response.js'
+import { headerOf, type ResponseHeaders } from '../http1/response-headers.js'
 
 // fetch decodes content, but its headers still describe the bytes that it received: Content-Encoding and Content-Length are
 // stale when a handler forwards both. Only the first bytes of the content show whether it is decoded.

@@ -4,9 +4,10 @@ import { cancelOnDisconnect } from '../request/cancel-on-disconnect.js'
 import { streamEncoding } from '../coding/content-encoding.js'
 import type { Disposition, Exchange } from '../request/exchange.js'
 import { transitions } from '../request/states.js'
-import {
-  CHUNKED, declaredLength, hasContent, NO_LENGTH, opensTunnel, responseHead, TUNNEL, UNTIL_CLOSE, withDefaults, type ResponseHeaders,
-} from '../http1/response.js'
+import { responseHead } from '../http1/response.js'
+import { CHUNKED, NO_LENGTH, TUNNEL, UNTIL_CLOSE } from '../http1/response-framing.js'
+import { declaredLength, withDefaults, type ResponseHeaders } from '../http1/response-headers.js'
+import { hasContent, opensTunnel } from '../http1/status.js'
 import { logFailure } from '../log/log-failure.js'
 import { ContentWriter, type Plan } from './content-writer.js'
 import { StreamCompressor } from '../coding/stream-compressor.js'

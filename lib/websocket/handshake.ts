@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { trimmed } from '../http1/bytes.js'
 import { isToken } from '../http1/grammar.js'
 import { rejections, type Rejection } from '../http1/rejection.js'
-import type { ResponseHeaders } from '../http1/response.js'
+import type { ResponseHeaders } from '../http1/response-headers.js'
 import type { Agreement } from './deflate.js'
 import { acceptCompression, chooseCompression, compressionOffer, parseExtensions } from './extensions.js'
 

@@ -1,6 +1,6 @@
 import type { Op } from '../../../lev/index.js'
 import type { RequestHeaders } from '../../http1/headers.js'
-import type { ResponseHeaders } from '../../http1/response.js'
+import type { ResponseHeaders } from '../../http1/response-headers.js'
 
 /** The configuration of a server. Null counts as not given. */
 export interface Configuration {

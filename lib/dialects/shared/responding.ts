@@ -2,7 +2,7 @@ import { outside, type Op } from '../../../lev/index.js'
 import { fieldsOf, show } from '../../config/validators.js'
 import { ConfigError } from '../../errors.js'
 import { isOp, isThenable, settled, type Answer } from '../../request/handler.js'
-import { ResponseError, withDefaults, type ResponseHeaders } from '../../http1/response.js'
+import { ResponseError, withDefaults, type ResponseHeaders } from '../../http1/response-headers.js'
 import { suggest } from '../../config/suggest.js'
 
 /**

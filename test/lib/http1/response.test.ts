@@ -1,12 +1,12 @@
 import { STATUS_CODES } from 'node:http'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import {
-  CHUNKED, CONTINUE, LAST_CHUNK, NO_LENGTH, ResponseError, UNTIL_CLOSE, chunkSize, dateLine, declaredLength, hasContent,
-  headerOf, imfFixdate, responseHead, upgradeHead,
-} from '../../../lib/http1/response.js'
-import type { Persistence, ResponseHeaders } from '../../../lib/http1/response.js'
-import { reasonOf, reasons } from '../../../lib/http1/status.js'
+import { LAST_CHUNK, chunkSize } from '../../../lib/http1/chunk-framing.js'
+import { dateLine, imfFixdate } from '../../../lib/http1/date.js'
+import { CONTINUE, responseHead, upgradeHead, type Persistence } from '../../../lib/http1/response.js'
+import { CHUNKED, NO_LENGTH, UNTIL_CLOSE } from '../../../lib/http1/response-framing.js'
+import { ResponseError, declaredLength, headerOf, type ResponseHeaders } from '../../../lib/http1/response-headers.js'
+import { hasContent, reasonOf, reasons } from '../../../lib/http1/status.js'
 import { seed } from '../../support/seed.js'
 
 const DATE = 'Date: D\r\n'
