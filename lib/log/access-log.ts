@@ -1,23 +1,5 @@
+import type { RequestEnded } from '../observe/events.js'
 import type { Logger } from './logger.js'
-
-/** One request and its response, as the access log reports them. */
-export interface AccessRecord {
-  /** The host that the request was for, as sent; empty if its head was rejected. */
-  readonly vhost: string
-  /** IP address of the peer. */
-  readonly client_ip: string
-  readonly method: string
-  /** The path, without `?` and the text after it. */
-  readonly query: string
-  /** The status sent, or `clientGone`; undefined if a handler has written the response itself and its status is unknown. */
-  readonly status: number | undefined
-  /** Bytes of content sent. */
-  readonly size: number
-  /** Seconds from the end of the request's head until the response was sent, or buffered for sending if it is small. */
-  readonly time: number
-  /** The request's header fields by lower-case name; null if its head was rejected. */
-  readonly headers: { get(name: string): string | undefined } | null
-}
 
 /** The status logged when the client disconnected before the end of the response; it is never sent. */
 export const clientGone = 499
@@ -38,24 +20,22 @@ export function accessEnabled(logger: Logger): boolean {
 }
 
 /** Writes one line, without members that have no value; `logHeaders` are names in lower case. */
-export function logAccess(logger: Logger, record: AccessRecord, logHeaders: readonly string[]): void {
+export function logAccess(logger: Logger, record: RequestEnded, logHeaders: readonly string[]): void {
   const { client_ip, headers } = record
+  const realIp = headers.get('x-real-ip')
   const line: Record<string, string | number | undefined> = {
-    vhost: cut(record.vhost),
+    vhost: cut(record.host),
     client_ip,
     method: cut(record.method),
-    query: cut(record.query),
+    query: cut(record.path),
     status: record.status,
-    size: record.size,
+    size: record.bytesOut,
     // The clock is no finer than a microsecond.
-    time: Math.round(record.time * 1e6) / 1e6,
+    time: Math.round(record.duration * 1e6) / 1e6,
+    forwarded_for: cut(headers.get('x-forwarded-for')),
   }
-  if (headers !== null) {
-    line.forwarded_for = cut(headers.get('x-forwarded-for'))
-    const realIp = headers.get('x-real-ip')
-    if (realIp !== client_ip) line.forwarded_real_ip = cut(realIp)
-    for (const name of logHeaders) line[name] = cut(headers.get(name))
-  }
+  if (realIp !== client_ip) line.forwarded_real_ip = cut(realIp)
+  for (const name of logHeaders) line[name] = cut(headers.get(name))
   logger.access(line)
 }
 

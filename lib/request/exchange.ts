@@ -1,6 +1,8 @@
-import { now, type Scope } from '../../lev/index.js'
+import type { Scope } from '../../lev/index.js'
 import { sameContext, type Snapshot } from '../../lev/internal.js'
-import { accessEnabled, clientGone, logAccess } from '../log/access-log.js'
+import { clientGone } from '../log/access-log.js'
+import type { Outcome } from '../observe/events.js'
+import { RequestRecord } from '../observe/request-record.js'
 import type { BodySource, Recipient } from './body-source.js'
 import type { Connection } from '../server/connection.js'
 import { Context } from './context.js'
@@ -37,7 +39,7 @@ export class Exchange extends RequestState implements Persistence, Recipient {
   /** Whether the handler gets the content without its content-coding. */
   decoded = false
   #ctx: Context | null = null
-  #began = 0
+  #record: RequestRecord | null = null
   #putBefore = 0
   #output: StatusReader | null = null
 
@@ -89,7 +91,7 @@ export class Exchange extends RequestState implements Persistence, Recipient {
     this.head = head
     this.advance(transitions.headRead)
     this.#putBefore = this.connection.client.bytesPut
-    if (accessEnabled(this.connection.logger)) this.#began = now()
+    this.#record = RequestRecord.begin(this)
     return head
   }
 
@@ -123,43 +125,29 @@ export class Exchange extends RequestState implements Persistence, Recipient {
     return this.head.keepAlive && this.count < settings.requests_per_connection && !service.draining && this.source?.unusable !== true
   }
 
-  /** Ends the exchange and writes the log line. Returns `disposition`, for callers to return in turn. */
-  finish(status: number | undefined, size: number, disposition: Disposition): Disposition {
+  /** Ends the exchange: logs it and tells observers. Returns `disposition`, for callers to return in turn. */
+  finish(status: number | undefined, size: number, disposition: Disposition, outcome: Outcome = 'complete'): Disposition {
     this.advance(transitions.responseEnded)
-    return this.#end(status, size, disposition)
+    return this.#end(status, size, disposition, outcome)
   }
 
-  #end(status: number | undefined, size: number, disposition: Disposition): Disposition {
+  #end(status: number | undefined, size: number, disposition: Disposition, outcome: Outcome): Disposition {
     if (this.#output !== null) this.connection.client.onPut = null
-    if (accessEnabled(this.connection.logger)) this.#log(status, size)
+    const record = this.#record ?? RequestRecord.late(this)
+    record?.end(this.connection, outcome, disposition[1], status, size)
     return disposition
   }
 
   /** Ends the exchange after a whole response; the connection stays open if `keepAlive` allows it. */
-  complete(status: number | undefined, size: number): Disposition {
-    return this.finish(status, size, this.keepAlive ? kept : closing)
+  complete(status: number | undefined, size: number, outcome?: Outcome): Disposition {
+    return this.finish(status, size, this.keepAlive ? kept : closing, outcome)
   }
 
   /** Ends the exchange without a client to respond to. Logs it if its head was read; does nothing when it is done. */
-  abandon(disposition: Disposition, size = 0): Disposition {
+  abandon(disposition: Disposition, size = 0, outcome: Outcome = 'client gone'): Disposition {
     if (this.isDone) return disposition
     const { isLogged } = this
     this.advance(transitions.abandoned)
-    return isLogged ? this.#end(clientGone, size, disposition) : disposition
-  }
-
-  #log(status: number | undefined, size: number): void {
-    const { connection, head } = this
-    const record = {
-      vhost: head.host,
-      client_ip: connection.peer.ip,
-      method: head.method,
-      query: head.query,
-      status,
-      size,
-      time: this.#began === 0 ? 0 : now() - this.#began,
-      headers: head.fields,
-    }
-    logAccess(connection.logger, record, connection.settings.log_headers)
+    return isLogged ? this.#end(clientGone, size, disposition, outcome) : disposition
   }
 }

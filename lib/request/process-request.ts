@@ -56,7 +56,7 @@ export function* processRequest(connection: Connection, count: number): Op<Dispo
     connection.idle = false
     connection.onDrain = null
     // A request cancelled by a server that stops waiting is logged too.
-    exchange.abandon(closed)
+    exchange.abandon(closed, 0, 'cancelled')
   }
 }
 

@@ -43,8 +43,8 @@ export function answer(exchange: Exchange, given: Answer): Disposition | Op<Disp
  */
 export function fail(exchange: Exchange): Disposition {
   const { written, writtenStatus, connection: { client } } = exchange
-  if (written > 0 || client.outputEnded) return exchange.finish(writtenStatus, written, [null, 'the handler failed'])
-  return exchange.complete(500, put(exchange, `${reasonOf(500)}\n`, 500, textHeaders))
+  if (written > 0 || client.outputEnded) return exchange.finish(writtenStatus, written, [null, 'the handler failed'], 'failed')
+  return exchange.complete(500, put(exchange, `${reasonOf(500)}\n`, 500, textHeaders), 'failed')
 }
 
 /** Sends the response of a rejected request; the caller must then close the connection. */
@@ -54,7 +54,7 @@ export function reject(exchange: Exchange, rejection: Rejection): Disposition {
   const size = exchange.head.method === 'HEAD' ? 0 : text.length - headSize
   exchange.advance(transitions.responseBegun)
   exchange.connection.client.put(text.slice(0, headSize + size))
-  return exchange.finish(rejection.status, size, [null, rejection.reason])
+  return exchange.finish(rejection.status, size, [null, rejection.reason], 'rejected')
 }
 
 /** The whole response to a rejected request. */

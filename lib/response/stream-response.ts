@@ -84,7 +84,7 @@ function* sendStream(exchange: Exchange, source: ContentSource, plan: Plan): Op<
     // Content delimited by the end of the connection would look complete.
     if (!whole && writer.begun && writer.untilClose) client.reset()
     // Logs a response that was cancelled by a server that stops waiting.
-    if (!whole && writer.begun) exchange.abandon([null, 'closed'], writer.sent)
+    if (!whole && writer.begun) exchange.abandon([null, 'closed'], writer.sent, 'cancelled')
   }
 }
 
@@ -106,5 +106,5 @@ function afterFault(exchange: Exchange, writer: ContentWriter, status: number, e
   }
   logFailure(logger, exchange.head, error, 'the content of the answer failed')
   if (exchange.isGone || !client.isOpen) return exchange.abandon([null, 'closed'], writer.sent)
-  return exchange.finish(status, writer.sent, [null, 'the content of the answer failed'])
+  return exchange.finish(status, writer.sent, [null, 'the content of the answer failed'], 'failed')
 }

@@ -2,11 +2,15 @@ import type { Handshake, TlsFacts } from '../../tls/index.js'
 import { requestHeaders, type RequestHeaders } from '../http1/headers.js'
 import type { RequestHead } from '../http1/request-head.js'
 
+let connections = 0
+
 /**
  * Who the client of a connection is. The context, the log and the headers that the server adds read it here and nowhere else.
  * It stays the same object while its connection is parked.
  */
 export class Peer {
+  /** Number of its connection, for observers; unique in this thread. */
+  readonly connection = ++connections
   /** IP address of the client: that of the socket, or the one given to `process_request`. */
   readonly ip: string
   /** The result of the TLS handshake; null before it and without TLS. */

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { pino } from 'pino'
 import t from 'tap'
-import { accessEnabled, logAccess, valueLimit, type AccessRecord } from '../../../lib/log/access-log.js'
+import { accessEnabled, logAccess, valueLimit } from '../../../lib/log/access-log.js'
+import type { RequestEnded } from '../../../lib/observe/events.js'
 import { defaults } from '../../../lib/config/settings.js'
 import { escapeLine } from '../../../lib/log/stdout-sink.js'
 import { ServerLog } from '../../../lib/log/logger.js'
@@ -13,16 +14,16 @@ function keep(): { lines: string[]; write(line: string): void } {
   return { lines, write: (line) => lines.push(escapeLine(line)) }
 }
 
-const record: AccessRecord = {
-  vhost: 'example.com', client_ip: '192.0.2.1', method: 'GET', query: '/a', status: 200, size: 12, time: 0.0012345678,
-  headers: null,
+const record: RequestEnded = {
+  connection: 1, count: 1, host: 'example.com', client_ip: '192.0.2.1', method: 'GET', path: '/a', status: 200, bytesOut: 12,
+  duration: 0.0012345678, outcome: 'complete', reason: null, headers: fields({}),
 }
 
 function fields(values: Record<string, string>): Map<string, string> {
   return new Map(Object.entries(values))
 }
 
-function lineOf(given: Partial<AccessRecord>, logHeaders = defaults.log_headers): string {
+function lineOf(given: Partial<RequestEnded>, logHeaders = defaults.log_headers): string {
   const sink = keep()
   const log = new ServerLog(defaults, sink)
   logAccess(log.logger, { ...record, ...given }, logHeaders)
@@ -52,9 +53,9 @@ t.test('one line, its members in order, those without a value left out', async (
 })
 
 t.test('requests of which little is known, answers without content', async (t) => {
-  const line = lineOf({ vhost: '', method: '', query: '', status: 400, size: 0, time: 0 })
+  const line = lineOf({ host: '', method: '', path: '', status: 400, bytesOut: 0, duration: 0 })
   t.match(JSON.parse(line), { vhost: '', method: '', query: '', status: 400, size: 0, time: 0 })
-  t.match(JSON.parse(lineOf({ status: 499, time: NaN })), { status: 499, time: null })
+  t.match(JSON.parse(lineOf({ status: 499, duration: NaN })), { status: 499, time: null })
 })
 
 t.test('log_headers decides which headers are logged, in which order', async (t) => {
@@ -66,7 +67,7 @@ t.test('log_headers decides which headers are logged, in which order', async (t)
 t.test('long values are cut', async (t) => {
   const long = 'x'.repeat(100_000)
   const parsed = JSON.parse(lineOf({
-    vhost: long, method: long, query: long,
+    host: long, method: long, path: long,
     headers: fields({ referer: long, 'x-real-ip': long, 'x-forwarded-for': long }),
   })) as Record<string, string>
   const cut = `${'x'.repeat(valueLimit - 3)}...`
@@ -74,7 +75,7 @@ t.test('long values are cut', async (t) => {
     t.equal(parsed[name], cut, name)
   }
   const fits = 'x'.repeat(valueLimit)
-  t.equal((JSON.parse(lineOf({ query: fits })) as { query: string }).query, fits)
+  t.equal((JSON.parse(lineOf({ path: fits })) as { query: string }).query, fits)
 })
 
 t.test('the level decides, and changes at once', async (t) => {
@@ -105,14 +106,14 @@ const hostile = fc.oneof(
 const printable = /^[^\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]*\n$/
 
 const hostileRecord = fc.record({
-  vhost: hostile, method: hostile, query: hostile,
+  host: hostile, method: hostile, path: hostile,
   userAgent: hostile, referer: hostile, forwardedFor: hostile, realIp: hostile,
 })
 
 t.test('no request forges a line: it is one line, and says what was sent', async () => {
   fc.assert(fc.property(hostileRecord, (r) => {
     const line = lineOf({
-      vhost: r.vhost, method: r.method, query: r.query, status: 404, size: 1, time: 1,
+      host: r.host, method: r.method, path: r.path, status: 404, bytesOut: 1, duration: 1,
       headers: fields({
         'user-agent': r.userAgent, referer: r.referer, 'x-forwarded-for': r.forwardedFor, 'x-real-ip': r.realIp,
       }),
@@ -122,7 +123,7 @@ t.test('no request forges a line: it is one line, and says what was sent', async
     assert.equal(typeof ts, 'string')
     const cut = (text: string): string => (text.length <= valueLimit ? text : `${text.slice(0, valueLimit - 3)}...`)
     assert.deepStrictEqual(parsed, {
-      level: 'access', vhost: cut(r.vhost), client_ip: record.client_ip, method: cut(r.method), query: cut(r.query),
+      level: 'access', vhost: cut(r.host), client_ip: record.client_ip, method: cut(r.method), query: cut(r.path),
       status: 404, size: 1, time: 1, forwarded_for: cut(r.forwardedFor), forwarded_real_ip: cut(r.realIp),
       referer: cut(r.referer), 'x-real-ip': cut(r.realIp), 'user-agent': cut(r.userAgent),
     })

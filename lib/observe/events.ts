@@ -1,0 +1,85 @@
+import { channel } from 'node:diagnostics_channel'
+
+/** A connection that the server has accepted, before its TLS handshake. Those over `connection_limit` are only rejected. */
+export interface ConnectionOpened {
+  /** Number of the connection, unique in this thread. */
+  readonly connection: number
+  /** IP address of the peer. */
+  readonly client_ip: string
+}
+
+/** The end of a connection, for whatever reason; the same object as that of its beginning. */
+export interface ConnectionClosed extends ConnectionOpened {
+  /** Seconds that the connection was open. */
+  readonly duration: number
+}
+
+/** A TLS handshake that failed; the connection is closed. */
+export interface HandshakeFailed extends ConnectionOpened {
+  /** What was wrong, in words for people. */
+  readonly reason: string
+}
+
+/** A request whose head was read, or rejected. */
+export interface RequestStarted {
+  /** Number of the connection, unique in this thread. */
+  readonly connection: number
+  /** IP address of the peer. */
+  readonly client_ip: string
+  /** Number of the request on its connection, from 1. */
+  readonly count: number
+  /** The host that the request was for, as sent; empty if its head was rejected. */
+  readonly host: string
+  /** As sent; empty if its head was rejected. */
+  readonly method: string
+  /** The path, without `?` and the text after it; empty if its head was rejected. */
+  readonly path: string
+  /** The header fields by lower-case name; none if the head was rejected. */
+  readonly headers: { get(name: string): string | undefined }
+}
+
+/**
+ * How a request ended: its response was sent, or buffered for sending if it is small (`complete`); it broke a rule, and was
+ * told so (`rejected`); the handler or the content of its response failed (`failed`); the client left, or stopped reading the
+ * response (`client gone`); the server stopped waiting for it (`cancelled`).
+ */
+export type Outcome = 'complete' | 'rejected' | 'failed' | 'client gone' | 'cancelled'
+
+/** A request that is over; the same object as that of its start. */
+export interface RequestEnded extends RequestStarted {
+  readonly outcome: Outcome
+  /** Why no other request follows on the connection, as the `err` of `process_request`; null if there is no fault. */
+  readonly reason: string | null
+  /** 499 if the client did not get a whole response; undefined if a handler has written one itself and its status is unknown. */
+  readonly status: number | undefined
+  /** Bytes of content sent. */
+  readonly bytesOut: number
+  /** Seconds from the end of the request's head until the response was sent, or buffered for sending; 0 if the head was rejected. */
+  readonly duration: number
+}
+
+/** The events of a server's life, by the name of their channel. */
+export interface Events {
+  'leveret:connection:open': ConnectionOpened
+  'leveret:connection:close': ConnectionClosed
+  'leveret:handshake:fail': HandshakeFailed
+  'leveret:request:start': RequestStarted
+  'leveret:request:end': RequestEnded
+}
+
+/** A diagnostics channel. To be asked for subscribers before an event is made, so that it costs nothing without any. */
+interface EventChannel<E> {
+  readonly hasSubscribers: boolean
+  /** Never throws: an error of a subscriber becomes an `uncaughtException` of the process. */
+  publish(event: E): void
+}
+
+function channelOf<Name extends keyof Events>(name: Name): EventChannel<Events[Name]> {
+  return channel(name)
+}
+
+export const connectionOpened = channelOf('leveret:connection:open')
+export const connectionClosed = channelOf('leveret:connection:close')
+export const handshakeFailed = channelOf('leveret:handshake:fail')
+export const requestStarted = channelOf('leveret:request:start')
+export const requestEnded = channelOf('leveret:request:end')

@@ -1,0 +1,78 @@
+import { now } from '../../lev/index.js'
+import type { RequestHead } from '../http1/request-head.js'
+import { accessEnabled, logAccess } from '../log/access-log.js'
+import type { Logger } from '../log/logger.js'
+import { requestEnded, requestStarted, type Outcome, type RequestEnded } from './events.js'
+
+/** The connection of a request, as its record sees it. */
+interface RecordedConnection {
+  readonly peer: { readonly connection: number; readonly ip: string }
+  readonly logger: Logger
+  readonly settings: { readonly log_headers: readonly string[] }
+}
+
+/** A request, as its record sees it. */
+interface RecordedRequest {
+  readonly connection: RecordedConnection
+  readonly count: number
+  readonly head: RequestHead
+}
+
+/** One request and its response, for the access log and observers. Made only if one of them is there to read it. */
+export class RequestRecord implements RequestEnded {
+  readonly connection: number
+  readonly client_ip: string
+  readonly count: number
+  readonly host: string
+  readonly method: string
+  readonly path: string
+  readonly headers: RequestHead['fields']
+  outcome: Outcome = 'complete'
+  reason: string | null = null
+  status: number | undefined = undefined
+  bytesOut = 0
+  duration = 0
+  /** When the head was complete; -1 if it was rejected, or nobody wanted a record then. */
+  readonly #began: number
+
+  private constructor({ connection, count, head }: RecordedRequest, began: number) {
+    this.connection = connection.peer.connection
+    this.client_ip = connection.peer.ip
+    this.count = count
+    this.host = head.host
+    this.method = head.method
+    this.path = head.query
+    this.headers = head.fields
+    this.#began = began
+  }
+
+  /** The record of a request whose head is complete; null if nobody wants one. */
+  static begin(request: RecordedRequest): RequestRecord | null {
+    return isWanted(request) ? publishStart(new RequestRecord(request, now())) : null
+  }
+
+  /** The record of a request that ends without one; null if nobody wants one. */
+  static late(request: RecordedRequest): RequestRecord | null {
+    return isWanted(request) ? publishStart(new RequestRecord(request, -1)) : null
+  }
+
+  /** Completes the record, logs it and publishes it. */
+  end({ logger, settings }: RecordedConnection, outcome: Outcome, reason: string | null, status: number | undefined, bytesOut: number): void {
+    this.outcome = outcome
+    this.reason = reason
+    this.status = status
+    this.bytesOut = bytesOut
+    if (this.#began >= 0) this.duration = now() - this.#began
+    if (accessEnabled(logger)) logAccess(logger, this, settings.log_headers)
+    if (requestEnded.hasSubscribers) requestEnded.publish(this)
+  }
+}
+
+function isWanted({ connection }: RecordedRequest): boolean {
+  return accessEnabled(connection.logger) || requestEnded.hasSubscribers || requestStarted.hasSubscribers
+}
+
+function publishStart(record: RequestRecord): RequestRecord {
+  if (requestStarted.hasSubscribers) requestStarted.publish(record)
+  return record
+}
