@@ -1,6 +1,5 @@
 import { networkInterfaces } from 'node:os'
 import * as lev from '../../lev/index.js'
-import { catchUp } from '../../lev/internal.js'
 import type { Address, Listener, Op, Stream } from '../../lev/index.js'
 import { IdentityLoader, type LoadedIdentities } from '../../tls/index.js'
 import { defaults, mergeSettings, type Config, type ConfigChanges, type Settings } from '../config/settings.js'
@@ -8,9 +7,8 @@ import { Connection } from './connection.js'
 import { BindError, ConfigError, StateError } from '../errors.js'
 import type { Disposition } from '../request/exchange.js'
 import type { Handler } from '../request/handler.js'
-import { startServing } from './serve-connection.js'
+import { serveListener } from './serve-listener.js'
 import { ServerLog } from '../log/logger.js'
-import { OverloadGuard } from './overload-guard.js'
 import { processRequest } from '../request/process-request.js'
 import { Peer } from './peer.js'
 import { Service } from './service.js'
@@ -153,36 +151,18 @@ export class Server {
   *#serve(stopping: lev.Channel<number>): Op<void> {
     const service = this.#service
     const { settings } = service
+    const unbound = this.#unbound
+    service.draining = false
     // Installed before binding, so that no signal is missed.
     const forget = settings.handle_signals ? onStopSignals(() => void this.stop().catch(() => {})) : () => {}
-    const unbound = this.#unbound
-    let listener: Listener | null = null
-    service.draining = false
     try {
-      const bound = yield* this.#bind(settings)
-      listener = bound
-      yield* lev.scope(function* (connections) {
-        service.spawn = (start) => connections.spawn(start)
-        connections.spawn(() => acceptLoop(service, bound, connections))
-        const drain = (yield* stopping.receive()) ?? 0
-        service.draining = true
-        for (const connection of service.connections) connection.drain()
-        connections.spawn(function* () {
-          yield* backlogAccepted(service, settings.backlog)
-          bound.close()
-          unbound.resolve()
-          yield* service.emptied()
-          stopping.trySend(0)
-        })
-        yield* countDown(drain, stopping)
-        connections.cancel('drain')
+      const listener = yield* this.#bind(settings)
+      yield* serveListener(service, listener, stopping, () => {
+        listener.close()
+        unbound.resolve()
       })
     } finally {
-      service.spawn = null
-      listener?.close()
       unbound.resolve()
-      // A connection whose task was cancelled before its first step has not closed itself.
-      for (const connection of service.connections) connection.close()
       forget()
     }
   }
@@ -208,57 +188,6 @@ function addressTexts({ ip, port }: Address, secure: boolean): string[] {
   const interfaces = wildcard ? Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []) : []
   const ips = interfaces.filter(({ family, scopeid }) => (ip === '::' || family === 'IPv4') && !scopeid).map(({ address }) => address)
   return (ips.length > 0 ? ips : [ip]).map((one) => `http${secure ? 's' : ''}://${one.includes(':') ? `[${one}]` : one}:${port}`)
-}
-
-/** Waits for at most `seconds`: each value received from `limits` is another maximum, counted from its arrival. */
-function* countDown(seconds: number, limits: lev.Channel<number>): Op<void> {
-  let end = lev.now() + seconds
-  do {
-    try {
-      const limit = yield* lev.timeout(end - lev.now(), limits.receive())
-      end = Math.min(end, lev.now() + (limit ?? 0))
-    } catch (error) {
-      if (!(error instanceof lev.TimeoutError)) throw error
-      return
-    }
-  } while (lev.now() < end)
-}
-
-/**
- * Waits until the server has accepted the connections in the system's queue: closing the listener would reset them, though
- * their clients may have sent requests. New ones may arrive meanwhile; it accepts at most `backlog` in all.
- */
-function* backlogAccepted(service: Service, backlog: number): Op<void> {
-  const most = service.accepted + backlog
-  let before: number
-  do {
-    before = service.accepted
-    yield* catchUp()
-  } while (service.accepted > before && service.accepted < most)
-}
-
-/** Accepts connections and starts a task for each. */
-function* acceptLoop(service: Service, listener: Listener, connections: lev.Scope): Op<void> {
-  const guard = new OverloadGuard(service)
-  for (;;) {
-    const client = yield* listener.accept()
-    if (client === null) return
-    service.accepted++
-    if (service.full) connections.spawn(() => acceptMore(service, guard, client))
-    else serveClient(service, client)
-  }
-}
-
-/** Serves a connection over the limit if an idle one can be closed for it; else rejects it. */
-function* acceptMore(service: Service, guard: OverloadGuard, client: Stream): Op<void> {
-  if (yield* guard.makeRoom(client)) serveClient(service, client)
-  else yield* guard.reject(client)
-}
-
-function serveClient(service: Service, client: Stream): void {
-  const connection = new Connection(service, client, new Peer(client.remote.ip), null)
-  service.connections.add(connection)
-  startServing(connection)
 }
 
 /** Runs the steps with other tasks in between. */

@@ -32,8 +32,6 @@ export class Service {
   readonly idle = new IdleList<Drainable>()
   /** Budget for inflating messages, shared by all WebSockets of the server. */
   readonly inflateBudget = new InflateBudget()
-  /** Total number of connections accepted. */
-  accepted = 0
   /** Whether the server is stopping: every response is then the last of its connection. */
   draining = false
   /** Starts a task in the scope of `serve`; null: the server is not serving. */
@@ -51,6 +49,12 @@ export class Service {
   /** Whether `connection_limit` is reached. */
   get full(): boolean {
     return this.connections.size >= this.settings.connection_limit
+  }
+
+  /** Begins to stop: every connection is asked to end soon. */
+  drain(): void {
+    this.draining = true
+    for (const connection of this.connections) connection.drain()
   }
 
   /** Closes the connection that has been idle the longest. False: all are busy. */

@@ -1,0 +1,60 @@
+import type { Listener, Op, Scope, Stream } from '../../lev/index.js'
+import { catchUp } from '../../lev/internal.js'
+import { Connection } from './connection.js'
+import { OverloadGuard } from './overload-guard.js'
+import { Peer } from './peer.js'
+import { startServing } from './serve-connection.js'
+import type { Service } from './service.js'
+
+/** Accepts the connections of one listener, and admits or rejects each. */
+export class Acceptor {
+  readonly #service: Service
+  readonly #listener: Listener
+  readonly #guard: OverloadGuard
+  /** Length of the system's queue. */
+  readonly #backlog: number
+  #accepted = 0
+
+  constructor(service: Service, listener: Listener) {
+    this.#service = service
+    this.#listener = listener
+    this.#backlog = service.settings.backlog
+    this.#guard = new OverloadGuard(service)
+  }
+
+  /** Accepts until the listener is closed. `tasks` holds the tasks of connections over the limit, until they are served or rejected. */
+  *run(tasks: Scope): Op<void> {
+    for (;;) {
+      const client = yield* this.#listener.accept()
+      if (client === null) return
+      this.#accepted++
+      if (this.#service.full) tasks.spawn(() => this.#admit(client))
+      else this.#serve(client)
+    }
+  }
+
+  /**
+   * Waits until `run` has accepted the connections in the system's queue: closing the listener would reset them, though their
+   * clients may have sent requests. New ones may arrive meanwhile; it waits for at most the length of the queue in all.
+   */
+  *finishBacklog(): Op<void> {
+    const most = this.#accepted + this.#backlog
+    let before: number
+    do {
+      before = this.#accepted
+      yield* catchUp()
+    } while (this.#accepted > before && this.#accepted < most)
+  }
+
+  /** Serves a connection over the limit if an idle one can be closed for it; else rejects it. */
+  *#admit(client: Stream): Op<void> {
+    if (yield* this.#guard.makeRoom(client)) this.#serve(client)
+    else yield* this.#guard.reject(client)
+  }
+
+  #serve(client: Stream): void {
+    const connection = new Connection(this.#service, client, new Peer(client.remote.ip), null)
+    this.#service.connections.add(connection)
+    startServing(connection)
+  }
+}
