@@ -27,6 +27,9 @@ const driverModules = new Set([
 /** What `tls/` may take from node:tls: nothing that opens a connection. */
 const tlsNames = new Set(['createSecureContext', 'checkServerIdentity', 'rootCertificates', 'getCiphers', 'DEFAULT_CIPHERS'])
 
+/** What compresses: the table of content codings, and the extension of WebSockets. */
+const zlibUsers = new Set(['lib/coding/codings.ts', 'lib/websocket/deflate.ts'])
+
 /** Names, and members of names, that read a clock or set a timer. */
 const clockNames = new Set(['setTimeout', 'setInterval', 'setImmediate', 'performance'])
 const clockMembers = new Set(['Date.now', 'process.hrtime', 'process.uptime', 'AbortSignal.timeout'])
@@ -147,6 +150,7 @@ function checkImport(path: string, node: ts.Node, from: string, target: string |
   }
   if (path.startsWith('lev/drivers/')) return
   if (driverModules.has(name)) tell(`only lev/drivers may import ${from}`)
+  if (name === 'zlib' && !zlibUsers.has(path)) tell(`only ${[...zlibUsers].join(' and ')} may import node:zlib`)
   if (name === 'tls') checkTlsNames(layer, node, tell)
 }
 

@@ -40,6 +40,7 @@ const bad: [string, Record<string, string>, RegExp][] = [
   ['TLS sockets by another name', { 'tls/a.ts': 'import { connect as fine } from \'node:tls\'' }, /may import connect from node:tls/],
   ['all of node:tls', { 'tls/a.ts': 'import * as tls from \'node:tls\'' }, /all of node:tls/],
   ['node:tls in lib', { 'lib/a.ts': 'import { createSecureContext } from \'node:tls\'' }, /node:tls/],
+  ['compression beside the table', { 'lib/coding/a.ts': 'import { gzip } from \'node:zlib\'' }, /codings\.ts and .* may import node:zlib/],
   ['a timer', { 'lev/a.ts': 'setTimeout(() => {}, 1)' }, /may use setTimeout/],
   ['a timer by a roundabout way', { 'lib/a.ts': 'globalThis.setImmediate(() => {})' }, /may use setImmediate/],
   ['a timer as a value', { 'lib/a.ts': 'const later = setInterval' }, /may use setInterval/],

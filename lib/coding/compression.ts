@@ -1,11 +1,7 @@
-import { promisify } from 'node:util'
-import { createDeflate, createGzip, deflate, deflateSync, gzip, gzipSync } from 'node:zlib'
 import { waitForWork, type Op } from '../../lev/index.js'
-import { reusedZlib } from '../../lev/internal.js'
 import type { CompressionSettings } from '../config/settings.js'
-import { negotiateEncoding, type Encoding } from '../http1/negotiate.js'
-
-export type { Encoding } from '../http1/negotiate.js'
+import { negotiateCoding } from '../http1/negotiate.js'
+import { responseCodings, type ResponseCoding } from './codings.js'
 
 /** The properties of a response that decide whether it is compressed. Header values are as the handler set them. */
 export interface Compressible {
@@ -18,28 +14,11 @@ export interface Compressible {
   readonly cacheControl: string | undefined
 }
 
-/** Best first: both compress equally well, and gzip, unlike deflate, means the same format everywhere. */
-const offered: readonly Encoding[] = ['gzip', 'deflate']
-
-/**
- * Cost of zlib's levels, in microseconds and in percent of the size, for JSON and for prose:
- *
- *     16 KiB  level 1: 28, 22 %   38, 36 %    4: 43, 21 %   56, 33 %    6: 62, 20 %   76, 33 %
- *     64 KiB  level 1: 124, 22 %  371, 34 %   4: 275, 21 %  562, 30 %   6: 602, 19 %  960, 29 %
- *
- * Level 4 compresses nearly as well as the default level 6 in about half the time; below 4, prose compresses worse.
- */
-export const compressionLevel = 4
-
 /**
  * Largest content, in bytes, that is compressed synchronously, in a tenth of a millisecond or two. The thread pool costs this
  * thread 20 to 50 microseconds and delays the response by as much again, which pays only for larger content.
  */
 export const onTheSpotLimit = 32 * 1024
-
-type Pooled = (bytes: Buffer, options: { readonly level: number }) => Promise<Buffer>
-const pooledGzip: Pooled = promisify(gzip)
-const pooledDeflate: Pooled = promisify(deflate)
 
 /**
  * Whether a response is compressed for clients that accept it: its content has a listed type and at least `min_size` bytes, is
@@ -62,8 +41,8 @@ export function isCompressible(settings: CompressionSettings, answer: Compressib
 }
 
 /** The coding for a compressible response; null: none. `acceptEncoding` is the request's field. */
-export function chooseEncoding(acceptEncoding: string | undefined): Encoding | null {
-  return negotiateEncoding(acceptEncoding, offered)
+export function chooseCoding(acceptEncoding: string | undefined): ResponseCoding | null {
+  return negotiateCoding(acceptEncoding, responseCodings)
 }
 
 /** Scratch buffer for text that is compressed synchronously; a new buffer for each makes 20 KB of text cost 5 % more. */
@@ -71,23 +50,13 @@ const scratch = Buffer.allocUnsafeSlow(onTheSpotLimit)
 
 /**
  * Compresses bytes, or latin1 text: synchronously up to `onTheSpotLimit`, else on the thread pool while other tasks run.
- * `deflate` is the zlib format of RFC 1950 (RFC 9110 8.4.1.2). Incompressible data grows a little.
+ * Incompressible data grows a little.
  */
-export function* compress(encoding: Encoding, content: Buffer | string): Op<Buffer> {
+export function* compress({ compression }: ResponseCoding, content: Buffer | string): Op<Buffer> {
   if (content.length > onTheSpotLimit) {
-    const bytes = typeof content === 'string' ? Buffer.from(content, 'latin1') : content
-    return yield* waitForWork(encoding === 'gzip' ? pooledGzip(bytes, { level: compressionLevel }) : pooledDeflate(bytes, { level: compressionLevel }))
+    return yield* waitForWork(compression.pooled(typeof content === 'string' ? Buffer.from(content, 'latin1') : content))
   }
-  compressors[encoding] ??= compressorOf(encoding)
-  return compressors[encoding](typeof content === 'string' ? scratch.subarray(0, scratch.write(content, 'latin1')) : content)
-}
-
-type Compressor = (bytes: Buffer) => Buffer
-const compressors: { [E in Encoding]?: Compressor } = {}
-
-function compressorOf(encoding: Encoding): Compressor {
-  const [make, once] = encoding === 'gzip' ? [createGzip, gzipSync] : [createDeflate, deflateSync]
-  return reusedZlib(() => make({ level: compressionLevel })) ?? ((bytes) => once(bytes, { level: compressionLevel }))
+  return compression.sync(typeof content === 'string' ? scratch.subarray(0, scratch.write(content, 'latin1')) : content)
 }
 
 /** The Vary field of a response that depends on Accept-Encoding too (RFC 9110 12.5.5). */

@@ -1,11 +1,9 @@
-import { createGunzip, createInflate, createInflateRaw, gunzipSync, inflateRawSync, inflateSync, type ZlibOptions } from 'node:zlib'
 import { waitForWork, type Op } from '../../lev/index.js'
 import type { Pieces } from '../request/body-source.js'
 import { bodyError, type BodyError } from '../errors.js'
 import { BodyBuffer } from '../http1/body-buffer.js'
 import { rejections } from '../http1/rejection.js'
-
-export type BodyCoding = 'gzip' | 'deflate'
+import { codingNamed, namesIn, requestCodings, type DecodableCoding, type ZlibStream } from './codings.js'
 
 /**
  * Largest compressed body, and largest content, that are decoded synchronously. A body of 2 KB takes 25 microseconds so and 100
@@ -17,40 +15,15 @@ const spotOutput = 128 * 1024
 /** Size of the thread pool's output chunks: with zlib's default of 16 KiB a large body takes twice as long. */
 const chunkSize = 64 * 1024
 
-/** The decoders of one format. */
-interface Format {
-  readonly open: (options: ZlibOptions) => ReturnType<typeof createGunzip>
-  readonly decode: (bytes: Buffer, options: ZlibOptions) => unknown
-}
-
-const formats = {
-  /** Any number of members (RFC 1952 section 2.2). */
-  gzip: { open: createGunzip, decode: gunzipSync },
-  zlib: { open: createInflate, decode: inflateSync },
-  raw: { open: createInflateRaw, decode: inflateRawSync },
-} satisfies Record<string, Format>
-
-/** The coding of a body by its Content-Encoding: null for none, undefined for one that cannot be decoded. */
-export function bodyCoding(contentEncoding: string | undefined): BodyCoding | null | undefined {
-  const codings = (contentEncoding ?? '').split(',').map((one) => one.trim().toLowerCase()).filter((one) => one !== '' && one !== 'identity')
-  if (codings.length === 0) return null
-  const [coding] = codings
-  if (codings.length === 1 && (coding === 'gzip' || coding === 'x-gzip')) return 'gzip'
-  if (codings.length === 1 && coding === 'deflate') return 'deflate'
-  return undefined
-}
-
-/**
- * The format of a body whose first byte is `first`. "deflate" is the zlib format, but some clients send raw deflate under that
- * name (RFC 9110 section 8.4.1.2). A zlib header has 8 in the low half of its first byte, which no raw deflate encoder writes.
- */
-function formatOf(coding: BodyCoding, first: number): Format {
-  if (coding === 'gzip') return formats.gzip
-  return (first & 0x0f) === 8 ? formats.zlib : formats.raw
+/** The coding of a body by its Content-Encoding: null for none, undefined for one that is not decoded. */
+export function bodyCoding(contentEncoding: string | undefined): DecodableCoding | null | undefined {
+  const names = namesIn(contentEncoding)
+  if (names.length === 0) return null
+  return names.length === 1 ? codingNamed(requestCodings, names[0]) : undefined
 }
 
 /** Decodes a whole body. @throws BodyError: 400 for a malformed one, 413 for more than `limit` decoded bytes */
-export function* decodeWhole(bytes: Buffer, coding: BodyCoding, limit: number): Op<Buffer> {
+export function* decodeWhole(bytes: Buffer, coding: DecodableCoding, limit: number): Op<Buffer> {
   const spot = bytes.length > 0 && bytes.length <= spotInput ? decodeOnTheSpot(bytes, coding, Math.min(limit, spotOutput)) : null
   if (spot !== null) return spot
   let given: Buffer | null = bytes.length === 0 ? null : bytes
@@ -71,11 +44,11 @@ export function* decodeWhole(bytes: Buffer, coding: BodyCoding, limit: number): 
 }
 
 /** Decodes a body synchronously; null: the content has more than `limit` bytes. */
-function decodeOnTheSpot(bytes: Buffer, coding: BodyCoding, limit: number): Buffer | null {
+function decodeOnTheSpot(bytes: Buffer, coding: DecodableCoding, limit: number): Buffer | null {
   try {
     // zlib does not accept a limit of 0.
     const options = { info: true, maxOutputLength: Math.max(limit, 1), chunkSize: Math.min(4 * bytes.length + 1024, chunkSize) }
-    const { buffer, engine } = formatOf(coding, bytes[0]).decode(bytes, options) as { buffer: Buffer; engine: { bytesWritten: number } }
+    const { buffer, engine } = coding.formatOf(bytes[0]).sync(bytes, options) as { buffer: Buffer; engine: { bytesWritten: number } }
     // zlib leaves bytes after the end unread.
     if (engine.bytesWritten !== bytes.length) throw bodyError(rejections.compressedBody)
     return buffer.length > limit ? null : buffer
@@ -93,9 +66,9 @@ function decodeOnTheSpot(bytes: Buffer, coding: BodyCoding, limit: number): Buff
  */
 export class Decoder implements Pieces {
   readonly #source: Pieces
-  readonly #coding: BodyCoding
+  readonly #coding: DecodableCoding
   readonly #limit: number
-  #zlib: ReturnType<Format['open']> | null = null
+  #zlib: ZlibStream | null = null
   #given = 0
   #total = 0
   /** Whether zlib has consumed all of its input. */
@@ -104,7 +77,7 @@ export class Decoder implements Pieces {
   #failure: BodyError | null = null
   #wake: () => void = () => {}
 
-  constructor(source: Pieces, coding: BodyCoding, limit: number) {
+  constructor(source: Pieces, coding: DecodableCoding, limit: number) {
     this.#source = source
     this.#coding = coding
     this.#limit = limit
@@ -148,8 +121,8 @@ export class Decoder implements Pieces {
     })
   }
 
-  #open(first: number): ReturnType<Format['open']> {
-    const zlib = formatOf(this.#coding, first).open({ chunkSize })
+  #open(first: number): ZlibStream {
+    const zlib = this.#coding.formatOf(first).stream({ chunkSize })
     zlib.on('readable', () => this.#wake())
     zlib.on('end', () => {
       this.#ended = true

@@ -1,5 +1,6 @@
 import type { Op } from '../../lev/index.js'
-import { chooseEncoding, compress, isCompressible, mergeVary, weakenEtag, type Compressible, type Encoding } from './compression.js'
+import type { ResponseCoding } from './codings.js'
+import { chooseCoding, compress, isCompressible, mergeVary, weakenEtag, type Compressible } from './compression.js'
 import type { Exchange } from '../request/exchange.js'
 import { NO_LENGTH } from '../http1/response-framing.js'
 import { declaredLength, headerOf, namesOf, type ResponseHeaders } from '../http1/response-headers.js'
@@ -20,12 +21,12 @@ export function isEncodable(exchange: Exchange, status: number, headers: Respons
 
 /** Compresses an encodable response's content if its client accepts that, and adds Vary to the headers. */
 export function* encode(exchange: Exchange, headers: ResponseHeaders | undefined, bytes: Buffer | string): Op<Encoded> {
-  const encoding = chooseEncoding(exchange.head.fields.get('accept-encoding'))
-  const varied = encodedHeaders(headers, encoding)
-  if (encoding === null) return { headers: varied, bytes, length: bytes.length }
+  const coding = chooseCoding(exchange.head.fields.get('accept-encoding'))
+  const varied = encodedHeaders(headers, coding)
+  if (coding === null) return { headers: varied, bytes, length: bytes.length }
   // Only compressing would give the length of GET's content, so the response to HEAD has none.
   if (exchange.head.method === 'HEAD') return { headers: varied, bytes: '', length: NO_LENGTH }
-  const compressed = yield* compress(encoding, bytes)
+  const compressed = yield* compress(coding, bytes)
   return { headers: varied, bytes: compressed, length: compressed.length }
 }
 
@@ -51,14 +52,14 @@ function wholeSize(status: number, headers: ResponseHeaders | undefined, size: n
 
 /** The coding of streaming content, null for none, and the headers to match. */
 export interface StreamEncoding {
-  readonly encoding: Encoding | null
+  readonly encoding: ResponseCoding | null
   readonly headers: ResponseHeaders | undefined
 }
 
 /** Chooses the coding of streaming content of `size` bytes; Infinity if unknown. */
 export function streamEncoding(exchange: Exchange, status: number, headers: ResponseHeaders | undefined, size: number): StreamEncoding {
   if (!isEncodable(exchange, status, headers, size)) return { encoding: null, headers: variedHeaders(exchange, status, headers, size) }
-  const encoding = chooseEncoding(exchange.head.fields.get('accept-encoding'))
+  const encoding = chooseCoding(exchange.head.fields.get('accept-encoding'))
   return { encoding, headers: encodedHeaders(headers, encoding) }
 }
 
@@ -79,16 +80,16 @@ function textOf(headers: ResponseHeaders | undefined, name: string): string | un
   return Array.isArray(value) ? value.join(', ') : String(value)
 }
 
-/** The headers for content that varies by Accept-Encoding, in the coding `encoding`; null: not encoded. */
-function encodedHeaders(headers: ResponseHeaders | undefined, encoding: Encoding | null): ResponseHeaders {
+/** The headers for content that varies by Accept-Encoding, in `coding`; null: not encoded. */
+function encodedHeaders(headers: ResponseHeaders | undefined, coding: ResponseCoding | null): ResponseHeaders {
   const result: Record<string, ResponseHeaders[string]> = {}
   for (const name of headers === undefined || headers === null ? [] : namesOf(headers)) {
     const value = headers?.[name]
     const lower = name.toLowerCase()
-    if (lower === 'vary' || (encoding !== null && (lower === 'content-length' || lower === 'content-encoding'))) continue
-    result[name] = encoding !== null && lower === 'etag' && typeof value === 'string' ? weakenEtag(value) : value
+    if (lower === 'vary' || (coding !== null && (lower === 'content-length' || lower === 'content-encoding'))) continue
+    result[name] = coding !== null && lower === 'etag' && typeof value === 'string' ? weakenEtag(value) : value
   }
-  if (encoding !== null) result['Content-Encoding'] = encoding
+  if (coding !== null) result['Content-Encoding'] = coding.name
   result['Vary'] = mergeVary(textOf(headers, 'vary'))
   return result
 }

@@ -1,6 +1,5 @@
-import { constants, createDeflate, createGzip } from 'node:zlib'
 import { waitForWork, type Op } from '../../lev/index.js'
-import { compressionLevel, type Encoding } from './compression.js'
+import type { ResponseCoding, ZlibStream } from './codings.js'
 
 /**
  * Compresses streaming content on the thread pool, as one compressed stream. Each call of `compress` ends with a sync flush, so
@@ -9,13 +8,14 @@ import { compressionLevel, type Encoding } from './compression.js'
  * It holds some 270 KB outside the JavaScript heap until `release`, which must be called on every path.
  */
 export class StreamCompressor {
-  readonly #zlib: ReturnType<typeof createGzip> | ReturnType<typeof createDeflate>
+  readonly #zlib: ZlibStream
+  readonly #flush: number
   #compressed: Buffer[] = []
   #fail: (error: Error) => void = () => {}
 
-  constructor(encoding: Encoding) {
-    const options = { level: compressionLevel }
-    this.#zlib = encoding === 'gzip' ? createGzip(options) : createDeflate(options)
+  constructor({ compression }: ResponseCoding) {
+    this.#zlib = compression.stream()
+    this.#flush = compression.flush
     this.#zlib.on('data', (bytes: Buffer) => this.#compressed.push(bytes))
     this.#zlib.on('error', (error) => this.#fail(error))
   }
@@ -30,7 +30,7 @@ export class StreamCompressor {
         zlib.end(bytes)
       } else {
         zlib.write(bytes)
-        zlib.flush(constants.Z_SYNC_FLUSH, () => resolve())
+        zlib.flush(this.#flush, () => resolve())
       }
     }))
     const compressed = this.#compressed

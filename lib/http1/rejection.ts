@@ -95,8 +95,8 @@ export const rejections = {
   /** A function among the settings of the body failed. */
   bodyNotRead: rejection(500, 'the body was not read'),
   compressedBody: rejection(400, 'malformed compressed body'),
-  /** An unknown coding, or several. Accept-Encoding lists the supported ones (RFC 9110 section 12.5.3). */
-  contentCoding: rejection(415, 'unsupported content coding', { 'Accept-Encoding': 'gzip, deflate' }),
+  /** An unknown coding, or several. `supported` is the Accept-Encoding of the response (RFC 9110 section 12.5.3). */
+  contentCoding: (supported: string) => rejection(415, 'unsupported content coding', { 'Accept-Encoding': supported }),
   charset: rejection(415, 'unsupported charset'),
   notText: (encoding: string) => rejection(400, `the text is not ${encoding}`),
   notJson: rejection(400, 'the body is not JSON'),

@@ -4,6 +4,7 @@ import { bodyAtHand, BodySource } from './body-source.js'
 import { unreadBodyBytes, unreadBodySeconds } from '../config/fixed-limits.js'
 import { boolean } from '../config/validators.js'
 import { bodySize, type BufferChoice, type SizeChoice } from '../config/settings.js'
+import { acceptEncodingOf, requestCodings } from '../coding/codings.js'
 import { bodyCoding, Decoder, decodeWhole } from '../coding/content-decoding.js'
 import { BodyError } from '../errors.js'
 import type { Disposition, Exchange } from './exchange.js'
@@ -39,7 +40,7 @@ export function* receive(exchange: Exchange): Op<Buffer | OpenBody | Rejection> 
   if (head.contentLength > limit) return rejections.bodyTooLarge(head.contentLength)
   try {
     const coding = decode_body ? bodyCoding(head.fields.get('content-encoding')) : null
-    if (coding === undefined) return rejections.contentCoding
+    if (coding === undefined) return rejections.contentCoding(acceptEncodingOf(requestCodings))
     exchange.decoded = coding !== null
     const source = new BodySource(connection, head, exchange, limit)
     if (buffered) {
