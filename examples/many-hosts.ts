@@ -9,7 +9,7 @@ import { developmentIdentities } from 'leveret/tls'
 const { ssl } = developmentIdentities('dev-certs', ['localhost', 'one.test', '*.two.test'], Date.now() / 1000)
 
 /** What each host serves, by the name that its certificate is listed for. */
-const sites: Record<string, (ctx: server.Context) => server.Answer> = {
+const sites: Record<string, (ctx: server.Context) => server.HandlerResult> = {
   'one.test': () => 'This is one.test\n',
   '*.two.test': (ctx) => `This is ${ctx.server_name}, one of many\n`,
 }

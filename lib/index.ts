@@ -17,8 +17,8 @@ export { defaults, type Config, type ConfigChanges, type Settings } from './conf
 export type { Context } from './request/context.js'
 export { ArgumentError, BindError, BodyError, ConfigError, LeveretError, RequestError, StateError, UpgradeError } from './errors.js'
 export { eventStream, type EventFields, type EventSender, type EventStreamOptions } from './response/event-stream.js'
-export type { Disposition } from './request/exchange.js'
-export type { Answer, AnswerParts, Content, Handler } from './request/handler.js'
+export type { NextAction } from './request/exchange.js'
+export type { Content, Handler, HandlerResult, ResponseParts } from './request/handler.js'
 export type { Form, FormFile } from './request/form.js'
 export type { FormPart, FormParts } from './request/form-parts.js'
 export type { RequestBody } from './request/request-body.js'
@@ -42,3 +42,15 @@ export { websocket } from './client/websocket.js'
 export type { WebSocketClientOptions } from './client/websocket-options.js'
 export { urlDecode, urlEncode } from './client/url-coding.js'
 export type { ClientTlsOptions } from '../tls/index.js'
+
+// Names of 0.1.0; they go with the next version.
+export type {
+  /** @deprecated Use `HandlerResult`. */
+  HandlerResult as Answer,
+  /** @deprecated Use `ResponseParts`. */
+  ResponseParts as AnswerParts,
+} from './request/handler.js'
+export type {
+  /** @deprecated Use `NextAction`. */
+  NextAction as Disposition,
+} from './request/exchange.js'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Answer } from 'leveret'
+import type { HandlerResult } from 'leveret'
 import { html, Html } from './html.js'
 import { style } from './style.js'
 
@@ -33,7 +33,7 @@ const pageHeaders = {
   'Cache-Control': 'no-store',
 }
 
-export function requestPage(request: SeenRequest): Answer {
+export function requestPage(request: SeenRequest): HandlerResult {
   const { method, query, args, tls } = request
   return page('Leveret', html`
 <header>
@@ -73,7 +73,7 @@ export function requestPage(request: SeenRequest): Answer {
 <footer><p>Also over TLS, for several hosts: the terminal shows the commands.</p></footer>`)
 }
 
-export function notFoundPage(query: string): Answer {
+export function notFoundPage(query: string): HandlerResult {
   return page('Not found', html`
 <header>
   <h1>Not found</h1>
@@ -82,7 +82,7 @@ export function notFoundPage(query: string): Answer {
 <ul>${link('/', 'What is served')}</ul>`, 404)
 }
 
-function page(title: string, content: Html, status = 200): Answer {
+function page(title: string, content: Html, status = 200): HandlerResult {
   const whole = html`<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

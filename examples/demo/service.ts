@@ -1,4 +1,4 @@
-import type { Answer, Context, Handler, RequestHeaders } from 'leveret'
+import type { Context, Handler, HandlerResult, RequestHeaders } from 'leveret'
 import * as lev from 'leveret/lev'
 import { notFoundPage, requestPage, type SeenRequest } from './page.js'
 
@@ -34,18 +34,18 @@ function seen(
   }
 }
 
-function json(value: unknown): Answer {
+function json(value: unknown): HandlerResult {
   return [`${JSON.stringify(value, null, 2)}\n`, 200, { 'Content-Type': 'application/json' }]
 }
 
 /** Sends back what came, byte by byte. */
-function echo(method: string, body: Buffer | null): Answer {
+function echo(method: string, body: Buffer | null): HandlerResult {
   if (method !== 'POST') return ['POST something: curl -d hello .../echo\n', 405, { ...text, Allow: 'POST' }]
   return [body ?? '', 200, text]
 }
 
 /** Takes some seconds. When the client leaves before, the coroutine ends where it waits, and `finally` still runs. */
-function* slow(args: string, ctx: Context): lev.Op<Answer> {
+function* slow(args: string, ctx: Context): lev.Op<HandlerResult> {
   const asked = Number(new URLSearchParams(args).get('seconds') ?? 5)
   const seconds = asked > 0 && asked <= 60 ? asked : 5
   const began = lev.now()

@@ -125,8 +125,8 @@ export function wait<T>(promise: PromiseLike<T>): Op<T> {
  * Like `wait`, for work that always ends by itself, such as compression in the thread pool: the memory driver's clock
  * stands still until it has ended.
  */
-export function waitForWork<T>(promise: PromiseLike<T>): Op<T> {
-  return made(waiting('waitForWork', promise, true))
+export function waitForThreadPool<T>(promise: PromiseLike<T>): Op<T> {
+  return made(waiting('waitForThreadPool', promise, true))
 }
 
 function* waiting<T>(what: string, promise: PromiseLike<T>, guaranteed: boolean): Op<T> {

@@ -56,7 +56,7 @@ export function inCoroutine(): boolean {
  * Calls a function that cannot `yield*`, such as a user's callback, as if from outside of every task: functions that behave
  * differently inside coroutines (`lev.run`, for example) behave as they do outside. Returns what `call` returns.
  */
-export function outside<T>(call: () => T): T {
+export function runOutsideTask<T>(call: () => T): T {
   const before = hidden
   hidden = true
   try {

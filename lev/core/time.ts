@@ -37,7 +37,7 @@ export function sleep(seconds: number): Op<void> {
 
 function* sleeping(seconds: number): Op<void> {
   checkSeconds('sleep', seconds)
-  if (seconds <= 0) return yield* breathe()
+  if (seconds <= 0) return yield* yieldNow()
   const { loop } = runningTask('lev.sleep()')
   // The exact time: it includes the time that the task has computed since it was resumed.
   yield new Sleep(loop.timers, loop.driver.now() + seconds)
@@ -118,15 +118,15 @@ export function wallClock(): number {
 }
 
 /** Lets all other ready tasks and external events run first. */
-export function breathe(): Op<void> {
-  return made(breathing())
+export function yieldNow(): Op<void> {
+  return made(yieldingNow())
 }
 
-function* breathing(): Op<void> {
-  yield new Breath(runningTask('lev.breathe()').loop)
+function* yieldingNow(): Op<void> {
+  yield new YieldNow(runningTask('lev.yieldNow()').loop)
 }
 
-class Breath implements Suspension, Runnable {
+class YieldNow implements Suspension, Runnable {
   readonly #loop: Loop
   #waker: Waker | null = null
 

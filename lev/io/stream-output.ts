@@ -4,7 +4,7 @@ import type { ErrorFactory } from '../core/failure.js'
 import type { Flushable, Loop } from '../core/loop.js'
 import { suspend, type Op } from '../core/op.js'
 import { OutputQueue } from './output-queue.js'
-import { breathe } from '../core/time.js'
+import { yieldNow } from '../core/time.js'
 import { Timer } from '../core/timers.js'
 
 /** A writer waits while more bytes than this are unsent: a higher limit makes nothing faster. */
@@ -144,7 +144,7 @@ export class StreamOutput implements Flushable {
     if (this.bytesPut - this.#pausedAt <= unsentLimitBytes) return
     // The peer takes everything at once, so this writer never had to wait: let other tasks run too.
     this.#pausedAt = this.bytesPut
-    yield* breathe()
+    yield* yieldNow()
   }
 
   /** Makes all writers fail, and drops unsent output. */

@@ -1,4 +1,4 @@
-import { waitForWork, type Op } from '../../lev/index.js'
+import { waitForThreadPool, type Op } from '../../lev/index.js'
 import { acceptEncodingOf, codingNamed, decodableCodings, namesIn, type DecodableCoding, type ZlibStream } from '../coding/codings.js'
 import { RequestError } from '../errors.js'
 import type { Pieces } from './content-reader.js'
@@ -74,7 +74,7 @@ class Decoder implements Pieces {
         if (piece === null && this.#zlib === null) return null
         this.#give(piece)
       }
-      yield* waitForWork(new Promise<void>((resolve) => (this.#wake = resolve)))
+      yield* waitForThreadPool(new Promise<void>((resolve) => (this.#wake = resolve)))
     }
   }
 

@@ -1,4 +1,4 @@
-import { AddressError, ClosedError, HandshakeError, scope, timeout as within, waitForWork, type Op } from '../../lev/index.js'
+import { AddressError, ClosedError, HandshakeError, scope, timeout as within, waitForThreadPool, type Op } from '../../lev/index.js'
 import { instanceOf, made, messageOf } from '../../lev/internal.js'
 import { readAll } from '../request/body-source.js'
 import { ArgumentError, RequestError } from '../errors.js'
@@ -89,7 +89,7 @@ function* decompressed({ headers }: ResponseFacts, coded: Buffer, limit: number)
   const coding = headers['content-encoding'] ?? ''
   if (coding === '') return null
   try {
-    return yield* waitForWork(decoded(coding, coded, limit))
+    return yield* waitForThreadPool(decoded(coding, coded, limit))
   } catch (error) {
     throw new RequestError(messageOf(error), { cause: error })
   }

@@ -1,4 +1,4 @@
-import { waitForWork, type Op } from '../../lev/index.js'
+import { waitForThreadPool, type Op } from '../../lev/index.js'
 import type { CompressionSettings } from '../config/settings.js'
 import { negotiateCoding } from '../http1/negotiate.js'
 import { responseCodings, type ResponseCoding } from './codings.js'
@@ -54,7 +54,7 @@ const scratch = Buffer.allocUnsafeSlow(onTheSpotLimit)
  */
 export function* compress({ compression }: ResponseCoding, content: Buffer | string): Op<Buffer> {
   if (content.length > onTheSpotLimit) {
-    return yield* waitForWork(compression.pooled(typeof content === 'string' ? Buffer.from(content, 'latin1') : content))
+    return yield* waitForThreadPool(compression.pooled(typeof content === 'string' ? Buffer.from(content, 'latin1') : content))
   }
   return compression.sync(typeof content === 'string' ? scratch.subarray(0, scratch.write(content, 'latin1')) : content)
 }

@@ -1,4 +1,4 @@
-import { waitForWork, type Op } from '../../lev/index.js'
+import { waitForThreadPool, type Op } from '../../lev/index.js'
 import type { Pieces } from '../request/body-source.js'
 import { bodyError, type BodyError } from '../errors.js'
 import { BodyBuffer } from '../http1/body-buffer.js'
@@ -90,7 +90,7 @@ export class Decoder implements Pieces {
       if (bytes) return this.#counted(bytes)
       if (this.#ended) return null
       if (this.#hungry) this.#give(yield* this.#source.next())
-      yield* waitForWork(new Promise<void>((resolve) => (this.#wake = resolve)))
+      yield* waitForThreadPool(new Promise<void>((resolve) => (this.#wake = resolve)))
     }
   }
 

@@ -1,4 +1,4 @@
-import { waitForWork, type Op } from '../../lev/index.js'
+import { waitForThreadPool, type Op } from '../../lev/index.js'
 import type { ResponseCoding, ZlibStream } from './codings.js'
 
 /**
@@ -23,7 +23,7 @@ export class StreamCompressor {
   /** Compresses `bytes`; with `last`, ends the compressed stream. One call at a time. */
   *compress(bytes: Buffer, last: boolean): Op<Buffer[]> {
     const zlib = this.#zlib
-    yield* waitForWork(new Promise<void>((resolve, reject) => {
+    yield* waitForThreadPool(new Promise<void>((resolve, reject) => {
       this.#fail = reject
       if (last) {
         zlib.once('end', resolve)

@@ -13,10 +13,10 @@ import { StatusReader } from '../http1/status-reader.js'
 import { RequestState, transitions } from './states.js'
 
 /** The fate of a connection after a request: `[connection_state, err]`, as in Lilush. */
-export type Disposition = readonly [connection_state: 'keep-alive' | 'close' | null, err: string | null]
+export type NextAction = readonly [connection_state: 'keep-alive' | 'close' | null, err: string | null]
 
-const kept: Disposition = ['keep-alive', null]
-const closing: Disposition = ['close', null]
+const kept: NextAction = ['keep-alive', null]
+const closing: NextAction = ['close', null]
 
 const neverAborts = new AbortController().signal
 
@@ -125,29 +125,29 @@ export class Exchange extends RequestState implements Persistence, Recipient {
     return this.head.keepAlive && this.count < settings.requests_per_connection && !service.draining && this.source?.unusable !== true
   }
 
-  /** Ends the exchange: logs it and tells observers. Returns `disposition`, for callers to return in turn. */
-  finish(status: number | undefined, size: number, disposition: Disposition, outcome: Outcome = 'complete'): Disposition {
+  /** Ends the exchange: logs it and tells observers. Returns `next`, for callers to return in turn. */
+  finish(status: number | undefined, size: number, next: NextAction, outcome: Outcome = 'complete'): NextAction {
     this.advance(transitions.responseEnded)
-    return this.#end(status, size, disposition, outcome)
+    return this.#end(status, size, next, outcome)
   }
 
-  #end(status: number | undefined, size: number, disposition: Disposition, outcome: Outcome): Disposition {
+  #end(status: number | undefined, size: number, next: NextAction, outcome: Outcome): NextAction {
     if (this.#output !== null) this.connection.client.onPut = null
     const record = this.#record ?? RequestRecord.late(this)
-    record?.end(this.connection, outcome, disposition[1], status, size)
-    return disposition
+    record?.end(this.connection, outcome, next[1], status, size)
+    return next
   }
 
   /** Ends the exchange after a whole response; the connection stays open if `keepAlive` allows it. */
-  complete(status: number | undefined, size: number, outcome?: Outcome): Disposition {
+  complete(status: number | undefined, size: number, outcome?: Outcome): NextAction {
     return this.finish(status, size, this.keepAlive ? kept : closing, outcome)
   }
 
   /** Ends the exchange without a client to respond to. Logs it if its head was read; does nothing when it is done. */
-  abandon(disposition: Disposition, size = 0, outcome: Outcome = 'client gone'): Disposition {
-    if (this.isDone) return disposition
+  abandon(next: NextAction, size = 0, outcome: Outcome = 'client gone'): NextAction {
+    if (this.isDone) return next
     const { isLogged } = this
     this.advance(transitions.abandoned)
-    return isLogged ? this.#end(clientGone, size, disposition, outcome) : disposition
+    return isLogged ? this.#end(clientGone, size, next, outcome) : next
   }
 }

@@ -1,4 +1,4 @@
-import { breathe, type Op } from '../../lev/index.js'
+import { yieldNow, type Op } from '../../lev/index.js'
 import { Exclusive, watchMethods } from '../../lev/internal.js'
 import { readAll, type Pieces } from './body-source.js'
 import { decodeText } from './body-text.js'
@@ -129,7 +129,7 @@ export class FormParts implements AsyncIterable<FormPart> {
 
   *#next(): Op<FormPart | null> {
     this.#current = null
-    if (++this.#count % partsAtOnce === 0) yield* breathe()
+    if (++this.#count % partsAtOnce === 0) yield* yieldNow()
     let event = yield* this.#step()
     while (event === CONTENT || event === PART_END) event = yield* this.#step()
     return this.#current

@@ -1,4 +1,4 @@
-import { breathe, type Op } from '../../lev/index.js'
+import { yieldNow, type Op } from '../../lev/index.js'
 import type { Pieces } from './body-source.js'
 import { decodeValue } from './body-text.js'
 import { bodyError, StateError } from '../errors.js'
@@ -60,7 +60,7 @@ function* readUrlEncoded(charset: string | undefined, pieces: Pieces): Op<Form> 
   const add = (): void => fields.add(decodeValue(reader.name, charset), decodeValue(reader.value, charset))
   for (let piece = yield* pieces.next(); piece !== null; piece = yield* pieces.next()) {
     for (let from = 0; from < piece.length; from += stepSize) {
-      if (from > 0) yield* breathe()
+      if (from > 0) yield* yieldNow()
       const to = Math.min(from + stepSize, piece.length)
       for (let at = from; at < to;) {
         const { event, position } = reader.next(piece, at, to)

@@ -9,7 +9,7 @@ import type { Upgrade } from '../websocket/upgrade.js'
 export type Content = string | Uint8Array | StreamingContent | null
 
 /** `[content, status, headers]`: by default null, 200 and none. */
-export type AnswerParts = readonly [content?: Content, status?: number, headers?: ResponseHeaders]
+export type ResponseParts = readonly [content?: Content, status?: number, headers?: ResponseHeaders]
 
 /**
  * A handler's return value: `[content, status, headers]`, or just the content, with status 200 by default. `undefined`, or a list
@@ -20,7 +20,7 @@ export type AnswerParts = readonly [content?: Content, status?: number, headers?
  *
  * A bare iterable is excluded, since a generator would be taken for a coroutine; return `[iterable]`.
  */
-export type Answer = string | Uint8Array | Exclude<StreamingContent, Iterable<unknown>> | null | undefined | AnswerParts | Upgrade
+export type HandlerResult = string | Uint8Array | Exclude<StreamingContent, Iterable<unknown>> | null | undefined | ResponseParts | Upgrade
 
 /**
  * Responds to one request: a plain function, a coroutine (a `function*` that `yield*`s its operations) or an async function.
@@ -38,15 +38,15 @@ export type Handler = (
   headers: RequestHeaders,
   body: Buffer | null,
   ctx: Context,
-) => Answer | Op<Answer> | PromiseLike<Answer | Op<Answer>>
+) => HandlerResult | Op<HandlerResult> | PromiseLike<HandlerResult | Op<HandlerResult>>
 
 /** Whether a handler's result is a coroutine to run. */
-export function isOp(value: unknown): value is Op<Answer> {
+export function isOp(value: unknown): value is Op<HandlerResult> {
   return typeof value === 'object' && value !== null && 'next' in value && 'throw' in value && Symbol.iterator in value
 }
 
 /** Whether a handler's result is a promise or another object with a `then` method. */
-export function isThenable(value: unknown): value is PromiseLike<Answer | Op<Answer>> {
+export function isThenable(value: unknown): value is PromiseLike<HandlerResult | Op<HandlerResult>> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 

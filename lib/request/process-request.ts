@@ -4,8 +4,8 @@ import { cancelOnDisconnect } from './cancel-on-disconnect.js'
 import type { Connection } from '../server/connection.js'
 import { BodyError } from '../errors.js'
 import { Context } from './context.js'
-import { Exchange, type Disposition } from './exchange.js'
-import { isOp, isThenable, type Answer } from './handler.js'
+import { Exchange, type NextAction } from './exchange.js'
+import { isOp, isThenable, type HandlerResult } from './handler.js'
 import { NEED_MORE, REJECTED } from '../http1/head.js'
 import { rejections } from '../http1/rejection.js'
 import { logFailure } from '../log/log-failure.js'
@@ -17,14 +17,14 @@ import { answer, fail, reject } from '../response/send-response.js'
 import { serveWebSocket } from '../websocket/serve.js'
 import { Upgrade } from '../websocket/upgrade.js'
 
-const closed: Disposition = [null, 'closed']
-export const idleTimeout: Disposition = [null, 'keepalive timeout']
+const closed: NextAction = [null, 'closed']
+export const idleTimeout: NextAction = [null, 'keepalive timeout']
 
 /**
  * Reads one request, calls the handler and sends the response. The caller closes the connection unless it is kept alive.
  * Nothing suspends between reading and responding when the request is in the input buffer and its handler is plain.
  */
-export function* processRequest(connection: Connection, count: number): Op<Disposition> {
+export function* processRequest(connection: Connection, count: number): Op<NextAction> {
   const { client, reader } = connection
   const exchange = new Exchange(connection, count)
   try {
@@ -77,7 +77,7 @@ function beginWait(exchange: Exchange): void {
 }
 
 /** Ends a request after an error thrown while it was read or processed. */
-function afterFault(exchange: Exchange, error: unknown): Disposition {
+function afterFault(exchange: Exchange, error: unknown): NextAction {
   const { connection } = exchange
   if (exchange.isBeforeHandler) {
     if (instanceOf(error, ClosedError)) return exchange.abandon(closed)
@@ -101,12 +101,12 @@ function afterFault(exchange: Exchange, error: unknown): Disposition {
   return exchange.isGone || !connection.client.isOpen ? exchange.abandon(closed) : fail(exchange)
 }
 
-function sendFailed(error: Error): Disposition {
+function sendFailed(error: Error): NextAction {
   return [null, `failed to send response: ${error.message}`]
 }
 
 /** Calls the handler and sends its response: synchronously, or as an operation if there is something to wait for. */
-function respond(exchange: Exchange, body: Buffer | RequestBody | null): Disposition | Op<Disposition> {
+function respond(exchange: Exchange, body: Buffer | RequestBody | null): NextAction | Op<NextAction> {
   let given: ReturnType<typeof callHandler>
   try {
     given = callHandler(exchange, body)
@@ -126,15 +126,15 @@ function* failing(error: unknown): Op<never> {
  * Waits for a handler's result and the tasks that it has spawned; repeats while the result is again a coroutine or a promise,
  * since an async function may return a coroutine.
  */
-function* respondLater(exchange: Exchange, result: ReturnType<typeof callHandler>): Op<Disposition> {
-  let given: Answer | typeof result = result
+function* respondLater(exchange: Exchange, result: ReturnType<typeof callHandler>): Op<NextAction> {
+  let given: HandlerResult | typeof result = result
   do given = yield* awaited(exchange, given)
   while (isOp(given) || isThenable(given))
   const sent = conclude(exchange, given)
   return 'next' in sent ? yield* sent : sent
 }
 
-function awaited(exchange: Exchange, given: ReturnType<typeof callHandler>): Op<Answer | Op<Answer>> {
+function awaited(exchange: Exchange, given: ReturnType<typeof callHandler>): Op<HandlerResult | Op<HandlerResult>> {
   if (isOp(given)) return cancelOnDisconnect(exchange, given)
   if (isThenable(given)) return arriving(exchange, markHandled(given))
   return cancelOnDisconnect(exchange, giving(given), () => cancelContent(given))
@@ -164,7 +164,7 @@ function logLate({ connection, head }: Exchange, error: unknown): void {
   logFailure(connection.logger, head, error, 'the handler failed after its request was over')
 }
 
-function conclude(exchange: Exchange, given: Answer): Disposition | Op<Disposition> {
+function conclude(exchange: Exchange, given: HandlerResult): NextAction | Op<NextAction> {
   if (exchange.isGone) {
     cancelContent(given)
     return exchange.abandon(closed)

@@ -7,7 +7,7 @@ import { bodySize, type BufferChoice, type SizeChoice } from '../config/settings
 import { acceptEncodingOf, requestCodings } from '../coding/codings.js'
 import { bodyCoding, Decoder, decodeWhole } from '../coding/content-decoding.js'
 import { BodyError } from '../errors.js'
-import type { Disposition, Exchange } from './exchange.js'
+import type { Exchange, NextAction } from './exchange.js'
 import { rejections, type Rejection } from '../http1/rejection.js'
 import { RequestBody } from './request-body.js'
 
@@ -79,8 +79,8 @@ function choose({ connection, head }: Exchange): Chosen {
 }
 
 /** Responds to a request whose handler reads the body from the connection, then discards the unread rest. */
-export function* withOpenBody({ body, source, close }: OpenBody, respond: () => Disposition | Op<Disposition>): Op<Disposition> {
-  const disposition = yield* scope(function* (around) {
+export function* withOpenBody({ body, source, close }: OpenBody, respond: () => NextAction | Op<NextAction>): Op<NextAction> {
+  const next = yield* scope(function* (around) {
     const serving = around.spawn(() => RequestBody.serve(body))
     try {
       const sent = respond()
@@ -90,8 +90,8 @@ export function* withOpenBody({ body, source, close }: OpenBody, respond: () => 
       close()
     }
   })
-  if (disposition[0] !== 'keep-alive' || source.done) return disposition
+  if (next[0] !== 'keep-alive' || source.done) return next
   const drained = !source.unusable && (yield* source.drain(unreadBodyBytes, unreadBodySeconds))
   source.close()
-  return drained ? disposition : ['close', null]
+  return drained ? next : ['close', null]
 }

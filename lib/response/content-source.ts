@@ -1,7 +1,7 @@
 import { Blob } from 'node:buffer'
 import { Readable } from 'node:stream'
 import type { ReadableStream, ReadableStreamDefaultReader } from 'node:stream/web'
-import { breathe, scope, type Op } from '../../lev/index.js'
+import { scope, yieldNow, type Op } from '../../lev/index.js'
 import { ResponseError } from '../http1/response-headers.js'
 import type { Out } from './out.js'
 import { ReadAhead, type PieceSource } from './read-ahead.js'
@@ -110,7 +110,7 @@ function iterated(content: Iterable<unknown>): ContentSource {
       for (const piece of content) {
         sink.put(piece)
         if (sink.needsDrain) yield* sink.waitForDrain()
-        else if (++count % piecesAtOnce === 0) yield* breathe()
+        else if (++count % piecesAtOnce === 0) yield* yieldNow()
       }
     },
     cancel() {

@@ -3,7 +3,7 @@ import { keepContext, messageOf, watchMethods } from '../../lev/internal.js'
 import { asArguments, optionsOf } from '../config/arguments.js'
 import { fieldsOf } from '../config/validators.js'
 import { ArgumentError } from '../errors.js'
-import type { AnswerParts } from '../request/handler.js'
+import type { ResponseParts } from '../request/handler.js'
 import type { ResponseHeaders } from '../http1/response-headers.js'
 import type { Out } from './out.js'
 
@@ -59,7 +59,7 @@ const defaultHeartbeat = 15
  * ```
  * @throws ArgumentError naming an invalid option
  */
-export function eventStream(produce: (events: EventSender) => Op<void>, options: EventStreamOptions = {}): AnswerParts {
+export function eventStream(produce: (events: EventSender) => Op<void>, options: EventStreamOptions = {}): ResponseParts {
   if (typeof produce !== 'function') throw new ArgumentError('produce', 'produce must be a generator function')
   asArguments(() => {
     const fields = optionsOf(options, 'options', 'an object of options', ['heartbeat', 'retry', 'until', 'headers'])

@@ -1,4 +1,4 @@
-import { breathe, wait, type Op } from '../../lev/index.js'
+import { wait, yieldNow, type Op } from '../../lev/index.js'
 
 /** A source of pieces that returns promises. */
 export interface PieceSource {
@@ -36,7 +36,7 @@ export class ReadAhead {
       this.#run()
       // If cancelled here, the promise is abandoned.
       if (!this.#isReady) yield* wait(new Promise<void>((resolve) => (this.#wake = resolve)))
-      if (this.#pieces.length > 0 && !this.#ended) yield* breathe()
+      if (this.#pieces.length > 0 && !this.#ended) yield* yieldNow()
     }
     if (this.#pieces.length === 0) {
       if (this.#failure !== null) throw this.#failure.error

@@ -1,8 +1,8 @@
 import { wallClock, type Op } from '../../lev/index.js'
 import { instanceOf, sendable, unsentLimitBytes } from '../../lev/internal.js'
 import { encode, isEncodable, variedHeaders, type Encoded } from '../coding/content-encoding.js'
-import type { Disposition, Exchange } from '../request/exchange.js'
-import type { Answer, AnswerParts } from '../request/handler.js'
+import type { Exchange, NextAction } from '../request/exchange.js'
+import type { HandlerResult, ResponseParts } from '../request/handler.js'
 import { transitions } from '../request/states.js'
 import type { Rejection } from '../http1/rejection.js'
 import { dateLine } from '../http1/date.js'
@@ -22,10 +22,10 @@ const textHeaders: ResponseHeaders = { 'Content-Type': 'text/plain; charset=utf-
  * A response that cannot be sent (a status out of range, a header with a line break) is an error of the handler: it is logged,
  * and the client gets a 500.
  */
-export function answer(exchange: Exchange, given: Answer): Disposition | Op<Disposition> {
+export function answer(exchange: Exchange, given: HandlerResult): NextAction | Op<NextAction> {
   try {
     if (!Array.isArray(given)) return given === undefined ? handledByHandler(exchange) : send(exchange, contentOf(given), 200, undefined)
-    const [content, status, headers] = given as AnswerParts
+    const [content, status, headers] = given as ResponseParts
     if (content === undefined && status === undefined && headers === undefined) return handledByHandler(exchange)
     return send(exchange, content, status ?? 200, headers)
   } catch (error) {
@@ -41,14 +41,14 @@ export function answer(exchange: Exchange, given: Answer): Disposition | Op<Disp
  * Sends the 500 of a handler that failed. If it has written to the connection already, or ended it, only closing shows the
  * client that the response is incomplete.
  */
-export function fail(exchange: Exchange): Disposition {
+export function fail(exchange: Exchange): NextAction {
   const { written, writtenStatus, connection: { client } } = exchange
   if (written > 0 || client.outputEnded) return exchange.finish(writtenStatus, written, [null, 'the handler failed'], 'failed')
   return exchange.complete(500, put(exchange, `${reasonOf(500)}\n`, 500, textHeaders), 'failed')
 }
 
 /** Sends the response of a rejected request; the caller must then close the connection. */
-export function reject(exchange: Exchange, rejection: Rejection): Disposition {
+export function reject(exchange: Exchange, rejection: Rejection): NextAction {
   const text = rejectionText(rejection)
   const headSize = text.indexOf('\r\n\r\n') + 4
   const size = exchange.head.method === 'HEAD' ? 0 : text.length - headSize
@@ -64,7 +64,7 @@ export function rejectionText({ status, reason, headers }: Rejection): string {
 }
 
 /** Ends a request whose handler has written its response to the connection itself, or closed it. */
-function handledByHandler(exchange: Exchange): Disposition {
+function handledByHandler(exchange: Exchange): NextAction {
   const { client } = exchange.connection
   const { written } = exchange
   const usable = client.isOpen && !client.outputEnded
@@ -80,7 +80,7 @@ function contentOf(given: unknown): unknown {
   throw new ResponseError(null, 'an iterable is content only in a list: [iterable]')
 }
 
-function send(exchange: Exchange, content: unknown, status: number, given: ResponseHeaders | undefined): Disposition | Op<Disposition> {
+function send(exchange: Exchange, content: unknown, status: number, given: ResponseHeaders | undefined): NextAction | Op<NextAction> {
   const { connection } = exchange
   if (exchange.written > 0) throw new ResponseError(null, 'the handler has written to the connection itself, and returned an answer as well')
   if (connection.client.outputEnded) throw new ResponseError(null, 'the handler has ended the connection itself, and returned an answer as well')
@@ -97,13 +97,13 @@ function send(exchange: Exchange, content: unknown, status: number, given: Respo
   return connection.client.unsent > unsentLimitBytes ? completeDrained(exchange, status, size) : exchange.complete(status, size)
 }
 
-function stream(exchange: Exchange, content: unknown, status: number, headers: ResponseHeaders | undefined): Disposition | Op<Disposition> {
+function stream(exchange: Exchange, content: unknown, status: number, headers: ResponseHeaders | undefined): NextAction | Op<NextAction> {
   const source = contentSourceOf(content)
   if (source === null) throw new ResponseError(null, `the content is neither a string nor bytes nor null, nor does it stream: ${typeof content}`)
   return streamAnswer(exchange, source, status, headers)
 }
 
-function* sendEncoded(exchange: Exchange, bytes: Buffer | string, status: number, headers: ResponseHeaders | undefined): Op<Disposition> {
+function* sendEncoded(exchange: Exchange, bytes: Buffer | string, status: number, headers: ResponseHeaders | undefined): Op<NextAction> {
   const encoded: Encoded = yield* encode(exchange, headers, bytes)
   const size = put(exchange, encoded.bytes, status, encoded.headers, encoded.length)
   return exchange.connection.client.unsent > unsentLimitBytes ? yield* completeDrained(exchange, status, size) : exchange.complete(status, size)
@@ -140,7 +140,7 @@ function wholeContent(content: unknown): Buffer | string | null {
 }
 
 /** Completes the response once a slow client has read most of it. */
-function* completeDrained(exchange: Exchange, status: number, size: number): Op<Disposition> {
+function* completeDrained(exchange: Exchange, status: number, size: number): Op<NextAction> {
   yield* exchange.connection.client.write('')
   return exchange.complete(status, size)
 }

@@ -2,7 +2,7 @@ import { CancelledError, ClosedError, scope, TimeoutError, type Op } from '../..
 import { instanceOf } from '../../lev/internal.js'
 import { cancelOnDisconnect } from '../request/cancel-on-disconnect.js'
 import { streamEncoding } from '../coding/content-encoding.js'
-import type { Disposition, Exchange } from '../request/exchange.js'
+import type { Exchange, NextAction } from '../request/exchange.js'
 import { transitions } from '../request/states.js'
 import { responseHead } from '../http1/response.js'
 import { CHUNKED, NO_LENGTH, TUNNEL, UNTIL_CLOSE } from '../http1/response-framing.js'
@@ -20,7 +20,7 @@ import { decodedHeaders, mayBeIn, testableCoding } from './stale-headers.js'
  *
  * @throws ResponseError for a head that cannot be sent, before anything is; errors of the source, before the head is sent
  */
-export function streamAnswer(exchange: Exchange, source: ContentSource, status: number, headers: ResponseHeaders | undefined): Op<Disposition> | Disposition {
+export function streamAnswer(exchange: Exchange, source: ContentSource, status: number, headers: ResponseHeaders | undefined): Op<NextAction> | NextAction {
   try {
     const plan = prepare(exchange, source, status, headers)
     if (plan.length !== NO_LENGTH) return sendStream(exchange, source, plan)
@@ -56,7 +56,7 @@ function prepare(exchange: Exchange, source: ContentSource, status: number, give
   return { ...plan, revise: (start) => (mayBeIn(coding, start) ? plan : prepare(exchange, source, status, decodedHeaders(given), true)) }
 }
 
-function* sendStream(exchange: Exchange, source: ContentSource, plan: Plan): Op<Disposition> {
+function* sendStream(exchange: Exchange, source: ContentSource, plan: Plan): Op<NextAction> {
   const { client } = exchange.connection
   const { compressor, status } = plan
   const writer = new ContentWriter(exchange, plan)
@@ -97,7 +97,7 @@ function* writeCompressed(source: ContentSource, writer: ContentWriter, compress
 }
 
 /** Ends a response that failed after its head was sent: only the end of the connection shows that to the client. */
-function afterFault(exchange: Exchange, writer: ContentWriter, status: number, error: unknown): Disposition {
+function afterFault(exchange: Exchange, writer: ContentWriter, status: number, error: unknown): NextAction {
   const { client, logger } = exchange.connection
   const lost = !client.isOpen && instanceOf<ClosedError | TimeoutError>(error, ClosedError, TimeoutError)
   if (lost || (exchange.isGone && instanceOf(error, CancelledError))) {

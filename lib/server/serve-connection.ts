@@ -1,4 +1,4 @@
-import { breathe, ClosedError, now, scope, type Op } from '../../lev/index.js'
+import { ClosedError, now, scope, yieldNow, type Op } from '../../lev/index.js'
 import { instanceOf, messageOf } from '../../lev/internal.js'
 import { handshake, NotTlsError, type Identities } from '../../tls/index.js'
 import { idleGraceSeconds, lingerBytes, lingerSeconds, requestsAtOnce } from '../config/fixed-limits.js'
@@ -41,13 +41,13 @@ function* serveRequests(connection: Connection): Op<void> {
   try {
     if (connection.count === 1 && service.identities !== null && !(yield* shakeHands(connection, service.identities))) return
     for (;;) {
-      const disposition = yield* processRequest(connection, connection.count)
-      if (disposition === idleTimeout && client.readDeadline < connection.idleUntil) {
+      const next = yield* processRequest(connection, connection.count)
+      if (next === idleTimeout && client.readDeadline < connection.idleUntil) {
         if (park(connection, wake)) return
         continue
       }
-      if (disposition[0] !== 'keep-alive') break
-      if (connection.count++ % requestsAtOnce === 0) yield* breathe()
+      if (next[0] !== 'keep-alive') break
+      if (connection.count++ % requestsAtOnce === 0) yield* yieldNow()
     }
     yield* client.linger(lingerSeconds, lingerBytes)
   } finally {

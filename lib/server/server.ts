@@ -5,7 +5,7 @@ import { IdentityLoader, type LoadedIdentities } from '../../tls/index.js'
 import { defaults, mergeSettings, type Config, type ConfigChanges, type Settings } from '../config/settings.js'
 import { Connection } from './connection.js'
 import { BindError, ConfigError, StateError } from '../errors.js'
-import type { Disposition } from '../request/exchange.js'
+import type { NextAction } from '../request/exchange.js'
 import type { Handler } from '../request/handler.js'
 import { serveListener } from './serve-listener.js'
 import { ServerLog } from '../log/logger.js'
@@ -125,7 +125,7 @@ export class Server {
    * @param redis_module passed to the handler as `ctx.redis`
    * @returns `['keep-alive', null]`, `['close', null]`, or `[null, err]`. The caller closes the stream unless it is kept alive
    */
-  *process_request(client: Stream, client_ip: string, count: number, redis_module: unknown = null): Op<Disposition> {
+  *process_request(client: Stream, client_ip: string, count: number, redis_module: unknown = null): Op<NextAction> {
     let connection = this.#lent.get(client)
     if (connection === undefined || connection.peer.ip !== client_ip || connection.redis !== redis_module) {
       connection = new Connection(this.#service, client, new Peer(client_ip), redis_module)
@@ -195,7 +195,7 @@ function* inTurns<T>(steps: Generator<undefined, T>): Op<T> {
   for (;;) {
     const { done, value } = steps.next()
     if (done === true) return value
-    yield* lev.breathe()
+    yield* lev.yieldNow()
   }
 }
 

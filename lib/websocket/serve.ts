@@ -1,6 +1,6 @@
 import { CancelledError, ClosedError, now, sleep, wallClock, type Op } from '../../lev/index.js'
 import { instanceOf, scopeAfter } from '../../lev/internal.js'
-import type { Disposition, Exchange } from '../request/exchange.js'
+import type { Exchange, NextAction } from '../request/exchange.js'
 import { settled } from '../request/handler.js'
 import { transitions } from '../request/states.js'
 import { rejections, type Rejection } from '../http1/rejection.js'
@@ -15,10 +15,10 @@ import { acceptHandshake } from './handshake.js'
 import type { Upgrade } from './upgrade.js'
 import { WebSocket } from './websocket.js'
 
-const closing: Disposition = ['close', null]
+const closing: NextAction = ['close', null]
 
 /** Responds to a handshake, and then runs the WebSocket until it is closed; after that the caller closes the connection. */
-export function* serveWebSocket(exchange: Exchange, upgrade: Upgrade): Op<Disposition> {
+export function* serveWebSocket(exchange: Exchange, upgrade: Upgrade): Op<NextAction> {
   const { connection, head, written } = exchange
   const { rules } = upgrade
   if (written > 0) throw new ResponseError(null, 'the handler has written to the connection itself, and upgrades it as well')

@@ -1,4 +1,4 @@
-import { breathe, ClosedError, now, semaphore, TimeoutError, UsageError, type Address, type Op, type Semaphore, type Stream } from '../../lev/index.js'
+import { ClosedError, now, semaphore, TimeoutError, UsageError, yieldNow, type Address, type Op, type Semaphore, type Stream } from '../../lev/index.js'
 import { unsentLimitBytes, watchMethods } from '../../lev/internal.js'
 import { closeReasons } from './close-reasons.js'
 import { PerMessageDeflate } from './deflate.js'
@@ -128,7 +128,7 @@ export class WebSocket {
       if (this.#limits.on_full === 'wait') yield* (this.#sending ??= semaphore(1)).with(this.#untilRoom(size))
       else {
         // Output leaves in other tasks' turns: only output that is left after that counts as too slow.
-        yield* breathe()
+        yield* yieldNow()
         if (!this.#sender.hasRoom(size)) this.#overflow()
       }
     }

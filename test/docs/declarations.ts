@@ -16,7 +16,7 @@ export interface Declaration {
 const printer = ts.createPrinter({ removeComments: true })
 
 /** The symbols that a built entry point exports. @param entry its path in `dist`, such as `lev/index` */
-export function exportedSymbols(entry: string): { checker: ts.TypeChecker; symbols: readonly { name: string; symbol: ts.Symbol }[] } {
+export function exportedSymbols(entry: string): { checker: ts.TypeChecker; symbols: readonly { name: string; symbol: ts.Symbol; isDeprecated: boolean }[] } {
   const file = join(root, 'dist', `${entry}.d.ts`)
   const program = ts.createProgram([file], {
     module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext, target: ts.ScriptTarget.ES2023,
@@ -27,7 +27,8 @@ export function exportedSymbols(entry: string): { checker: ts.TypeChecker; symbo
   const module = source && checker.getSymbolAtLocation(source)
   if (module === undefined) throw new Error(`${file} is missing: run npm run build`)
   const symbols = checker.getExportsOfModule(module).map((exported) => {
-    return { name: exported.name, symbol: exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported }
+    const isDeprecated = exported.getJsDocTags(checker).some(({ name }) => name === 'deprecated')
+    return { name: exported.name, symbol: exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported, isDeprecated }
   })
   return { checker, symbols }
 }

@@ -26,6 +26,21 @@ t.test('every optional property takes null and undefined', async (t) => {
   t.strictSame([...new Set(untold)], [])
 })
 
+const formerNames: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'lib/index': { Answer: 'HandlerResult', AnswerParts: 'ResponseParts', Disposition: 'NextAction' },
+  'lev/index': { breathe: 'yieldNow', outside: 'runOutsideTask', waitForWork: 'waitForThreadPool' },
+}
+
+t.test('former names are deprecated names of the same', async (t) => {
+  for (const entry of entries) {
+    const { symbols } = exportedSymbols(entry)
+    const names = formerNames[entry] ?? {}
+    t.strictSame(symbols.filter(({ isDeprecated }) => isDeprecated).map(({ name }) => name).sort(), Object.keys(names), entry)
+    const named = new Map(symbols.map(({ name, symbol }) => [name, symbol]))
+    for (const [former, name] of Object.entries(names)) t.equal(named.get(former), named.get(name), former)
+  }
+})
+
 function takesNothing({ declarations = [] }: ts.Symbol): boolean {
   return declarations.every((one) => {
     if (!ts.isPropertySignature(one) || one.questionToken === undefined) return true

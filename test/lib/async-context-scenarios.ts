@@ -3,7 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import * as lev from '../../lev/index.js'
 import type { Op } from '../../lev/index.js'
 import * as server from '../../lib/index.js'
-import { eventStream, type Answer, type Context, type Handler } from '../../lib/index.js'
+import { eventStream, type Context, type Handler, type HandlerResult } from '../../lib/index.js'
 import { request } from '../support/serving.js'
 import { virtually, type World } from '../support/virtual.js'
 
@@ -15,7 +15,7 @@ if (first === 'outside') als.run('elsewhere', () => {})
 const moment = (): Promise<void> => new Promise((resolve) => queueMicrotask(resolve))
 
 /** Every kind of handler: enters a store, then gives an answer. */
-const kinds: Readonly<Record<string, (answer: (ctx: Context, path: string) => Answer) => Handler>> = {
+const kinds: Readonly<Record<string, (answer: (ctx: Context, path: string) => HandlerResult) => Handler>> = {
   plain: (answer) => (...args) => {
     als.enterWith(args[1])
     return answer(args[5], args[1])
@@ -68,7 +68,7 @@ const bodies: Readonly<Record<string, readonly [config: server.Config, send: (pa
 /** What the next request of the connection finds: nothing, each time. */
 async function leaks(): Promise<unknown> {
   const seen: Record<string, unknown> = {}
-  const answers: Readonly<Record<string, () => Answer>> = {
+  const answers: Readonly<Record<string, () => HandlerResult>> = {
     text: () => 'x',
     fault: () => { throw new Error('of the handler') },
     writer: () => [function* (out) {
@@ -141,7 +141,7 @@ async function sockets(): Promise<unknown> {
 type Report = (what: string) => void
 
 /** Content of every kind; each tells of its store when it begins, and after a wait. */
-const contents: Readonly<Record<string, (ctx: Context, report: Report) => Answer>> = {
+const contents: Readonly<Record<string, (ctx: Context, report: Report) => HandlerResult>> = {
   writer: (_ctx, report) => [function* (out) {
     report('start')
     yield* out.write('x')
@@ -243,7 +243,7 @@ async function around(): Promise<unknown> {
       const wrong: string[] = []
       let reports = 0
       const handle: Handler = (_method, path, _args, _headers, _body, ctx) => als.run(path, () => {
-        const answer = (): Answer => contents[what](ctx, (when) => {
+        const answer = (): HandlerResult => contents[what](ctx, (when) => {
           reports++
           if (store() !== path) wrong.push(`${path}, ${when}: ${String(store())}`)
         })

@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import * as lev from '../../lev/index.js'
 import type { Op } from '../../lev/index.js'
-import { eventStream, new as create, webSocketCallbacks, type Answer, type Config, type Context, type Handler, type RequestBody, type WebSocket } from '../../lib/index.js'
+import { eventStream, new as create, webSocketCallbacks, type Config, type Context, type Handler, type HandlerResult, type RequestBody, type WebSocket } from '../../lib/index.js'
 import { keptLog } from '../support/kept-log.js'
 import { living } from '../support/living.js'
 import { RawClient } from '../support/raw-client.js'
@@ -50,7 +50,7 @@ async function* slowPieces(course: Course): AsyncGenerator<string, void> {
   }
 }
 
-const contents: Record<string, (course: Course) => Answer> = {
+const contents: Record<string, (course: Course) => HandlerResult> = {
   'an iterable': (course) => [pieces(course), 200, { 'Content-Type': 'x/y' }],
   'an iterable, compressed': (course) => [pieces(course), 200, { 'Content-Type': 'text/html' }],
   'an async iterable': (course) => slowPieces(course),
@@ -133,7 +133,7 @@ const asyncReadings: Record<string, (body: RequestBody) => Promise<unknown>> = {
   async 'an async iteration over parts'(body) { for await (const part of body.parts()) for await (const _piece of part); },
 }
 
-const sockets: Record<string, (course: Course, ctx: Context) => Answer> = {
+const sockets: Record<string, (course: Course, ctx: Context) => HandlerResult> = {
   'a WebSocket': (course, ctx) => ctx.upgrade((ws) => converse(course, ws), { compression: true, ping_interval: 0.01 }),
   'a WebSocket with callbacks': (course, ctx) => ctx.upgrade(webSocketCallbacks({
     open: () => void open++,

@@ -1,6 +1,6 @@
 import t from 'tap'
 import * as lev from '../../lev/index.js'
-import type { Answer, Logger } from '../../lib/index.js'
+import type { HandlerResult, Logger } from '../../lib/index.js'
 import { eventually, request, serve } from '../support/serving.js'
 
 t.test('a logger of the user\'s that throws: answers go out, the server lives', async (t) => {
@@ -67,7 +67,7 @@ t.test('answers and errors that bite', async (t) => {
     },
     hugeName: () => ['x', 200, { ['X'.repeat(100_000)]: '1', 'X-A': '\n' }],
   }
-  const { connect, ask } = await serve(t, {}, (_method, query) => answers[query.slice(1)]() as Answer)
+  const { connect, ask } = await serve(t, {}, (_method, query) => answers[query.slice(1)]() as HandlerResult)
   for (const path of Object.keys(answers)) {
     const client = await connect(request(`GET /${path}`))
     const [response] = await client.responses(1)

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import * as lev from '../../lev/index.js'
 import type { Op } from '../../lev/index.js'
-import type { Answer, Config, Context, Handler } from '../../lib/index.js'
+import type { Config, Context, Handler, HandlerResult } from '../../lib/index.js'
 import { readResponses } from '../support/responses.js'
 import { randomFrom, seed, type Random } from '../support/seed.js'
 import { request } from '../support/serving.js'
@@ -20,7 +20,7 @@ class Tally {
     return (_method, query, _args, _headers, body, ctx) => {
       this.called++
       const filling = 'x'.repeat(random.pick([0, 10, 5000, 300_000]))
-      const answer: Answer = [`${query} ${String(body?.length)} ${filling}`, random.pick([200, 404])]
+      const answer: HandlerResult = [`${query} ${String(body?.length)} ${filling}`, random.pick([200, 404])]
       switch (random.below(4)) {
         case 0:
           this.ended++
@@ -36,7 +36,7 @@ class Tally {
     }
   }
 
-  *#coroutine(ctx: Context, seconds: number, answer: Answer): Op<Answer> {
+  *#coroutine(ctx: Context, seconds: number, answer: HandlerResult): Op<HandlerResult> {
     ctx.signal.addEventListener('abort', () => this.aborted++)
     const at = ctx.client
     const now = (this.busy.get(at) ?? 0) + 1
@@ -51,7 +51,7 @@ class Tally {
     }
   }
 
-  async #async(ctx: Context, answer: Answer): Promise<Answer> {
+  async #async(ctx: Context, answer: HandlerResult): Promise<HandlerResult> {
     try {
       await Promise.resolve()
       return ctx.signal.aborted ? null : answer

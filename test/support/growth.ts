@@ -40,7 +40,7 @@ async function time(places: number, count: number, arrange: Arrange, driver?: ()
       start = performance.now()
       begin()
     }
-    yield* lev.waitForWork(begun)
+    yield* lev.waitForThreadPool(begun)
     yield* work()
     scope.cancel()
   }), { driver: driver?.() }).catch((error: unknown) => {

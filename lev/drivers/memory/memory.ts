@@ -41,7 +41,7 @@ const stepGrowth = 1.04
  * task is always ready, the clock advances in small steps.
  *
  * Only promises from outside are real: while a task waits for one, the clock stands still until the promise has had a
- * chance to settle (a few turns of the event loop, and no system request in progress); for `lev.waitForWork`, and while
+ * chance to settle (a few turns of the event loop, and no system request in progress); for `lev.waitForThreadPool`, and while
  * node:tls works, it stands still until that is done.
  */
 export function memory(options: MemoryOptions = {}): Driver {

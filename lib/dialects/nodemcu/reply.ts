@@ -1,7 +1,7 @@
 import { inCoroutine, portal, type Op, type Portal } from '../../../lev/index.js'
 import { messageOf } from '../../../lev/internal.js'
 import { ArgumentError, StateError } from '../../errors.js'
-import type { AnswerParts } from '../../request/handler.js'
+import type { ResponseParts } from '../../request/handler.js'
 import { responseHead } from '../../http1/response.js'
 import { NO_LENGTH } from '../../http1/response-framing.js'
 import { declaredLength, type ResponseHeaders } from '../../http1/response-headers.js'
@@ -70,7 +70,7 @@ export class Reply {
   }
 
   /** Waits for the response's head to be decided; undefined if it was ended before. @throws the error given to `fail` */
-  *answer(): Op<AnswerParts | undefined> {
+  *answer(): Op<ResponseParts | undefined> {
     let streams = false
     try {
       while (!this.#begun && this.#failure === null && !this.over) yield* this.#changed.wait()

@@ -1,7 +1,7 @@
-import { outside, type Op } from '../../../lev/index.js'
+import { runOutsideTask, type Op } from '../../../lev/index.js'
 import { fieldsOf, show } from '../../config/validators.js'
 import { ConfigError } from '../../errors.js'
-import { isOp, isThenable, settled, type Answer } from '../../request/handler.js'
+import { isOp, isThenable, settled, type HandlerResult } from '../../request/handler.js'
 import { ResponseError, withDefaults, type ResponseHeaders } from '../../http1/response-headers.js'
 import { suggest } from '../../config/suggest.js'
 
@@ -10,13 +10,13 @@ import { suggest } from '../../config/suggest.js'
  * function, which therefore needs no task.
  */
 export function answering<T>(
-  call: () => T | Op<T> | PromiseLike<T>, conclude: (given: T) => Answer | Op<Answer>,
-): Answer | Op<Answer> {
-  const given = outside(call)
+  call: () => T | Op<T> | PromiseLike<T>, conclude: (given: T) => HandlerResult | Op<HandlerResult>,
+): HandlerResult | Op<HandlerResult> {
+  const given = runOutsideTask(call)
   return isOp(given) || isThenable(given) ? answeringLater(given, conclude) : conclude(given as T)
 }
 
-function* answeringLater<T>(given: unknown, conclude: (given: T) => Answer | Op<Answer>): Op<Answer> {
+function* answeringLater<T>(given: unknown, conclude: (given: T) => HandlerResult | Op<HandlerResult>): Op<HandlerResult> {
   const answer = conclude((yield* settled(given)) as T)
   return isOp(answer) ? yield* answer : answer
 }
@@ -36,7 +36,7 @@ export const untyped: ResponseHeaders = { 'Content-Type': null }
  * Converts a handler's result (a text, bytes or a table) to a response.
  * @throws ResponseError, for which the client gets a 500
  */
-export function answerOf(given: unknown, { status, textHeaders }: ResponseShape): Answer {
+export function answerOf(given: unknown, { status, textHeaders }: ResponseShape): HandlerResult {
   if (typeof given === 'string') return [given, 200, textHeaders]
   if (given instanceof Uint8Array) return given
   const fields = responseFields(given, status)

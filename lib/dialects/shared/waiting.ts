@@ -1,4 +1,4 @@
-import { inCoroutine, outside, portal, wait, type Op, type Portal } from '../../../lev/index.js'
+import { inCoroutine, portal, runOutsideTask, wait, type Op, type Portal } from '../../../lev/index.js'
 import { settled } from '../../request/handler.js'
 
 /**
@@ -55,5 +55,5 @@ function* nothing(): Op<void> {}
  * caller's task; in the others, functions that wait return promises, because those cannot `yield*`.
  */
 export function* called<T>(call: () => T | Op<T> | PromiseLike<T>): Op<T> {
-  return (yield* settled(outside(call))) as T
+  return (yield* settled(runOutsideTask(call))) as T
 }

@@ -134,7 +134,7 @@ async function scenario(name: string): Promise<unknown> {
       await lev.run(function* () {
         yield* lev.sleep(0.001)
         yield* lev.wait(later(1))
-        yield* lev.timeout(1, lev.breathe())
+        yield* lev.timeout(1, lev.yieldNow())
       })
       return { inUse: context.contextsInUse, wrapped: isWrapped() }
     }

@@ -56,7 +56,7 @@ t.test('a ready task is given its value, and unwinds where it next suspends', (t
       seen.push('finally')
     }
   })
-  yield* lev.breathe()
+  yield* lev.yieldNow()
   wake('value')
   task.cancel()
   wake('another')
@@ -73,7 +73,7 @@ t.test('a task that ends without suspending again was not cancelled after all', 
     })
     return 'done'
   })
-  yield* lev.breathe()
+  yield* lev.yieldNow()
   wake(null)
   task.cancel()
   t.equal(yield* task.join(), 'done')
@@ -112,16 +112,16 @@ t.test('cancelling disarms exactly once; what comes later wakes nobody', (t) => 
       t.equal(late, 'the right one')
     }
   })
-  yield* lev.breathe()
+  yield* lev.yieldNow()
   task.cancel()
   yield* failure(task.join())
   t.equal(disarmed, 1)
 }))
 
-t.test('a stale breathe does not wake what a finally block waits for', (t) => virtual(function* () {
+t.test('a stale yieldNow does not wake what a finally block waits for', (t) => virtual(function* () {
   const task = lev.spawn(function* () {
     try {
-      yield* lev.breathe()
+      yield* lev.yieldNow()
     } finally {
       const got = yield* lev.suspend<string>((resume) => {
         lev.spawn(function* () {
@@ -165,7 +165,7 @@ t.test('what arming throws is thrown in the coroutine; what disarming throws is 
     const task = lev.spawn(() => lev.suspend(() => () => {
       throw new Error('no disarming')
     }))
-    yield* lev.breathe()
+    yield* lev.yieldNow()
     task.cancel()
     seen.push(yield* failure(task.join()))
     const woken = yield* lev.suspend<string>((resume) => {
@@ -219,7 +219,7 @@ t.test('a scope or timeout in a finally block is bounded too', (t) => virtual(fu
         yield* cleanup()
       }
     })
-    yield* lev.breathe()
+    yield* lev.yieldNow()
     task.cancel()
     t.match(yield* failure(task.join()), { code: 'LEV_CANCELLED' })
     t.equal(lev.now() - start, 5)
@@ -243,7 +243,7 @@ t.test('a shield lets cleanup finish, up to its own deadline', (t) => virtual(fu
   for (const [seconds, shield, took] of [[8, 20, 8], [30, 7, 7], [30, Infinity, 30]] as const) {
     const start = lev.now()
     const task = lev.spawn(() => guarded(seconds, shield))
-    yield* lev.breathe()
+    yield* lev.yieldNow()
     task.cancel()
     t.match(yield* failure(task.join()), { code: 'LEV_CANCELLED' })
     t.equal(lev.now() - start, took)
@@ -326,7 +326,7 @@ t.test('an error in a finally block comes out, whoever waits', async (t) => {
     t.match([joined.value, joined.error, joined.reported], [/cleanup broke/, undefined, []], `joined, wrapper ${index}`)
     const alone = await ran(function* () {
       const task = lev.spawn(() => wrapped(broken()))
-      yield* lev.breathe()
+      yield* lev.yieldNow()
       task.cancel()
     })
     t.match([alone.error, alone.reported], [/cleanup broke/, []], `not joined, wrapper ${index}`)
@@ -353,7 +353,7 @@ t.test('a cancelled task that catches often starves no other task', (t) => virtu
   task.cancel()
   yield* lev.sleep(4)
   while (task.outcome === null) {
-    yield* lev.breathe()
+    yield* lev.yieldNow()
     others++
   }
   t.equal(refused, 500)
@@ -457,7 +457,7 @@ t.test('time under a shield before the first unshielded wait is no time for clea
       seen.push(lev.now())
     }
   })()))
-  yield* lev.breathe()
+  yield* lev.yieldNow()
   task.cancel()
   yield* task.done()
   t.same(seen, [12])

@@ -8,7 +8,7 @@ import { failure } from '../../support/virtual-run.js'
 /** Tasks that wait, each in an operation of its own. */
 function* waiting(count: number, wait: (index: number) => Op<unknown>): Op<Task<unknown>[]> {
   const tasks = Array.from({ length: count }, (_, index) => lev.background(() => wait(index)))
-  yield* lev.breathe()
+  yield* lev.yieldNow()
   return tasks
 }
 
@@ -70,7 +70,7 @@ const costs: [string, number, Arrange][] = [
   ['tasks that wait for a permit and are cancelled', 8000, function* (count) {
     const semaphore = lev.semaphore(1)
     lev.background(() => semaphore.with(forEver()))
-    const tasks = yield* waiting(count, () => semaphore.with(lev.breathe()))
+    const tasks = yield* waiting(count, () => semaphore.with(lev.yieldNow()))
     return () => cancelAll(tasks)
   }],
   ['tasks that get a permit', 8000, function* (count) {
@@ -100,14 +100,14 @@ const costs: [string, number, Arrange][] = [
   ['children in the background of a scope that ends', 8000, function* (count) {
     return () => lev.scope(function* (scope) {
       for (let index = 0; index < count; index++) scope.background(forEver)
-      yield* lev.breathe()
+      yield* lev.yieldNow()
     })
   }],
   ['children that fail', 4000, function* (count) {
     return () => failure(lev.scope(function* (scope) {
       for (let index = 0; index < count; index++) scope.spawn(function* () {
         try {
-          yield* lev.breathe()
+          yield* lev.yieldNow()
         } finally {
           throwFor(index)
         }
@@ -134,7 +134,7 @@ const costs: [string, number, Arrange][] = [
     }
   }],
   ['runs in one world', 4000, function* (count) {
-    return () => lev.wait(Promise.all(Array.from({ length: count }, () => lev.run(() => lev.breathe()))))
+    return () => lev.wait(Promise.all(Array.from({ length: count }, () => lev.run(() => lev.yieldNow()))))
   }],
 ]
 
@@ -175,7 +175,7 @@ t.test('a timeout is a task more and little else, and so is a shield', (t) => {
     await lev.run(function* () {
       const spawnAll = function* (kind) {
         const tasks = Array.from({ length: count }, () => lev.spawn(kind))
-        yield* lev.breathe()
+        yield* lev.yieldNow()
         return tasks
       }
       for (const kind of kinds) {

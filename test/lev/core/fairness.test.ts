@@ -8,7 +8,7 @@ import { network } from '../../support/streams.js'
 /** What never rests, each in its own way; `stop()` tells when to end. */
 const busy: [string, (stop: () => boolean) => Op<void>][] = [
   ['breathes for ever', function* (stop) {
-    while (!stop()) yield* lev.breathe()
+    while (!stop()) yield* lev.yieldNow()
   }],
   ['sleeps for no time', function* (stop) {
     while (!stop()) yield* lev.sleep(0)
@@ -32,7 +32,7 @@ const busy: [string, (stop: () => boolean) => Op<void>][] = [
   ['spawns and joins', function* (stop) {
     while (!stop()) {
       yield* lev.spawn(function* () {
-        yield* lev.breathe()
+        yield* lev.yieldNow()
       }).join()
     }
   }],
@@ -57,7 +57,7 @@ const busy: [string, (stop: () => boolean) => Op<void>][] = [
         }
       }
     })
-    yield* lev.breathe()
+    yield* lev.yieldNow()
     task.cancel()
     try {
       yield* task.join()
@@ -103,7 +103,7 @@ t.test('tasks that compute for long do not hold up the others together', async (
       lev.spawn(function* () {
         while (!stop) {
           computed += 0.004
-          yield* lev.breathe()
+          yield* lev.yieldNow()
         }
       })
     }
@@ -151,7 +151,7 @@ async function longestWait(run: (stop: () => boolean) => Op<void>, count: () => 
       for (let number = 0; number < 100; number++) scope.spawn(function* () {
         for (let step = 0; step < 20; step++) {
           const before = count()
-          yield* lev.breathe()
+          yield* lev.yieldNow()
           longest = Math.max(longest, count() - before)
         }
       })

@@ -20,7 +20,7 @@ const forgetful: [what: string, program: string][] = [
   ['a statement', inside('lev.sleep(1)')],
   ['outside of every task', 'lev.sleep(1)'],
   ['an if', inside('if (lev.channel(1).receive()) console.log("always")')],
-  ['a kept one', inside('const op = lev.breathe()\nyield* lev.sleep(1)')],
+  ['a kept one', inside('const op = lev.yieldNow()\nyield* lev.sleep(1)')],
   ['one around another', inside('lev.timeout(1, (function* () {})())')],
   ['a scope', inside('lev.scope(function* () {})')],
   ['a send', inside('lev.channel(1).send(1)')],

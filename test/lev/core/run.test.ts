@@ -38,7 +38,7 @@ t.test('a run inside a task shares its world', (t) => virtual(function* () {
 
 t.test('a run with a driver of its own inside a task is a world of its own', (t) => virtual(function* () {
   yield* lev.sleep(5)
-  t.equal(yield* lev.waitForWork(lev.run(function* () {
+  t.equal(yield* lev.waitForThreadPool(lev.run(function* () {
     yield* lev.sleep(1)
     return lev.now()
   }, { driver: lev.memory() })), 1)
@@ -110,7 +110,7 @@ t.test('the virtual clock waits for what the system does, not for ever for a pro
   for (let round = 0; round < 100; round++) {
     t.match(yield* lev.timeout(1, lev.wait(readFile(new URL(import.meta.url), 'utf8'))), /virtual clock/)
   }
-  t.equal(yield* lev.timeout(0.001, lev.waitForWork(later(20, 'work'))), 'work', 'work is waited for')
+  t.equal(yield* lev.timeout(0.001, lev.waitForThreadPool(later(20, 'work'))), 'work', 'work is waited for')
   t.match(yield* failure(lev.timeout(60, lev.wait(new Promise(() => {})))), { code: 'LEV_TIMEOUT' })
   t.equal(lev.now(), 60)
 }))
@@ -119,11 +119,11 @@ t.test('a cancelled wait ends; the promise goes on', (t) => virtual(function* ()
   let fail = (_error: Error): void => {}
   const promise = new Promise<never>((_resolve, reject) => (fail = reject))
   const task = lev.spawn(() => lev.wait(promise))
-  yield* lev.breathe()
+  yield* lev.yieldNow()
   task.cancel()
   t.match(yield* failure(task.join()), { code: 'LEV_CANCELLED' })
   fail(new Error('nobody is told'))
-  yield* lev.waitForWork(later(2))
+  yield* lev.waitForThreadPool(later(2))
 }))
 
 t.test('a listener for errors that throws itself does no harm', async (t) => {
@@ -137,7 +137,7 @@ t.test('a listener for errors that throws itself does no harm', async (t) => {
   await lev.run(function* () {
     for (let round = 0; round < 2; round++) {
       const task = lev.spawn(broken)
-      yield* lev.breathe()
+      yield* lev.yieldNow()
       task.cancel()
       yield* failure(task.join())
     }
@@ -147,7 +147,7 @@ t.test('a listener for errors that throws itself does no harm', async (t) => {
   t.match(said, [[/could not report/, /disarming/, /reporting/], [/could not report/, /disarming/, /reporting/]])
   await lev.run(function* () {
     const task = lev.spawn(broken)
-    yield* lev.breathe()
+    yield* lev.yieldNow()
     task.cancel()
     yield* failure(task.join())
   })
@@ -215,7 +215,7 @@ t.test('runs inside a world end with it: their cleanup runs, their promises sett
           void begin(() => lev.sleep(Infinity))
           broken.catch(ignored)
           nested.catch(() => log.push('settled'))
-          yield* lev.breathe()
+          yield* lev.yieldNow()
           yield* ending()
         }, { driver: make() })
         await (end === 'with an error' ? t.rejects(whole, /of the main task/, name) : whole)

@@ -168,7 +168,7 @@ t.test('cancelling a scope from inside or outside', (t) => virtual(function* () 
     seen.push(child.cancelReason)
     const late = scope.spawn(function* () {
       seen.push('ran')
-      yield* lev.breathe()
+      yield* lev.yieldNow()
     })
     seen.push(late.cancelReason)
     yield* lev.sleep(1)
@@ -219,7 +219,7 @@ t.test('joining: many joiners, joining twice, joining oneself', (t) => virtual(f
 t.test('what is called in the wrong place says so', async (t) => {
   const outside: (() => unknown)[] = [
     () => lev.spawn(() => lev.sleep(1)), () => lev.now(), () => lev.wallClock(), () => lev.pipe(),
-    () => lev.sleep(1).next(), () => lev.breathe().next(), () => lev.timeout(1, lev.sleep(1)).next(),
+    () => lev.sleep(1).next(), () => lev.yieldNow().next(), () => lev.timeout(1, lev.sleep(1)).next(),
     () => lev.shield(lev.sleep(1)).next(), () => lev.scope(() => lev.sleep(1)).next(),
     () => lev.listen({ ip: '127.0.0.1', port: 0 }).next(), () => lev.connect({ ip: '127.0.0.1', port: 1 }).next(),
   ]

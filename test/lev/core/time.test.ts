@@ -89,7 +89,7 @@ t.test('an operation that is done at the very time of its deadline', (t) => virt
     yield* lev.sleep(1)
     queue.trySend('sent at that time')
   })
-  yield* lev.breathe()
+  yield* lev.yieldNow()
   const got = yield* failureOr(lev.timeout(1, queue.receive()))
   t.equal(got === 'sent at that time' ? queue.size : got instanceof lev.TimeoutError ? queue.size - 1 : -1, 0, 'nothing is lost')
 }))
@@ -115,7 +115,7 @@ t.test('an operation that need not wait costs no turn, and one that is never beg
   let others = 0
   lev.spawn(function* () {
     others++
-    yield* lev.breathe()
+    yield* lev.yieldNow()
   })
   t.equal(yield* lev.timeout(1, (function* () {
     return 'at once'

@@ -299,7 +299,7 @@ t.test('a cleanup that takes too long is ended, and no catch around it sees that
       log.push('outer')
     }
   })
-  yield* lev.breathe()
+  yield* lev.yieldNow()
   task.cancel()
   t.match(yield* failure(task.join()), { code: 'LEV_CANCELLED' })
   t.same(log, ['inner', 'outer'])
@@ -317,7 +317,7 @@ t.test('the language is left as it was found', async (t) => {
         fail(new Error('broken'))
       }
     })
-    yield* lev.breathe()
+    yield* lev.yieldNow()
     task.cancel()
     yield* task.join()
   })
@@ -353,7 +353,7 @@ t.test('a generator that a finally block ends by hand is not taken for a frame',
       log.push('outer')
     }
   })
-  yield* lev.breathe()
+  yield* lev.yieldNow()
   task.cancel()
   yield* failure(task.join())
   t.same(log, ['inner', 'outer'])
@@ -436,7 +436,7 @@ t.test('an error of a cleanup is not lost when the time for cleaning up is over'
       yield* lev.sleep(60)
     }
   })
-  yield* lev.breathe()
+  yield* lev.yieldNow()
   task.cancel()
   t.equal(yield* failure(task.join()), error)
   t.equal(lev.now(), 5)

@@ -32,7 +32,7 @@ t.test('whatever pieces it comes in and whichever way it is read, input is the s
         for (const piece of brought) {
           bring(transport, numbered(sent, piece.size), piece.lent)
           sent += piece.size
-          if (!piece.together) yield* lev.breathe()
+          if (!piece.together) yield* lev.yieldNow()
         }
         transport.events?.onEnd()
       })
@@ -71,7 +71,7 @@ t.test('readInto takes what is there first, and what arrives without a copy in b
   bring(transport, Buffer.from('abc'), false)
   t.equal(yield* stream.readInto(target, 0), 3)
   const reading = lev.spawn(() => stream.readInto(target, 3))
-  yield* lev.breathe()
+  yield* lev.yieldNow()
   bring(transport, Buffer.from('defg'), true)
   bring(transport, Buffer.from('hijklm'), true)
   t.equal(yield* reading.join(), 7, 'as much as came before the reader had its turn')
@@ -86,9 +86,9 @@ t.test('readInto at the end, past its deadline, and cancelled', (t) => virtual(f
   t.match(yield* failure(stream.readInto(target, 0)), { code: 'LEV_TIMEOUT' })
   stream.readDeadline = Infinity
   const reading = lev.spawn(() => stream.readInto(target, 0))
-  yield* lev.breathe()
+  yield* lev.yieldNow()
   reading.cancel()
-  yield* lev.breathe()
+  yield* lev.yieldNow()
   bring(transport, Buffer.from('late'), true)
   t.equal(target.toString('latin1', 0, 4), '\0\0\0\0', 'nothing is put where nobody waits any more')
   t.equal((yield* stream.read())?.toString(), 'late')
@@ -116,7 +116,7 @@ t.test('a second reader is refused, and nothing has changed for the first', (t) 
         const other = Buffer.alloc(10)
         stream.readDeadline = lev.now() + 60
         const reading = lev.spawn(() => begin(stream, target))
-        yield* lev.breathe()
+        yield* lev.yieldNow()
         // The first one may have its input, and not have gone on yet.
         if (woken) bring(transport, Buffer.from('first'), true)
         const what = `${second} beside ${first}${woken ? ', which is woken' : ''}`
@@ -150,7 +150,7 @@ t.test('a place or a number of bytes that cannot be is refused, and the input st
 t.test('after a reader was cancelled, has failed, or timed out, another one may read', (t) => virtual(function* () {
   const [stream, transport] = yield* byHand()
   const reading = lev.spawn(() => stream.read())
-  yield* lev.breathe()
+  yield* lev.yieldNow()
   reading.cancel()
   yield* reading.done()
   stream.readDeadline = lev.now() + 1
@@ -190,16 +190,16 @@ t.test('who takes what arrives sees it first; the reader is woken only for what 
     const reader = lev.spawn(function* () {
       while (yield* stream.fill()) woken++
     })
-    yield* lev.breathe()
+    yield* lev.yieldNow()
     for (const lent of [true, false]) {
       takes = Infinity
       bring(transport, Buffer.from('whole'), lent)
-      yield* lev.breathe()
+      yield* lev.yieldNow()
       t.equal(woken, lent ? 0 : 1)
       takes = 2
       bring(transport, Buffer.from('a part'), lent)
       bring(transport, Buffer.from(' and what comes while that is unread'), lent)
-      yield* lev.breathe()
+      yield* lev.yieldNow()
       t.equal(woken, lent ? 1 : 2)
       t.equal(stream.input.toString('latin1', stream.inputStart, stream.inputEnd), 'part and what comes while that is unread')
       stream.consume(stream.inputEnd - stream.inputStart)

@@ -14,7 +14,7 @@ for (const kind of streamKinds) {
         for (const [index, line] of lines.entries()) {
           if (index % 3 === 0) stream.put(line)
           else yield* stream.write(index % 3 === 1 ? line : Buffer.from(line))
-          if (index % 50 === 0) yield* lev.breathe()
+          if (index % 50 === 0) yield* lev.yieldNow()
         }
         yield* stream.end()
       }
@@ -36,7 +36,7 @@ for (const kind of streamKinds) {
       const parts: Buffer[] = []
       for (let part = yield* far.read(); part !== null; part = yield* far.read(100_000)) {
         parts.push(part)
-        if (parts.length % 16 === 0) yield* lev.breathe()
+        if (parts.length % 16 === 0) yield* lev.yieldNow()
       }
       t.ok(Buffer.concat(parts).equals(sent))
       far.close()
@@ -98,7 +98,7 @@ for (const kind of streamKinds) {
       t.equal((yield* near.read())?.toString(), 'late', 'the stream lives on')
       near.readDeadline = lev.now() + 3600
       const impatient = lev.spawn(() => failure(near.read()))
-      yield* lev.breathe()
+      yield* lev.yieldNow()
       near.readDeadline = lev.now() + 0.01
       t.match(yield* impatient.join(), { code: 'LEV_TIMEOUT' }, 'to an earlier time')
       near.readDeadline = lev.now() + (kind.virtual ? 0.01 : 60)
@@ -156,7 +156,7 @@ for (const kind of streamKinds) {
     t.test('a task that is cancelled while it reads or writes leaves nothing behind', (t) => runIn(kind, function* () {
       const [near, far] = yield* kind.pair()
       const reading = lev.spawn(() => near.read())
-      yield* lev.breathe()
+      yield* lev.yieldNow()
       reading.cancel()
       t.match(yield* failure(reading.join()), { code: 'LEV_CANCELLED' })
       yield* far.write('for the next reader')
@@ -175,7 +175,7 @@ for (const kind of streamKinds) {
     t.test('two readers at once are a mistake', (t) => runIn(kind, function* () {
       const [near, far] = yield* kind.pair()
       const reading = lev.spawn(() => near.read())
-      yield* lev.breathe()
+      yield* lev.yieldNow()
       t.match(yield* failure(near.fill()), { code: 'LEV_USAGE' })
       yield* far.write('x')
       t.equal((yield* reading.join())?.toString(), 'x')

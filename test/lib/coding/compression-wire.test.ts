@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { brotliCompressSync, gunzipSync, inflateSync } from 'node:zlib'
 import t from 'tap'
-import type { Answer, Handler } from '../../../lib/index.js'
+import type { Handler, HandlerResult } from '../../../lib/index.js'
 import { curl } from '../../support/curl.js'
 import { valueOf, type WireResponse } from '../../support/responses.js'
 import { request, serve } from '../../support/serving.js'
@@ -9,7 +9,7 @@ import { request, serve } from '../../support/serving.js'
 const text = 'All work and no play makes Jack a dull boy. '.repeat(200)
 
 /** Answers from a table, by path. */
-function table(answers: Readonly<Record<string, Answer>>): Handler {
+function table(answers: Readonly<Record<string, HandlerResult>>): Handler {
   return (_method, query) => answers[query.slice(1)]
 }
 
@@ -56,9 +56,9 @@ t.test('which coding, by Accept-Encoding', async (t) => {
 })
 
 t.test('what is compressed and what is left alone', async (t) => {
-  const typed = (type: string, more: Record<string, string> = {}): Answer =>
+  const typed = (type: string, more: Record<string, string> = {}): HandlerResult =>
     [text, 200, { 'Content-Type': type, ...more }]
-  const answers: Record<string, [encoded: boolean, answer: Answer]> = {
+  const answers: Record<string, [encoded: boolean, answer: HandlerResult]> = {
     html: [true, typed('text/html; charset=utf-8')],
     upper: [true, typed('TEXT/HTML')],
     json: [true, typed('application/json')],
@@ -118,7 +118,7 @@ t.test('304 and 206 vary as the 200 would, as far as they tell', async (t) => {
   const size = text.length
   const html = { 'Content-Type': 'text/html' }
   const range = { 'Content-Range': `bytes 0-9/${size}` }
-  const answers: Record<string, [varies: boolean, answer: () => Answer]> = {
+  const answers: Record<string, [varies: boolean, answer: () => HandlerResult]> = {
     same: [true, () => [null, 304, { ETag: '"x"' }]],
     sameText: [true, () => [text, 304]],
     sameSmall: [false, () => ['small', 304]],

@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import type { Op } from '../../../lev/index.js'
-import type { Answer, Context, Handler } from '../../../lib/index.js'
+import type { Context, Handler, HandlerResult } from '../../../lib/index.js'
 import { eventually, gate, request } from '../../support/serving.js'
 import { virtually, type VirtualClient, type World } from '../../support/virtual.js'
 
@@ -30,7 +30,7 @@ class Story {
     this.events.push(event)
   }
 
-  *sleeper(ctx: Context, seconds = 100): Op<Answer> {
+  *sleeper(ctx: Context, seconds = 100): Op<HandlerResult> {
     this.contexts.push(ctx)
     ctx.signal.addEventListener('abort', () => this.note('aborted'))
     try {

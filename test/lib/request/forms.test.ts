@@ -129,7 +129,7 @@ t.test('a large form leaves turns to others', async (t) => {
     const other = lev.spawn(function* () {
       for (;;) {
         turns++
-        yield* lev.breathe()
+        yield* lev.yieldNow()
       }
     })
     const { fields } = yield* ctx.body.form()

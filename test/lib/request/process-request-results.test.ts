@@ -30,7 +30,7 @@ const hello: server.Handler = () => 'hello'
 /** Sends `bytes`, perhaps ends, and gives what process_request says and what the client got. */
 async function outcome(
   config: server.Config, handle: server.Handler, bytes: string, { end = false, count = 1 } = {},
-): Promise<{ disposition: server.Disposition; text: string; statuses: number[]; log: KeptLog; took: number }> {
+): Promise<{ disposition: server.NextAction; text: string; statuses: number[]; log: KeptLog; took: number }> {
   let result = null as Awaited<ReturnType<typeof outcome>> | null
   await scene(config, handle, function* ({ server: served, near, far, log }) {
     if (bytes !== '') near.put(bytes)

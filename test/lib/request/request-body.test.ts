@@ -3,7 +3,7 @@ import { deflateSync, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
-import type { Answer, Handler, RequestBody } from '../../../lib/index.js'
+import type { Handler, HandlerResult, RequestBody } from '../../../lib/index.js'
 import { curl } from '../../support/curl.js'
 import { seed } from '../../support/seed.js'
 import { valueOf } from '../../support/responses.js'
@@ -167,7 +167,7 @@ t.test('a handler that fails over an unread body: what is left is never taken fo
       if (path === '/choice') throw new Error('no choice')
       return false
     },
-  }, (_method, query): Answer => {
+  }, (_method, query): HandlerResult => {
     if (query === '/smuggled') return 'smuggled'
     if (query === '/bad') return ['x', 1]
     if (query === '/stream') return [(function* () { yield 'x'; throw new Error('late') })()]

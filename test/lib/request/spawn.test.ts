@@ -3,13 +3,13 @@ import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import type { Op } from '../../../lev/index.js'
 import * as server from '../../../lib/index.js'
-import type { Answer, Context, Handler } from '../../../lib/index.js'
+import type { Context, Handler, HandlerResult } from '../../../lib/index.js'
 import { keptLog } from '../../support/kept-log.js'
 import { request } from '../../support/serving.js'
 import { virtually, type World } from '../../support/virtual.js'
 
 /** Every kind of handler, each spawning `start` and then giving `answer()`. */
-const kinds: Readonly<Record<string, (start: () => Op<unknown>, answer: (ctx: Context) => Answer) => Handler>> = {
+const kinds: Readonly<Record<string, (start: () => Op<unknown>, answer: (ctx: Context) => HandlerResult) => Handler>> = {
   plain: (start, answer) => (...args) => {
     lev.spawn(start)
     return answer(args[5])
@@ -50,7 +50,7 @@ const bodies: Readonly<Record<string, { readonly config: server.Config; readonly
   },
 }
 
-const answers: Readonly<Record<string, () => Answer>> = {
+const answers: Readonly<Record<string, () => HandlerResult>> = {
   text: () => 'done',
   'a writer': () => [function* (out) {
     yield* out.write('do')
@@ -170,7 +170,7 @@ t.test('what a handler throws after it has spawned is told once its tasks have e
 t.test('content that a handler made is closed when a task of the handler fails', async (t) => {
   for (const [kind, handler] of Object.entries(kinds)) for (const early of [true, false]) {
     let closed = 0
-    const content = (): Answer => [new Readable({
+    const content = (): HandlerResult => [new Readable({
       read() {},
       destroy(error, done) {
         closed++

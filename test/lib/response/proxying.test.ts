@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import * as lev from '../../../lev/index.js'
-import type { AnswerParts, Content, Handler, ResponseHeaders } from '../../../lib/index.js'
+import type { Content, Handler, ResponseHeaders, ResponseParts } from '../../../lib/index.js'
 import { valueOf } from '../../support/responses.js'
 import { request, serve } from '../../support/serving.js'
 
@@ -99,7 +99,7 @@ t.test('content that is in the coding that its headers name keeps them', async (
 })
 
 t.test('a coding that is not known here, parts, and responses without content are left alone', async (t) => {
-  const answers: Record<string, AnswerParts> = {
+  const answers: Record<string, ResponseParts> = {
     unknown: ['content', 200, { 'Content-Encoding': 'aes128gcm' }],
     stream: [Readable.from(['content']), 200, { 'Content-Encoding': 'aes128gcm', 'Content-Length': 7 }],
     part: ['content', 206, { 'Content-Encoding': 'gzip', 'Content-Range': 'bytes 9-15/100' }],

@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Answer, Handler } from '../../../lib/index.js'
+import type { Handler, HandlerResult } from '../../../lib/index.js'
 import { readResponses } from '../../support/responses.js'
 import { randomFrom, seed, type Random } from '../../support/seed.js'
 import { request } from '../../support/serving.js'
@@ -52,7 +52,7 @@ function content(random: Random): unknown {
 }
 
 /** Something that a handler returns, by the rules or not; never undefined as a whole. */
-function anyAnswer(random: Random): Answer {
+function anyAnswer(random: Random): HandlerResult {
   const status = random.pick(
     [200, 200, 200, 204, 205, 206, 304, 404, 500, 599, 199, 100, 600, 0, -1, NaN, '200', undefined, null],
   )
@@ -65,7 +65,7 @@ function anyAnswer(random: Random): Answer {
     () => [content(random), status, headers(random), 'more'],
   ])()
   const nothing = Array.isArray(parts) ? parts.slice(0, 3).every((part) => part === undefined) : parts === undefined
-  return (nothing ? 'something' : parts) as Answer
+  return (nothing ? 'something' : parts) as HandlerResult
 }
 
 const asking = [

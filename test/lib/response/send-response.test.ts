@@ -1,12 +1,12 @@
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
-import type { Answer, Handler } from '../../../lib/index.js'
+import type { Handler, HandlerResult } from '../../../lib/index.js'
 import { valueOf } from '../../support/responses.js'
 import { eventually, request, serve } from '../../support/serving.js'
 
 /** A handler that answers from a table, by path: what is there may break the rules, as users' programs do. */
 function table(answers: Readonly<Record<string, () => unknown>>): Handler {
-  return (_method, query) => answers[query.slice(1)]() as Answer
+  return (_method, query) => answers[query.slice(1)]() as HandlerResult
 }
 
 t.test('contents and their lengths', async (t) => {
@@ -329,7 +329,7 @@ t.test('a handler that returns nothing and has written nothing: 500 and a log li
       if (query === '/fine') return 'fine'
       if (what === 'hints') ctx.earlyHints({ Link: '</a>' })
       if (query === '/looked') t.ok(ctx.client.isOpen)
-      return handle() as Answer
+      return handle() as HandlerResult
     })
     const client = await connect(request('GET /nothing') + request('HEAD /looked') + request('GET /fine'))
     const [first, second, third] = (await client.responses(3, ['GET', 'HEAD'])).filter(({ status }) => status !== 103)
@@ -387,7 +387,7 @@ t.test('the log line of a response written on the connection has its status if t
 })
 
 t.test('plain functions, coroutines and async functions answer alike', async (t) => {
-  const body: Answer = ['same', 202, { 'X-Same': 'yes' }]
+  const body: HandlerResult = ['same', 202, { 'X-Same': 'yes' }]
   const handlers: Handler[] = [
     () => body,
     async () => await Promise.resolve(body),
@@ -399,7 +399,7 @@ t.test('plain functions, coroutines and async functions answer alike', async (t)
       return yield* lev.wait(Promise.resolve(body))
     })(),
     () => Promise.resolve(body),
-    () => ({ then: (resolve: (value: Answer) => void) => resolve(body) }) as PromiseLike<Answer>,
+    () => ({ then: (resolve: (value: HandlerResult) => void) => resolve(body) }) as PromiseLike<HandlerResult>,
     async () => (function* () {
       yield* lev.sleep(0.001)
       return body
@@ -408,7 +408,7 @@ t.test('plain functions, coroutines and async functions answer alike', async (t)
     // A coroutine may hand over to a promise, too, though its type does not say so.
     function* () {
       yield* lev.sleep(0.001)
-      return Promise.resolve(body) as unknown as Answer
+      return Promise.resolve(body) as unknown as HandlerResult
     },
   ]
   for (const handle of handlers) {

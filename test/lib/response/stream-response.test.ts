@@ -9,7 +9,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import type { Op } from '../../../lev/index.js'
-import type { Answer, AnswerParts, Content, Handler, Out } from '../../../lib/index.js'
+import type { Content, Handler, HandlerResult, Out, ResponseParts } from '../../../lib/index.js'
 import { curl } from '../../support/curl.js'
 import { valueOf } from '../../support/responses.js'
 import { seed } from '../../support/seed.js'
@@ -113,7 +113,7 @@ t.test('Content-Length: kept when it is true, never padded, and a mismatch close
 t.test('content that fails before its first piece is a 500; afterwards the connection ends without an end of the content', async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'leveret-'))
   writeFileSync(join(dir, 'there'), 'content of a file')
-  const { ask, connect, log, port } = await serve(t, {}, (_method, query): Answer => {
+  const { ask, connect, log, port } = await serve(t, {}, (_method, query): HandlerResult => {
     if (query.startsWith('/file/')) return createReadStream(join(dir, query.slice(6)))
     const late = query === '/late'
     return [(function* () {
@@ -174,7 +174,7 @@ t.test('what is no content is refused', async (t) => {
   const wrong: unknown[] = [
     [['a', 'b']], [new Uint16Array(2)], [{}], [new Map([['a', 'b']])], [new Set([1])], [() => 'x'], [async () => {}], [Symbol('x')],
   ]
-  const { ask, log } = await serve(t, {}, (_method, query) => wrong[Number(query.slice(1))] as Answer)
+  const { ask, log } = await serve(t, {}, (_method, query) => wrong[Number(query.slice(1))] as HandlerResult)
   for (const index of wrong.keys()) t.equal((await ask(request(`GET /${index}`))).status, 500, String(index))
   t.equal(log.of('error').length, wrong.length)
 })
@@ -344,7 +344,7 @@ function dechunk(text: string): string {
 
 t.test('compressed content of any kind and size is what it was; Content-Length is checked before', async (t) => {
   const big = 'some text that repeats itself. '.repeat(20_000)
-  const { port, log } = await serve(t, {}, (_method, query): AnswerParts => {
+  const { port, log } = await serve(t, {}, (_method, query): ResponseParts => {
     const headers = { 'Content-Type': 'text/html' }
     if (query === '/writer') return [function* (out) { for (let at = 0; at < big.length; at += 7) yield* out.write(big.slice(at, at + 7)) }, 200, headers]
     if (query === '/blob') return [new Blob([big], { type: 'text/html' })]

@@ -353,8 +353,8 @@ t.test('tasks that wait to send, or for the queue, are told of a close at once',
     t.same(told, [])
     const at = lev.now()
     ws.close()
-    yield* lev.breathe()
-    yield* lev.breathe()
+    yield* lev.yieldNow()
+    yield* lev.yieldNow()
     t.same(told, [at, at, at, at])
   }, function* (world) {
     yield* Peer.open(world)

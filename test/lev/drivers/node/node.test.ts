@@ -94,7 +94,7 @@ t.test('what arrived in time comes before a timer that is due, also if the proce
         }
       })
       const deadline = lev.now() + seconds
-      yield* lev.breathe()
+      yield* lev.yieldNow()
       yield* near.write('in time')
       yield* near.flush()
       const sentAt = lev.now()

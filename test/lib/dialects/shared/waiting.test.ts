@@ -84,7 +84,7 @@ t.test('with a world given, a promise runs there', async (t) => {
   await lev.run(function* () {
     const world = lev.portal()
     const before = lev.now()
-    const promise = lev.outside(() => waiting(() => lev.sleep(60), world))
+    const promise = lev.runOutsideTask(() => waiting(() => lev.sleep(60), world))
     t.ok(promise instanceof Promise)
     yield* lev.wait(promise)
     t.equal(lev.now() - before, 60)
