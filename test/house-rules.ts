@@ -11,10 +11,13 @@ export interface Source {
 const longestFile = 400
 
 /** Folders in which each may import only itself and those behind it. */
-const layers = ['lev', 'tls', 'lib']
+const layers = ['lev', 'tls', 'lib', 'testing']
 
 /** What the layers above take of `lev`. */
 const levFaces = new Set(['lev/index.ts', 'lev/internal.ts'])
+
+/** A layer that is written as its users write: it takes the public faces of the others. */
+const usersLayer = 'testing'
 
 /** The rooms below `lib` that import nothing but themselves. */
 const pureFolder = 'lib/http1/'
@@ -128,7 +131,7 @@ function programsOf(file: ts.SourceFile): Import[] {
 
 /** The path of a file of the project, or null for anything else. */
 function resolve(path: string, from: string): string | null {
-  const named = { leveret: 'lib/index.ts', 'leveret/lev': 'lev/index.ts', 'leveret/eslint': 'lev/eslint.ts', 'leveret/tls': 'tls/index.ts' }[from]
+  const named = { leveret: 'lib/index.ts', 'leveret/lev': 'lev/index.ts', 'leveret/eslint': 'lev/eslint.ts', 'leveret/tls': 'tls/index.ts', 'leveret/testing': 'testing/index.ts' }[from]
   if (named !== undefined) return named
   if (from.startsWith('leveret/dialects/')) return `lib/${from.slice('leveret/'.length)}/index.ts`
   return from.startsWith('.') ? posix.join(posix.dirname(path), from).replace(/\.js$/, '.ts') : null
@@ -141,6 +144,7 @@ function checkImport(path: string, node: ts.Node, from: string, target: string |
     const other = layerOf(target)
     if (other === null) tell(`${layer} imports ${target}`)
     else if (layers.indexOf(other) > layers.indexOf(layer)) tell(`${layer} imports ${other}: imports point down only`)
+    else if (layer === usersLayer && other !== layer && target !== `${other}/index.ts`) tell(`${layer} imports ${target}: it takes only ${other}/index.ts`)
     else if (other === 'lev' && layer !== 'lev' && !levFaces.has(target)) tell(`${layer} imports ${target}: only lev/index.ts and lev/internal.ts are for the layers above`)
   }
   const name = from.replace(/^node:/, '')

@@ -5,8 +5,8 @@ import { breaches, projectRoot, readSources } from './house-rules.js'
 const root = projectRoot(fileURLToPath(new URL('.', import.meta.url)))
 
 t.test('the house is in order', async (t) => {
-  const sources = readSources(root, ['lev', 'tls', 'lib', 'test', 'examples', 'bench'])
-  for (const path of ['lev/index.ts', 'tls/index.ts', 'lib/index.ts', 'lib/http1/head.ts', 'test/house.test.ts']) {
+  const sources = readSources(root, ['lev', 'tls', 'lib', 'testing', 'test', 'examples', 'bench'])
+  for (const path of ['lev/index.ts', 'tls/index.ts', 'lib/index.ts', 'lib/http1/head.ts', 'testing/index.ts', 'test/house.test.ts']) {
     t.ok(sources.some((source) => source.path === path), `${path} was looked at`)
   }
   t.same(breaches(sources), [])
@@ -21,6 +21,8 @@ const bad: [string, Record<string, string>, RegExp][] = [
   ['an import upwards, by the package\'s name', { 'lev/a.ts': 'import \'leveret/tls\'', 'tls/index.ts': '' }, /lev imports tls/],
   ['an import upwards, within a type', { 'lev/a.ts': 'let b: import(\'../lib/b.js\').B', 'lib/b.ts': '' }, /lev imports lib/],
   ['a deep import of lev', { 'tls/a.ts': 'import \'../lev/core/b.js\'', 'lev/core/b.ts': '' }, /only lev\/index\.ts and lev\/internal\.ts/],
+  ['an import of what is for tests', { 'lib/a.ts': 'import \'leveret/testing\'', 'testing/index.ts': '' }, /lib imports testing/],
+  ['what is for tests takes what users cannot', { 'testing/a.ts': 'import \'../lev/internal.js\'', 'lev/internal.ts': '' }, /only lev\/index\.ts/],
   ['an import from the tests', { 'lib/a.ts': 'import \'../test/b.js\'', 'test/b.ts': '' }, /lib imports test\/b\.ts/],
   ['the protocol imports the rest', { 'lib/http1/a.ts': 'import \'../b.js\'', 'lib/b.ts': '' }, /lib\/http1\/ imports/],
   ['the protocol imports lev', { 'lib/http1/a.ts': 'import \'../../lev/index.js\'', 'lev/index.ts': '' }, /lib\/http1\/ imports/],
@@ -76,6 +78,8 @@ t.test('what is allowed', async (t) => {
     'tls/a.ts': 'import { createSecureContext, type TLSSocket } from \'node:tls\'\nimport type { PeerCertificate } from \'node:tls\'',
     'lev/index.ts': 'export * from \'./drivers/node.js\'\nconst many: unknown = {} as const',
     'lev/drivers/node.ts': 'import net from \'node:net\'\nimport tls from \'node:tls\'\nsetTimeout(() => Date.now() + performance.now(), 1)',
+    'testing/a.ts': 'import \'../lev/index.js\'\nimport \'../lib/index.js\'\nimport \'./b.js\'',
+    'testing/b.ts': '',
     'test/lib/x.test.ts': 'import \'leveret\'\nconst any: any = 1 as unknown as string\nsetTimeout(() => {}, Date.now())',
     'examples/a.ts': '\n'.repeat(400),
   }

@@ -1,9 +1,9 @@
 // Run by leaks.test.ts in a process of its own: prints what is still open after each run.
 import * as lev from '../../lev/index.js'
 import type { Op } from '../../lev/index.js'
-import { failure } from '../support/virtual-run.js'
+import { failure } from '../../testing/virtual.js'
 import { clientSecurity, serverSecurity } from './io/stream-kinds.js'
-import { network, readAll } from '../support/streams.js'
+import { connectedPair, readAll } from '../../testing/streams.js'
 
 const scenarios: Record<string, () => Op<unknown>> = {
   * quiet() {
@@ -15,7 +15,7 @@ const scenarios: Record<string, () => Op<unknown>> = {
     for (const task of tasks) task.cancel()
   },
   * streams() {
-    const [near, far] = yield* network()
+    const [near, far] = yield* connectedPair()
     near.readDeadline = far.readDeadline = lev.now() + 3600
     near.stallTimeout = 3600
     yield* near.write('x'.repeat(100_000))
@@ -37,7 +37,7 @@ const scenarios: Record<string, () => Op<unknown>> = {
     yield* lev.sleep(0.002)
   },
   * 'TLS left open'() {
-    const [near, far] = yield* network()
+    const [near, far] = yield* connectedPair()
     const shaking = lev.spawn(() => far.secure(serverSecurity))
     yield* near.secure(clientSecurity)
     yield* shaking.join()
@@ -55,7 +55,7 @@ const scenarios: Record<string, () => Op<unknown>> = {
   },
   * 'a main task that fails'() {
     yield* lev.listen({ ip: '127.0.0.1', port: 0 })
-    yield* network()
+    yield* connectedPair()
     throw new Error('failed')
   },
 }

@@ -2,7 +2,7 @@ import t from 'tap'
 import * as lev from '../../lev/index.js'
 import type { Op } from '../../lev/index.js'
 import { request } from '../../lib/index.js'
-import { failure } from '../support/virtual-run.js'
+import { failure } from '../../testing/virtual.js'
 import { request as requestText } from '../support/serving.js'
 import { virtually } from '../support/virtual.js'
 

@@ -7,7 +7,7 @@ const root = fileURLToPath(new URL('../../../', import.meta.url))
 
 t.test('npm pack in a fresh clone makes a package with all that its exports name', async (t) => {
   const cwd = t.testdir()
-  const sources = ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'scripts', 'lev', 'tls', 'lib', 'docs', 'README.md', 'LICENSE', 'CHANGELOG.md']
+  const sources = ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'scripts', 'lev', 'tls', 'lib', 'testing', 'docs', 'README.md', 'LICENSE', 'CHANGELOG.md']
   for (const name of sources) cpSync(`${root}${name}`, `${cwd}/${name}`, { recursive: true })
   symlinkSync(`${root}node_modules`, `${cwd}/node_modules`)
   const { status, stdout, stderr } = spawnSync('npm', ['pack', '--json', '--offline'], { cwd, encoding: 'utf8' })

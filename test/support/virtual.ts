@@ -5,7 +5,7 @@ import { GrowingBuffer } from './growing.js'
 import { keptLog, type KeptLog } from './kept-log.js'
 import { ResponseReader, type WireResponse } from './responses.js'
 import { seed } from './seed.js'
-import { virtual } from './virtual-run.js'
+import { virtual } from '../../testing/virtual.js'
 
 /** A server in a virtual world: the clock jumps, and the same seed gives the same run. */
 export interface World {

@@ -6,8 +6,8 @@ import t from 'tap'
 import { connect, HandshakeError, memory, now, pipe, run, sleep, spawn, TimeoutError } from '../../lev/index.js'
 import type { Op, SecureFacts } from '../../lev/index.js'
 import { handshake, loadIdentities, NotTlsError, type IdentityConfig } from '../../tls/index.js'
-import { network, readAll } from '../support/streams.js'
-import { failure } from '../support/virtual-run.js'
+import { connectedPair, readAll } from '../../testing/streams.js'
+import { failure } from '../../testing/virtual.js'
 import { Certificates, type Issued, type KeyKind } from './certificates.js'
 import { helloBody, helloFor, message, records } from './hellos.js'
 import { serving } from './serving.js'
@@ -122,7 +122,7 @@ for (const [where, driver] of drivers) {
     const identities = load(issue('default.test', 'p256'))
     await run(function* () {
       for (const maxVersion of versions) {
-        const [far, near] = yield* network()
+        const [far, near] = yield* connectedPair()
         const question = randomBytes(size)
         const answer = randomBytes(size)
         const server = spawn(function* () {
@@ -146,7 +146,7 @@ for (const [where, driver] of drivers) {
   t.test(`connections that are no TLS, ${where}`, async (t) => {
     const identities = load(issue('default.test', 'p256'))
     await run(function* () {
-      const [far, near] = yield* network()
+      const [far, near] = yield* connectedPair()
       yield* far.write('GET / HTTP/1.1\r\nHost: default.test\r\n\r\n')
       const error = yield* failure(handshake(near, identities))
       t.type(error, NotTlsError)
@@ -163,7 +163,7 @@ for (const [where, driver] of drivers) {
         [records(malformed('00')), /malformed/],
         [helloFor('default.test'), /./],
       ] as const) {
-        const [there, here] = yield* network()
+        const [there, here] = yield* connectedPair()
         yield* there.write(bytes)
         yield* there.end()
         t.match(yield* failure(handshake(here, identities)), { code: 'LEV_HANDSHAKE', message }, `${message}`)
@@ -253,7 +253,7 @@ t.test('a name that changes during the handshake is refused', async (t) => {
 t.test('a cancelled handshake leaves nothing behind', async (t) => {
   const identities = load(issue('default.test', 'rsa'))
   await run(function* () {
-    const [far, near] = yield* network()
+    const [far, near] = yield* connectedPair()
     yield* far.write(helloFor('default.test'))
     const task = spawn(function* () {
       try {
@@ -272,7 +272,7 @@ t.test('a cancelled handshake leaves nothing behind', async (t) => {
 t.test('a hello without any extension gets the default identity and a clear end', async (t) => {
   const identities = load(issue('default.test', 'p256'))
   await run(function* () {
-    const [far, near] = yield* network()
+    const [far, near] = yield* connectedPair()
     yield* far.write(records(message(helloBody({ extensions: null }))))
     t.match(yield* failure(handshake(near, identities)), { code: 'LEV_HANDSHAKE' })
     t.equal((yield* far.read())?.[0], 21, 'an alert')

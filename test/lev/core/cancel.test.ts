@@ -1,7 +1,8 @@
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import type { Op } from '../../../lev/index.js'
-import { failAfter, failure, ran, virtual } from '../../support/virtual-run.js'
+import { failure, virtual } from '../../../testing/virtual.js'
+import { failAfter, ran } from '../../support/virtual-run.js'
 
 t.test('finally blocks run innermost first, and no catch sees a cancellation', (t) => virtual(function* () {
   const seen: string[] = []

@@ -3,7 +3,7 @@ import * as lev from '../../../lev/index.js'
 import type { Op, Task } from '../../../lev/index.js'
 import { constant, growth, type Arrange } from '../../support/growth.js'
 import { inProcess } from '../../support/in-process.js'
-import { failure } from '../../support/virtual-run.js'
+import { failure } from '../../../testing/virtual.js'
 
 /** Tasks that wait, each in an operation of its own. */
 function* waiting(count: number, wait: (index: number) => Op<unknown>): Op<Task<unknown>[]> {

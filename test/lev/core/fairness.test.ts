@@ -2,8 +2,9 @@ import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import type { Op } from '../../../lev/index.js'
 import { nodeDriver } from '../../../lev/drivers/node/node.js'
-import { networkKinds, runIn } from '../io/stream-kinds.js'
-import { network } from '../../support/streams.js'
+import { runIn } from '../../../testing/setup.js'
+import { networkKinds } from '../io/stream-kinds.js'
+import { connectedPair } from '../../../testing/streams.js'
 
 /** What never rests, each in its own way; `stop()` tells when to end. */
 const busy: [string, (stop: () => boolean) => Op<void>][] = [
@@ -74,7 +75,7 @@ for (const kind of networkKinds.slice(0, 2)) {
     t.test(`${kind.name}: ${name}`, (t) => runIn(kind, function* () {
       let stop = false
       lev.spawn(() => run(() => stop))
-      const [near, far] = yield* network()
+      const [near, far] = yield* connectedPair()
       for (let count = kind.virtual ? 7 : 0; count < 10; count++) {
         yield* near.write('ping')
         t.equal((yield* far.read())?.toString(), 'ping')

@@ -2,8 +2,8 @@ import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import type { Op, Scope, Stream } from '../../../lev/index.js'
 import { inProcess } from '../../support/in-process.js'
-import { failure } from '../../support/virtual-run.js'
-import { network } from '../../support/streams.js'
+import { failure } from '../../../testing/virtual.js'
+import { connectedPair } from '../../../testing/streams.js'
 
 /**
  * Runs `arm` as a callback of Node's, while the loop is idle and its next timer far away, and then waits for `then`, which only
@@ -77,7 +77,7 @@ t.test('a task that is spawned, one that is cancelled and cleans up, a value tha
 /** Gives what `use` throws on one end of a connection, on which `set` is called in a callback once all is still. */
 function onStream(set: (near: Stream) => void, use: (near: Stream) => Op<unknown>): Promise<unknown> {
   return fromCallback(() => {}, function* () {
-    const [near, far] = yield* network()
+    const [near, far] = yield* connectedPair()
     setTimeout(() => set(near), 50)
     try {
       return yield* failure(use(near))

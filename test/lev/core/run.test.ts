@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { setTimeout as later } from 'node:timers/promises'
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
-import { after, failAfter, failure, ran, virtual } from '../../support/virtual-run.js'
+import { failure, virtual } from '../../../testing/virtual.js'
+import { after, failAfter, ran } from '../../support/virtual-run.js'
 
 t.test('a run gives the value of its main task when all are done', async (t) => {
   const seen: string[] = []

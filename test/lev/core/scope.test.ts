@@ -2,7 +2,8 @@ import t from 'tap'
 import { randomFrom } from '../../support/seed.js'
 import * as lev from '../../../lev/index.js'
 import type { Op } from '../../../lev/index.js'
-import { after, failAfter, failure, ran, virtual } from '../../support/virtual-run.js'
+import { failure, virtual } from '../../../testing/virtual.js'
+import { after, failAfter, ran } from '../../support/virtual-run.js'
 
 t.test('a scope returns when all of its tasks are done', (t) => virtual(function* () {
   const seen: string[] = []

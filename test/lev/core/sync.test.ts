@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import type { Op } from '../../../lev/index.js'
-import { failure, virtual } from '../../support/virtual-run.js'
+import { failure, virtual } from '../../../testing/virtual.js'
 
 /** One task of a random program: what it does, after how long, when it is cancelled, and what its wait is wrapped in. */
 interface Actor {

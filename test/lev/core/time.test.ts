@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
-import { after, failAfter, failure, virtual } from '../../support/virtual-run.js'
+import { failure, virtual } from '../../../testing/virtual.js'
+import { after, failAfter } from '../../support/virtual-run.js'
 
 t.test('sleepers wake in the order of their times, ties in the order of asking', async (t) => {
   await fc.assert(fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 20 }), { maxLength: 60 }), async (times) => {

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import type { Op } from '../../../lev/index.js'
-import { failAfter, failure, ran, virtual } from '../../support/virtual-run.js'
+import { failure, virtual } from '../../../testing/virtual.js'
+import { failAfter, ran } from '../../support/virtual-run.js'
 
 /** What one frame of a coroutine does; the innermost suspends for ever. */
 interface Shape {

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import * as lev from '../../../lev/index.js'
 import type { Op } from '../../../lev/index.js'
 import { byHand, type HandTransport } from '../../support/hand-transport.js'
-import { failure, virtual } from '../../support/virtual-run.js'
+import { failure, virtual } from '../../../testing/virtual.js'
 import { clientSecurity } from './stream-kinds.js'
 
 /** Bytes that tell where they stand. */

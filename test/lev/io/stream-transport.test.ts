@@ -2,7 +2,8 @@ import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import type { Op } from '../../../lev/index.js'
 import { byHand, HandTransport } from '../../support/hand-transport.js'
-import { failure, ran, virtual } from '../../support/virtual-run.js'
+import { failure, virtual } from '../../../testing/virtual.js'
+import { ran } from '../../support/virtual-run.js'
 
 t.test('what a task puts before it pauses leaves in one write', (t) => virtual(function* () {
   const [stream, transport] = yield* byHand()

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import type { Op, Stream } from '../../../lev/index.js'
-import { runIn, streamKinds } from './stream-kinds.js'
+import { runIn } from '../../../testing/setup.js'
+import { streamKinds } from './stream-kinds.js'
 
 /** What one side does, one after the other; a time limit ends its waiting, not the stream. */
 interface Act {

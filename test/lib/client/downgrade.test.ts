@@ -9,7 +9,7 @@ import * as lune from '../../../lib/dialects/lune/index.js'
 import * as zune from '../../../lib/dialects/zune/index.js'
 import { request, websocket, type RequestOptions } from '../../../lib/index.js'
 import { developmentIdentities } from '../../../tls/index.js'
-import { failure } from '../../support/virtual-run.js'
+import { failure } from '../../../testing/virtual.js'
 import { serve } from '../../support/serving.js'
 
 // What a server over https: sends on to http: must not leave the machine: neither a byte nor a connection.

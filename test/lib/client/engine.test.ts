@@ -1,7 +1,7 @@
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import { request, type RequestOptions } from '../../../lib/index.js'
-import { failure, virtual } from '../../support/virtual-run.js'
+import { failure, virtual } from '../../../testing/virtual.js'
 import { ok, scripted, type Asked, type Scripted } from './scripted.js'
 
 /** Writes the same to everybody. */

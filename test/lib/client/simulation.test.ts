@@ -1,7 +1,7 @@
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import { request } from '../../../lib/index.js'
-import { failure } from '../../support/virtual-run.js'
+import { failure } from '../../../testing/virtual.js'
 import { seed } from '../../support/seed.js'
 import { virtually, type World } from '../../support/virtual.js'
 

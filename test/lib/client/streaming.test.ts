@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import { request, type ClientResponse, type StreamedResponse } from '../../../lib/index.js'
-import { failure, virtual } from '../../support/virtual-run.js'
+import { failure, virtual } from '../../../testing/virtual.js'
 import { eventually, serve } from '../../support/serving.js'
 import { ok, scripted, type Scripted } from './scripted.js'
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import { request } from '../../../lib/index.js'
-import { failure, virtual } from '../../support/virtual-run.js'
+import { failure, virtual } from '../../../testing/virtual.js'
 import { serve } from '../../support/serving.js'
 
 t.test('a Unix socket in place of the host', async (t) => {

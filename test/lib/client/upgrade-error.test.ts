@@ -1,7 +1,7 @@
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import { UpgradeError, websocket } from '../../../lib/index.js'
-import { failure, virtual } from '../../support/virtual-run.js'
+import { failure, virtual } from '../../../testing/virtual.js'
 import { scripted } from './scripted.js'
 
 t.test('what a server says in place of a WebSocket', async (t) => {

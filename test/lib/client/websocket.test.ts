@@ -8,7 +8,7 @@ import { UpgradeError, websocket, type Message, type WebSocket, type WebSocketCl
 import { developmentIdentities } from '../../../tls/index.js'
 import { InflateBudget } from '../../../lib/websocket/inflate-budget.js'
 import { PerMessageDeflate } from '../../../lib/websocket/deflate.js'
-import { failure } from '../../support/virtual-run.js'
+import { failure } from '../../../testing/virtual.js'
 import { seed } from '../../support/seed.js'
 import { eventually, serve } from '../../support/serving.js'
 import { virtually, type World } from '../../support/virtual.js'

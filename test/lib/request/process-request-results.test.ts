@@ -6,7 +6,7 @@ import { keptLog, type KeptLog } from '../../support/kept-log.js'
 import { readResponses } from '../../support/responses.js'
 import { seed } from '../../support/seed.js'
 import { request } from '../../support/serving.js'
-import { readAll } from '../../support/streams.js'
+import { readAll } from '../../../testing/streams.js'
 
 interface Scene {
   readonly server: server.Server

@@ -1,7 +1,7 @@
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import { websocket } from '../../../lib/index.js'
-import { failure } from '../../support/virtual-run.js'
+import { failure } from '../../../testing/virtual.js'
 import { accepted } from '../client/raw-server.js'
 import { echo, story } from './chat.js'
 import { frame, opcodes } from './wire.js'

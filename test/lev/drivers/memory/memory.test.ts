@@ -3,8 +3,8 @@ import * as lev from '../../../../lev/index.js'
 import * as server from '../../../../lib/index.js'
 import type { Op } from '../../../../lev/index.js'
 import { inProcess } from '../../../support/in-process.js'
-import { failure, virtual } from '../../../support/virtual-run.js'
-import { network, readAll } from '../../../support/streams.js'
+import { failure, virtual } from '../../../../testing/virtual.js'
+import { connectedPair, readAll } from '../../../../testing/streams.js'
 
 /** What happens in a small world, with its times. */
 function* story(): Op<string[]> {
@@ -61,7 +61,7 @@ t.test('the seed comes from the environment where a program gives none', async (
 })
 
 t.test('a flight takes the time it is given', (t) => virtual(function* () {
-  const [near, far] = yield* network()
+  const [near, far] = yield* connectedPair()
   const start = lev.now()
   yield* near.write('x')
   yield* far.read()
@@ -71,7 +71,7 @@ t.test('a flight takes the time it is given', (t) => virtual(function* () {
 }, { latency: [2, 3] }))
 
 t.test('closing over unread input is a reset, as in TCP', (t) => virtual(function* () {
-  const [near, far] = yield* network()
+  const [near, far] = yield* connectedPair()
   lev.spawn(() => failure(near.write('x'.repeat(300_000))))
   yield* lev.sleep(1)
   far.put('lost')
@@ -80,7 +80,7 @@ t.test('closing over unread input is a reset, as in TCP', (t) => virtual(functio
 }))
 
 t.test('writing to a side that has closed is answered by a reset', (t) => virtual(function* () {
-  const [near, far] = yield* network()
+  const [near, far] = yield* connectedPair()
   far.close()
   yield* lev.sleep(1)
   t.equal(yield* near.read(), null, 'it looks like an end first')
@@ -90,7 +90,7 @@ t.test('writing to a side that has closed is answered by a reset', (t) => virtua
 }))
 
 t.test('the two ends share no memory', (t) => virtual(function* () {
-  const [near, far] = yield* network()
+  const [near, far] = yield* connectedPair()
   const sent = Buffer.alloc(5000, 'a')
   yield* near.write(sent)
   const got = yield* far.read()

@@ -2,7 +2,7 @@ import t from 'tap'
 import * as lev from '../../../../lev/index.js'
 import type { DrivenLoop } from '../../../../lev/drivers/driver.js'
 import { nodeDriver } from '../../../../lev/drivers/node/node.js'
-import { network } from '../../../support/streams.js'
+import { connectedPair } from '../../../../testing/streams.js'
 
 /** A loop that only notes what its driver does with it. */
 function noting(): { loop: DrivenLoop; turns: number[]; turned: () => Promise<void> } {
@@ -84,7 +84,7 @@ t.test('after the end it wakes nobody and opens nothing', async (t) => {
 
 t.test('what arrived in time comes before a timer that is due, also if the process computed meanwhile', async (t) => {
   await lev.run(function* () {
-    const [near, far] = yield* network()
+    const [near, far] = yield* connectedPair()
     for (let seconds = 0.05, arrived = false; !arrived && t.passing(); seconds *= 2) {
       const read = lev.spawn(function* () {
         try {

@@ -7,7 +7,7 @@ import * as net from '../../../../lib/dialects/zune/index.js'
 import { developmentIdentities } from '../../../../tls/index.js'
 import { keptLog, type KeptLog } from '../../../support/kept-log.js'
 import { serve as serveCore } from '../../../support/serving.js'
-import { readAll } from '../../../support/streams.js'
+import { readAll } from '../../../../testing/streams.js'
 
 /** The value of what went well. */
 function valueOf<T>([success, value]: net.Attempt<T>): T {

@@ -8,7 +8,7 @@ import { isOpen } from '../../../../../lev/drivers/node/internals/gate.js'
 import type { TransportEvents } from '../../../../../lev/drivers/driver.js'
 import { SocketTransport } from '../../../../../lev/drivers/node/socket-transport.js'
 import { clientSecurity, serverSecurity } from '../../../io/stream-kinds.js'
-import { network } from '../../../../support/streams.js'
+import { connectedPair } from '../../../../../testing/streams.js'
 
 /** Why what is only done below Node's streams is not tested. */
 const closed = isOpen('directInput') ? false : 'the gate is closed'
@@ -116,7 +116,7 @@ t.test('where it cannot be done, TLS is read as Node has it', async (t) => {
 
 t.test('a reader of much gets ready within the event that brings it: no piece waits behind another', { skip: closed }, async (t) => {
   await lev.run(function* () {
-    const [far, near] = yield* network()
+    const [far, near] = yield* connectedPair()
     const size = 8 * 2 ** 20
     lev.spawn(function* () {
       yield* far.write(Buffer.alloc(size))

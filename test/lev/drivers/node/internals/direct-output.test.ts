@@ -10,7 +10,7 @@ import { DirectOutput } from '../../../../../lev/drivers/node/internals/direct-o
 import { isOpen } from '../../../../../lev/drivers/node/internals/gate.js'
 import { SocketTransport } from '../../../../../lev/drivers/node/socket-transport.js'
 import { streamKinds } from '../../../io/stream-kinds.js'
-import { readAll } from '../../../../support/streams.js'
+import { readAll } from '../../../../../testing/streams.js'
 
 /** Why what is only done below Node's streams is not tested. */
 const closed = isOpen('directOutput') ? false : 'the gate is closed'

@@ -1,8 +1,8 @@
-import * as lev from '../../lev/index.js'
-import type { Op, Stream } from '../../lev/index.js'
+import * as lev from '../lev/index.js'
+import type { Op, Stream } from '../lev/index.js'
 
-/** Two ends of a connection over the driver's network: the one that connected first. */
-export function* network(): Op<[Stream, Stream]> {
+/** Opens a connection over the driver's network and returns both ends, the connecting one first. */
+export function* connectedPair(): Op<[Stream, Stream]> {
   const listener = yield* lev.listen({ ip: '127.0.0.1', port: 0 })
   try {
     const connecting = lev.spawn(() => lev.connect(listener.address))
@@ -14,14 +14,14 @@ export function* network(): Op<[Stream, Stream]> {
   }
 }
 
-/** Reads to the end. */
+/** Reads to the end of the stream. @throws ClosedError if the connection is lost before */
 export function* readAll(stream: Stream): Op<Buffer> {
   const parts: Buffer[] = []
   for (let part = yield* stream.read(); part !== null; part = yield* stream.read()) parts.push(part)
   return Buffer.concat(parts)
 }
 
-/** Reads until `length` bytes are there. */
+/** Reads exactly `length` bytes. @throws Error if the stream ends before */
 export function* readExactly(stream: Stream, length: number): Op<Buffer> {
   const parts: Buffer[] = []
   for (let missing = length; missing > 0; ) {

@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict'
+import * as lev from '../lev/index.js'
+import type { Op } from '../lev/index.js'
+import { match } from './match.js'
+import { driverTests, type DriverTest, type DriverTestBodies, type StreamSetup } from './setup.js'
+import { failure } from './virtual.js'
+
+const anywhere = { ip: '127.0.0.1', port: 0 }
+
+const tests: DriverTestBodies = {
+  * 'addresses'() {
+    const listener = yield* lev.listen(anywhere)
+    assert.equal(listener.address.ip, '127.0.0.1')
+    assert.ok(listener.address.port > 0)
+    const connecting = lev.spawn(() => lev.connect(listener.address))
+    const accepted = yield* listener.accept()
+    const near = yield* connecting.join()
+    assert.deepEqual({ ...near.remote }, { ...listener.address })
+    assert.deepEqual({ ...accepted?.local }, { ...listener.address })
+    assert.deepEqual({ ...accepted?.remote }, { ...near.local })
+    near.close()
+    accepted?.close()
+    listener.close()
+  },
+
+  * 'a port in use, ports that are none, nobody there'() {
+    const listener = yield* lev.listen(anywhere)
+    const { port } = listener.address
+    match(yield* failure(lev.listen({ ip: '127.0.0.1', port })), {
+      code: 'LEV_ADDRESS', message: new RegExp(`^cannot listen on 127.0.0.1:${port}: .*EADDRINUSE`), cause: { code: 'EADDRINUSE' },
+    })
+    listener.close()
+    yield* lev.sleep(0.01)
+    const again = yield* lev.listen({ ip: '127.0.0.1', port })
+    assert.equal(again.address.port, port, 'a closed listener frees its port')
+    again.close()
+    yield* lev.sleep(0.01)
+    match(yield* failure(lev.connect({ ip: '127.0.0.1', port })), {
+      code: 'LEV_ADDRESS', message: /^cannot connect to 127.0.0.1:\d+: .*ECONNREFUSED/, cause: { code: 'ECONNREFUSED' },
+    })
+    for (const wrong of [-1, 65536, 1.5, NaN]) {
+      match(yield* failure(lev.listen({ ip: '127.0.0.1', port: wrong })), { code: 'LEV_ADDRESS', cause: { name: 'RangeError' } })
+      match(yield* failure(lev.connect({ ip: '127.0.0.1', port: wrong })), { code: 'LEV_ADDRESS', cause: { name: 'RangeError' } })
+    }
+  },
+
+  * 'closing a listener'() {
+    const listener = yield* lev.listen(anywhere)
+    const waiting = lev.spawn(() => listener.accept())
+    const streams = [yield* lev.connect(listener.address)]
+    const first = yield* waiting.join()
+    streams.push(yield* lev.connect(listener.address))
+    yield* lev.sleep(0.02)
+    const idle = yield* lev.listen(anywhere)
+    const acceptor = lev.spawn(() => idle.accept())
+    yield* lev.yieldNow()
+    idle.close()
+    idle.close()
+    assert.equal(yield* acceptor.join(), null, 'who waits is told')
+    assert.equal(yield* idle.accept(), null)
+    listener.close()
+    match(yield* endOf(streams[1]), /^(null|LEV_CLOSED)$/, 'a connection that nobody accepted is closed')
+    yield* first?.write('still open') ?? lev.sleep(0)
+    assert.equal((yield* streams[0]?.read() ?? nothing())?.toString(), 'still open', 'those accepted are untouched')
+    first?.close()
+    for (const stream of streams) stream.close()
+  },
+
+  * 'cancelled while accepting, connecting or binding: nothing is left behind'() {
+    const listener = yield* lev.listen(anywhere)
+    for (const start of [() => listener.accept(), () => lev.connect(listener.address), () => lev.listen(anywhere)]) {
+      const task = lev.spawn<unknown>(start)
+      // Runs right after its first step.
+      lev.spawn(function* () {
+        assert.equal(task.outcome, null)
+        task.cancel()
+      })
+      match(yield* failure(task.join()), { code: 'LEV_CANCELLED' })
+    }
+    const near = yield* lev.connect(listener.address)
+    for (;;) {
+      const far = yield* listener.accept()
+      if (far?.remote.port === near.local.port) {
+        far.close()
+        break
+      }
+      match(far === null ? '' : yield* endOf(far), /^(null|LEV_CLOSED)$/, 'the abandoned one was closed')
+      far?.close()
+    }
+    near.close()
+    listener.close()
+  },
+
+  * 'a connection that comes while its acceptor is being cancelled is not lost'() {
+    const listener = yield* lev.listen(anywhere)
+    const got: (lev.Stream | null)[] = []
+    for (let round = 0; round < 20; round++) {
+      const accepting = lev.spawn(function* () {
+        got.push(yield* lev.timeout(1, lev.timeout(1, listener.accept())))
+      })
+      const connecting = lev.spawn(() => lev.connect(listener.address))
+      for (let count = 0; count < round; count++) yield* lev.yieldNow()
+      accepting.cancel()
+      const near = yield* connecting.join()
+      yield* lev.sleep(0.002)
+      if (got.length === 0) got.push(yield* lev.timeout(1, listener.accept()))
+      assert.equal(got.length, 1, `round ${round}`)
+      near.close()
+      got.splice(0)[0]?.close()
+    }
+    listener.close()
+  },
+}
+
+/** The tests of `listen` and `connect`, for drivers with addresses and with the error codes of an operating system. */
+export function networkTests(setup: StreamSetup): DriverTest[] {
+  return driverTests(setup, tests)
+}
+
+function* nothing(): Op<null> {
+  return null
+}
+
+/** How the other side's leaving shows: the end, or the code of an error. */
+function* endOf(stream: lev.Stream | undefined): Op<string> {
+  try {
+    return String((yield* stream?.read() ?? nothing()))
+  } catch (error) {
+    return error instanceof lev.LevError ? error.code : String(error)
+  }
+}
