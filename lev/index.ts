@@ -16,6 +16,7 @@ export {
   UsageError,
   type CancelReason,
 } from './core/errors.js'
+export type { Hook } from './io/hook.js'
 export { connect, listen, pipe, type Listener } from './io/network.js'
 export { suspend, wait, waitForThreadPool, type Disarm, type Op, type Suspension, type Waker } from './core/op.js'
 export { portal, run, type Portal, type RunOptions } from './core/run.js'

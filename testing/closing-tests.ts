@@ -21,7 +21,7 @@ export const closingTests: DriverTestBodies = {
   * 'a reset is no end'(setup) {
     const [near, far] = yield* setup.pair()
     const gone: string[] = []
-    far.onGone = (how) => gone.push(how)
+    far.onGone.attach((how) => gone.push(how))
     yield* near.write('some')
     assert.equal((yield* far.read())?.toString(), 'some')
     const reading = lev.spawn(() => failure(far.read()))
@@ -37,14 +37,15 @@ export const closingTests: DriverTestBodies = {
   * 'onGone tells of an end once, and not of what this side does'(setup) {
     const [near, far] = yield* setup.pair()
     const gone: string[] = []
-    far.onGone = (how) => gone.push(how)
-    near.onGone = (how) => gone.push(`near: ${how}`)
+    far.onGone.attach((how) => gone.push(how))
+    const tellNear = (how: string): void => void gone.push(`near: ${how}`)
+    near.onGone.attach(tellNear)
     yield* near.write('question')
     yield* near.end()
     yield* lev.sleep(0.02)
     assert.deepEqual(gone, ['end'], 'though the question was not read')
     yield* far.write('answer')
-    near.onGone = null
+    near.onGone.detach(tellNear)
     yield* far.end()
     assert.equal((yield* readAll(near)).toString(), 'answer')
     yield* lev.sleep(0.02)

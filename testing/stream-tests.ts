@@ -116,7 +116,7 @@ const tests: DriverTestBodies = {
   * 'a deadline for output cuts the stream, once it is not moved'(setup) {
     const [near, far] = yield* setup.pair()
     const gone: string[] = []
-    near.onGone = (how) => gone.push(how)
+    near.onGone.attach((how) => gone.push(how))
     near.writeDeadline = lev.now() + (setup.virtual ? 0.02 : 60)
     const chunk = Buffer.alloc(100_000)
     const writing = lev.spawn(function* () {

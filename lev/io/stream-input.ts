@@ -5,6 +5,7 @@ import { watchMethods } from '../core/forgotten.js'
 import type { Loop } from '../core/loop.js'
 import type { Op, Suspension, Waker } from '../core/op.js'
 import { allocBuffer } from './alloc-buffer.js'
+import { Hook } from './hook.js'
 import { Timer } from '../core/timers.js'
 
 /**
@@ -59,9 +60,9 @@ export abstract class StreamInput {
   inputEnd = 0
   /**
    * @internal Called with input that arrives while nothing is unread, before any of it is copied. The reader is woken only
-   * if some of it is left. Null if there is no tap.
+   * if some of it is left.
    */
-  tap: Tap | null = null
+  readonly tap = new Hook<Tap>('stream.tap')
   /** @internal */
   protected readonly loop: Loop
   /** @internal */
@@ -239,7 +240,7 @@ export abstract class StreamInput {
 
   /** Offers bytes to the sink or the tap. Returns how many were taken; -1 if the tap took all, so that no reader is woken. */
   #accept(buffer: Buffer, size: number): number {
-    const { tap } = this
+    const tap = this.tap.attached
     if (this.#sink !== null || tap === null) return this.#sinkIn(buffer, size)
     if (this.#unread > 0) return 0
     const taken = tap(buffer, size, this.loop.now)

@@ -3,6 +3,7 @@ import { ClosedError } from '../core/errors.js'
 import type { ErrorFactory } from '../core/failure.js'
 import type { Flushable, Loop } from '../core/loop.js'
 import { suspend, type Op } from '../core/op.js'
+import { Hook } from './hook.js'
 import { OutputQueue } from './output-queue.js'
 import { yieldNow } from '../core/time.js'
 import { Timer } from '../core/timers.js'
@@ -22,7 +23,7 @@ export class StreamOutput implements Flushable {
   bytesPut = 0
   ended = false
   /** Called before output is sent, so that its user can put in data that it has held back. */
-  beforeSend: (() => void) | null = null
+  readonly beforeSend = new Hook<() => void>('stream.beforeSend')
   readonly #loop: Loop
   readonly #queue = new OutputQueue()
   #failure: ErrorFactory | null = null
@@ -101,7 +102,7 @@ export class StreamOutput implements Flushable {
   /** Passes output to the transport as far as that takes it. */
   send(): void {
     // After the end nothing can be put in, and no caller here could receive the error.
-    if (!this.ended) this.beforeSend?.()
+    if (!this.ended) this.beforeSend.attached?.()
     const { transport } = this
     // The clock is read only if needed: outside of a tick, that costs 1 % of a small request.
     if (this.#queue.size > 0 && transport.pending === 0) this.#progressAt = this.#loop.now

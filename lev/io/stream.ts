@@ -5,6 +5,7 @@ import { watchMethods } from '../core/forgotten.js'
 import type { Loop } from '../core/loop.js'
 import type { Op } from '../core/op.js'
 import { sendable } from './as-buffer.js'
+import { Hook } from './hook.js'
 import { StreamInput } from './stream-input.js'
 import { StreamOutput } from './stream-output.js'
 
@@ -21,12 +22,12 @@ const tooSlow: ErrorFactory = () => new TimeoutError('the peer took too long to 
 export class Stream extends StreamInput {
   /**
    * Called when the peer ends its output (`end`), and when the connection is lost (`close`): each at most once, and never
-   * after this side has closed the stream. Null for no call.
+   * after this side has closed the stream.
    */
-  onGone: ((how: 'end' | 'close') => void) | null = null
+  readonly onGone = new Hook<(how: 'end' | 'close') => void>('stream.onGone')
 
   /** @internal Called with the data of each `put`. */
-  onPut: ((data: Buffer | string) => void) | null = null
+  readonly onPut = new Hook<(data: Buffer | string) => void>('stream.onPut')
 
   readonly #output: StreamOutput
   #secured: ((facts: SecureFacts) => void) | null = null
@@ -84,8 +85,8 @@ export class Stream extends StreamInput {
   }
 
   /** @internal Called before output is sent, which follows each `put`, so that its user can put in data that it has held back. */
-  set beforeSend(call: (() => void) | null) {
-    this.#output.beforeSend = call
+  get beforeSend(): Hook<() => void> {
+    return this.#output.beforeSend
   }
 
   /** Seconds after which the stream is reset, with TimeoutError, if none of the unsent output has left; Infinity for never. */
@@ -116,7 +117,7 @@ export class Stream extends StreamInput {
    */
   put(data: Buffer | string): void {
     this.#output.put(data)
-    if (this.onPut !== null) this.onPut(data)
+    this.onPut.attached?.(data)
   }
 
   /**
@@ -251,7 +252,7 @@ export class Stream extends StreamInput {
 
   #tellGone(how: 'end' | 'close'): void {
     try {
-      this.onGone?.(how)
+      this.onGone.attached?.(how)
     } catch (error) {
       this.loop.report(error)
     }

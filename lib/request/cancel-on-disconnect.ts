@@ -11,11 +11,12 @@ import { cancelContent, takeOver } from '../response/content-source.js'
 export function* cancelOnDisconnect<T>(exchange: Exchange, work: Op<T>, drop: (given?: T) => void = cancelContent): Op<T> {
   const { client, settings } = exchange.connection
   let given: T | undefined
+  let onGone: ((how: 'end' | 'close') => void) | null = null
   let whole = false
   let failed = false
   try {
     const value = yield* scopeAfter(exchange, function* (around) {
-      client.onGone = (how) => {
+      onGone = (how) => {
         // A reader of the body sees the end itself, as an error.
         if (how === 'end' && (settings.half_close === 'answer' || exchange.source?.waiting === true)) return
         // The client may still read pending output, such as responses to earlier requests; one that does not is not waited for.
@@ -23,9 +24,10 @@ export function* cancelOnDisconnect<T>(exchange: Exchange, work: Op<T>, drop: (g
         exchange.abort('client gone')
         around.cancel('client gone')
       }
+      client.onGone.attach(onGone)
       // The client may have disconnected before its request was processed.
-      if (!client.isOpen) client.onGone('close')
-      else if (client.inputEnded && exchange.source?.incomplete !== true) client.onGone('end')
+      if (!client.isOpen) onGone('close')
+      else if (client.inputEnded && exchange.source?.incomplete !== true) onGone('end')
       given = yield* work
       takeOver(given)
       exchange.context = keepContext()
@@ -39,7 +41,7 @@ export function* cancelOnDisconnect<T>(exchange: Exchange, work: Op<T>, drop: (g
     failed = true
     throw error
   } finally {
-    client.onGone = null
+    client.onGone.detach(onGone)
     if (!whole && !failed) exchange.abort('the server stopped')
     if (!whole) drop(given)
   }

@@ -42,6 +42,8 @@ export class Exchange extends RequestState implements Persistence, Recipient {
   #record: RequestRecord | null = null
   #putBefore = 0
   #output: StatusReader | null = null
+  /** Passes the output to `#output`. */
+  #watch: ((data: Buffer | string) => void) | null = null
 
   constructor(connection: Connection, count: number) {
     super()
@@ -81,9 +83,10 @@ export class Exchange extends RequestState implements Persistence, Recipient {
     if (this.#output !== null || this.isDone) return
     const { client } = this.connection
     const output = this.#output = new StatusReader()
-    client.onPut = (data) => {
-      if (!output.read(data)) client.onPut = null
+    const watch = this.#watch = (data: Buffer | string): void => {
+      if (!output.read(data)) client.onPut.detach(watch)
     }
+    client.onPut.attach(watch)
   }
 
   /** Records the complete head. */
@@ -132,7 +135,7 @@ export class Exchange extends RequestState implements Persistence, Recipient {
   }
 
   #end(status: number | undefined, size: number, next: NextAction, outcome: Outcome): NextAction {
-    if (this.#output !== null) this.connection.client.onPut = null
+    if (this.#output !== null) this.connection.client.onPut.detach(this.#watch)
     const record = this.#record ?? RequestRecord.late(this)
     record?.end(this.connection, outcome, next[1], status, size)
     return next

@@ -41,6 +41,7 @@ export class ContentWriter implements ContentSink {
   #sent = 0
   /** Text received since output was last sent; it becomes one chunk. */
   #text = ''
+  #beforeSend: (() => void) | null = null
   #trailers: Record<string, HeaderValue> | null = null
   #over = false
   #uncompressed: Buffer[] = []
@@ -55,7 +56,7 @@ export class ContentWriter implements ContentSink {
     this.#client = exchange.connection.client
     this.#plan = plan
     this.#joins = length === CHUNKED && announced < 0 && compressor === null && revise === null
-    if (this.#joins) this.#client.beforeSend = () => this.#emitText()
+    if (this.#joins) this.#client.beforeSend.attach(this.#beforeSend = () => this.#emitText())
   }
 
   get draining(): AbortSignal {
@@ -154,7 +155,7 @@ export class ContentWriter implements ContentSink {
   /** Ends writing, on every path; text received so far is sent if the connection is open. */
   close(): void {
     this.#over = true
-    this.#client.beforeSend = null
+    this.#client.beforeSend.detach(this.#beforeSend)
     if (this.#client.isOpen) this.#emitText()
   }
 

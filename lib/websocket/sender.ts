@@ -12,6 +12,8 @@ export class Sender {
   /** Maximum number of queued bytes. */
   readonly #limit: number
   #waits: Set<Task<void>> | null = null
+  /** Sends the last pong, once less is queued. */
+  #latePong: (() => void) | null = null
 
   constructor(stream: Stream, client: boolean, deflate: PerMessageDeflate | null, limit: number) {
     this.#stream = stream
@@ -34,16 +36,23 @@ export class Sender {
   /** Answers a ping, at once or when less is queued; in that case only the last of several, as RFC 6455 5.5.3 allows. */
   pong(content: Buffer): void {
     if (!this.#overloaded) return void this.frame(FIN | PONG, content)
-    this.#stream.beforeSend = () => {
+    this.#setLatePong(() => {
       if (this.#overloaded) return
-      this.#stream.beforeSend = null
+      this.#setLatePong(null)
       this.frame(FIN | PONG, content)
-    }
+    })
+  }
+
+  #setLatePong(send: (() => void) | null): void {
+    const { beforeSend } = this.#stream
+    beforeSend.detach(this.#latePong)
+    this.#latePong = send
+    if (send !== null) beforeSend.attach(send)
   }
 
   /** Ends the waits in `waitForDrain`: nothing more is sent. */
   close(): void {
-    this.#stream.beforeSend = null
+    this.#setLatePong(null)
     for (const task of this.#waits ?? []) task.cancel()
   }
 

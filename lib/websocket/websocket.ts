@@ -241,13 +241,12 @@ export class WebSocket {
 
   *#pump(): Op<void> {
     // While reading is paused, only this reports a loss or the peer's end.
-    this.#stream.onGone = (how) => {
-      if (how === 'close') this.#taken.wake()
-      else this.#endUnread()
-    }
+    const onGone = (how: 'end' | 'close'): void => (how === 'close' ? this.#taken.wake() : void this.#endUnread())
     // Inflating may take long, so it runs only in this task, not in the tap.
-    if (!this.#reader.inflates) this.#stream.tap = (bytes, size, at) => this.#take(bytes, size, at)
+    const tap = this.#reader.inflates ? null : (bytes: Buffer, size: number, at: number): number => this.#take(bytes, size, at)
     try {
+      this.#stream.onGone.attach(onGone)
+      if (tap !== null) this.#stream.tap.attach(tap)
       while (!this.#over) {
         if (!this.#received.isFull || this.#ending !== null) yield* this.#read()
         else if (!this.#stream.isOpen) this.#lose('the connection was lost')
@@ -260,8 +259,8 @@ export class WebSocket {
       if (!(error instanceof ClosedError || error instanceof TimeoutError)) throw error
     } finally {
       this.#pumping = false
-      this.#stream.tap = null
-      this.#stream.onGone = null
+      this.#stream.tap.detach(tap)
+      this.#stream.onGone.detach(onGone)
       this.#stream.readDeadline = Infinity
     }
   }

@@ -71,11 +71,11 @@ function* leaks(): Op<unknown> {
     // The first store of all may be entered here, in a step that a byte from a socket brought about.
     als.enterWith('of the task')
     entered.set()
-    stream.onGone = () => {
+    stream.onGone.attach(() => {
       seen.gone = store()
       gone.set()
       throw new Error('to be reported')
-    }
+    })
     yield* lev.sleep(Infinity)
   })
   const client = yield* lev.connect(listener.address)

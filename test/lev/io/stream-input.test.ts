@@ -181,11 +181,11 @@ t.test('who takes what arrives sees it first; the reader is woken only for what 
     const [stream, transport] = yield* byHand()
     const seen: string[] = []
     let takes = Infinity
-    stream.tap = (buffer, size, now) => {
+    stream.tap.attach((buffer, size, now) => {
       t.ok(now >= 0)
       seen.push(buffer.toString('latin1', 0, size))
       return Math.min(takes, size)
-    }
+    })
     let woken = 0
     const reader = lev.spawn(function* () {
       while (yield* stream.fill()) woken++

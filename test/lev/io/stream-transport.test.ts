@@ -159,7 +159,7 @@ t.test('what was held back when the output was ended is dropped, and hurts nobod
   yield* lev.yieldNow()
   transport.leave()
   yield* ending.join()
-  stream.beforeSend = () => stream.put('late')
+  stream.beforeSend.attach(() => stream.put('late'))
   transport.events?.onProgress()
   yield* lev.yieldNow()
   t.same(transport.writes, ['x'])
@@ -206,7 +206,7 @@ t.test('onGone: once for the end, once for the loss, never for one\'s own close'
   function* watched(): Op<[lev.Stream, HandTransport]> {
     const [stream, transport] = yield* byHand()
     told.length = 0
-    stream.onGone = (how) => told.push(how)
+    stream.onGone.attach((how) => told.push(how))
     return [stream, transport]
   }
   const [ended, endedTransport] = yield* watched()
@@ -235,9 +235,9 @@ t.test('onGone: once for the end, once for the loss, never for one\'s own close'
 t.test('an onGone that throws is reported and harms nobody', async (t) => {
   const { value, reported } = await ran(function* () {
     const [stream, transport] = yield* byHand()
-    stream.onGone = () => {
+    stream.onGone.attach(() => {
       throw new Error('in onGone')
-    }
+    })
     const reading = lev.spawn(() => stream.read())
     yield* lev.yieldNow()
     transport.events?.onEnd()

@@ -281,3 +281,25 @@ t.test('a client that leaves within a request: nothing was asked, nothing is log
     t.equal(calls, 0)
   })
 })
+
+t.test('a handler cannot take the place of the watch for its client', async (t) => {
+  let refused: unknown
+  function* handle(_method: string, _query: string, _args: unknown, _headers: unknown, _body: unknown, ctx: Context): Op<string> {
+    yield* lev.sleep(0.1)
+    try {
+      ctx.client.onGone.attach(() => {})
+    } catch (error) {
+      refused = error
+    }
+    yield* lev.sleep(100)
+    return 'never'
+  }
+  await virtually({}, handle, function* ({ connect, log }: World) {
+    const client = yield* connect(request('GET /'))
+    yield* lev.sleep(1)
+    t.match(refused, { code: 'LEV_USAGE', message: /^stream\.onGone is taken/ })
+    yield* client.stream.end()
+    yield* lev.sleep(1)
+    t.strictSame(log.statuses(), [499])
+  })
+})
