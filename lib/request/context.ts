@@ -22,12 +22,16 @@ export interface ContextConnection {
   readonly settings: Settings
   readonly logger: Logger
   readonly redis: unknown
-  /** Whether the server is stopping. */
-  readonly draining: boolean
-  /** Called when the server begins to stop while a request is in progress. */
-  onDrain: (() => void) | null
   /** Runs `work` independently of the request and the connection; `failed` gets its error. */
   detach(work: Op<unknown>, failed: (error: unknown) => void): void
+}
+
+/** The request, as its context sees it. */
+export interface ContextRequest extends Recipient {
+  readonly count: number
+  readonly head: RequestHead
+  readonly signal: AbortSignal
+  readonly draining: AbortSignal
 }
 
 /** The handler's last argument: everything about the request beyond method, path, headers and body. */
@@ -45,24 +49,19 @@ export class Context {
   /** The results of the TLS handshake, with the client's certificate; null without TLS. */
   readonly tls: TlsFacts | null
   readonly #connection: ContextConnection
-  readonly #head: RequestHead
-  readonly #request: Recipient
+  readonly #request: ContextRequest
   readonly #buffered: Buffer | null
   #body: RequestBody | null
-  #controller: AbortController | null = null
-  #gone: string | null = null
-  #drain: AbortController | null = null
 
   /** @internal @param body the content of the request: buffered, or open to be read */
-  constructor(connection: ContextConnection, count: number, head: RequestHead, body: Buffer | RequestBody | null, request: Recipient) {
+  constructor(connection: ContextConnection, request: ContextRequest, body: Buffer | RequestBody | null) {
     this.#connection = connection
     this.client_ip = connection.peer.ip
-    this.count = count
+    this.count = request.count
     this.cfg = connection.settings
     this.logger = connection.logger
     this.redis = connection.redis
     this.tls = connection.peer.tls
-    this.#head = head
     this.#request = request
     this.#body = body instanceof RequestBody ? body : null
     this.#buffered = body instanceof RequestBody ? null : body
@@ -79,7 +78,7 @@ export class Context {
 
   /** The content of the request, for reading in pieces, or as text, JSON or a form. */
   get body(): RequestBody {
-    this.#body ??= new RequestBody(new BufferedPieces(this.#buffered), this.#head.fields.get('content-type'), this.#request)
+    this.#body ??= new RequestBody(new BufferedPieces(this.#buffered), this.#request.head.fields.get('content-type'), this.#request)
     return this.#body
   }
 
@@ -99,11 +98,7 @@ export class Context {
 
   /** Aborts when the client disconnects, or the server stops waiting, before the response is finished. */
   get signal(): AbortSignal {
-    if (this.#controller === null) {
-      this.#controller = new AbortController()
-      if (this.#gone !== null) this.#controller.abort(new DOMException(this.#gone, 'AbortError'))
-    }
-    return this.#controller.signal
+    return this.#request.signal
   }
 
   /**
@@ -111,17 +106,12 @@ export class Context {
    * cancelled until the time for draining is over.
    */
   get draining(): AbortSignal {
-    if (this.#drain === null) {
-      this.#drain = new AbortController()
-      if (this.#connection.draining) Context.drain(this)
-      else this.#connection.onDrain ??= () => Context.drain(this)
-    }
-    return this.#drain.signal
+    return this.#request.draining
   }
 
   /** Whether the request asks for a WebSocket; its handshake may still be invalid. */
   get wantsWebSocket(): boolean {
-    return asksForWebSocket(this.#head)
+    return asksForWebSocket(this.#request.head)
   }
 
   /**
@@ -141,7 +131,7 @@ export class Context {
 
   /** @internal Name and value of each header line, as received and in order. */
   static fieldLines(context: Context): [name: string, value: string][] {
-    return context.#head.fields.lines()
+    return context.#request.head.fields.lines()
   }
 
   /**
@@ -155,23 +145,6 @@ export class Context {
     if (typeof (work as Partial<Op<unknown>> | undefined)?.next !== 'function') {
       throw new ArgumentError('start', `detach: start must be a generator function; it gave ${show(work)}`)
     }
-    this.#connection.detach(work, (error) => logFailure(this.logger, this.#head, error, 'a detached task failed'))
-  }
-
-  /** @internal Aborts `context.draining`. */
-  static drain(context: Context): void {
-    context.#drain?.abort(new DOMException('the server stops', 'AbortError'))
-  }
-
-  /** @internal Whether `abort` was called. */
-  static isGone(context: Context): boolean {
-    return context.#gone !== null
-  }
-
-  /** @internal Aborts `context.signal`. */
-  static abort(context: Context, why: string): void {
-    if (context.#gone !== null) return
-    context.#gone = why
-    context.#controller?.abort(new DOMException(why, 'AbortError'))
+    this.#connection.detach(work, (error) => logFailure(this.logger, this.#request.head, error, 'a detached task failed'))
   }
 }

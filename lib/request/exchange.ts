@@ -3,9 +3,9 @@ import { sameContext, type Snapshot } from '../../lev/internal.js'
 import { clientGone } from '../log/access-log.js'
 import type { Outcome } from '../observe/events.js'
 import { RequestRecord } from '../observe/request-record.js'
-import type { BodySource, Recipient } from './body-source.js'
+import type { BodySource } from './body-source.js'
 import type { Connection } from '../server/connection.js'
-import { Context } from './context.js'
+import type { ContextRequest } from './context.js'
 import type { FieldBlock } from '../http1/headers.js'
 import type { Persistence } from '../http1/response.js'
 import { NO_HEAD, type RequestHead } from '../http1/request-head.js'
@@ -18,10 +18,8 @@ export type NextAction = readonly [connection_state: 'keep-alive' | 'close' | nu
 const kept: NextAction = ['keep-alive', null]
 const closing: NextAction = ['close', null]
 
-const neverAborts = new AbortController().signal
-
 /** One request and its response, from the first byte to the log line. */
-export class Exchange extends RequestState implements Persistence, Recipient {
+export class Exchange extends RequestState implements Persistence, ContextRequest {
   readonly connection: Connection
   /** Number of the request on its connection, from 1. */
   readonly count: number
@@ -38,8 +36,10 @@ export class Exchange extends RequestState implements Persistence, Recipient {
   context: Snapshot = sameContext
   /** Whether the handler gets the content without its content-coding. */
   decoded = false
-  #ctx: Context | null = null
   #record: RequestRecord | null = null
+  #gone: string | null = null
+  #signal: AbortController | null = null
+  #draining: AbortController | null = null
   #putBefore = 0
   #output: StatusReader | null = null
   /** Passes the output to `#output`. */
@@ -59,14 +59,34 @@ export class Exchange extends RequestState implements Persistence, Recipient {
     return this.connection.settings.keepalive_idle_timeout
   }
 
-  /** Whether the client disconnected, or the server stopped waiting, before the response was finished. */
-  get isGone(): boolean {
-    return this.#ctx !== null && Context.isGone(this.#ctx)
+  /** Why no client waits for the response any more: it has disconnected, or the server stopped waiting. Null: one waits. */
+  get gone(): string | null {
+    return this.#gone
   }
 
-  /** Aborts when the server begins to stop; valid from the call of the handler on. */
+  /** Whether there is a client to respond to. */
+  get mayRespond(): boolean {
+    return this.#gone === null && this.connection.client.isOpen
+  }
+
+  /** Aborts when the client is gone. */
+  get signal(): AbortSignal {
+    if (this.#signal === null) {
+      this.#signal = new AbortController()
+      if (this.#gone !== null) this.#signal.abort(new DOMException(this.#gone, 'AbortError'))
+    }
+    return this.#signal.signal
+  }
+
+  /** Aborts when the server begins to stop. */
   get draining(): AbortSignal {
-    return this.#ctx?.draining ?? neverAborts
+    if (this.#draining === null) {
+      const { connection } = this
+      this.#draining = new AbortController()
+      if (connection.draining) this.drain()
+      else connection.onDrain ??= () => this.drain()
+    }
+    return this.#draining.signal
   }
 
   /** Bytes that the handler itself has written to the connection. */
@@ -98,12 +118,6 @@ export class Exchange extends RequestState implements Persistence, Recipient {
     return head
   }
 
-  /** Called just before the handler. */
-  beginAnswer(ctx: Context): void {
-    this.#ctx = ctx
-    this.advance(transitions.handlerCalled)
-  }
-
   putInterim(text: string): boolean {
     // After the head of a response it would be read as content, also if the handler has written that head itself.
     if (this.minorVersion === 0 || !this.mayPutInterim || this.written > 0) return false
@@ -114,12 +128,14 @@ export class Exchange extends RequestState implements Persistence, Recipient {
 
   /** Called when the server begins to stop. */
   drain(): void {
-    if (this.#ctx !== null) Context.drain(this.#ctx)
+    this.#draining?.abort(new DOMException('the server stops', 'AbortError'))
   }
 
-  /** Aborts the handler's signal: no client waits for the response any more. */
+  /** Records that no client waits for the response any more, and aborts the handler's signal. The first reason counts. */
   abort(why: string): void {
-    if (this.#ctx !== null) Context.abort(this.#ctx, why)
+    if (this.#gone !== null) return
+    this.#gone = why
+    this.#signal?.abort(new DOMException(why, 'AbortError'))
   }
 
   /** Whether the request and the server allow the connection to stay open. */

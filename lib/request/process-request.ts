@@ -91,14 +91,14 @@ function afterFault(exchange: Exchange, error: unknown): NextAction {
   }
   // Reads and writes on a lost connection fail: no fault of the handler.
   const lost = !connection.client.isOpen && instanceOf<ClosedError | TimeoutError>(error, ClosedError, TimeoutError)
-  if (exchange.isGone && (lost || instanceOf(error, CancelledError))) return exchange.abandon(closed)
+  if (exchange.gone !== null && (lost || instanceOf(error, CancelledError))) return exchange.abandon(closed)
   if (exchange.isInHandler && instanceOf(error, BodyError) && exchange.written === 0) {
-    return exchange.isGone || !connection.client.isOpen ? exchange.abandon(closed) : reject(exchange, error)
+    return exchange.mayRespond ? reject(exchange, error) : exchange.abandon(closed)
   }
   logFailure(connection.logger, exchange.head, error, 'the handler failed')
   // The unread rest of the body must not be taken for the next request.
   exchange.source?.close()
-  return exchange.isGone || !connection.client.isOpen ? exchange.abandon(closed) : fail(exchange)
+  return exchange.mayRespond ? fail(exchange) : exchange.abandon(closed)
 }
 
 function sendFailed(error: Error): NextAction {
@@ -165,7 +165,7 @@ function logLate({ connection, head }: Exchange, error: unknown): void {
 }
 
 function conclude(exchange: Exchange, given: HandlerResult): NextAction | Op<NextAction> {
-  if (exchange.isGone) {
+  if (exchange.gone !== null) {
     cancelContent(given)
     return exchange.abandon(closed)
   }
@@ -174,8 +174,8 @@ function conclude(exchange: Exchange, given: HandlerResult): NextAction | Op<Nex
 
 function callHandler(exchange: Exchange, body: Buffer | RequestBody | null): ReturnType<Connection['service']['handle']> {
   const { connection, head } = exchange
-  const ctx = new Context(connection, exchange.count, head, body, exchange)
-  exchange.beginAnswer(ctx)
+  const ctx = new Context(connection, exchange, body)
+  exchange.advance(transitions.handlerCalled)
   connection.client.readDeadline = Infinity
   const headers = connection.peer.headersOf(head)
   if (exchange.decoded) {

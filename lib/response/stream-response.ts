@@ -100,11 +100,11 @@ function* writeCompressed(source: ContentSource, writer: ContentWriter, compress
 function afterFault(exchange: Exchange, writer: ContentWriter, status: number, error: unknown): NextAction {
   const { client, logger } = exchange.connection
   const lost = !client.isOpen && instanceOf<ClosedError | TimeoutError>(error, ClosedError, TimeoutError)
-  if (lost || (exchange.isGone && instanceOf(error, CancelledError))) {
+  if (lost || (exchange.gone !== null && instanceOf(error, CancelledError))) {
     const reason = lost ? error.message : 'the client went away'
     return exchange.abandon([null, `failed to send response: ${reason}`], writer.sent)
   }
   logFailure(logger, exchange.head, error, 'the content of the answer failed')
-  if (exchange.isGone || !client.isOpen) return exchange.abandon([null, 'closed'], writer.sent)
+  if (!exchange.mayRespond) return exchange.abandon([null, 'closed'], writer.sent)
   return exchange.finish(status, writer.sent, [null, 'the content of the answer failed'], 'failed')
 }
