@@ -5,7 +5,7 @@ import { unreadBodyBytes, unreadBodySeconds } from '../config/fixed-limits.js'
 import { boolean } from '../config/validators.js'
 import { bodySize, type BufferChoice, type SizeChoice } from '../config/settings.js'
 import { acceptEncodingOf, requestCodings } from '../coding/codings.js'
-import { bodyCoding, Decoder, decodeWhole } from '../coding/content-decoding.js'
+import { bodyCoding, bodyDecoder, decodeWhole } from '../coding/content-decoding.js'
 import { BodyError } from '../errors.js'
 import type { Exchange, NextAction } from './exchange.js'
 import { rejections, type Rejection } from '../http1/rejection.js'
@@ -47,7 +47,7 @@ export function* receive(exchange: Exchange): Op<Buffer | OpenBody | Rejection> 
       const body = bodyAtHand(connection, head) ?? (yield* source.whole())
       return coding === null ? body : yield* decodeWhole(body, coding, limit)
     }
-    const decoder = coding === null ? null : new Decoder(source, coding, limit)
+    const decoder = coding === null ? null : bodyDecoder(source, coding, limit)
     const close = (): void => decoder?.close()
     exchange.source = source
     return { body: new RequestBody(decoder ?? source, head.fields.get('content-type'), exchange), source, close }

@@ -63,6 +63,9 @@ t.test('request bodies are decoded in each that requests may have, and a 415 nam
         const body = compression.sync(Buffer.from(content)).toString('latin1')
         t.equal(String((await send(request('POST', { 'Content-Encoding': written }, body))).body), content, written)
       }
+      for (const size of [1, 1000, 100_000]) {
+        t.equal((await send(request('POST', { 'Content-Encoding': written }, 'x'.repeat(size)))).status, 400, `${written}: ${size} times x`)
+      }
     }
   }
   for (const { name } of [...codings.filter((coding) => !requestCodings.some((one) => one === coding)), { name: 'unknown' }]) {
