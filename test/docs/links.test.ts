@@ -32,7 +32,7 @@ for (const file of [...pages(), ...extra]) {
 
 for (const file of [...pages(), ...extra]) {
   t.test(`${file}: the files and folders of the source that it names are there`, async (t) => {
-    const named = Array.from(withoutBlocks(readPage(file)).matchAll(/`((?:lev|lib|tls|test|bench|docs|examples)\/[\w./-]*)`/g), ([, path = '']) => path)
+    const named = Array.from(withoutBlocks(readPage(file)).matchAll(/`((?:lev|lib|tls|testing|test|bench|docs|examples)\/[\w./-]*)`/g), ([, path = '']) => path)
     t.strictSame(named.filter((path) => !existsSync(join(root, path))), [])
   })
 }

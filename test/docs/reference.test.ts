@@ -24,6 +24,7 @@ const pagesOf = new Map([
   ['lev/index', ['reference/lev']],
   ['lev/eslint', ['reference/eslint']],
   ['tls/index', ['reference/tls']],
+  ['testing/index', ['reference/testing']],
   ['lib/dialects/lune/index', ['dialects/lune']],
   ['lib/dialects/lute/index', ['dialects/lute']],
   ['lib/dialects/nodemcu/index', ['dialects/nodemcu']],

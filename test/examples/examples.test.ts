@@ -16,7 +16,7 @@ function start(t: Test, name: string): Program {
 t.jobs = 2
 
 t.test('every example is short', async (t) => {
-  for (const name of ['hello', 'many-hosts', 'cancellation', 'memory-test']) {
+  for (const name of ['hello', 'many-hosts', 'cancellation', 'memory-test', 'loopback-driver-tests']) {
     t.ok(source(name).split('\n').length <= 60, name)
   }
 })
@@ -59,4 +59,10 @@ t.test('memory-test', { buffered: true }, async (t) => {
   const program = start(t, 'memory-test')
   t.same(await program.ended, { code: 0, signal: null })
   t.match(program.output, /[#ℹ] pass 2\n[#ℹ] fail 0/)
+})
+
+t.test('loopback-driver-tests', { buffered: true }, async (t) => {
+  const program = start(t, 'loopback-driver-tests')
+  t.same(await program.ended, { code: 0, signal: null })
+  t.match(program.output, /[#ℹ] pass [1-9]\d\n[#ℹ] fail 0/)
 })
