@@ -6,7 +6,7 @@ import type { HeadLimits } from '../http1/field-lines.js'
 import { responseFraming } from '../http1/response-framing.js'
 import type { ResponseHead } from '../http1/response-head.js'
 import { headerLines, headerOf } from '../http1/response-headers.js'
-import { checkAnswer, handshakeHeaders, type ClientOffer } from '../websocket/handshake.js'
+import { checkResponse, handshakeHeaders, type ClientOffer } from '../websocket/handshake.js'
 import { WebSocket } from '../websocket/websocket.js'
 import { ContentReader } from './content-reader.js'
 import { readHead } from './read-head.js'
@@ -75,7 +75,7 @@ function* open(target: Target, rules: ClientRules): Op<Dialled> {
   let done = false
   try {
     stream.put(requestOf(target, rules, offer))
-    const agreed = yield* agreedOn(stream, yield* answerOn(stream), target, offer)
+    const agreed = yield* agreedOn(stream, yield* readResponseHead(stream), target, offer)
     stream.stallTimeout = stallTimeout
     const compression = agreed.compression !== null && rules.compression !== null ? { ...rules.compression, ...agreed.compression } : null
     const ws = new WebSocket(stream, { client: true, protocol: agreed.protocol, compression }, rules)
@@ -108,15 +108,15 @@ function requestOf({ authority, resource }: Target, { headers }: ClientRules, of
   return `GET ${resource} HTTP/1.1\r\n${headerLines({ ...host, ...headers, ...handshakeHeaders(offer) })}\r\n`
 }
 
-function* answerOn(stream: Stream): Op<ResponseHead> {
+function* readResponseHead(stream: Stream): Op<ResponseHead> {
   const head = yield* readHead(stream, headLimits)
   if (head === null) throw new RequestError('the server closed the connection without a response')
   return head
 }
 
-function* agreedOn(stream: Stream, head: ResponseHead, { origin }: Target, offer: ClientOffer): Op<Exclude<ReturnType<typeof checkAnswer>, string>> {
+function* agreedOn(stream: Stream, head: ResponseHead, { origin }: Target, offer: ClientOffer): Op<Exclude<ReturnType<typeof checkResponse>, string>> {
   const { status, fields } = head
-  const agreed = head.minorVersion === 0 && status === 101 ? 'an answer of HTTP/1.0 upgrades nothing' : checkAnswer(status, fields, offer)
+  const agreed = head.minorVersion === 0 && status === 101 ? 'an HTTP/1.0 response cannot upgrade' : checkResponse(status, fields, offer)
   if (typeof agreed !== 'string') return agreed
   throw new UpgradeError(status, fields.toObject(), `${origin}: ${agreed}`, yield* rejectionBody(stream, head))
 }

@@ -25,8 +25,8 @@ export const onTheSpotLimit = 32 * 1024
  * neither encoded nor partial, and may be transformed. Such a response varies by Accept-Encoding (`mergeVary`) for all clients,
  * also uncompressed. For HEAD pass the properties of the response to GET.
  */
-export function isCompressible(settings: CompressionSettings, answer: Compressible): boolean {
-  const { size, status, contentType } = answer
+export function isCompressible(settings: CompressionSettings, response: Compressible): boolean {
+  const { size, status, contentType } = response
   return (
     settings.enabled &&
     size >= settings.min_size &&
@@ -34,9 +34,9 @@ export function isCompressible(settings: CompressionSettings, answer: Compressib
     contentType !== undefined &&
     status >= 200 && status !== 204 && status !== 205 && status !== 206 && status !== 304 &&
     isListed(settings.types, contentType) &&
-    (answer.contentEncoding === undefined || answer.contentEncoding.trim() === '') &&
-    answer.contentRange === undefined &&
-    !forbidsTransform(answer.cacheControl)
+    (response.contentEncoding === undefined || response.contentEncoding.trim() === '') &&
+    response.contentRange === undefined &&
+    !forbidsTransform(response.cacheControl)
   )
 }
 

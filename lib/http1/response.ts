@@ -127,7 +127,7 @@ export function upgradeHead(headers: ResponseHeaders, date: string): string {
  * @throws ResponseError as `responseHead`, also for Date, and for headers about the connection or the framing
  */
 export function earlyHintsHead(headers: ResponseHeaders): string {
-  return `${statusLine(103)}${headerLines(headers, (_name, kind) => kind === ORDINARY ? null : 'has no place in an interim answer')}\r\n`
+  return `${statusLine(103)}${headerLines(headers, (_name, kind) => kind === ORDINARY ? null : 'is not allowed in an interim response')}\r\n`
 }
 
 /** The interim response that a client with `Expect: 100-continue` waits for. */

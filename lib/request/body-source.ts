@@ -13,13 +13,13 @@ import { rejections, type Rejection } from '../http1/rejection.js'
 const firstRoom = 64 * 1024
 
 /** Sends interim responses (1xx). */
-export interface InterimAnswers {
+export interface InterimResponses {
   /** Sends an interim response; false once the final one has begun, and for a client that speaks HTTP/1.0. */
   putInterim(text: string): boolean
 }
 
 /** The request that content belongs to. */
-export interface Recipient extends InterimAnswers {
+export interface Recipient extends InterimResponses {
   /** Fields sent after the content; null until the content is read to its end, and when there were none. */
   trailers: FieldBlock | null
   /** Called when the handler is given the connection, on which it may write its response. */

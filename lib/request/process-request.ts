@@ -13,7 +13,7 @@ import { cancelContent } from '../response/content-source.js'
 import { receive, receivedAlready, withOpenBody } from './receive-body.js'
 import { RequestBody } from './request-body.js'
 import { transitions } from './states.js'
-import { answer, fail, reject } from '../response/send-response.js'
+import { fail, reject, sendResult } from '../response/send-response.js'
 import { serveWebSocket } from '../websocket/serve.js'
 import { Upgrade } from '../websocket/upgrade.js'
 
@@ -169,7 +169,7 @@ function conclude(exchange: Exchange, given: HandlerResult): NextAction | Op<Nex
     cancelContent(given)
     return exchange.abandon(closed)
   }
-  return given instanceof Upgrade ? serveWebSocket(exchange, given) : answer(exchange, given)
+  return given instanceof Upgrade ? serveWebSocket(exchange, given) : sendResult(exchange, given)
 }
 
 function callHandler(exchange: Exchange, body: Buffer | RequestBody | null): ReturnType<Connection['service']['handle']> {

@@ -79,7 +79,7 @@ export class ContentWriter implements ContentSink {
   }
 
   put(piece: unknown): void {
-    if (this.#over) throw new StateError('the answer is over: nothing more can be written')
+    if (this.#over) throw new StateError('the response has ended: nothing more can be written')
     if (typeof piece === 'string' && this.#joins) return this.#join(piece)
     const bytes = pieceOf(piece)
     if (bytes.length === 0) return
@@ -105,14 +105,14 @@ export class ContentWriter implements ContentSink {
   }
 
   *flush(): Op<void> {
-    if (this.#over) throw new StateError('the answer is over: nothing more can be flushed')
+    if (this.#over) throw new StateError('the response has ended: nothing more can be flushed')
     this.#begin()
     while (this.#uncompressedSize > 0 || this.#compressing) yield* this.#compressed.wait()
     yield* this.#client.flush()
   }
 
   trailers(fields: Readonly<Record<string, HeaderValue>>): void {
-    if (this.#over) throw new StateError('the answer is over: it has sent its trailers')
+    if (this.#over) throw new StateError('the response has ended: it has sent its trailers')
     const trailers = { ...this.#trailers, ...fields }
     lastChunk(trailers)
     this.#trailers = trailers

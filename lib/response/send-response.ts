@@ -12,7 +12,7 @@ import { declaredLength, ResponseError, withDefaults, type ResponseHeaders } fro
 import { hasContent, opensTunnel, reasonOf } from '../http1/status.js'
 import { cancelContent, contentSourceOf } from './content-source.js'
 import { currentHeaders } from './stale-headers.js'
-import { streamAnswer } from './stream-response.js'
+import { streamResponse } from './stream-response.js'
 
 const textHeaders: ResponseHeaders = { 'Content-Type': 'text/plain; charset=utf-8' }
 
@@ -22,7 +22,7 @@ const textHeaders: ResponseHeaders = { 'Content-Type': 'text/plain; charset=utf-
  * A response that cannot be sent (a status out of range, a header with a line break) is an error of the handler: it is logged,
  * and the client gets a 500.
  */
-export function answer(exchange: Exchange, given: HandlerResult): NextAction | Op<NextAction> {
+export function sendResult(exchange: Exchange, given: HandlerResult): NextAction | Op<NextAction> {
   try {
     if (!Array.isArray(given)) return given === undefined ? handledByHandler(exchange) : send(exchange, contentOf(given), 200, undefined)
     const [content, status, headers] = given as ResponseParts
@@ -31,7 +31,7 @@ export function answer(exchange: Exchange, given: HandlerResult): NextAction | O
   } catch (error) {
     if (!instanceOf(error, ResponseError)) throw error
     const { method, query } = exchange.head
-    exchange.connection.logger.error({ err: error, method, query }, 'the answer of the handler cannot be sent')
+    exchange.connection.logger.error({ err: error, method, query }, 'the handler\'s response cannot be sent')
     cancelContent(given)
     return fail(exchange)
   }
@@ -82,8 +82,8 @@ function contentOf(given: unknown): unknown {
 
 function send(exchange: Exchange, content: unknown, status: number, given: ResponseHeaders | undefined): NextAction | Op<NextAction> {
   const { connection } = exchange
-  if (exchange.written > 0) throw new ResponseError(null, 'the handler has written to the connection itself, and returned an answer as well')
-  if (connection.client.outputEnded) throw new ResponseError(null, 'the handler has ended the connection itself, and returned an answer as well')
+  if (exchange.written > 0) throw new ResponseError(null, 'the handler has written to the connection itself, and returned a response as well')
+  if (connection.client.outputEnded) throw new ResponseError(null, 'the handler has ended the connection itself, and returned a response as well')
   const bytes = wholeContent(content)
   if (bytes === null) return stream(exchange, content, status, given)
   const current = given === undefined || bytes.length === 0 ? given : currentHeaders(given, status, bytes)
@@ -100,7 +100,7 @@ function send(exchange: Exchange, content: unknown, status: number, given: Respo
 function stream(exchange: Exchange, content: unknown, status: number, headers: ResponseHeaders | undefined): NextAction | Op<NextAction> {
   const source = contentSourceOf(content)
   if (source === null) throw new ResponseError(null, `the content is neither a string nor bytes nor null, nor does it stream: ${typeof content}`)
-  return streamAnswer(exchange, source, status, headers)
+  return streamResponse(exchange, source, status, headers)
 }
 
 function* sendEncoded(exchange: Exchange, bytes: Buffer | string, status: number, headers: ResponseHeaders | undefined): Op<NextAction> {

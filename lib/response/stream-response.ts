@@ -20,7 +20,7 @@ import { decodedHeaders, mayBeIn, testableCoding } from './stale-headers.js'
  *
  * @throws ResponseError for a head that cannot be sent, before anything is; errors of the source, before the head is sent
  */
-export function streamAnswer(exchange: Exchange, source: ContentSource, status: number, headers: ResponseHeaders | undefined): Op<NextAction> | NextAction {
+export function streamResponse(exchange: Exchange, source: ContentSource, status: number, headers: ResponseHeaders | undefined): Op<NextAction> | NextAction {
   try {
     const plan = prepare(exchange, source, status, headers)
     if (plan.length !== NO_LENGTH) return sendStream(exchange, source, plan)
@@ -104,7 +104,7 @@ function afterFault(exchange: Exchange, writer: ContentWriter, status: number, e
     const reason = lost ? error.message : 'the client went away'
     return exchange.abandon([null, `failed to send response: ${reason}`], writer.sent)
   }
-  logFailure(logger, exchange.head, error, 'the content of the answer failed')
+  logFailure(logger, exchange.head, error, 'the content of the response failed')
   if (!exchange.mayRespond) return exchange.abandon([null, 'closed'], writer.sent)
-  return exchange.finish(status, writer.sent, [null, 'the content of the answer failed'], 'failed')
+  return exchange.finish(status, writer.sent, [null, 'the content of the response failed'], 'failed')
 }

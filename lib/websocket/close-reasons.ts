@@ -36,6 +36,6 @@ export const closeReasons = {
   tooSlow: { code: 1008, reason: 'too slow' },
   stopping: { code: 1001, reason: 'the server stops' },
   left: { code: 1006, reason: 'the peer left without closing the WebSocket' },
-  noPong: { code: 1006, reason: 'no answer to a ping' },
+  noPong: { code: 1006, reason: 'no response to a ping' },
   terminated: { code: 1006, reason: 'terminated' },
 } as const satisfies Record<string, CloseReason>

@@ -44,7 +44,7 @@ interface Parameters {
 const BITS = /^(?:[89]|1[0-5])$/
 
 /** Null if a parameter is unknown, repeated, or has an invalid value (RFC 7692 section 7.1). */
-function parametersOf(extension: Extension, inAnswer: boolean): Parameters | null {
+function parametersOf(extension: Extension, inResponse: boolean): Parameters | null {
   const result: Parameters = {
     server_no_context_takeover: false, client_no_context_takeover: false, server_max_window_bits: null, client_max_window_bits: null,
   }
@@ -56,7 +56,7 @@ function parametersOf(extension: Extension, inAnswer: boolean): Parameters | nul
       if (value !== null) return null
       result[key] = true
     } else if (key === 'server_max_window_bits' || key === 'client_max_window_bits') {
-      if (value === null ? inAnswer || key === 'server_max_window_bits' : !BITS.test(value)) return null
+      if (value === null ? inResponse || key === 'server_max_window_bits' : !BITS.test(value)) return null
       result[key] = Number(value ?? 0)
     } else {
       return null
@@ -66,7 +66,7 @@ function parametersOf(extension: Extension, inAnswer: boolean): Parameters | nul
 }
 
 /** The server's choice of the client's compression offers: the first that it can accept; null if there is none. */
-export function chooseCompression(offers: readonly Extension[], own: Agreement): { agreement: Agreement; answer: string } | null {
+export function chooseCompression(offers: readonly Extension[], own: Agreement): { agreement: Agreement; response: string } | null {
   for (const offer of offers) {
     const asked = offer.name === name ? parametersOf(offer, false) : null
     if (asked === null) continue
@@ -77,12 +77,12 @@ export function chooseCompression(offers: readonly Extension[], own: Agreement):
       // A client that does not mention its window must not be asked to reduce it (section 7.1.2.2).
       client_max_window_bits: asked.client_max_window_bits === null ? 15 : Math.min(own.client_max_window_bits, asked.client_max_window_bits || 15),
     }
-    let answer = flags(agreement)
+    let response = flags(agreement)
     if (agreement.server_max_window_bits < 15 || asked.server_max_window_bits !== null) {
-      answer += `; server_max_window_bits=${agreement.server_max_window_bits}`
+      response += `; server_max_window_bits=${agreement.server_max_window_bits}`
     }
-    if (agreement.client_max_window_bits < 15) answer += `; client_max_window_bits=${agreement.client_max_window_bits}`
-    return { agreement, answer }
+    if (agreement.client_max_window_bits < 15) response += `; client_max_window_bits=${agreement.client_max_window_bits}`
+    return { agreement, response }
   }
   return null
 }
@@ -104,8 +104,8 @@ export function compressionOffer(own: Agreement): string {
  * Evaluates the server's response to `compressionOffer(own)`: the agreement, null for no compression, or the reason why the
  * connection must be failed.
  */
-export function acceptCompression(answer: string | undefined, own: Agreement | null): Agreement | string | null {
-  const extensions = answer === undefined ? [] : parseExtensions(answer)
+export function acceptCompression(response: string | undefined, own: Agreement | null): Agreement | string | null {
+  const extensions = response === undefined ? [] : parseExtensions(response)
   if (extensions === null) return 'malformed Sec-WebSocket-Extensions header'
   if (extensions.length === 0) return null
   if (own === null || extensions.length > 1 || extensions[0].name !== name) return 'an extension that was not asked for'

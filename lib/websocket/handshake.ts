@@ -72,7 +72,7 @@ export function acceptHandshake(request: UpgradeRequest, rules: HandshakeRules, 
   const protocol = chooseProtocol(offered, rules.protocols)
   if (protocol !== null) headers['Sec-WebSocket-Protocol'] = protocol
   const compression = rules.compression === null ? null : chooseCompression(extensions, rules.compression)
-  if (compression !== null) headers['Sec-WebSocket-Extensions'] = compression.answer
+  if (compression !== null) headers['Sec-WebSocket-Extensions'] = compression.response
   return { headers, protocol: protocol ?? '', compression: compression?.agreement ?? null }
 }
 
@@ -127,12 +127,12 @@ export function handshakeHeaders(offer: ClientOffer): Record<string, string> {
 }
 
 /** Checks the server's response: returns the agreement, or the reason why the connection must be failed. */
-export function checkAnswer(
+export function checkResponse(
   status: number, fields: UpgradeRequest['fields'], offer: ClientOffer,
 ): { readonly protocol: string; readonly compression: Agreement | null } | string {
-  if (status !== 101) return `the server answered ${status} to the WebSocket handshake`
-  if (fields.get('upgrade')?.toLowerCase() !== 'websocket') return 'the answer upgrades to something else'
-  if (!listOf(fields.get('connection')).some((token) => token.toLowerCase() === 'upgrade')) return 'the answer is no upgrade'
+  if (status !== 101) return `the server responded with ${status} to the WebSocket handshake`
+  if (fields.get('upgrade')?.toLowerCase() !== 'websocket') return 'the response upgrades to another protocol'
+  if (!listOf(fields.get('connection')).some((token) => token.toLowerCase() === 'upgrade')) return 'the response is not an upgrade'
   if (fields.get('sec-websocket-accept') !== acceptKey(offer.key)) return 'wrong Sec-WebSocket-Accept header'
   const protocol = fields.get('sec-websocket-protocol') ?? ''
   if (protocol !== '' && !offer.protocols.includes(protocol)) return 'a subprotocol that was not asked for'

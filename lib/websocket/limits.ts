@@ -24,5 +24,5 @@ export interface Ending {
   readonly code: number
   readonly reason: string
   /** The content of the close frame to send back. */
-  readonly answer: Buffer
+  readonly reply: Buffer
 }

@@ -9,7 +9,7 @@ import { upgradeHead } from '../http1/response.js'
 import { ResponseError, type ResponseHeaders } from '../http1/response-headers.js'
 import { logFailure } from '../log/log-failure.js'
 import { visible } from '../log/stdout-sink.js'
-import { answer } from '../response/send-response.js'
+import { sendResult } from '../response/send-response.js'
 import { closeReasons } from './close-reasons.js'
 import { acceptHandshake } from './handshake.js'
 import type { Upgrade } from './upgrade.js'
@@ -24,7 +24,7 @@ export function* serveWebSocket(exchange: Exchange, upgrade: Upgrade): Op<NextAc
   if (written > 0) throw new ResponseError(null, 'the handler has written to the connection itself, and upgrades it as well')
   const accepted = head.chunked || head.contentLength > 0 ? rejections.webSocketBody : acceptHandshake(head, rules, connection.peer.tls !== null)
   if ('status' in accepted) {
-    const sent = answer(exchange, declined(accepted, head.upgrade))
+    const sent = sendResult(exchange, declined(accepted, head.upgrade))
     return 'next' in sent ? yield* sent : sent
   }
   exchange.advance(transitions.responseBegun)

@@ -342,15 +342,15 @@ export class WebSocket {
   }
 
   /** Ends reading. The close frame is sent once all earlier messages are handled. */
-  #end(code: number, reason: string, answer: Buffer): void {
-    this.#ending = { code, reason, answer }
+  #end(code: number, reason: string, reply: Buffer): void {
+    this.#ending = { code, reason, reply }
     if (this.closeCode !== null || (this.#received.isEmpty && !this.#busy)) this.#settle()
   }
 
   #settle(): void {
     this.#over = true
     if (this.closeCode === null && this.#ending !== null) {
-      this.#sender.frame(FIN | CLOSE, this.#ending.answer)
+      this.#sender.frame(FIN | CLOSE, this.#ending.reply)
       this.#closed(this.#ending.code, this.#ending.reason)
     }
     this.#stream.readDeadline = 0

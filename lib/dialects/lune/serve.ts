@@ -6,7 +6,7 @@ import { Context } from '../../request/context.js'
 import { ConfigError, StateError } from '../../errors.js'
 import type { RequestHeaders } from '../../http1/headers.js'
 import type { ResponseHeaders } from '../../http1/response-headers.js'
-import { answering, answerOf, untyped, type ResponseShape } from '../shared/responding.js'
+import { responseOf, runHandler, untyped, type ResponseShape } from '../shared/responding.js'
 import type { WebSocketOptions } from '../../websocket/options.js'
 import { WebSocket } from './websocket.js'
 import { queryPairs, tableOf } from '../shared/query.js'
@@ -115,7 +115,7 @@ export function serve(
       ip: ctx.client_ip,
       port: Context.remote(ctx).port,
     }
-    return answering<unknown>(() => handleRequest?.(request), (given) => answerOf(given, shape))
+    return runHandler<unknown>(() => handleRequest?.(request), (given) => responseOf(given, shape))
   }, { decode_body: true })
   return waiting(function* () {
     const bound = yield* started(server)

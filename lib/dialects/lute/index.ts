@@ -4,7 +4,7 @@ import type { Context } from '../../request/context.js'
 import { ArgumentError } from '../../errors.js'
 import type { Handler as CoreHandler } from '../../request/handler.js'
 import type { WebSocketOptions } from '../../websocket/options.js'
-import { answering, answerOf, type ResponseShape } from '../shared/responding.js'
+import { responseOf, runHandler, type ResponseShape } from '../shared/responding.js'
 import { readConfiguration, settingNames } from './configuration.js'
 import type { Configuration, Handler, ReceivedRequest, Server } from './types.js'
 import { conversation } from './websocket.js'
@@ -67,20 +67,20 @@ export function serve(
     },
   }
 
-  const answer: CoreHandler = (method, path, args, headers, body, ctx) => {
+  const respond: CoreHandler = (method, path, args, headers, body, ctx) => {
     // The first request may arrive before `serve` goes on.
     port ||= ctx.client.local.port
     if (handler === null) return upgrade !== null && ctx.wantsWebSocket ? ctx.upgrade(upgrade, webSocket) : ['No handler configured\n', 404]
     const request: ReceivedRequest = { method, path, body: body?.toString() ?? '', bytes: body ?? nothing, query: queryOf(args), headers }
     const visit: Visit = { ctx, asked: false, upgrades: false }
     visits.set(request, visit)
-    return answering<unknown>(() => handler(request, handle), (given) => {
+    return runHandler<unknown>(() => handler(request, handle), (given) => {
       visit.asked = true
-      return visit.upgrades && upgrade !== null ? ctx.upgrade(upgrade, webSocket) : answerOf(given, shape)
+      return visit.upgrades && upgrade !== null ? ctx.upgrade(upgrade, webSocket) : responseOf(given, shape)
     })
   }
 
-  const core = serverFor(own, added, settingNames, answer)
+  const core = serverFor(own, added, settingNames, respond)
   return waiting(function* () {
     port = (yield* started(core)).port
     return handle

@@ -31,7 +31,7 @@ export function createServer(
     const url = args === '' ? path : `${path}?${args}`
     // Detached, because the handler may go on after the response.
     ctx.detach(() => visit({ method, url, ctx }, reply, handler))
-    return reply.answer()
+    return reply.response()
   }
   return listening((port, ip) => {
     // `finish` closes the connection.

@@ -41,7 +41,7 @@ export class Reply {
     this.#method = method
     this.res = {
       send: (data, code) => {
-        if (this.#finished) throw new StateError('send: the answer is over, since finish was called')
+        if (this.#finished) throw new StateError('send: the response has ended, since finish was called')
         if (this.#put('send', data, code)) this.#streams = true
         return this.#roomFor()
       },
@@ -70,7 +70,7 @@ export class Reply {
   }
 
   /** Waits for the response's head to be decided; undefined if it was ended before. @throws the error given to `fail` */
-  *answer(): Op<ResponseParts | undefined> {
+  *response(): Op<ResponseParts | undefined> {
     let streams = false
     try {
       while (!this.#begun && this.#failure === null && !this.over) yield* this.#changed.wait()

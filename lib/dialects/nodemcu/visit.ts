@@ -21,7 +21,7 @@ export interface Arrival {
 export function* visit(arrival: Arrival, reply: Reply, handler: Handler): Op<void> {
   const { ctx } = arrival
   const failed = (error: unknown): void => {
-    if (!reply.fail(error)) ctx.logger.error({ err: error, method: arrival.method, query: arrival.url }, 'the handler failed behind its answer')
+    if (!reply.fail(error)) ctx.logger.error({ err: error, method: arrival.method, query: arrival.url }, 'the handler failed after its response')
   }
   const req = new IncomingRequest(arrival, reply, failed)
   // Aborted when the client leaves, and when a stopping server no longer waits.

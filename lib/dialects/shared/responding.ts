@@ -6,19 +6,19 @@ import { ResponseError, withDefaults, type ResponseHeaders } from '../../http1/r
 import { suggest } from '../../config/suggest.js'
 
 /**
- * Calls a user's function, which may be plain, a coroutine or async, and passes its result to `conclude`: at once for a plain
+ * Calls a user's function, which may be plain, a coroutine or async, and passes its result to `toResult`: at once for a plain
  * function, which therefore needs no task.
  */
-export function answering<T>(
-  call: () => T | Op<T> | PromiseLike<T>, conclude: (given: T) => HandlerResult | Op<HandlerResult>,
+export function runHandler<T>(
+  call: () => T | Op<T> | PromiseLike<T>, toResult: (given: T) => HandlerResult | Op<HandlerResult>,
 ): HandlerResult | Op<HandlerResult> {
   const given = runOutsideTask(call)
-  return isOp(given) || isThenable(given) ? answeringLater(given, conclude) : conclude(given as T)
+  return isOp(given) || isThenable(given) ? runLater(given, toResult) : toResult(given as T)
 }
 
-function* answeringLater<T>(given: unknown, conclude: (given: T) => HandlerResult | Op<HandlerResult>): Op<HandlerResult> {
-  const answer = conclude((yield* settled(given)) as T)
-  return isOp(answer) ? yield* answer : answer
+function* runLater<T>(given: unknown, toResult: (given: T) => HandlerResult | Op<HandlerResult>): Op<HandlerResult> {
+  const result = toResult((yield* settled(given)) as T)
+  return isOp(result) ? yield* result : result
 }
 
 /** The shape of a dialect's responses. */
@@ -36,7 +36,7 @@ export const untyped: ResponseHeaders = { 'Content-Type': null }
  * Converts a handler's result (a text, bytes or a table) to a response.
  * @throws ResponseError, for which the client gets a 500
  */
-export function answerOf(given: unknown, { status, textHeaders }: ResponseShape): HandlerResult {
+export function responseOf(given: unknown, { status, textHeaders }: ResponseShape): HandlerResult {
   if (typeof given === 'string') return [given, 200, textHeaders]
   if (given instanceof Uint8Array) return given
   const fields = responseFields(given, status)

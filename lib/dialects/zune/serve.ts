@@ -8,7 +8,7 @@ import type { ResponseHeaders } from '../../http1/response-headers.js'
 import { callbackHandler } from '../../websocket/callbacks.js'
 import type { WebSocketOptions } from '../../websocket/options.js'
 import type { WebSocketHandler } from '../../websocket/upgrade.js'
-import { answering, answerOf, untyped, type ResponseShape } from '../shared/responding.js'
+import { responseOf, runHandler, untyped, type ResponseShape } from '../shared/responding.js'
 import { serverFor, splitSettings, started } from '../shared/serving.js'
 import { begun, called, type Waiting } from '../shared/waiting.js'
 import { attempt, type Attempt } from './attempt.js'
@@ -100,10 +100,10 @@ export function serve(
       const server = serverFor({ ip: address, port, reuse_port }, core, names, (method, path, args, headers, body, ctx) => {
         const target = args === '' ? path : `${path}?${args}`
         const asked: ServerRequest = { method, path: target, headers, body: body?.toString() ?? '', bytes: body ?? nothing }
-        const ordinary = () => answering(() => request(asked), (given) => answerOf(given, shape))
+        const ordinary = () => runHandler(() => request(asked), (given) => responseOf(given, shape))
         if (conversation === null || !ctx.wantsWebSocket) return ordinary()
         const upgrade = webhook?.upgrade ?? (() => true)
-        return answering(() => upgrade(asked), (yes) => (yes === true ? ctx.upgrade(conversation, webSocket) : ordinary()))
+        return runHandler(() => upgrade(asked), (yes) => (yes === true ? ctx.upgrade(conversation, webSocket) : ordinary()))
       })
       const bound = yield* started(server)
       const stop = (): Waiting<void> => begun(server.stop())

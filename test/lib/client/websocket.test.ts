@@ -288,7 +288,7 @@ t.test('interim answers are skipped, within bounds', (t) => virtual(function* ()
 
 t.test('answers that make no WebSocket', (t) => virtual(function* () {
   const cases: [string, (head: string) => string, object, WebSocketClientOptions?][] = [
-    ['refused', () => 'HTTP/1.1 401 No\r\nWWW-Authenticate: Basic\r\nContent-Length: 2\r\n\r\nno', { status: 401, headers: { 'www-authenticate': 'Basic' }, message: /answered 401/ }],
+    ['refused', () => 'HTTP/1.1 401 No\r\nWWW-Authenticate: Basic\r\nContent-Length: 2\r\n\r\nno', { status: 401, headers: { 'www-authenticate': 'Basic' }, message: /responded with 401/ }],
     ['moved', () => 'HTTP/1.1 302 \r\nLocation: ws://other.test/\r\n\r\n', { status: 302, headers: { location: 'ws://other.test/' } }],
     ['not upgraded', () => 'HTTP/1.1 200 OK\r\n\r\n', { status: 200 }],
     ['HTTP/1.0', (head) => accepted(head).replace('HTTP/1.1', 'HTTP/1.0'), { status: 101, message: /HTTP\/1\.0/ }],

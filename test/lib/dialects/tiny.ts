@@ -1,6 +1,6 @@
 // A dialect as small as one can be: docs/contributing/dialects.md shows it.
 import type { Config } from '../../../lib/config/settings.js'
-import { answering, answerOf, type ResponseShape } from '../../../lib/dialects/shared/responding.js'
+import { responseOf, runHandler, type ResponseShape } from '../../../lib/dialects/shared/responding.js'
 import { serverFor, splitSettings, started } from '../../../lib/dialects/shared/serving.js'
 import { waiting, type Waiting } from '../../../lib/dialects/shared/waiting.js'
 import type { Handler as CoreHandler } from '../../../lib/request/handler.js'
@@ -27,7 +27,7 @@ export function listen(number: number, handler: TinyHandler, settings?: Config |
   const { core: added } = splitSettings(settings)
   const handle: CoreHandler = (method, path, _args, _headers, body) => {
     const request: TinyRequest = { verb: method, path, text: body?.toString() ?? '' }
-    return answering<unknown>(() => handler(request), (given) => answerOf(given, shape))
+    return runHandler<unknown>(() => handler(request), (given) => responseOf(given, shape))
   }
   const server = serverFor({ port: number }, added, { port: 'number' }, handle)
   return waiting(function* () {

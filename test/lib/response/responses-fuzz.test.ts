@@ -102,7 +102,7 @@ t.test('whatever a handler returns: one well-formed answer, framed by the server
       else sent++
       client.stream.close()
     }
-    const handlers = ['the answer of the handler cannot be sent', 'the handler failed']
+    const handlers = ['the handler\'s response cannot be sent', 'the handler failed']
     const faults = log.of('error').filter(({ message }) => !handlers.includes(String(message)))
     t.strictSame(faults, [], 'no fault of the server\'s own')
   })

@@ -3,7 +3,7 @@ import t from 'tap'
 import type { Agreement } from '../../../lib/websocket/deflate.js'
 import { acceptCompression, chooseCompression, compressionOffer, parseExtensions } from '../../../lib/websocket/extensions.js'
 import {
-  acceptHandshake, acceptKey, asksForWebSocket, checkAnswer, handshakeHeaders, type HandshakeRules, type UpgradeRequest,
+  acceptHandshake, acceptKey, asksForWebSocket, checkResponse, handshakeHeaders, type HandshakeRules, type UpgradeRequest,
 } from '../../../lib/websocket/handshake.js'
 import { seed } from '../../support/seed.js'
 import { key } from './wire.js'
@@ -149,12 +149,12 @@ t.test('offers for permessage-deflate', async (t) => {
     ['', all, null],
   ]
   for (const [offer, own, answer] of table) {
-    t.equal(chooseCompression(parseExtensions(offer) ?? [], own)?.answer ?? null, answer, offer)
+    t.equal(chooseCompression(parseExtensions(offer) ?? [], own)?.response ?? null, answer, offer)
   }
   for (const bad of ['a;', ';', 'a; b=', 'a; =b', 'a; b="c', 'a; b="c d"', 'a b', 'a; b c', 'ä']) t.equal(parseExtensions(bad), null, bad)
 })
 
-t.test('what a client makes of the answer', async (t) => {
+t.test('what a client makes of the response', async (t) => {
   const name = 'permessage-deflate'
   t.equal(compressionOffer(none), `${name}; server_no_context_takeover; client_no_context_takeover; client_max_window_bits`)
   t.equal(compressionOffer({ ...all, server_max_window_bits: 10, client_max_window_bits: 11 }), `${name}; server_max_window_bits=10; client_max_window_bits=11`)
@@ -172,10 +172,10 @@ t.test('what a client makes of the answer', async (t) => {
   const good: Record<string, string> = { upgrade: 'WebSocket', connection: 'keep-alive, Upgrade', 'sec-websocket-accept': acceptKey(key), 'sec-websocket-protocol': 'b' }
   const check = (change: Record<string, string | undefined>, status = 101): unknown => {
     const fields: Record<string, string | undefined> = { ...good, ...change }
-    return checkAnswer(status, { get: (one) => fields[one] }, offer)
+    return checkResponse(status, { get: (one) => fields[one] }, offer)
   }
   t.strictSame(check({}), { protocol: 'b', compression: null })
-  t.match(check({}, 200), /answered 200/)
+  t.match(check({}, 200), /responded with 200/)
   for (const change of [
     { upgrade: 'h2c' }, { connection: 'close' }, { 'sec-websocket-accept': 'x' }, { 'sec-websocket-protocol': 'c' }, { 'sec-websocket-extensions': 'x' },
   ]) t.type(check(change), 'string', JSON.stringify(change))
@@ -188,7 +188,7 @@ t.test('both sides agree, whatever each wants', async (t) => {
   })
   fc.assert(fc.property(agreement, agreement, (client, server) => {
     const chosen = chooseCompression(parseExtensions(compressionOffer(client)) ?? [], server)
-    const accepted = acceptCompression(chosen?.answer, client)
+    const accepted = acceptCompression(chosen?.response, client)
     if (JSON.stringify(accepted) !== JSON.stringify(chosen?.agreement)) throw new Error(`${JSON.stringify(accepted)} and ${JSON.stringify(chosen)}`)
   }), { seed })
   t.pass()
