@@ -3,6 +3,7 @@ import { catchUp } from '../../lev/internal.js'
 import { Connection } from './connection.js'
 import { OverloadGuard } from './overload-guard.js'
 import { Peer } from './peer.js'
+import { prefaceOf } from './preface.js'
 import { startServing } from './serve-connection.js'
 import type { Service } from './service.js'
 
@@ -10,15 +11,18 @@ import type { Service } from './service.js'
 export class Acceptor {
   readonly #service: Service
   readonly #listener: Listener
+  readonly #prefaceOf: typeof prefaceOf
   readonly #guard: OverloadGuard
   /** Length of the system's queue. */
   readonly #backlog: number
   #accepted = 0
 
-  constructor(service: Service, listener: Listener) {
+  /** @param preface the steps of a connection before its first request */
+  constructor(service: Service, listener: Listener, preface = prefaceOf) {
     this.#service = service
     this.#listener = listener
     this.#backlog = service.settings.backlog
+    this.#prefaceOf = preface
     this.#guard = new OverloadGuard(service)
   }
 
@@ -55,6 +59,6 @@ export class Acceptor {
   #serve(client: Stream): void {
     const connection = new Connection(this.#service, client, new Peer(client.remote.ip), null)
     this.#service.connections.add(connection)
-    startServing(connection)
+    startServing(connection, this.#prefaceOf(this.#service))
   }
 }

@@ -1,6 +1,6 @@
 import { now, wallClock, type Op, type Scope, type Stream } from '../../lev/index.js'
 import { mayServe, type Identities } from '../../tls/index.js'
-import { idleGraceSeconds, keepAliveGraceSeconds, parkAfterSeconds } from '../config/fixed-limits.js'
+import { idleGraceSeconds, keepAliveGraceSeconds, lingerBytes, lingerSeconds, parkAfterSeconds } from '../config/fixed-limits.js'
 import type { Settings } from '../config/settings.js'
 import { HeadReader, type HeadLimits } from '../http1/head.js'
 import { dateLine } from '../http1/date.js'
@@ -118,6 +118,20 @@ export class Connection implements ContextConnection, Drainable {
     this.client.readDeadline = again || !this.mayPark ? this.idleUntil : Math.min(this.idleUntil, time + parkAfterSeconds)
   }
 
+  /** Waits for the first bytes of a new connection. It is idle until then: a server that stops, or is full, does not wait for it. */
+  *waitForInput(deadline: number): Op<void> {
+    const { client, service } = this
+    client.readDeadline = service.draining ? now() + idleGraceSeconds : deadline
+    this.idle = true
+    service.idle.add(this)
+    try {
+      if (client.inputStart === client.inputEnd) yield* client.fill()
+    } finally {
+      this.endIdle()
+    }
+    client.readDeadline = deadline
+  }
+
   /** Called when the next request begins to arrive. */
   endIdle(): void {
     this.idle = false
@@ -145,6 +159,15 @@ export class Connection implements ContextConnection, Drainable {
 
   detach(work: Op<unknown>, failed: (error: unknown) => void): void {
     this.service.detach(work, failed)
+  }
+
+  /** Closes the connection once the client has received all output, for which it still reads input for a moment. */
+  *linger(): Op<void> {
+    try {
+      yield* this.client.linger(lingerSeconds, lingerBytes)
+    } finally {
+      this.close()
+    }
   }
 
   /** Closes the connection. Harmless when repeated. */

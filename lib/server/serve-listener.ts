@@ -1,5 +1,5 @@
-import { now, scope, timeout, TimeoutError, type Channel, type Listener, type Op } from '../../lev/index.js'
-import { Acceptor } from './accept.js'
+import { now, scope, timeout, TimeoutError, type Channel, type Op } from '../../lev/index.js'
+import type { Acceptor } from './accept.js'
 import type { Service } from './service.js'
 
 /**
@@ -9,11 +9,10 @@ import type { Service } from './service.js'
  * @param stopping receives the seconds to wait, once for each call of `stop`
  * @param release closes the listener; may be called twice
  */
-export function* serveListener(service: Service, listener: Listener, stopping: Channel<number>, release: () => void): Op<void> {
+export function* serveListener(service: Service, acceptor: Acceptor, stopping: Channel<number>, release: () => void): Op<void> {
   try {
     yield* scope(function* (tasks) {
       service.spawn = (start) => tasks.spawn(start)
-      const acceptor = new Acceptor(service, listener)
       tasks.spawn(() => acceptor.run(tasks))
       const seconds = (yield* stopping.receive()) ?? 0
       service.drain()

@@ -7,6 +7,7 @@ import { Connection } from './connection.js'
 import { BindError, ConfigError, StateError } from '../errors.js'
 import type { NextAction } from '../request/exchange.js'
 import type { Handler } from '../request/handler.js'
+import { Acceptor } from './accept.js'
 import { serveListener } from './serve-listener.js'
 import { ServerLog } from '../log/logger.js'
 import { processRequest } from '../request/process-request.js'
@@ -142,9 +143,7 @@ export class Server {
   }
 
   #install(settings: Settings, identities: LoadedIdentities | null): void {
-    this.#service.settings = settings
-    this.#service.identities = identities?.identities ?? null
-    this.#service.log.configure(settings)
+    this.#service.configure(settings, identities?.identities ?? null)
     for (const warning of identities?.warnings ?? []) this.#service.log.logger.warn(warning)
   }
 
@@ -157,7 +156,7 @@ export class Server {
     const forget = settings.handle_signals ? onStopSignals(() => void this.stop().catch(() => {})) : () => {}
     try {
       const listener = yield* this.#bind(settings)
-      yield* serveListener(service, listener, stopping, () => {
+      yield* serveListener(service, new Acceptor(service, listener), stopping, () => {
         listener.close()
         unbound.resolve()
       })

@@ -46,6 +46,13 @@ export class Service {
     this.log = log
   }
 
+  /** Puts settings and identities into effect. */
+  configure(settings: Settings, identities: Identities | null): void {
+    this.settings = settings
+    this.identities = identities
+    this.log.configure(settings)
+  }
+
   /** Whether `connection_limit` is reached. */
   get full(): boolean {
     return this.connections.size >= this.settings.connection_limit

@@ -1,0 +1,27 @@
+import { now, type Op } from '../../lev/index.js'
+import { messageOf } from '../../lev/internal.js'
+import { handshake, NotTlsError, type Identities } from '../../tls/index.js'
+import type { Connection } from './connection.js'
+import { rejections } from '../http1/rejection.js'
+import { rejectionText } from '../response/send-response.js'
+
+/**
+ * Runs the TLS handshake: a step of the preface. A failure is logged at debug level only, as the client's fault; plain HTTP gets
+ * a plain response.
+ * @param identities used if the server has no others by the time the client begins
+ */
+export function* tlsStep(connection: Connection, identities: Identities): Op<boolean> {
+  const { client, peer, service, settings } = connection
+  try {
+    yield* connection.waitForInput(now() + settings.tls_handshake_timeout)
+    peer.handshake = yield* handshake(client, service.identities ?? identities)
+    return true
+  } catch (error) {
+    connection.logger.debug({ client_ip: peer.ip, reason: messageOf(error) }, 'TLS handshake failed')
+    if (error instanceof NotTlsError) {
+      client.put(rejectionText(rejections.notTls))
+      yield* connection.linger()
+    }
+    return false
+  }
+}
