@@ -1,5 +1,6 @@
 // Exports for lib and tls only, not for users. All other modules are internal to lev.
 export { keepContext, sameContext, type Snapshot } from './core/async-context.js'
+export { cleanupSeconds } from './core/cancellation.js'
 export { Exclusive } from './core/exclusive.js'
 export { instanceOf, messageOf, nameOf } from './core/foreign.js'
 export { made, watchMethods } from './core/forgotten.js'
@@ -16,4 +17,5 @@ export { tlsOverheadBytes, tlsOverheadPerByte } from './drivers/node/tls-overhea
 export { allocBuffer } from './io/alloc-buffer.js'
 export { asBuffer, bytesOf, sendable } from './io/as-buffer.js'
 export { park, type ParkedConnection } from './io/parked-connection.js'
+export { unreadLimitBytes } from './io/stream-input.js'
 export { unsentLimitBytes } from './io/stream-output.js'

@@ -4,7 +4,7 @@ import type { Op, Suspension } from './op.js'
 import { Timer } from './timers.js'
 
 /** Seconds during which a cancelled task may still suspend outside of `shield`, for all `finally` blocks together. */
-const cleanupSeconds = 5
+export const cleanupSeconds = 5
 
 /** The cleanup time of a cancelled task, shared with the tasks that it waits for and that are cancelled with it. */
 export class CleanupTime {

@@ -13,7 +13,7 @@ import { Timer } from '../core/timers.js'
  * otherwise a pause would follow each read, which doubles the CPU time of an upload. Reading resumes a little lower, at
  * `readOn`: the peer sees free space in steps only.
  */
-const readWindow = 96 * 1024
+export const unreadLimitBytes = 96 * 1024
 const readOn = 64 * 1024
 
 /** Chunks up to this size, in bytes, are joined to the unread input; larger ones are queued behind it without a copy. */
@@ -270,7 +270,7 @@ export abstract class StreamInput {
       this.#waitingSize += bytes.length
       if (this.#waiting.length > mostPieces) while (this.#waiting.length > 0) this.#take()
     }
-    if (this.#paused || this.#unread < readWindow) return
+    if (this.#paused || this.#unread < unreadLimitBytes) return
     this.#paused = true
     this.transport.pause()
   }

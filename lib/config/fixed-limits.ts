@@ -1,5 +1,5 @@
 // Limits of a server that are not settings. docs/guide/settings.md lists each of them.
-export { tlsOverheadBytes, tlsOverheadPerByte, unsentLimitBytes } from '../../lev/internal.js'
+export { cleanupSeconds, tlsOverheadBytes, tlsOverheadPerByte, unreadLimitBytes, unsentLimitBytes } from '../../lev/internal.js'
 export { partLimit } from '../http1/multipart.js'
 
 /**
@@ -38,11 +38,21 @@ export const overloadLogSeconds = 1
 
 /** Characters of log lines queued while stdout is full; further lines are dropped and counted. */
 export const logBacklogCharacters = 1024 * 1024
+/** Maximum characters of a value in an access line; the rest is cut off. */
+export const logValueCharacters = 2048
+
+/**
+ * Time within which a repeated signal counts as an echo of the first: a terminal sends Ctrl-C to npm and to the program that
+ * npm runs, and npm forwards its own to the program.
+ */
+export const signalEchoSeconds = 0.5
 
 /**
  * How long the handler of a WebSocket may respond to messages that arrived before the client's close. Until then the Close frame
  * in response is held back, as RFC 6455 section 5.5.1 allows.
  */
 export const webSocketLastWordsSeconds = 1
+/** Size of received messages, queued for the handler of a WebSocket, at which reading pauses: the client feels backpressure. */
+export const webSocketUnreadBytes = 64 * 1024
 /** Bytes per second that all WebSockets of a server may inflate beyond what their input earns; also the most that accumulates. */
 export const webSocketInflatedBytes = 16 * 1024 * 1024

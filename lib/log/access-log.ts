@@ -1,11 +1,9 @@
+import { logValueCharacters } from '../config/fixed-limits.js'
 import type { RequestEnded } from '../observe/events.js'
 import type { Logger } from './logger.js'
 
 /** The status logged when the client disconnected before the end of the response; it is never sent. */
 export const clientGone = 499
-
-/** Maximum characters of a logged value; the rest is cut off. */
-export const valueLimit = 2048
 
 /** Reserved members of a line. If `log_headers` could name one, a client could forge it. */
 export const lineFields: ReadonlySet<string> = new Set([
@@ -42,5 +40,5 @@ export function logAccess(logger: Logger, record: RequestEnded, logHeaders: read
 function cut(value: string): string
 function cut(value: string | undefined): string | undefined
 function cut(value: string | undefined): string | undefined {
-  return value === undefined || value.length <= valueLimit ? value : `${value.slice(0, valueLimit - 3)}...`
+  return value === undefined || value.length <= logValueCharacters ? value : `${value.slice(0, logValueCharacters - 3)}...`
 }

@@ -1,13 +1,8 @@
 import { systemTime } from '../../lev/index.js'
+import { signalEchoSeconds } from '../config/fixed-limits.js'
 
 /** Signals that ask a program to stop: Ctrl-C in a terminal, and the one that supervisors send. */
 const names = ['SIGINT', 'SIGTERM'] as const
-
-/**
- * Seconds within which a repeated signal counts as an echo of the first: a terminal sends Ctrl-C to npm and to the program that
- * npm runs, and npm forwards its own to the program.
- */
-const echoSeconds = 0.5
 
 /**
  * Calls `stop` at the first signal; a second one ends the process immediately, as by default.
@@ -23,7 +18,7 @@ export function onStopSignals(stop: () => void): () => void {
       since = systemTime()
       return stop()
     }
-    if (Math.abs(systemTime() - since) < echoSeconds) return
+    if (Math.abs(systemTime() - since) < signalEchoSeconds) return
     forget()
     // Another listener of the signal decides for itself.
     if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)

@@ -1,9 +1,7 @@
 import type { Suspension, Waker } from '../../lev/index.js'
 import { Ring } from '../../lev/internal.js'
+import { webSocketUnreadBytes } from '../config/fixed-limits.js'
 import type { Message } from './messages.js'
-
-/** Bytes of queued messages at which reading pauses, so that the peer feels backpressure. */
-const window = 64 * 1024
 
 /** Rough memory cost of one message besides its content, in bytes. */
 const overhead = 64
@@ -37,7 +35,7 @@ export class ReceiveQueue {
   }
 
   get isFull(): boolean {
-    return this.#cost >= window
+    return this.#cost >= webSocketUnreadBytes
   }
 
   add(message: Message): void {

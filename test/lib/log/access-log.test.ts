@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { pino } from 'pino'
 import t from 'tap'
-import { accessEnabled, logAccess, valueLimit } from '../../../lib/log/access-log.js'
+import { accessEnabled, logAccess } from '../../../lib/log/access-log.js'
 import type { RequestEnded } from '../../../lib/observe/events.js'
+import { logValueCharacters } from '../../../lib/config/fixed-limits.js'
 import { defaults } from '../../../lib/config/settings.js'
 import { escapeLine } from '../../../lib/log/stdout-sink.js'
 import { ServerLog } from '../../../lib/log/logger.js'
@@ -70,11 +71,11 @@ t.test('long values are cut', async (t) => {
     host: long, method: long, path: long,
     headers: fields({ referer: long, 'x-real-ip': long, 'x-forwarded-for': long }),
   })) as Record<string, string>
-  const cut = `${'x'.repeat(valueLimit - 3)}...`
+  const cut = `${'x'.repeat(logValueCharacters - 3)}...`
   for (const name of ['vhost', 'method', 'query', 'referer', 'forwarded_for', 'forwarded_real_ip']) {
     t.equal(parsed[name], cut, name)
   }
-  const fits = 'x'.repeat(valueLimit)
+  const fits = 'x'.repeat(logValueCharacters)
   t.equal((JSON.parse(lineOf({ path: fits })) as { query: string }).query, fits)
 })
 
@@ -121,7 +122,7 @@ t.test('no request forges a line: it is one line, and says what was sent', async
     assert.match(line, printable)
     const { ts, ...parsed } = JSON.parse(line) as Record<string, unknown>
     assert.equal(typeof ts, 'string')
-    const cut = (text: string): string => (text.length <= valueLimit ? text : `${text.slice(0, valueLimit - 3)}...`)
+    const cut = (text: string): string => (text.length <= logValueCharacters ? text : `${text.slice(0, logValueCharacters - 3)}...`)
     assert.deepStrictEqual(parsed, {
       level: 'access', vhost: cut(r.host), client_ip: record.client_ip, method: cut(r.method), query: cut(r.path),
       status: 404, size: 1, time: 1, forwarded_for: cut(r.forwardedFor), forwarded_real_ip: cut(r.realIp),
