@@ -3,7 +3,7 @@ import {
   checked, CONNECTION, CONTENT_LENGTH, DATE, fieldLines, headerLines, HOP, kindOf, lengthOf, namesOf, ORDINARY, ResponseError,
   type ResponseHeaders,
 } from './response-headers.js'
-import { reasonOf, statusLine } from './status.js'
+import { statusLine } from './status.js'
 
 /** The state of the connection that `responseHead` reads and may change. */
 export interface Persistence {
@@ -121,14 +121,18 @@ export function upgradeHead(headers: ResponseHeaders, date: string): string {
   return head + 'Connection: Upgrade\r\n' + date + '\r\n'
 }
 
+/** Status of a response that precedes the final one. */
+export type InterimStatus = 100 | 103
+
 /**
- * The head of 103 (Early Hints, RFC 8297).
+ * An interim response: 100 (Continue), or 103 (Early Hints, RFC 8297).
  *
  * @throws ResponseError as `responseHead`, also for Date, and for headers about the connection or the framing
  */
-export function earlyHintsHead(headers: ResponseHeaders): string {
-  return `${statusLine(103)}${headerLines(headers, (_name, kind) => kind === ORDINARY ? null : 'is not allowed in an interim response')}\r\n`
+export function interimHead(status: InterimStatus, headers: ResponseHeaders): string {
+  return `${statusLine(status)}${headerLines(headers, interimFault)}\r\n`
 }
 
-/** The interim response that a client with `Expect: 100-continue` waits for. */
-export const CONTINUE = `HTTP/1.1 100 ${reasonOf(100)}\r\n\r\n`
+function interimFault(_name: string, kind: number): string | null {
+  return kind === ORDINARY ? null : 'is not allowed in an interim response'
+}

@@ -6,7 +6,8 @@ import { ChunkedReader, DONE, REJECTED } from '../http1/chunked.js'
 import type { HeadLimits } from '../http1/field-lines.js'
 import type { FieldBlock } from '../http1/headers.js'
 import type { RequestHead } from '../http1/request-head.js'
-import { CONTINUE } from '../http1/response.js'
+import type { ResponseHeaders } from '../http1/response-headers.js'
+import type { InterimStatus } from '../http1/response.js'
 import { rejections, type Rejection } from '../http1/rejection.js'
 
 /** Most memory reserved on the strength of Content-Length alone, in bytes. */
@@ -15,7 +16,7 @@ const firstRoom = 64 * 1024
 /** Sends interim responses (1xx). */
 export interface InterimResponses {
   /** Sends an interim response; false once the final one has begun, and for a client that speaks HTTP/1.0. */
-  putInterim(text: string): boolean
+  putInterim(status: InterimStatus, headers: ResponseHeaders): boolean
 }
 
 /** The request that content belongs to. */
@@ -150,7 +151,7 @@ export class BodySource implements Pieces {
   #begin(): void {
     this.#begun = true
     const { client } = this.#connection
-    if (this.#head.expectContinue && !this.#done && client.inputStart === client.inputEnd) this.#request.putInterim(CONTINUE)
+    if (this.#head.expectContinue && !this.#done && client.inputStart === client.inputEnd) this.#request.putInterim(100, {})
   }
 
   #nextSized(): Buffer | null {

@@ -6,7 +6,6 @@ import type { Peer } from '../server/peer.js'
 import type { Settings } from '../config/settings.js'
 import { ArgumentError } from '../errors.js'
 import type { RequestHead } from '../http1/request-head.js'
-import { earlyHintsHead } from '../http1/response.js'
 import type { ResponseHeaders } from '../http1/response-headers.js'
 import type { Logger } from '../log/logger.js'
 import { logFailure } from '../log/log-failure.js'
@@ -88,7 +87,7 @@ export class Context {
    * @throws ResponseError for a header that cannot be sent
    */
   earlyHints(headers: ResponseHeaders): boolean {
-    return this.#request.putInterim(earlyHintsHead(headers))
+    return this.#request.putInterim(103, headers)
   }
 
   /** The host that the client named in its TLS handshake (SNI), lower case; null if none. */

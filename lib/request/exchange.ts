@@ -7,9 +7,11 @@ import type { BodySource } from './body-source.js'
 import type { Connection } from '../server/connection.js'
 import type { ContextRequest } from './context.js'
 import type { FieldBlock } from '../http1/headers.js'
-import type { Persistence } from '../http1/response.js'
+import type { ResponseHeaders } from '../http1/response-headers.js'
+import type { InterimStatus } from '../http1/response.js'
 import { NO_HEAD, type RequestHead } from '../http1/request-head.js'
 import { StatusReader } from '../http1/status-reader.js'
+import type { RespondedRequest } from '../response/response-writer.js'
 import { RequestState, transitions } from './states.js'
 
 /** The fate of a connection after a request: `[connection_state, err]`, as in Lilush. */
@@ -19,7 +21,7 @@ const kept: NextAction = ['keep-alive', null]
 const closing: NextAction = ['close', null]
 
 /** One request and its response, from the first byte to the log line. */
-export class Exchange extends RequestState implements Persistence, ContextRequest {
+export class Exchange extends RequestState implements RespondedRequest, ContextRequest {
   readonly connection: Connection
   /** Number of the request on its connection, from 1. */
   readonly count: number
@@ -49,6 +51,10 @@ export class Exchange extends RequestState implements Persistence, ContextReques
     super()
     this.connection = connection
     this.count = count
+  }
+
+  get method(): string {
+    return this.head.method
   }
 
   get minorVersion(): 0 | 1 {
@@ -118,12 +124,12 @@ export class Exchange extends RequestState implements Persistence, ContextReques
     return head
   }
 
-  putInterim(text: string): boolean {
+  putInterim(status: InterimStatus, headers: ResponseHeaders): boolean {
     // After the head of a response it would be read as content, also if the handler has written that head itself.
-    if (this.minorVersion === 0 || !this.mayPutInterim || this.written > 0) return false
-    this.connection.client.put(text)
-    this.#putBefore += text.length
-    return true
+    if (!this.mayPutInterim || this.written > 0) return false
+    const sent = this.connection.writer.interim(this, status, headers)
+    this.#putBefore = this.connection.client.bytesPut
+    return sent
   }
 
   /** Called when the server begins to stop. */

@@ -36,7 +36,7 @@ export const transitions = {
   headRead: { from: idle | head, to: body, by: ['request'] },
   handlerCalled: { from: body, to: handler, by: ['request'] },
   /** The head of the final response is about to be written: the handler's, or that of a rejection. */
-  responseBegun: { from: idle | head | body | handler, to: sending, by: ['response', 'websocket'] },
+  responseBegun: { from: idle | head | body | handler, to: sending, by: ['response'] },
   /** From `handler` if the handler has written the response itself. */
   responseEnded: { from: handler | sending, to: done, by: ['request'] },
   /** The request ends without a whole response: the client is gone, or the server has stopped waiting. */

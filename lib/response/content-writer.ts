@@ -1,47 +1,35 @@
-import type { Op, Stream } from '../../lev/index.js'
-import { done, sendable, unsentLimitBytes } from '../../lev/internal.js'
-import { StateError } from '../errors.js'
-import type { Exchange } from '../request/exchange.js'
-import { transitions } from '../request/states.js'
-import { chunkSize, lastChunk, LAST_CHUNK } from '../http1/chunk-framing.js'
-import { CHUNKED, UNTIL_CLOSE } from '../http1/response-framing.js'
-import { ResponseError, type HeaderValue } from '../http1/response-headers.js'
+import type { Op } from '../../lev/index.js'
+import { done, sendable } from '../../lev/internal.js'
 import type { StreamCompressor } from '../coding/stream-compressor.js'
-import type { ContentSink } from './content-source.js'
+import { StateError } from '../errors.js'
+import { lastChunk } from '../http1/chunk-framing.js'
+import { ResponseError, type HeaderValue } from '../http1/response-headers.js'
+import type { Exchange } from '../request/exchange.js'
 import { Signal } from '../signal.js'
+import type { ContentSink } from './content-source.js'
+import type { ResponseWriter } from './response-writer.js'
 
 /** Bytes waiting for the compressor above which the source has to wait. */
 const uncompressedLimit = 32 * 1024
 
 /** How to send a response's content. */
 export interface Plan {
-  readonly status: number
-  /** The whole head, sent with the first piece. */
-  readonly head: string
-  /** CHUNKED, UNTIL_CLOSE, NO_LENGTH (no content is sent), or bytes. */
-  readonly length: number
   /** Announced bytes of content, before compression; -1: not announced. */
   readonly announced: number
   readonly compressor: StreamCompressor | null
-  /** Makes the plan for content that begins with `start`, "" if it is empty; null: this plan fits any content. */
+  /** Makes the plan, and the head, for content that begins with `start`, "" if it is empty; null: this plan fits any content. */
   readonly revise: ((start: Buffer | string) => Plan) | null
 }
 
-/** Sends one response's content to the client: counts, frames and compresses it, and applies backpressure to its source. */
+/** Sends one response's content: counts and compresses it, and applies backpressure to its source. */
 export class ContentWriter implements ContentSink {
-  /** Whether the head was sent: no other response is possible any more. */
-  begun = false
   readonly #exchange: Exchange
-  readonly #client: Stream
+  readonly #writer: ResponseWriter
   #plan: Plan
-  /** Whether text is joined into larger chunks: framing dominates the cost of many small pieces. */
-  readonly #joins: boolean
+  /** Whether text goes out as it comes, neither counted nor compressed, so that the writer may join it. */
+  readonly #plainText: boolean
   /** Bytes of content received from the source. */
   #taken = 0
-  #sent = 0
-  /** Text received since output was last sent; it becomes one chunk. */
-  #text = ''
-  #beforeSend: (() => void) | null = null
   #trailers: Record<string, HeaderValue> | null = null
   #over = false
   #uncompressed: Buffer[] = []
@@ -50,43 +38,35 @@ export class ContentWriter implements ContentSink {
   readonly #toCompress = new Signal()
   readonly #compressed = new Signal()
 
+  /** @param exchange whose head was given to the connection's writer */
   constructor(exchange: Exchange, plan: Plan) {
-    const { length, announced, compressor, revise } = plan
+    const { announced, compressor, revise } = plan
     this.#exchange = exchange
-    this.#client = exchange.connection.client
+    this.#writer = exchange.connection.writer
     this.#plan = plan
-    this.#joins = length === CHUNKED && announced < 0 && compressor === null && revise === null
-    if (this.#joins) this.#client.beforeSend.attach(this.#beforeSend = () => this.#emitText())
+    this.#plainText = announced < 0 && compressor === null && revise === null
   }
 
   get draining(): AbortSignal {
     return this.#exchange.draining
   }
 
-  /** Whether the content is delimited only by the end of the connection. */
-  get untilClose(): boolean {
-    return this.#plan.length === UNTIL_CLOSE
-  }
-
-  /** Bytes of content sent, without framing. */
-  get sent(): number {
-    return this.#sent + this.#text.length
-  }
-
   get needsDrain(): boolean {
-    if (this.#plan.compressor !== null) return this.#uncompressedSize > uncompressedLimit
-    return this.#client.unsent + this.#text.length > unsentLimitBytes
+    return this.#plan.compressor === null ? this.#writer.needsDrain : this.#uncompressedSize > uncompressedLimit
   }
 
   put(piece: unknown): void {
     if (this.#over) throw new StateError('the response has ended: nothing more can be written')
-    if (typeof piece === 'string' && this.#joins) return this.#join(piece)
+    if (typeof piece === 'string' && this.#plainText) {
+      if (piece !== '') this.#writer.putText(piece)
+      return
+    }
     const bytes = pieceOf(piece)
     if (bytes.length === 0) return
     this.#revise(bytes)
     this.#count(bytes.length)
-    this.#begin()
-    if (this.#plan.compressor === null) return this.#emit(bytes)
+    if (this.#plan.compressor === null) return this.#writer.put(bytes)
+    this.#writer.begin()
     this.#uncompressed.push(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
     this.#uncompressedSize += bytes.length
     this.#toCompress.tell()
@@ -97,18 +77,20 @@ export class ContentWriter implements ContentSink {
     return this.needsDrain ? this.waitForDrain() : done
   }
 
-  *waitForDrain(): Op<void> {
-    this.#emitText()
-    while (this.#uncompressedSize > uncompressedLimit) yield* this.#compressed.wait()
+  waitForDrain(): Op<void> {
     // With a compressor, the task in `compress` waits for the client.
-    if (this.#plan.compressor === null) yield* this.#client.write('')
+    return this.#plan.compressor === null ? this.#writer.waitForDrain() : this.#waitForCompressor()
+  }
+
+  *#waitForCompressor(): Op<void> {
+    while (this.#uncompressedSize > uncompressedLimit) yield* this.#compressed.wait()
   }
 
   *flush(): Op<void> {
     if (this.#over) throw new StateError('the response has ended: nothing more can be flushed')
-    this.#begin()
+    this.#writer.begin()
     while (this.#uncompressedSize > 0 || this.#compressing) yield* this.#compressed.wait()
-    yield* this.#client.flush()
+    yield* this.#writer.flush()
   }
 
   trailers(fields: Readonly<Record<string, HeaderValue>>): void {
@@ -120,6 +102,7 @@ export class ContentWriter implements ContentSink {
 
   /** Compresses the content until `end`, everything of a step at once. Runs in a task of its own. */
   *compress(compressor: StreamCompressor): Op<void> {
+    const writer = this.#writer
     for (;;) {
       while (this.#uncompressedSize === 0 && !this.#over) yield* this.#toCompress.wait()
       const last = this.#over
@@ -127,12 +110,11 @@ export class ContentWriter implements ContentSink {
       this.#uncompressed = []
       this.#uncompressedSize = 0
       this.#compressing = true
-      for (const part of yield* compressor.compress(bytes, last)) if (part.length > 0) this.#emit(part)
+      for (const part of yield* compressor.compress(bytes, last)) if (part.length > 0) writer.put(part)
       this.#compressing = false
       this.#compressed.tell()
       if (last) return
-      const client = this.#client
-      if (client.unsent > unsentLimitBytes) yield* client.write('')
+      if (writer.needsDrain) yield* writer.waitForDrain()
     }
   }
 
@@ -140,34 +122,23 @@ export class ContentWriter implements ContentSink {
   end(): void {
     this.#revise('')
     if (this.#plan.announced > this.#taken) throw this.#mismatch(`has only ${this.#taken}`)
-    this.#begin()
+    this.#writer.begin()
     this.#over = true
     this.#toCompress.tell()
   }
 
-  /** After all of the content: writes the last chunk and the trailers if the content is chunked. */
+  /** Ends the response, after all of the content and of the compressor's work. */
   finish(): void {
-    this.#emitText()
-    if (this.#plan.length !== CHUNKED) return
-    this.#client.put(this.#trailers === null ? LAST_CHUNK : lastChunk(this.#trailers))
+    this.#writer.end(this.#trailers)
   }
 
-  /** Ends writing, on every path; text received so far is sent if the connection is open. */
+  /** Ends writing, on every path. */
   close(): void {
     this.#over = true
-    this.#client.beforeSend.detach(this.#beforeSend)
-    if (this.#client.isOpen) this.#emitText()
   }
 
   #revise(start: Buffer | string): void {
-    if (!this.begun && this.#plan.revise !== null) this.#plan = this.#plan.revise(start)
-  }
-
-  #begin(): void {
-    if (this.begun) return
-    this.begun = true
-    this.#exchange.advance(transitions.responseBegun)
-    this.#client.put(this.#plan.head)
+    if (!this.#writer.begun && this.#plan.revise !== null) this.#plan = this.#plan.revise(start)
   }
 
   #count(bytes: number): void {
@@ -179,34 +150,6 @@ export class ContentWriter implements ContentSink {
 
   #mismatch(what: string): ResponseError {
     return new ResponseError('content-length', `${this.#plan.announced} bytes announced, but the content ${what}`)
-  }
-
-  #join(piece: string): void {
-    if (piece === '') return
-    this.#begin()
-    // Schedules a send, which calls `beforeSend`.
-    if (this.#text === '') this.#client.put('')
-    this.#text += piece
-  }
-
-  #emitText(): void {
-    if (this.#text === '') return
-    const bytes = sendable(this.#text)
-    this.#text = ''
-    this.#emit(bytes)
-  }
-
-  #emit(bytes: Buffer | string): void {
-    const client = this.#client
-    if (this.#text !== '') this.#emitText()
-    this.#sent += bytes.length
-    if (this.#plan.length !== CHUNKED) client.put(bytes)
-    else if (typeof bytes === 'string') client.put(chunkSize(bytes.length) + bytes + '\r\n')
-    else {
-      client.put(chunkSize(bytes.length))
-      client.put(bytes)
-      client.put('\r\n')
-    }
   }
 }
 

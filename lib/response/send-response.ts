@@ -1,16 +1,14 @@
-import { wallClock, type Op } from '../../lev/index.js'
-import { instanceOf, sendable, unsentLimitBytes } from '../../lev/internal.js'
+import type { Op } from '../../lev/index.js'
+import { instanceOf, sendable } from '../../lev/internal.js'
 import { encode, isEncodable, variedHeaders, type Encoded } from '../coding/content-encoding.js'
 import type { Exchange, NextAction } from '../request/exchange.js'
 import type { HandlerResult, ResponseParts } from '../request/handler.js'
-import { transitions } from '../request/states.js'
 import type { Rejection } from '../http1/rejection.js'
-import { dateLine } from '../http1/date.js'
-import { responseHead } from '../http1/response.js'
-import { NO_LENGTH, TUNNEL } from '../http1/response-framing.js'
+import { NO_LENGTH } from '../http1/response-framing.js'
 import { declaredLength, ResponseError, withDefaults, type ResponseHeaders } from '../http1/response-headers.js'
-import { hasContent, opensTunnel, reasonOf } from '../http1/status.js'
+import { reasonOf } from '../http1/status.js'
 import { cancelContent, contentSourceOf } from './content-source.js'
+import type { RespondedRequest, ResponseWriter } from './response-writer.js'
 import { currentHeaders } from './stale-headers.js'
 import { streamResponse } from './stream-response.js'
 
@@ -49,18 +47,14 @@ export function fail(exchange: Exchange): NextAction {
 
 /** Sends the response of a rejected request; the caller must then close the connection. */
 export function reject(exchange: Exchange, rejection: Rejection): NextAction {
-  const text = rejectionText(rejection)
-  const headSize = text.indexOf('\r\n\r\n') + 4
-  const size = exchange.head.method === 'HEAD' ? 0 : text.length - headSize
-  exchange.advance(transitions.responseBegun)
-  exchange.connection.client.put(text.slice(0, headSize + size))
+  exchange.keepAlive = false
+  const size = writeRejection(exchange.connection.writer, exchange, rejection)
   return exchange.finish(rejection.status, size, [null, rejection.reason], 'rejected')
 }
 
-/** The whole response to a rejected request. */
-export function rejectionText({ status, reason, headers }: Rejection): string {
-  const text = `${reasonOf(status)}: ${reason}\n`
-  return responseHead(status, { ...textHeaders, ...headers }, text.length, { minorVersion: 1, keepAlive: false, idleTimeout: 0 }, dateLine(wallClock())) + text
+/** Writes the response to a request that is rejected, after which the connection must be closed. Returns its bytes of content. */
+export function writeRejection(writer: ResponseWriter, request: RespondedRequest, { status, reason, headers }: Rejection): number {
+  return writer.whole(request, status, { ...textHeaders, ...headers }, `${reasonOf(status)}: ${reason}\n`)
 }
 
 /** Ends a request whose handler has written its response to the connection itself, or closed it. */
@@ -94,7 +88,7 @@ function send(exchange: Exchange, content: unknown, status: number, given: Respo
     return sendEncoded(exchange, bytes, status, headers)
   }
   const size = put(exchange, bytes, status, variedHeaders(exchange, status, headers, length))
-  return connection.client.unsent > unsentLimitBytes ? completeDrained(exchange, status, size) : exchange.complete(status, size)
+  return connection.writer.needsDrain ? completeDrained(exchange, status, size) : exchange.complete(status, size)
 }
 
 function stream(exchange: Exchange, content: unknown, status: number, headers: ResponseHeaders | undefined): NextAction | Op<NextAction> {
@@ -106,13 +100,10 @@ function stream(exchange: Exchange, content: unknown, status: number, headers: R
 function* sendEncoded(exchange: Exchange, bytes: Buffer | string, status: number, headers: ResponseHeaders | undefined): Op<NextAction> {
   const encoded: Encoded = yield* encode(exchange, headers, bytes)
   const size = put(exchange, encoded.bytes, status, encoded.headers, encoded.length)
-  return exchange.connection.client.unsent > unsentLimitBytes ? yield* completeDrained(exchange, status, size) : exchange.complete(status, size)
+  return yield* completeDrained(exchange, status, size)
 }
 
-/**
- * Puts a response into the connection's output and returns its bytes of content. `length` is the value of Content-Length,
- * where that differs from the content sent.
- */
+/** Writes a response, and returns its bytes of content. `length` is the value of Content-Length, where that differs. */
 function put(
   exchange: Exchange,
   bytes: Buffer | string,
@@ -120,17 +111,10 @@ function put(
   headers: ResponseHeaders | undefined,
   length = bytes.length,
 ): number {
-  const { client } = exchange.connection
+  exchange.keepAlive = exchange.mayKeepAlive()
   // A handler that responds to HEAD without content may give GET's Content-Length in a header.
   if (length === 0 && exchange.head.method === 'HEAD') length = NO_LENGTH
-  else if (opensTunnel(exchange.head.method, status)) length = TUNNEL
-  exchange.keepAlive = exchange.mayKeepAlive()
-  const text = responseHead(status, headers, length, exchange, exchange.connection.dateLine)
-  exchange.advance(transitions.responseBegun)
-  client.put(text)
-  const size = bytes.length > 0 && hasContent(exchange.head.method, status) ? bytes.length : 0
-  if (size > 0) client.put(bytes)
-  return size
+  return exchange.connection.writer.whole(exchange, status, headers, bytes, length)
 }
 
 /** Content in one piece; null: it streams, or is invalid. */
@@ -141,6 +125,7 @@ function wholeContent(content: unknown): Buffer | string | null {
 
 /** Completes the response once a slow client has read most of it. */
 function* completeDrained(exchange: Exchange, status: number, size: number): Op<NextAction> {
-  yield* exchange.connection.client.write('')
+  const { writer } = exchange.connection
+  if (writer.needsDrain) yield* writer.waitForDrain()
   return exchange.complete(status, size)
 }

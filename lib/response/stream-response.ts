@@ -3,15 +3,12 @@ import { instanceOf } from '../../lev/internal.js'
 import { cancelOnDisconnect } from '../request/cancel-on-disconnect.js'
 import { streamEncoding } from '../coding/content-encoding.js'
 import type { Exchange, NextAction } from '../request/exchange.js'
-import { transitions } from '../request/states.js'
-import { responseHead } from '../http1/response.js'
-import { CHUNKED, NO_LENGTH, TUNNEL, UNTIL_CLOSE } from '../http1/response-framing.js'
 import { declaredLength, withDefaults, type ResponseHeaders } from '../http1/response-headers.js'
-import { hasContent, opensTunnel } from '../http1/status.js'
 import { logFailure } from '../log/log-failure.js'
 import { ContentWriter, type Plan } from './content-writer.js'
 import { StreamCompressor } from '../coding/stream-compressor.js'
 import type { ContentSource } from './content-source.js'
+import { UNKNOWN_LENGTH } from './response-writer.js'
 import { decodedHeaders, mayBeIn, testableCoding } from './stale-headers.js'
 
 /**
@@ -23,9 +20,9 @@ import { decodedHeaders, mayBeIn, testableCoding } from './stale-headers.js'
 export function streamResponse(exchange: Exchange, source: ContentSource, status: number, headers: ResponseHeaders | undefined): Op<NextAction> | NextAction {
   try {
     const plan = prepare(exchange, source, status, headers)
-    if (plan.length !== NO_LENGTH) return sendStream(exchange, source, plan)
-    exchange.advance(transitions.responseBegun)
-    exchange.connection.client.put(plan.head)
+    const { writer } = exchange.connection
+    if (writer.hasContent) return sendStream(exchange, source, status, plan)
+    writer.end()
     source.cancel()
     return exchange.complete(status, 0)
   } catch (error) {
@@ -34,77 +31,78 @@ export function streamResponse(exchange: Exchange, source: ContentSource, status
   }
 }
 
-/** @param plain without compression: the content has begun, and the compressor's task does not run */
+/**
+ * Sets the head of the response and decides how to send the content.
+ *
+ * @param plain without compression: the content has begun, and the compressor's task does not run
+ */
 function prepare(exchange: Exchange, source: ContentSource, status: number, given: ResponseHeaders | undefined, plain = false): Plan {
-  const { method } = exchange.head
+  const { writer } = exchange.connection
   let announced = declaredLength(given)
   if (announced < 0) announced = source.length
   const ownHeaders = source.type === '' ? given : withDefaults(given, 'content-type', { 'Content-Type': source.type })
   const { encoding, headers } = plain
     ? { encoding: null, headers: ownHeaders }
     : streamEncoding(exchange, status, ownHeaders, announced < 0 ? Infinity : announced)
-  const framed = encoding === null && announced >= 0 ? announced : exchange.minorVersion === 1 ? CHUNKED : UNTIL_CLOSE
   exchange.keepAlive = exchange.mayKeepAlive()
-  const content = hasContent(method, status)
-  // A response to HEAD of HTTP/1.0 does not say how GET's content would end.
-  const length = opensTunnel(method, status) ? TUNNEL : !content && framed === UNTIL_CLOSE ? NO_LENGTH : framed
-  const head = responseHead(status, headers, length, exchange, exchange.connection.dateLine)
-  const plan = { status, head, length, announced, compressor: null, revise: null }
-  if (!content) return { ...plan, length: NO_LENGTH }
+  writer.head(exchange, status, headers, encoding === null && announced >= 0 ? announced : UNKNOWN_LENGTH)
+  const plan = { announced, compressor: null, revise: null }
+  if (!writer.hasContent) return plan
   const coding = testableCoding(given, status)
   if (coding === null) return { ...plan, compressor: encoding === null ? null : new StreamCompressor(encoding) }
   return { ...plan, revise: (start) => (mayBeIn(coding, start) ? plan : prepare(exchange, source, status, decodedHeaders(given), true)) }
 }
 
-function* sendStream(exchange: Exchange, source: ContentSource, plan: Plan): Op<NextAction> {
-  const { client } = exchange.connection
-  const { compressor, status } = plan
-  const writer = new ContentWriter(exchange, plan)
+function* sendStream(exchange: Exchange, source: ContentSource, status: number, plan: Plan): Op<NextAction> {
+  const { writer } = exchange.connection
+  const { compressor } = plan
+  const content = new ContentWriter(exchange, plan)
   let whole = false
   let started = false
   const write = function* (): Op<void> {
     started = true
-    if (compressor !== null) return yield* writeCompressed(source, writer, compressor)
-    yield* source.writeTo(writer)
-    writer.end()
+    if (compressor !== null) return yield* writeCompressed(source, content, compressor)
+    yield* source.writeTo(content)
+    content.end()
   }
   try {
     yield* cancelOnDisconnect(exchange, write())
-    writer.finish()
+    content.finish()
     if (writer.needsDrain) yield* writer.waitForDrain()
     whole = true
     return exchange.complete(status, writer.sent)
   } catch (error) {
     if (!writer.begun) throw error
-    return afterFault(exchange, writer, status, error)
+    return afterFault(exchange, status, error)
   } finally {
-    writer.close()
+    content.close()
     compressor?.release()
     if (!started) source.cancel()
-    // Content delimited by the end of the connection would look complete.
-    if (!whole && writer.begun && writer.untilClose) client.reset()
-    // Logs a response that was cancelled by a server that stops waiting.
-    if (!whole && writer.begun) exchange.abandon([null, 'closed'], writer.sent, 'cancelled')
+    if (!whole && writer.begun) {
+      writer.abort()
+      // Logs a response that was cancelled by a server that stops waiting.
+      exchange.abandon([null, 'closed'], writer.sent, 'cancelled')
+    }
   }
 }
 
-function* writeCompressed(source: ContentSource, writer: ContentWriter, compressor: StreamCompressor): Op<void> {
+function* writeCompressed(source: ContentSource, content: ContentWriter, compressor: StreamCompressor): Op<void> {
   yield* scope(function* (both) {
-    both.spawn(() => writer.compress(compressor))
-    yield* source.writeTo(writer)
-    writer.end()
+    both.spawn(() => content.compress(compressor))
+    yield* source.writeTo(content)
+    content.end()
   })
 }
 
 /** Ends a response that failed after its head was sent: only the end of the connection shows that to the client. */
-function afterFault(exchange: Exchange, writer: ContentWriter, status: number, error: unknown): NextAction {
-  const { client, logger } = exchange.connection
+function afterFault(exchange: Exchange, status: number, error: unknown): NextAction {
+  const { client, logger, writer: { sent } } = exchange.connection
   const lost = !client.isOpen && instanceOf<ClosedError | TimeoutError>(error, ClosedError, TimeoutError)
   if (lost || (exchange.gone !== null && instanceOf(error, CancelledError))) {
     const reason = lost ? error.message : 'the client went away'
-    return exchange.abandon([null, `failed to send response: ${reason}`], writer.sent)
+    return exchange.abandon([null, `failed to send response: ${reason}`], sent)
   }
   logFailure(logger, exchange.head, error, 'the content of the response failed')
-  if (!exchange.mayRespond) return exchange.abandon([null, 'closed'], writer.sent)
-  return exchange.finish(status, writer.sent, [null, 'the content of the response failed'], 'failed')
+  if (!exchange.mayRespond) return exchange.abandon([null, 'closed'], sent)
+  return exchange.finish(status, sent, [null, 'the content of the response failed'], 'failed')
 }

@@ -1,12 +1,13 @@
-import { now, wallClock, type Op, type Scope, type Stream } from '../../lev/index.js'
+import { now, type Op, type Scope, type Stream } from '../../lev/index.js'
 import { mayServe, type Identities } from '../../tls/index.js'
 import { idleGraceSeconds, keepAliveGraceSeconds, lingerBytes, lingerSeconds, parkAfterSeconds } from '../config/fixed-limits.js'
 import type { Settings } from '../config/settings.js'
 import { HeadReader, type HeadLimits } from '../http1/head.js'
-import { dateLine } from '../http1/date.js'
 import type { RequestHead } from '../http1/request-head.js'
 import type { ContextConnection } from '../request/context.js'
 import type { Logger } from '../log/logger.js'
+import { Http1Writer } from '../response/http1-writer.js'
+import type { ResponseWriter } from '../response/response-writer.js'
 import type { Peer } from './peer.js'
 import type { Drainable, Service } from './service.js'
 
@@ -27,6 +28,7 @@ export class Connection implements ContextConnection, Drainable {
   readonly redis: unknown
   readonly headLimits: HeadLimits
   readonly reader: HeadReader
+  readonly writer: ResponseWriter
   index = -1
   older: Drainable | null = null
   newer: Drainable | null = null
@@ -42,9 +44,6 @@ export class Connection implements ContextConnection, Drainable {
   /** Cache: the host last found valid for this connection, and with which identities. The next request usually has it too. */
   #fittingHost = ''
   #fittingIdentities: Identities | null = null
-  #dateLine = ''
-  /** Time at which `#dateLine` expires. */
-  #dateUntil = -Infinity
 
   /** @param before the state of the connection while it was parked */
   constructor(service: Service, client: Stream, peer: Peer, redis: unknown, before: ParkedState | null = null) {
@@ -62,6 +61,7 @@ export class Connection implements ContextConnection, Drainable {
       sizeLimit: settings.header_size_limit,
     }
     this.reader = new HeadReader(this.headLimits)
+    this.writer = new Http1Writer(client)
     client.stallTimeout = settings.send_timeout
     client.minSendRate = settings.min_transfer_rate
   }
@@ -72,17 +72,6 @@ export class Connection implements ContextConnection, Drainable {
 
   get logger(): Logger {
     return this.service.log.logger
-  }
-
-  /** The Date line of a response, rendered once a second: for each response it would take 2 % of a pipelined request. */
-  get dateLine(): string {
-    const time = now()
-    if (time >= this.#dateUntil) {
-      const seconds = wallClock()
-      this.#dateUntil = time + 1 - (seconds % 1)
-      this.#dateLine = dateLine(seconds)
-    }
-    return this.#dateLine
   }
 
   /** Whether this connection may serve a request: never one for `https:` without TLS, and the host must fit the handshake. */

@@ -2,7 +2,9 @@ import { ClosedError, now, type Op, type Stream } from '../../lev/index.js'
 import { catchUp } from '../../lev/internal.js'
 import { lingerBytes, overloadLogSeconds, overloadToldAtOnce, overloadToldSeconds } from '../config/fixed-limits.js'
 import { rejections } from '../http1/rejection.js'
-import { rejectionText } from '../response/send-response.js'
+import { Http1Writer } from '../response/http1-writer.js'
+import { noRequest } from '../response/response-writer.js'
+import { writeRejection } from '../response/send-response.js'
 import type { Service } from './service.js'
 
 /** Closes idle connections in favour of new ones over `connection_limit`, and rejects new ones if there is none to close. */
@@ -46,7 +48,7 @@ export class OverloadGuard {
     this.#telling++
     try {
       client.stallTimeout = overloadToldSeconds
-      client.put(rejectionText(rejections.tooManyConnections))
+      writeRejection(new Http1Writer(client), noRequest, rejections.tooManyConnections)
       yield* client.linger(overloadToldSeconds, lingerBytes)
     } catch (error) {
       // The client disconnected before the response was sent: not an error of this task, which would end the server.

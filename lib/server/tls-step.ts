@@ -3,7 +3,8 @@ import { messageOf } from '../../lev/internal.js'
 import { handshake, NotTlsError, type Identities } from '../../tls/index.js'
 import type { Connection } from './connection.js'
 import { rejections } from '../http1/rejection.js'
-import { rejectionText } from '../response/send-response.js'
+import { noRequest } from '../response/response-writer.js'
+import { writeRejection } from '../response/send-response.js'
 
 /**
  * Runs the TLS handshake: a step of the preface. A failure is logged at debug level only, as the client's fault; plain HTTP gets
@@ -19,7 +20,7 @@ export function* tlsStep(connection: Connection, identities: Identities): Op<boo
   } catch (error) {
     connection.logger.debug({ client_ip: peer.ip, reason: messageOf(error) }, 'TLS handshake failed')
     if (error instanceof NotTlsError) {
-      client.put(rejectionText(rejections.notTls))
+      writeRejection(connection.writer, noRequest, rejections.notTls)
       yield* connection.linger()
     }
     return false

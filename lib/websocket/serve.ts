@@ -1,34 +1,32 @@
-import { CancelledError, ClosedError, now, sleep, wallClock, type Op } from '../../lev/index.js'
+import { CancelledError, ClosedError, now, sleep, type Op } from '../../lev/index.js'
 import { instanceOf, scopeAfter } from '../../lev/internal.js'
 import type { Exchange, NextAction } from '../request/exchange.js'
 import { settled } from '../request/handler.js'
-import { transitions } from '../request/states.js'
 import { rejections, type Rejection } from '../http1/rejection.js'
-import { dateLine } from '../http1/date.js'
-import { upgradeHead } from '../http1/response.js'
 import { ResponseError, type ResponseHeaders } from '../http1/response-headers.js'
 import { logFailure } from '../log/log-failure.js'
 import { visible } from '../log/stdout-sink.js'
 import { sendResult } from '../response/send-response.js'
 import { closeReasons } from './close-reasons.js'
-import { acceptHandshake } from './handshake.js'
+import { acceptHandshake, type Accepted } from './handshake.js'
 import type { Upgrade } from './upgrade.js'
 import { WebSocket } from './websocket.js'
 
 const closing: NextAction = ['close', null]
 
 /** Responds to a handshake, and then runs the WebSocket until it is closed; after that the caller closes the connection. */
-export function* serveWebSocket(exchange: Exchange, upgrade: Upgrade): Op<NextAction> {
+export function serveWebSocket(exchange: Exchange, upgrade: Upgrade): NextAction | Op<NextAction> {
   const { connection, head, written } = exchange
   const { rules } = upgrade
   if (written > 0) throw new ResponseError(null, 'the handler has written to the connection itself, and upgrades it as well')
   const accepted = head.chunked || head.contentLength > 0 ? rejections.webSocketBody : acceptHandshake(head, rules, connection.peer.tls !== null)
-  if ('status' in accepted) {
-    const sent = sendResult(exchange, declined(accepted, head.upgrade))
-    return 'next' in sent ? yield* sent : sent
-  }
-  exchange.advance(transitions.responseBegun)
-  connection.client.put(upgradeHead(accepted.headers, dateLine(wallClock())))
+  return 'status' in accepted ? sendResult(exchange, declined(accepted, head.upgrade)) : run(exchange, upgrade, accepted)
+}
+
+function* run(exchange: Exchange, upgrade: Upgrade, accepted: Accepted): Op<NextAction> {
+  const { connection, head } = exchange
+  const { rules } = upgrade
+  connection.writer.upgrade(exchange, accepted.headers)
   exchange.finish(101, 0, closing)
   const agreed = accepted.compression !== null && rules.compression !== null
   const compression = agreed ? { ...rules.compression, ...accepted.compression } : null
