@@ -40,6 +40,9 @@ export function visible(text: string): string {
  * Writes lines to stdout without blocking the program. The lines of one step leave in one write right after it, so that a signal
  * that kills the process loses none. While a pipe is full, lines are queued up to a limit; when the process exits, they are
  * tried once more. A closed pipe ends the logging, not the process.
+ *
+ * pino's own destination does not do this: synchronous, it waits in each line while a pipe is full; asynchronous, it loses lines
+ * that are under way in the thread pool when the process exits, and it does not see a replaced process.stdout.
  */
 class StdoutSink implements LineSink {
   #pending = ''
