@@ -35,7 +35,6 @@ export function* processRequest(connection: Connection, count: number): Op<NextA
       end = reader.read(client.input, client.inputStart, client.inputEnd)
     }
     connection.endIdle()
-    connection.idleUntil = 0
     if (end === REJECTED) return reject(exchange, reader.rejection ?? rejections.requestLine)
     client.consume(end - client.inputStart)
     const head = exchange.begin(reader.head)

@@ -9,7 +9,8 @@ import type { Logger } from '../log/logger.js'
 import { Http1Writer } from '../response/http1-writer.js'
 import type { ResponseWriter } from '../response/response-writer.js'
 import type { Peer } from './peer.js'
-import type { Drainable, Service } from './service.js'
+import type { OpenConnection } from './connection-set.js'
+import type { Service } from './service.js'
 
 /** The state kept of a parked connection, beside its peer. */
 export interface ParkedState {
@@ -20,7 +21,7 @@ export interface ParkedState {
 }
 
 /** One client's connection, and its state between requests. */
-export class Connection implements ContextConnection, Drainable {
+export class Connection implements ContextConnection, OpenConnection {
   readonly service: Service
   readonly settings: Settings
   readonly client: Stream
@@ -30,8 +31,8 @@ export class Connection implements ContextConnection, Drainable {
   readonly reader: HeadReader
   readonly writer: ResponseWriter
   index = -1
-  older: Drainable | null = null
-  newer: Drainable | null = null
+  older: OpenConnection | null = null
+  newer: OpenConnection | null = null
   /** Number of the request that is awaited or served, from 1. */
   count: number
   /** Scope of the serving task, and of tasks spawned outside handlers; null: a caller of `process_request` serves it. */
@@ -102,8 +103,7 @@ export class Connection implements ContextConnection, Drainable {
     const until = time + (this.service.draining ? idleGraceSeconds : patience)
     this.idleUntil = again ? Math.min(this.idleUntil, until) : until
     this.idle = true
-    // The stream of a caller of `process_request` is not one of the server's connections.
-    if (this.index >= 0) this.service.idle.add(this)
+    this.service.connections.beginIdle(this)
     this.client.readDeadline = again || !this.mayPark ? this.idleUntil : Math.min(this.idleUntil, time + parkAfterSeconds)
   }
 
@@ -112,7 +112,7 @@ export class Connection implements ContextConnection, Drainable {
     const { client, service } = this
     client.readDeadline = service.draining ? now() + idleGraceSeconds : deadline
     this.idle = true
-    service.idle.add(this)
+    service.connections.beginIdle(this)
     try {
       if (client.inputStart === client.inputEnd) yield* client.fill()
     } finally {
@@ -124,7 +124,8 @@ export class Connection implements ContextConnection, Drainable {
   /** Called when the next request begins to arrive. */
   endIdle(): void {
     this.idle = false
-    this.service.idle.delete(this)
+    this.idleUntil = 0
+    this.service.connections.endIdle(this)
   }
 
   /** Whether the connection can be parked: everything in use can be recreated. */
@@ -162,6 +163,6 @@ export class Connection implements ContextConnection, Drainable {
   /** Closes the connection. Harmless when repeated. */
   close(): void {
     this.client.close()
-    this.service.leave(this)
+    this.service.connections.delete(this)
   }
 }

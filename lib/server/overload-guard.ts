@@ -25,7 +25,7 @@ export class OverloadGuard {
    */
   *makeRoom(client: Stream): Op<boolean> {
     const service = this.#service
-    if (service.idle.oldest === null) return false
+    if (!service.connections.hasIdle) return false
     let decided = false
     try {
       yield* catchUp()
@@ -34,7 +34,7 @@ export class OverloadGuard {
       if (!decided) client.close()
     }
     if (!service.full) return true
-    if (!service.closeOldestIdle()) return false
+    if (!service.connections.closeOldestIdle()) return false
     this.#closed++
     this.#log()
     return true

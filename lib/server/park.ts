@@ -2,7 +2,8 @@ import { now } from '../../lev/index.js'
 import { park as parkStream, type ParkedConnection } from '../../lev/internal.js'
 import { idleGraceSeconds } from '../config/fixed-limits.js'
 import { Connection } from './connection.js'
-import type { Drainable, Service } from './service.js'
+import type { OpenConnection } from './connection-set.js'
+import type { Service } from './service.js'
 
 /**
  * Parks an idle connection: keeps only the system's stream, its peer, and a deadline, which take a third of
@@ -16,24 +17,21 @@ export function park(connection: Connection, wake: (connection: Connection, late
   const parked = new ParkedMember(service)
   const held = parkStream(client, idleUntil, (stream, late) => {
     const awake = new Connection(service, stream, peer, null, { settings, count, idleUntil })
-    service.connections.add(awake)
-    service.connections.delete(parked)
     // It counts as idle until its input is read.
-    service.idle.replace(parked, awake)
+    service.connections.replace(parked, awake)
     wake(awake, late)
   })
   if (held === null) return false
   parked.held = held
-  service.connections.add(parked)
-  service.idle.replace(connection, parked)
+  service.connections.replace(connection, parked)
   return true
 }
 
 /** A parked connection among the server's connections. */
-class ParkedMember implements Drainable {
+class ParkedMember implements OpenConnection {
   index = -1
-  older: Drainable | null = null
-  newer: Drainable | null = null
+  older: OpenConnection | null = null
+  newer: OpenConnection | null = null
   readonly atWork = false
   held: ParkedConnection | null = null
   readonly #service: Service
@@ -48,6 +46,6 @@ class ParkedMember implements Drainable {
 
   close(): void {
     this.held?.close()
-    this.#service.leave(this)
+    this.#service.connections.delete(this)
   }
 }

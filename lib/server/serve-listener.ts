@@ -29,7 +29,7 @@ export function* serveListener(service: Service, acceptor: Acceptor, stopping: C
     service.spawn = null
     release()
     // A connection whose task was cancelled before its first step has not closed itself.
-    for (const connection of service.connections) connection.close()
+    service.connections.close()
   }
 }
 

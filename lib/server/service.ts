@@ -1,22 +1,12 @@
 import { CancelledError, portal, type Op, type Task } from '../../lev/index.js'
-import { instanceOf, IndexedSet, type Indexed } from '../../lev/internal.js'
+import { instanceOf } from '../../lev/internal.js'
 import type { Identities } from '../../tls/index.js'
 import type { Settings } from '../config/settings.js'
+import { ConnectionSet } from './connection-set.js'
 import type { Handler } from '../request/handler.js'
-import { IdleList, type IdleMember } from './idle-list.js'
 import type { ServerLog } from '../log/logger.js'
 import { Signal } from '../signal.js'
 import { InflateBudget } from '../websocket/inflate-budget.js'
-
-/** A connection, parked or not, as the server's set of connections sees it. */
-export interface Drainable extends Indexed, IdleMember<Drainable> {
-  /** Whether part of a response is still to be sent, or part of a request has arrived. */
-  readonly atWork: boolean
-  /** Asks the connection to end soon. */
-  drain(): void
-  /** Ends the connection now. */
-  close(): void
-}
 
 /** The state that all connections of one server share. */
 export class Service {
@@ -26,10 +16,9 @@ export class Service {
   settings: Settings
   /** Null: no TLS. */
   identities: Identities | null = null
-  /** The open connections, also during their handshake and while they are being closed. */
-  readonly connections = new IndexedSet<Drainable>()
-  /** The connections that wait for a request or for their handshake. */
-  readonly idle = new IdleList<Drainable>()
+  /** Told when a connection or a detached task has ended. */
+  readonly #left = new Signal()
+  readonly connections = new ConnectionSet(this.#left)
   /** Budget for inflating messages, shared by all WebSockets of the server. */
   readonly inflateBudget = new InflateBudget()
   /** Whether the server is stopping: every response is then the last of its connection. */
@@ -38,7 +27,6 @@ export class Service {
   spawn: ((start: () => Op<void>) => Task<void>) | null = null
   /** Detached tasks that are running. */
   #detached = 0
-  readonly #left = new Signal()
 
   constructor(settings: Settings, handle: Handler, log: ServerLog) {
     this.settings = settings
@@ -61,22 +49,7 @@ export class Service {
   /** Begins to stop: every connection is asked to end soon. */
   drain(): void {
     this.draining = true
-    for (const connection of this.connections) connection.drain()
-  }
-
-  /** Closes the connection that has been idle the longest. False: all are busy. */
-  closeOldestIdle(): boolean {
-    let connection = this.idle.oldest
-    while (connection?.atWork === true) connection = connection.newer
-    connection?.close()
-    return connection !== null
-  }
-
-  /** Removes a closed connection. */
-  leave(connection: Drainable): void {
-    this.idle.delete(connection)
-    this.connections.delete(connection)
-    this.#left.tell()
+    this.connections.drain()
   }
 
   /**

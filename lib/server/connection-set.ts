@@ -1,0 +1,81 @@
+import { IndexedSet, type Indexed } from '../../lev/internal.js'
+import { IdleList, type IdleMember } from './idle-list.js'
+import type { Signal } from '../signal.js'
+
+/** A connection, parked or not, as the set of connections sees it. */
+export interface OpenConnection extends Indexed, IdleMember<OpenConnection> {
+  /** Whether part of a response is still to be sent, or part of a request has arrived. */
+  readonly atWork: boolean
+  /** Asks the connection to end soon. */
+  drain(): void
+  /** Ends the connection now. */
+  close(): void
+}
+
+/**
+ * The open connections of a server, also during their handshake and while they are being closed. Those that wait for a request
+ * or for their handshake are idle; they are kept in the order in which they became it.
+ */
+export class ConnectionSet {
+  readonly #all = new IndexedSet<OpenConnection>()
+  readonly #idle = new IdleList<OpenConnection>()
+  readonly #left: Signal
+
+  /** @param left told when a connection has left */
+  constructor(left: Signal) {
+    this.#left = left
+  }
+
+  get size(): number {
+    return this.#all.size
+  }
+
+  get hasIdle(): boolean {
+    return this.#idle.oldest !== null
+  }
+
+  add(connection: OpenConnection): void {
+    this.#all.add(connection)
+  }
+
+  /** Puts `successor` in the place of `connection`; it is idle for as long as that was. */
+  replace(connection: OpenConnection, successor: OpenConnection): void {
+    this.#all.add(successor)
+    this.#all.delete(connection)
+    this.#idle.replace(connection, successor)
+  }
+
+  /** Removes a closed connection. */
+  delete(connection: OpenConnection): void {
+    this.#idle.delete(connection)
+    this.#all.delete(connection)
+    this.#left.tell()
+  }
+
+  /** Marks a connection as idle. The stream of a caller of `process_request` is not in the set, and stays out. */
+  beginIdle(connection: OpenConnection): void {
+    if (connection.index >= 0) this.#idle.add(connection)
+  }
+
+  endIdle(connection: OpenConnection): void {
+    this.#idle.delete(connection)
+  }
+
+  /** Closes the connection that has been idle the longest. False: all are busy. */
+  closeOldestIdle(): boolean {
+    let connection = this.#idle.oldest
+    while (connection?.atWork === true) connection = connection.newer
+    connection?.close()
+    return connection !== null
+  }
+
+  /** Asks all connections to end soon. */
+  drain(): void {
+    for (const connection of this.#all) connection.drain()
+  }
+
+  /** Closes all connections. */
+  close(): void {
+    for (const connection of this.#all) connection.close()
+  }
+}
