@@ -1,7 +1,7 @@
 import { acceptEncodingOf, codingNamed, decodableCodings, namesIn, type DecodableCoding } from '../coding/codings.js'
 import { Decoder, type DecodingRules } from '../coding/decoder.js'
 import { RequestError } from '../errors.js'
-import type { Pieces } from './content-reader.js'
+import type { Pieces } from '../pieces.js'
 
 /** The value of Accept-Encoding: everything that `decoded` can decode. */
 export const acceptEncoding = acceptEncodingOf(decodableCodings)

@@ -3,13 +3,8 @@ import { RequestError } from '../errors.js'
 import { ChunkedReader, DONE, REJECTED } from '../http1/chunked.js'
 import type { FieldBlock } from '../http1/headers.js'
 import { CHUNKED, UNTIL_CLOSE } from '../http1/response-framing.js'
+import type { Pieces } from '../pieces.js'
 import { headLimits } from './read-head.js'
-
-/** A source of pieces of content. */
-export interface Pieces {
-  /** The next piece, never empty; null at the end. */
-  next(): Op<Buffer | null>
-}
 
 export interface ContentOptions {
   /** Bytes of content, CHUNKED or UNTIL_CLOSE. */

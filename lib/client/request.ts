@@ -1,6 +1,6 @@
 import { AddressError, ClosedError, HandshakeError, scope, timeout as within, waitForThreadPool, type Op } from '../../lev/index.js'
 import { instanceOf, made, messageOf } from '../../lev/internal.js'
-import { readAll } from '../request/body-source.js'
+import { readAll } from '../pieces.js'
 import { ArgumentError, RequestError } from '../errors.js'
 import { hasContent, reasonOf } from '../http1/status.js'
 import { codingsOf, decoded, decodedPieces } from './content-coding.js'

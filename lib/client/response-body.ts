@@ -1,9 +1,8 @@
 import { portal, type Op, type Portal } from '../../lev/index.js'
 import { Exclusive, watchMethods } from '../../lev/internal.js'
-import { readAll } from '../request/body-source.js'
+import { readAll, type Pieces } from '../pieces.js'
 import { RequestError, StateError } from '../errors.js'
 import { NO_FIELDS, requestHeaders, type RequestHeaders } from '../http1/headers.js'
-import type { Pieces } from './content-reader.js'
 import type { Exchange } from './exchange.js'
 import { handOver, contentSource, type ContentSink, type ContentSource } from '../response/content-source.js'
 

@@ -1,8 +1,7 @@
 import type { Op } from '../../lev/index.js'
-import type { Pieces } from '../request/body-source.js'
 import { bodyError } from '../errors.js'
-import { BodyBuffer } from '../http1/body-buffer.js'
 import { rejections } from '../http1/rejection.js'
+import { OnePiece, readAll, type Pieces } from '../pieces.js'
 import { codingNamed, namesIn, requestCodings, type DecodableCoding } from './codings.js'
 import { chunkSize, Decoder, type DecodingRules } from './decoder.js'
 
@@ -30,18 +29,9 @@ export function bodyCoding(contentEncoding: string | undefined): DecodableCoding
 export function* decodeWhole(bytes: Buffer, coding: DecodableCoding, limit: number): Op<Buffer> {
   const spot = bytes.length > 0 && bytes.length <= spotInput ? decodeOnTheSpot(bytes, coding, Math.min(limit, spotOutput)) : null
   if (spot !== null) return spot
-  let given: Buffer | null = bytes.length === 0 ? null : bytes
-  const decoder = bodyDecoder({
-    *next() {
-      const piece = given
-      given = null
-      return piece
-    },
-  }, coding, limit)
-  const content = new BodyBuffer()
+  const decoder = bodyDecoder(new OnePiece(bytes), coding, limit)
   try {
-    for (let piece = yield* decoder.next(); piece !== null; piece = yield* decoder.next()) content.append(piece, 0, piece.length)
-    return content.take()
+    return yield* readAll(() => decoder.next())
   } finally {
     decoder.close()
   }

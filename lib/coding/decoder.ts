@@ -1,5 +1,5 @@
 import { waitForThreadPool, type Op } from '../../lev/index.js'
-import type { Pieces } from '../request/body-source.js'
+import type { Pieces } from '../pieces.js'
 import type { DecodableCoding, ZlibStream } from './codings.js'
 
 /** Size of the output chunks: with zlib's default of 16 KiB large content takes twice as long. */

@@ -18,7 +18,7 @@ export function* cancelOnDisconnect<T>(exchange: Exchange, work: Op<T>, drop: (g
     const value = yield* scopeAfter(exchange, function* (around) {
       onGone = (how) => {
         // A reader of the body sees the end itself, as an error.
-        if (how === 'end' && (settings.half_close === 'answer' || exchange.source?.waiting === true)) return
+        if (how === 'end' && (settings.half_close === 'answer' || exchange.body?.waiting === true)) return
         // The client may still read pending output, such as responses to earlier requests; one that does not is not waited for.
         client.stallTimeout = Math.min(client.stallTimeout, lingerSeconds)
         exchange.abort('client gone')
@@ -27,7 +27,7 @@ export function* cancelOnDisconnect<T>(exchange: Exchange, work: Op<T>, drop: (g
       client.onGone.attach(onGone)
       // The client may have disconnected before its request was processed.
       if (!client.isOpen) onGone('close')
-      else if (client.inputEnded && exchange.source?.incomplete !== true) onGone('end')
+      else if (client.inputEnded && exchange.body?.incomplete !== true) onGone('end')
       given = yield* work
       takeOver(given)
       exchange.context = keepContext()

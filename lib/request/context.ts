@@ -1,15 +1,17 @@
 import type { Address, Op, Stream } from '../../lev/index.js'
 import type { TlsFacts } from '../../tls/index.js'
-import type { Recipient } from './body-source.js'
 import { show } from '../config/validators.js'
 import type { Peer } from '../server/peer.js'
 import type { Settings } from '../config/settings.js'
 import { ArgumentError } from '../errors.js'
+import type { FieldBlock } from '../http1/headers.js'
 import type { RequestHead } from '../http1/request-head.js'
+import type { InterimStatus } from '../http1/response.js'
 import type { ResponseHeaders } from '../http1/response-headers.js'
 import type { Logger } from '../log/logger.js'
 import { logFailure } from '../log/log-failure.js'
-import { BufferedPieces, RequestBody } from './request-body.js'
+import { RequestBody } from './request-body.js'
+import { OnePiece } from '../pieces.js'
 import { asksForWebSocket } from '../websocket/handshake.js'
 import type { WebSocketOptions } from '../websocket/options.js'
 import { Upgrade, type WebSocketHandler } from '../websocket/upgrade.js'
@@ -26,11 +28,17 @@ export interface ContextConnection {
 }
 
 /** The request, as its context sees it. */
-export interface ContextRequest extends Recipient {
+export interface ContextRequest {
   readonly count: number
   readonly head: RequestHead
+  /** Fields sent after the content; null until the content is read to its end, and when there were none. */
+  readonly trailers: FieldBlock | null
   readonly signal: AbortSignal
   readonly draining: AbortSignal
+  /** Called when the handler is given the connection, on which it may write its response. */
+  watchOutput(): void
+  /** Sends an interim response; false once the final one has begun, and for a client that speaks HTTP/1.0. */
+  putInterim(status: InterimStatus, headers: ResponseHeaders): boolean
 }
 
 /** The handler's last argument: everything about the request beyond method, path, headers and body. */
@@ -77,7 +85,7 @@ export class Context {
 
   /** The content of the request, for reading in pieces, or as text, JSON or a form. */
   get body(): RequestBody {
-    this.#body ??= new RequestBody(new BufferedPieces(this.#buffered), this.#request.head.fields.get('content-type'), this.#request)
+    this.#body ??= new RequestBody(new OnePiece(this.#buffered), this.#request.head.fields.get('content-type'), this.#request)
     return this.#body
   }
 

@@ -3,7 +3,6 @@ import { sameContext, type Snapshot } from '../../lev/internal.js'
 import { clientGone } from '../log/access-log.js'
 import type { Outcome } from '../observe/events.js'
 import { RequestRecord } from '../observe/request-record.js'
-import type { BodySource } from './body-source.js'
 import type { Connection } from '../server/connection.js'
 import type { ContextRequest } from './context.js'
 import type { FieldBlock } from '../http1/headers.js'
@@ -20,6 +19,21 @@ export type NextAction = readonly [connection_state: 'keep-alive' | 'close' | nu
 const kept: NextAction = ['keep-alive', null]
 const closing: NextAction = ['close', null]
 
+/** A request's body that its handler reads from the connection. */
+export interface OpenBody {
+  /** Whether a read is waiting for more input. */
+  readonly waiting: boolean
+  /** Whether part of the content has not arrived; chunked content counts as incomplete until its end is read. */
+  readonly incomplete: boolean
+  /**
+   * Whether no other request can follow: the body is malformed, or the client was never sent the 100 (Continue) that it waits
+   * for, so that its next bytes may be this body or another request.
+   */
+  readonly unusable: boolean
+  /** Ends reading: later reads fail, and the bytes left must not be taken for another request. */
+  close(): void
+}
+
 /** One request and its response, from the first byte to the log line. */
 export class Exchange extends RequestState implements RespondedRequest, ContextRequest {
   readonly connection: Connection
@@ -29,8 +43,8 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
   head: RequestHead = NO_HEAD
   /** Whether the connection stays open after the response. */
   keepAlive = false
-  /** The content, if the handler reads it from the connection. */
-  source: BodySource | null = null
+  /** Null: the handler gets the body whole, or there is none. */
+  body: OpenBody | null = null
   trailers: FieldBlock | null = null
   /** Scope of the tasks that the handler has spawned, until it is awaited; null: none. */
   spawned: Scope | null = null
@@ -147,7 +161,7 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
   /** Whether the request and the server allow the connection to stay open. */
   mayKeepAlive(): boolean {
     const { settings, service } = this.connection
-    return this.head.keepAlive && this.count < settings.requests_per_connection && !service.draining && this.source?.unusable !== true
+    return this.head.keepAlive && this.count < settings.requests_per_connection && !service.draining && this.body?.unusable !== true
   }
 
   /** Ends the exchange: logs it and tells observers. Returns `next`, for callers to return in turn. */

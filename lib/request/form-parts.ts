@@ -1,6 +1,6 @@
 import { yieldNow, type Op } from '../../lev/index.js'
 import { Exclusive, watchMethods } from '../../lev/internal.js'
-import { readAll, type Pieces } from './body-source.js'
+import { readAll, type Pieces } from '../pieces.js'
 import { decodeText } from './body-text.js'
 import { formNameBytes } from '../config/fixed-limits.js'
 import { bodyError, StateError } from '../errors.js'

@@ -1,5 +1,5 @@
 import { yieldNow, type Op } from '../../lev/index.js'
-import type { Pieces } from './body-source.js'
+import type { Pieces } from '../pieces.js'
 import { decodeValue } from './body-text.js'
 import { bodyError, StateError } from '../errors.js'
 import { FormParts, type PartsOptions } from './form-parts.js'

@@ -1,5 +1,6 @@
 import { CancelledError, ClosedError, now, TimeoutError, wait, type Op } from '../../lev/index.js'
 import { callApart, instanceOf, nameOf } from '../../lev/internal.js'
+import { bodyAtHand, receiveBody, withOpenBody } from './body-reader.js'
 import { cancelOnDisconnect } from './cancel-on-disconnect.js'
 import type { Connection } from '../server/connection.js'
 import { BodyError } from '../errors.js'
@@ -10,7 +11,6 @@ import { NEED_MORE, REJECTED } from '../http1/head.js'
 import { rejections } from '../http1/rejection.js'
 import { logFailure } from '../log/log-failure.js'
 import { cancelContent } from '../response/content-source.js'
-import { receive, receivedAlready, withOpenBody } from './receive-body.js'
 import { RequestBody } from './request-body.js'
 import { transitions } from './states.js'
 import { fail, reject, sendResult } from '../response/send-response.js'
@@ -42,9 +42,9 @@ export function* processRequest(connection: Connection, count: number): Op<NextA
 
     let body: Buffer | null = null
     if (head.chunked || head.contentLength > 0) {
-      const received = receivedAlready(exchange) ?? (yield* receive(exchange))
+      const received = bodyAtHand(exchange) ?? (yield* receiveBody(exchange))
       if ('status' in received) return reject(exchange, received)
-      if ('source' in received) return yield* withOpenBody(received, () => respond(exchange, received.body))
+      if ('reader' in received) return yield* withOpenBody(received, () => respond(exchange, received.body))
       body = received
     }
     const sent = respond(exchange, body)
@@ -96,7 +96,7 @@ function afterFault(exchange: Exchange, error: unknown): NextAction {
   }
   logFailure(connection.logger, exchange.head, error, 'the handler failed')
   // The unread rest of the body must not be taken for the next request.
-  exchange.source?.close()
+  exchange.body?.close()
   return exchange.mayRespond ? fail(exchange) : exchange.abandon(closed)
 }
 

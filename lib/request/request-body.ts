@@ -1,14 +1,19 @@
 import { channel, ClosedError, portal, type Channel, type Op } from '../../lev/index.js'
 import { Exclusive, watchMethods } from '../../lev/internal.js'
-import { readAll, type Pieces, type Recipient } from './body-source.js'
 import { decodeText } from './body-text.js'
 import { formFieldBytes } from '../config/fixed-limits.js'
 import { bodyError, StateError } from '../errors.js'
 import type { FormParts } from './form-parts.js'
 import { formParts, readForm, type Form } from './form.js'
-import { NO_FIELDS, requestHeaders, type RequestHeaders } from '../http1/headers.js'
+import { NO_FIELDS, requestHeaders, type FieldBlock, type RequestHeaders } from '../http1/headers.js'
 import { mediaTypeOf } from '../http1/parameters.js'
 import { rejections } from '../http1/rejection.js'
+import { OnePiece, readAll, type Pieces } from '../pieces.js'
+
+/** The request that the content belongs to. */
+interface Trailers {
+  readonly trailers: FieldBlock | null
+}
 
 /** A read requested by code that is not a coroutine. */
 interface Asker {
@@ -24,18 +29,18 @@ interface Asker {
 export class RequestBody implements AsyncIterable<Buffer> {
   readonly #pieces: Pieces
   readonly #contentType: string | undefined
-  readonly #request: Pick<Recipient, 'trailers'> | null
+  readonly #request: Trailers
   /** Null for a buffered body, which any task can read. */
   readonly #asked: Channel<Asker> | null
   #taken = false
 
   /** @internal */
-  constructor(pieces: Pieces, contentType: string | undefined, request: Pick<Recipient, 'trailers'> | null) {
+  constructor(pieces: Pieces, contentType: string | undefined, request: Trailers) {
     const reading = new Exclusive('read one body')
     this.#pieces = { next: () => reading.run(pieces.next()) }
     this.#contentType = contentType
     this.#request = request
-    this.#asked = pieces instanceof BufferedPieces ? null : channel(Infinity)
+    this.#asked = pieces instanceof OnePiece ? null : channel(Infinity)
   }
 
   /**
@@ -43,7 +48,7 @@ export class RequestBody implements AsyncIterable<Buffer> {
    * that is not allowed there (RFC 9110 section 6.5.1) was rejected.
    */
   get trailers(): RequestHeaders {
-    return requestHeaders(this.#request?.trailers ?? NO_FIELDS, {})
+    return requestHeaders(this.#request.trailers ?? NO_FIELDS, {})
   }
 
   /**
@@ -143,18 +148,3 @@ export class RequestBody implements AsyncIterable<Buffer> {
 }
 
 watchMethods(RequestBody.prototype, 'read', 'bytes', 'text', 'json', 'form')
-
-/** The pieces of a buffered body. */
-export class BufferedPieces implements Pieces {
-  #bytes: Buffer | null
-
-  constructor(bytes: Buffer | null) {
-    this.#bytes = bytes
-  }
-
-  *next(): Op<Buffer | null> {
-    const bytes = this.#bytes
-    this.#bytes = null
-    return bytes
-  }
-}
