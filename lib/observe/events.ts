@@ -58,6 +58,54 @@ export interface RequestEnded extends RequestStarted {
   readonly duration: number
 }
 
+/** A request, or a connection over `connection_limit`, that the server rejects. */
+export interface Rejected {
+  /** Null if it is the connection that is rejected. */
+  readonly connection: number | null
+  /** IP address of the peer. */
+  readonly client_ip: string
+  /** The status of the response; null if the connection is closed without one. */
+  readonly status: number | null
+  /** A phrase that programs may match. */
+  readonly reason: string
+}
+
+/** A WebSocket whose handshake is done. */
+export interface WebSocketOpened {
+  /** Number of the connection, unique in this thread. */
+  readonly connection: number
+  /** IP address of the peer. */
+  readonly client_ip: string
+  /** The host that the handshake was for, as sent. */
+  readonly host: string
+  /** The path, without `?` and the text after it. */
+  readonly path: string
+  /** The negotiated subprotocol; empty if there is none. */
+  readonly protocol: string
+  /** Whether messages may be compressed. */
+  readonly compressed: boolean
+}
+
+/** A WebSocket that is closed and whose handler has ended; the same object as that of its beginning. */
+export interface WebSocketClosed extends WebSocketOpened {
+  /** As `closeCode` of the WebSocket: 1006 if the connection was lost. */
+  readonly code: number
+  /** The reason that came with `code`. */
+  readonly reason: string
+  /** Seconds from the handshake to the end. */
+  readonly duration: number
+}
+
+/** A message on a WebSocket. */
+export interface WebSocketMessage {
+  /** Number of the connection, unique in this thread. */
+  readonly connection: number
+  readonly direction: 'received' | 'sent'
+  readonly type: 'text' | 'binary'
+  /** Bytes of the message, before compression and without its frame. */
+  readonly bytes: number
+}
+
 /** The events of a server's life, by the name of their channel. */
 export interface Events {
   'leveret:connection:open': ConnectionOpened
@@ -65,6 +113,10 @@ export interface Events {
   'leveret:handshake:fail': HandshakeFailed
   'leveret:request:start': RequestStarted
   'leveret:request:end': RequestEnded
+  'leveret:reject': Rejected
+  'leveret:websocket:open': WebSocketOpened
+  'leveret:websocket:message': WebSocketMessage
+  'leveret:websocket:close': WebSocketClosed
 }
 
 /** A diagnostics channel. To be asked for subscribers before an event is made, so that it costs nothing without any. */
@@ -83,3 +135,7 @@ export const connectionClosed = channelOf('leveret:connection:close')
 export const handshakeFailed = channelOf('leveret:handshake:fail')
 export const requestStarted = channelOf('leveret:request:start')
 export const requestEnded = channelOf('leveret:request:end')
+export const rejected = channelOf('leveret:reject')
+export const webSocketOpened = channelOf('leveret:websocket:open')
+export const webSocketMessage = channelOf('leveret:websocket:message')
+export const webSocketClosed = channelOf('leveret:websocket:close')

@@ -7,6 +7,7 @@ import type { Rejection } from '../http1/rejection.js'
 import { NO_LENGTH } from '../http1/response-framing.js'
 import { declaredLength, ResponseError, withDefaults, type ResponseHeaders } from '../http1/response-headers.js'
 import { reasonOf } from '../http1/status.js'
+import { tellRejection } from '../observe/tell-rejection.js'
 import { cancelContent, contentSourceOf } from './content-source.js'
 import type { RespondedRequest, ResponseWriter } from './response-writer.js'
 import { currentHeaders } from './stale-headers.js'
@@ -49,7 +50,9 @@ export function fail(exchange: Exchange): NextAction {
 export function reject(exchange: Exchange, rejection: Rejection): NextAction {
   exchange.keepAlive = false
   const size = writeRejection(exchange.connection.writer, exchange, rejection)
-  return exchange.finish(rejection.status, size, [null, rejection.reason], 'rejected')
+  const next = exchange.finish(rejection.status, size, [null, rejection.reason], 'rejected')
+  tellRejection(exchange.connection.peer, rejection)
+  return next
 }
 
 /** Writes the response to a request that is rejected, after which the connection must be closed. Returns its bytes of content. */

@@ -1,9 +1,12 @@
 import { IndexedSet, type Indexed } from '../../lev/internal.js'
 import { IdleList, type IdleMember } from './idle-list.js'
+import { ConnectionRecord } from '../observe/connection-record.js'
+import type { Peer } from './peer.js'
 import type { Signal } from '../signal.js'
 
 /** A connection, parked or not, as the set of connections sees it. */
 export interface OpenConnection extends Indexed, IdleMember<OpenConnection> {
+  readonly peer: Peer
   /** Whether part of a response is still to be sent, or part of a request has arrived. */
   readonly atWork: boolean
   /** Asks the connection to end soon. */
@@ -36,6 +39,7 @@ export class ConnectionSet {
 
   add(connection: OpenConnection): void {
     this.#all.add(connection)
+    connection.peer.record = ConnectionRecord.open(connection.peer)
   }
 
   /** Puts `successor` in the place of `connection`; it is idle for as long as that was. */
@@ -45,8 +49,9 @@ export class ConnectionSet {
     this.#idle.replace(connection, successor)
   }
 
-  /** Removes a closed connection. */
+  /** Removes a closed connection. Harmless when repeated. */
   delete(connection: OpenConnection): void {
+    if (connection.index >= 0) connection.peer.record?.close()
     this.#idle.delete(connection)
     this.#all.delete(connection)
     this.#left.tell()

@@ -2,6 +2,7 @@ import { ClosedError, now, type Op, type Stream } from '../../lev/index.js'
 import { catchUp } from '../../lev/internal.js'
 import { lingerBytes, overloadLogSeconds, overloadToldAtOnce, overloadToldSeconds } from '../config/fixed-limits.js'
 import { rejections } from '../http1/rejection.js'
+import { tellRejection } from '../observe/tell-rejection.js'
 import { Http1Writer } from '../response/http1-writer.js'
 import { noRequest } from '../response/response-writer.js'
 import { writeRejection } from '../response/send-response.js'
@@ -44,7 +45,10 @@ export class OverloadGuard {
   *reject(client: Stream): Op<void> {
     this.#rejected++
     this.#log()
-    if (this.#service.identities !== null || this.#telling >= overloadToldAtOnce) return client.reset()
+    const told = this.#service.identities === null && this.#telling < overloadToldAtOnce
+    const { status, reason } = rejections.tooManyConnections
+    tellRejection({ connection: null, ip: client.remote.ip }, { status: told ? status : null, reason })
+    if (!told) return client.reset()
     this.#telling++
     try {
       client.stallTimeout = overloadToldSeconds

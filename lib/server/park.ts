@@ -3,6 +3,7 @@ import { park as parkStream, type ParkedConnection } from '../../lev/internal.js
 import { idleGraceSeconds } from '../config/fixed-limits.js'
 import { Connection } from './connection.js'
 import type { OpenConnection } from './connection-set.js'
+import type { Peer } from './peer.js'
 import type { Service } from './service.js'
 
 /**
@@ -14,7 +15,7 @@ import type { Service } from './service.js'
 export function park(connection: Connection, wake: (connection: Connection, late: boolean) => void): boolean {
   if (!connection.mayPark) return false
   const { service, client, peer, settings, count, idleUntil } = connection
-  const parked = new ParkedMember(service)
+  const parked = new ParkedMember(service, peer)
   const held = parkStream(client, idleUntil, (stream, late) => {
     const awake = new Connection(service, stream, peer, null, { settings, count, idleUntil })
     // It counts as idle until its input is read.
@@ -34,10 +35,12 @@ class ParkedMember implements OpenConnection {
   newer: OpenConnection | null = null
   readonly atWork = false
   held: ParkedConnection | null = null
+  readonly peer: Peer
   readonly #service: Service
 
-  constructor(service: Service) {
+  constructor(service: Service, peer: Peer) {
     this.#service = service
+    this.peer = peer
   }
 
   drain(): void {

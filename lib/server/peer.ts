@@ -1,6 +1,7 @@
 import type { Handshake, TlsFacts } from '../../tls/index.js'
 import { requestHeaders, type RequestHeaders } from '../http1/headers.js'
 import type { RequestHead } from '../http1/request-head.js'
+import type { ConnectionRecord } from '../observe/connection-record.js'
 
 let connections = 0
 
@@ -15,6 +16,8 @@ export class Peer {
   readonly ip: string
   /** The result of the TLS handshake; null before it and without TLS. */
   handshake: Handshake | null = null
+  /** The connection as its observers see it; null if it had none when it was opened. */
+  record: ConnectionRecord | null = null
   #added: Readonly<Record<string, string>> | null = null
   #addedWithoutRealIp: Readonly<Record<string, string>> | null = null
 

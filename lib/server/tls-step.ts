@@ -3,6 +3,8 @@ import { messageOf } from '../../lev/internal.js'
 import { handshake, NotTlsError, type Identities } from '../../tls/index.js'
 import type { Connection } from './connection.js'
 import { rejections } from '../http1/rejection.js'
+import { handshakeFailed } from '../observe/events.js'
+import { tellRejection } from '../observe/tell-rejection.js'
 import { noRequest } from '../response/response-writer.js'
 import { writeRejection } from '../response/send-response.js'
 
@@ -18,8 +20,11 @@ export function* tlsStep(connection: Connection, identities: Identities): Op<boo
     peer.handshake = yield* handshake(client, service.identities ?? identities)
     return true
   } catch (error) {
-    connection.logger.debug({ client_ip: peer.ip, reason: messageOf(error) }, 'TLS handshake failed')
+    const reason = messageOf(error)
+    connection.logger.debug({ client_ip: peer.ip, reason }, 'TLS handshake failed')
+    if (handshakeFailed.hasSubscribers) handshakeFailed.publish({ connection: peer.connection, client_ip: peer.ip, reason })
     if (error instanceof NotTlsError) {
+      tellRejection(peer, rejections.notTls)
       writeRejection(connection.writer, noRequest, rejections.notTls)
       yield* connection.linger()
     }

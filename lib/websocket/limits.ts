@@ -17,6 +17,8 @@ export interface Agreed {
   /** The subprotocol; empty if there is none. */
   readonly protocol: string
   readonly compression: (Agreement & Effort) | null
+  /** Number of the server's connection, for observers; none on this side's own connections. */
+  readonly connection?: number
 }
 
 /** How a WebSocket ends after the peer has closed it or violated the protocol. */

@@ -1,6 +1,8 @@
 import type { Suspension, Waker } from '../../lev/index.js'
 import { Ring } from '../../lev/internal.js'
 import { webSocketUnreadBytes } from '../config/fixed-limits.js'
+import { webSocketMessage } from '../observe/events.js'
+import { publishMessage } from '../observe/websocket-record.js'
 import type { Message } from './messages.js'
 
 /** Rough memory cost of one message besides its content, in bytes. */
@@ -29,6 +31,12 @@ export class Wakeup implements Suspension {
 export class ReceiveQueue {
   readonly #messages = new Ring<Message>()
   #cost = 0
+  readonly #connection: number | null
+
+  /** @param connection as in `Agreed` */
+  constructor(connection: number | null) {
+    this.#connection = connection
+  }
 
   get isEmpty(): boolean {
     return this.#messages.size === 0
@@ -39,6 +47,7 @@ export class ReceiveQueue {
   }
 
   add(message: Message): void {
+    if (webSocketMessage.hasSubscribers) publishMessage(this.#connection, 'received', message)
     this.#messages.push(message)
     this.#cost += message.length + overhead
   }

@@ -1,6 +1,8 @@
 import { randomFillSync } from 'node:crypto'
 import { CancelledError, ClosedError, TimeoutError, type Op, type Stream, type Task } from '../../lev/index.js'
 import { bytesOf, Child, given, instanceOf, runningTask, unsentLimitBytes } from '../../lev/internal.js'
+import { webSocketMessage } from '../observe/events.js'
+import { publishMessage } from '../observe/websocket-record.js'
 import type { PerMessageDeflate } from './deflate.js'
 import { BINARY, FIN, frameHead, maskedFrame, PONG, RSV1, TEXT } from './frames.js'
 
@@ -11,11 +13,14 @@ export class Sender {
   readonly #deflate: PerMessageDeflate | null
   /** Maximum number of queued bytes. */
   readonly #limit: number
+  readonly #connection: number | null
   #waits: Set<Task<void>> | null = null
   /** Sends the last pong, once less is queued. */
   #latePong: (() => void) | null = null
 
-  constructor(stream: Stream, client: boolean, deflate: PerMessageDeflate | null, limit: number) {
+  /** @param connection as in `Agreed` */
+  constructor(stream: Stream, client: boolean, deflate: PerMessageDeflate | null, limit: number, connection: number | null) {
+    this.#connection = connection
     this.#stream = stream
     this.#client = client
     this.#deflate = deflate
@@ -75,6 +80,7 @@ export class Sender {
 
   /** Puts a message of `size` bytes on the stream. Returns the number of bytes put. */
   put(data: string | Uint8Array, size: number): number {
+    if (webSocketMessage.hasSubscribers) publishMessage(this.#connection, 'sent', data)
     const head = FIN | (typeof data === 'string' ? TEXT : BINARY)
     const deflate = this.#deflate
     if (deflate !== null && size >= deflate.min_size) return this.frame(head | RSV1, deflate.compress(bytesOf(data)))

@@ -6,6 +6,8 @@ import { rejections, type Rejection } from '../http1/rejection.js'
 import { ResponseError, type ResponseHeaders } from '../http1/response-headers.js'
 import { logFailure } from '../log/log-failure.js'
 import { visible } from '../log/stdout-sink.js'
+import { tellRejection } from '../observe/tell-rejection.js'
+import { WebSocketRecord } from '../observe/websocket-record.js'
 import { sendResult } from '../response/send-response.js'
 import { closeReasons } from './close-reasons.js'
 import { acceptHandshake, type Accepted } from './handshake.js'
@@ -20,7 +22,9 @@ export function serveWebSocket(exchange: Exchange, upgrade: Upgrade): NextAction
   const { rules } = upgrade
   if (written > 0) throw new ResponseError(null, 'the handler has written to the connection itself, and upgrades it as well')
   const accepted = head.chunked || head.contentLength > 0 ? rejections.webSocketBody : acceptHandshake(head, rules, connection.peer.tls !== null)
-  return 'status' in accepted ? sendResult(exchange, declined(accepted, head.upgrade)) : run(exchange, upgrade, accepted)
+  if (!('status' in accepted)) return run(exchange, upgrade, accepted)
+  tellRejection(connection.peer, accepted)
+  return sendResult(exchange, declined(accepted, head.upgrade))
 }
 
 function* run(exchange: Exchange, upgrade: Upgrade, accepted: Accepted): Op<NextAction> {
@@ -30,7 +34,8 @@ function* run(exchange: Exchange, upgrade: Upgrade, accepted: Accepted): Op<Next
   exchange.finish(101, 0, closing)
   const agreed = accepted.compression !== null && rules.compression !== null
   const compression = agreed ? { ...rules.compression, ...accepted.compression } : null
-  const ws = new WebSocket(connection.client, { client: false, protocol: accepted.protocol, compression }, rules, connection.service.inflateBudget)
+  const ws = new WebSocket(connection.client, { client: false, protocol: accepted.protocol, compression, connection: connection.peer.connection }, rules, connection.service.inflateBudget)
+  const record = WebSocketRecord.open(connection.peer, head, accepted.protocol, compression !== null)
   connection.onDrain = () => {
     exchange.drain()
     ws.close(closeReasons.stopping.code, closeReasons.stopping.reason)
@@ -47,6 +52,7 @@ function* run(exchange: Exchange, upgrade: Upgrade, accepted: Accepted): Op<Next
     exchange.abort('the WebSocket is closed')
     const { closeCode, closeReason } = ws
     connection.logger.debug({ client_ip: connection.peer.ip, query: head.query, code: closeCode, reason: visible(closeReason) }, 'WebSocket closed')
+    record?.close(closeCode ?? 1006, closeReason)
   }
   return closing
 }

@@ -42,7 +42,7 @@ export class WebSocket {
   #pings: Pings | null = null
   /** Makes tasks in `send` wait for room one at a time, in order. Null until one has waited. */
   #sending: Semaphore | null = null
-  readonly #received = new ReceiveQueue()
+  readonly #received: ReceiveQueue
   /** Wakes `next` when a message arrives; `#taken` wakes `pump` when one is taken. */
   readonly #arrival = new Wakeup()
   /** Whether a task is in `next`. */
@@ -59,12 +59,13 @@ export class WebSocket {
 
   /** @internal @param budget bounds the inflating beyond what the peer's bytes have earned */
   constructor(stream: Stream, agreed: Agreed, limits: WebSocketLimits, budget = new InflateBudget()) {
-    const { client, protocol, compression } = agreed
+    const { client, protocol, compression, connection = null } = agreed
     this.#stream = stream
     this.#limits = limits
     this.protocol = protocol
     const deflate = compression === null ? null : new PerMessageDeflate(compression, compression, client, budget, stream)
-    this.#sender = new Sender(stream, client, deflate, limits.queue_limit)
+    this.#sender = new Sender(stream, client, deflate, limits.queue_limit, connection)
+    this.#received = new ReceiveQueue(connection)
     this.#reader = new MessageReader({ masked: !client, limit: limits.max_message_size }, deflate)
     this.#liveness = new Liveness(limits)
   }
