@@ -47,6 +47,7 @@ export type Outcome = 'complete' | 'rejected' | 'failed' | 'client gone' | 'canc
 
 /** A request that is over; the same object as that of its start. */
 export interface RequestEnded extends RequestStarted {
+  /** How it ended. */
   readonly outcome: Outcome
   /** Why no other request follows on the connection, as the `err` of `process_request`; null if there is no fault. */
   readonly reason: string | null
@@ -100,7 +101,9 @@ export interface WebSocketClosed extends WebSocketOpened {
 export interface WebSocketMessage {
   /** Number of the connection, unique in this thread. */
   readonly connection: number
+  /** As the server sees it. */
   readonly direction: 'received' | 'sent'
+  /** Text is UTF-8. */
   readonly type: 'text' | 'binary'
   /** Bytes of the message, before compression and without its frame. */
   readonly bytes: number
@@ -108,14 +111,23 @@ export interface WebSocketMessage {
 
 /** The events of a server's life, by the name of their channel. */
 export interface Events {
+  /** A connection was accepted. */
   'leveret:connection:open': ConnectionOpened
+  /** A connection has ended. */
   'leveret:connection:close': ConnectionClosed
+  /** A TLS handshake has failed. */
   'leveret:handshake:fail': HandshakeFailed
+  /** The head of a request was read, or rejected. */
   'leveret:request:start': RequestStarted
+  /** A request is over. */
   'leveret:request:end': RequestEnded
+  /** A request or a connection was rejected. */
   'leveret:reject': Rejected
+  /** The handshake of a WebSocket is done. */
   'leveret:websocket:open': WebSocketOpened
+  /** A message was received or sent. */
   'leveret:websocket:message': WebSocketMessage
+  /** A WebSocket is closed. */
   'leveret:websocket:close': WebSocketClosed
 }
 

@@ -24,6 +24,7 @@ const pagesOf = new Map([
   ['lev/index', ['reference/lev']],
   ['lev/eslint', ['reference/eslint']],
   ['tls/index', ['reference/tls']],
+  ['lib/observe/index', ['reference/observe']],
   ['testing/index', ['reference/testing']],
   ['lib/dialects/lune/index', ['dialects/lune']],
   ['lib/dialects/lute/index', ['dialects/lute']],

@@ -1,4 +1,4 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import * as lev from '../../../lev/index.js'
 import type { Op } from '../../../lev/index.js'
 import * as server from '../../../lib/index.js'
@@ -6,7 +6,7 @@ import type { Config, Handler } from '../../../lib/index.js'
 import { observe, type Events } from '../../../lib/observe/index.js'
 import { keptLog } from '../../support/kept-log.js'
 import { request } from '../../support/serving.js'
-import { virtual } from '../../support/virtual-run.js'
+import { virtual } from '../../../testing/index.js'
 import { virtually, type VirtualClient, type World } from '../../support/virtual.js'
 import { record, type Seen } from './recorded.js'
 
@@ -240,7 +240,7 @@ for (const [name, { config = {}, first, act, events }] of Object.entries(scenari
 }
 
 /** Each beginning has its end, with the same object, and numbers say which belongs to which. */
-function paired(t: Pick<typeof import('tap').t, 'equal' | 'ok'>, { all }: Seen): void {
+function paired(t: Pick<Test, 'equal' | 'ok'>, { all }: Seen): void {
   for (const [begun, ended] of [['connection:open', 'connection:close'], ['request:start', 'request:end'], ['websocket:open', 'websocket:close']]) {
     const objects = (kind: string): object[] => all.filter(({ name }) => name === `leveret:${kind}`).map(({ event }) => event)
     t.equal(objects(begun).length, objects(ended).length)
