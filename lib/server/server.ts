@@ -1,31 +1,22 @@
-import { networkInterfaces } from 'node:os'
 import * as lev from '../../lev/index.js'
-import type { Address, Listener, Op, Stream } from '../../lev/index.js'
+import type { Address, Op, Stream } from '../../lev/index.js'
 import { IdentityLoader, type LoadedIdentities } from '../../tls/index.js'
 import { defaults, mergeSettings, type Config, type ConfigChanges, type Settings } from '../config/settings.js'
 import { Connection } from './connection.js'
 import { BindError, ConfigError, StateError } from '../errors.js'
 import type { NextAction } from '../request/exchange.js'
 import type { Handler } from '../request/handler.js'
-import { Acceptor } from './accept.js'
-import { serveListener } from './serve-listener.js'
 import { ServerLog } from '../log/logger.js'
 import { processRequest } from '../request/process-request.js'
 import { Peer } from './peer.js'
+import { Run } from './run.js'
 import { Service } from './service.js'
-import { onStopSignals } from './stop-signals.js'
 import { tellOnOneLine } from './uncaught.js'
 
 /** Options of `stop`. */
 export interface StopOptions {
   /** Seconds that requests in flight may take to finish. Default: the setting `drain`. */
   readonly drain?: number | null | undefined
-}
-
-/** One run of `serve`. */
-interface Serving {
-  readonly done: Promise<void>
-  stop(drain: number): void
 }
 
 /**
@@ -35,10 +26,10 @@ export class Server {
   readonly #service: Service
   /** Connections of streams passed to `process_request`, which keep state between requests. */
   readonly #lent = new WeakMap<Stream, Connection>()
-  #serving: Serving | null = null
-  #listening = deferred<Address>()
-  /** Settles when the address is released. */
-  #unbound = deferred<void>()
+  /** The run that goes on, or else the next one. */
+  #run: Run
+  /** Settles when the run has ended; null: none goes on. */
+  #done: Promise<void> | null = null
   readonly #loader = new IdentityLoader()
   /** Settles when all calls of `configure` so far are complete; null: none is pending. */
   #configuring: Promise<void> | null = null
@@ -49,6 +40,7 @@ export class Server {
     const settings = mergeSettings(defaults, config)
     const identities = settings.ssl === null ? null : this.#loader.load(settings.ssl, lev.systemTime())
     this.#service = new Service(settings, handle, new ServerLog(settings))
+    this.#run = new Run(this.#service)
     this.#install(settings, identities)
   }
 
@@ -75,27 +67,20 @@ export class Server {
    * `failed to bind IP:PORT: reason`, and with StateError if the server is serving already
    */
   serve(): Promise<void> {
-    if (this.#serving !== null) return Promise.reject(new StateError('the server is serving already'))
-    const stopping = lev.channel<number>(Infinity)
-    this.#unbound = deferred()
-    const served = lev.run(() => this.#serve(stopping))
+    if (this.#done !== null) return Promise.reject(new StateError('the server is serving already'))
+    const run = this.#run
+    const served = lev.run(() => run.serve())
     served.catch((error: unknown) => error instanceof BindError && tellOnOneLine(error))
-    const done = served.finally(() => {
-      this.#serving = null
-      this.#listening = deferred()
+    this.#done = served.finally(() => {
+      this.#done = null
+      this.#run = new Run(this.#service)
     })
-    this.#serving = {
-      done,
-      stop(drain) {
-        stopping.trySend(drain)
-      },
-    }
-    return done
+    return this.#done
   }
 
   /** The bound address, once there is one; with `port: 0` it has the actual port. Rejects as `serve` does if binding fails. */
   get listening(): Promise<Address> {
-    return this.#listening.promise
+    return this.#run.listening.promise
   }
 
   /**
@@ -108,15 +93,15 @@ export class Server {
   async stop(options: StopOptions = {}): Promise<void> {
     const drain = options.drain ?? this.#service.settings.drain
     if (typeof drain !== 'number' || !(drain >= 0)) throw new RangeError(`drain must be a number of seconds, 0 or more; got ${drain}`)
-    const serving = this.#serving
-    if (serving === null) return
-    serving.stop(drain)
-    await serving.done
+    const done = this.#done
+    if (done === null) return
+    this.#run.stop(drain)
+    await done
   }
 
-  /** @internal Settles when a serving server has released its address: requests in flight may take longer. */
-  static unbound(server: Server): Promise<void> {
-    return server.#unbound.promise
+  /** @internal Settles when a server that stops has released its address: requests in flight may take longer. */
+  static async unbound(server: Server): Promise<void> {
+    if (server.#done !== null) await server.#run.released.promise
   }
 
   /**
@@ -146,47 +131,6 @@ export class Server {
     this.#service.configure(settings, identities?.identities ?? null)
     for (const warning of identities?.warnings ?? []) this.#service.log.logger.warn(warning)
   }
-
-  *#serve(stopping: lev.Channel<number>): Op<void> {
-    const service = this.#service
-    const { settings } = service
-    const unbound = this.#unbound
-    service.draining = false
-    // Installed before binding, so that no signal is missed.
-    const forget = settings.handle_signals ? onStopSignals(() => void this.stop().catch(() => {})) : () => {}
-    try {
-      const listener = yield* this.#bind(settings)
-      yield* serveListener(service, new Acceptor(service, listener), stopping, () => {
-        listener.close()
-        unbound.resolve()
-      })
-    } finally {
-      unbound.resolve()
-      forget()
-    }
-  }
-
-  *#bind(settings: Settings): Op<Listener> {
-    const { ip, port, backlog, reuse_port: reusePort } = settings
-    try {
-      const listener = yield* lev.listen({ ip, port, backlog, reusePort })
-      this.#service.log.logger.info(`Started, listening on ${addressTexts(listener.address, settings.ssl !== null).join(', ')}`)
-      this.#listening.resolve(listener.address)
-      return listener
-    } catch (error) {
-      const failure = new BindError(ip, port, error)
-      this.#listening.reject(failure)
-      throw failure
-    }
-  }
-}
-
-/** The URLs of a bound address; for a wildcard, those of every interface. */
-function addressTexts({ ip, port }: Address, secure: boolean): string[] {
-  const wildcard = ip === '0.0.0.0' || ip === '::'
-  const interfaces = wildcard ? Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []) : []
-  const ips = interfaces.filter(({ family, scopeid }) => (ip === '::' || family === 'IPv4') && !scopeid).map(({ address }) => address)
-  return (ips.length > 0 ? ips : [ip]).map((one) => `http${secure ? 's' : ''}://${one.includes(':') ? `[${one}]` : one}:${port}`)
 }
 
 /** Runs the steps with other tasks in between. */
@@ -196,22 +140,4 @@ function* inTurns<T>(steps: Generator<undefined, T>): Op<T> {
     if (done === true) return value
     yield* lev.yieldNow()
   }
-}
-
-interface Deferred<T> {
-  readonly promise: Promise<T>
-  resolve(value: T): void
-  reject(error: unknown): void
-}
-
-function deferred<T>(): Deferred<T> {
-  let resolve: (value: T) => void = () => {}
-  let reject: (error: unknown) => void = () => {}
-  const promise = new Promise<T>((onValue, onError) => {
-    resolve = onValue
-    reject = onError
-  })
-  // No caller has to await it: `serve` rejects with the same error.
-  promise.catch(() => {})
-  return { promise, resolve, reject }
 }

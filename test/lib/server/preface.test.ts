@@ -4,8 +4,7 @@ import type { Op } from '../../../lev/index.js'
 import { defaults, mergeSettings } from '../../../lib/config/settings.js'
 import { ServerLog } from '../../../lib/log/logger.js'
 import type { PrefaceStep } from '../../../lib/server/preface.js'
-import { serveListener } from '../../../lib/server/serve-listener.js'
-import { Acceptor } from '../../../lib/server/accept.js'
+import { Run } from '../../../lib/server/run.js'
 import { Service } from '../../../lib/server/service.js'
 import { keptLog, type KeptLog } from '../../support/kept-log.js'
 import { seed } from '../../support/seed.js'
@@ -29,18 +28,17 @@ async function virtually(preface: readonly PrefaceStep[], story: (world: World) 
     let steps = preface
     await virtual(function* () {
       const log = keptLog()
-      const settings = mergeSettings(defaults, { logger: log, connection_limit: 3 })
+      const settings = mergeSettings(defaults, { port: 0, logger: log, connection_limit: 3 })
       const service = new Service(settings, (_method, query, _args, _headers, _body, ctx) => `${query} ${ctx.count}`, new ServerLog(settings))
-      const listener = yield* lev.listen({ ip: '127.0.0.1', port: 0 })
-      const acceptor = new Acceptor(service, listener, () => steps)
-      const stopping = lev.channel<number>(Infinity)
-      const served = lev.spawn(() => serveListener(service, acceptor, stopping, () => listener.close()))
+      const run = new Run(service, () => steps)
+      const served = lev.spawn(() => run.serve())
+      const address = yield* lev.wait(run.listening.promise)
       function* stop(drain: number): Op<void> {
-        stopping.trySend(drain)
+        run.stop(drain)
         yield* served.join()
       }
       function* connect(first = ''): Op<VirtualClient> {
-        const client = new VirtualClient(yield* lev.connect(listener.address))
+        const client = new VirtualClient(yield* lev.connect(address))
         client.send(first)
         return client
       }

@@ -1,0 +1,127 @@
+import { networkInterfaces } from 'node:os'
+import { channel, listen, now, scope, timeout, TimeoutError, type Address, type Channel, type Listener, type Op } from '../../lev/index.js'
+import { Acceptor } from './accept.js'
+import { BindError } from '../errors.js'
+import { prefaceOf } from './preface.js'
+import type { Service } from './service.js'
+import { onStopSignals } from './stop-signals.js'
+
+/** One run of a server, from binding its address until everything that it has served is over. */
+export class Run {
+  /** The bound address. Rejects with BindError. */
+  readonly listening = deferred<Address>()
+  /** Resolves when the address is released. */
+  readonly released = deferred<void>()
+  readonly #service: Service
+  readonly #preface: typeof prefaceOf
+  /** Receives the seconds to wait, once for each call of `stop`. */
+  readonly #stopping = channel<number>(Infinity)
+
+  /** @param preface the steps of a connection before its first request */
+  constructor(service: Service, preface = prefaceOf) {
+    this.#service = service
+    this.#preface = preface
+  }
+
+  /** Begins to stop; after `drain` seconds the connections that are left are cancelled. The earliest end counts. */
+  stop(drain: number): void {
+    this.#stopping.trySend(drain)
+  }
+
+  /** Ends after `stop`: when all connections are closed and no detached task runs, or their time is over. @throws BindError */
+  *serve(): Op<void> {
+    const service = this.#service
+    service.draining = false
+    // Installed before binding, so that no signal is missed.
+    const forget = service.settings.handle_signals ? onStopSignals(() => this.stop(service.settings.drain)) : () => {}
+    try {
+      yield* this.#serveListener(yield* this.#bind())
+    } finally {
+      this.released.resolve()
+      forget()
+    }
+  }
+
+  *#bind(): Op<Listener> {
+    const { log, settings: { ip, port, backlog, reuse_port: reusePort, ssl } } = this.#service
+    try {
+      const listener = yield* listen({ ip, port, backlog, reusePort })
+      log.logger.info(`Started, listening on ${addressTexts(listener.address, ssl !== null).join(', ')}`)
+      this.listening.resolve(listener.address)
+      return listener
+    } catch (error) {
+      const failure = new BindError(ip, port, error)
+      this.listening.reject(failure)
+      throw failure
+    }
+  }
+
+  *#serveListener(listener: Listener): Op<void> {
+    const { released } = this
+    const service = this.#service
+    const stopping = this.#stopping
+    const acceptor = new Acceptor(service, listener, this.#preface)
+    try {
+      yield* scope(function* (tasks) {
+        service.spawn = (start) => tasks.spawn(start)
+        tasks.spawn(() => acceptor.run(tasks))
+        const drain = (yield* stopping.receive()) ?? 0
+        service.drain()
+        tasks.spawn(function* () {
+          yield* acceptor.finishBacklog()
+          listener.close()
+          released.resolve()
+          yield* service.emptied()
+          stopping.trySend(0)
+        })
+        yield* countDown(drain, stopping)
+        tasks.cancel('drain')
+      })
+    } finally {
+      service.spawn = null
+      listener.close()
+      // A connection whose task was cancelled before its first step has not closed itself.
+      service.connections.close()
+    }
+  }
+}
+
+/** Waits for at most `seconds`: each value received from `limits` is another maximum, counted from its arrival. */
+function* countDown(seconds: number, limits: Channel<number>): Op<void> {
+  let end = now() + seconds
+  do {
+    try {
+      const limit = yield* timeout(end - now(), limits.receive())
+      end = Math.min(end, now() + (limit ?? 0))
+    } catch (error) {
+      if (!(error instanceof TimeoutError)) throw error
+      return
+    }
+  } while (now() < end)
+}
+
+/** The URLs of a bound address; for a wildcard, those of every interface. */
+function addressTexts({ ip, port }: Address, secure: boolean): string[] {
+  const wildcard = ip === '0.0.0.0' || ip === '::'
+  const interfaces = wildcard ? Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []) : []
+  const ips = interfaces.filter(({ family, scopeid }) => (ip === '::' || family === 'IPv4') && !scopeid).map(({ address }) => address)
+  return (ips.length > 0 ? ips : [ip]).map((one) => `http${secure ? 's' : ''}://${one.includes(':') ? `[${one}]` : one}:${port}`)
+}
+
+interface Deferred<T> {
+  readonly promise: Promise<T>
+  resolve(value: T): void
+  reject(error: unknown): void
+}
+
+function deferred<T>(): Deferred<T> {
+  let resolve: (value: T) => void = () => {}
+  let reject: (error: unknown) => void = () => {}
+  const promise = new Promise<T>((onValue, onError) => {
+    resolve = onValue
+    reject = onError
+  })
+  // No caller has to await it: `serve` rejects with the same error.
+  promise.catch(() => {})
+  return { promise, resolve, reject }
+}
