@@ -1,36 +1,36 @@
 import net from 'node:net'
 import tls from 'node:tls'
-import { differenceOf, readAnswers, type Answer } from './answers.js'
+import { differenceOf, readResponses, type ParsedResponse } from './responses.js'
 import { cipher } from './cipher.js'
 import { frame, handshake } from './frames.js'
 import type { ClosedScenario, WebSocketScenario } from './scenarios.js'
 
-/** Longest wait for the answers to one scenario's bytes, in milliseconds. */
+/** Longest wait for the responses to one scenario's bytes, in milliseconds. */
 const patience = 10_000
 
-/** The answers to one scenario's bytes. */
-export interface Answers {
-  readonly answers: readonly Answer[]
+/** The responses to one scenario's bytes. */
+export interface Responses {
+  readonly responses: readonly ParsedResponse[]
   /** What TLS agreed on (`TLSv1.3 TLS_AES_256_GCM_SHA384`), empty without. */
   readonly tls: string
 }
 
-/** Sends a scenario's bytes once, each on a connection of its own, and reads all the answers. */
-export async function ask(scenario: ClosedScenario, port: number): Promise<Answers> {
+/** Sends a scenario's bytes once, each on a connection of its own, and reads all the responses. */
+export async function ask(scenario: ClosedScenario, port: number): Promise<Responses> {
   if (scenario.kind === 'websocket') return askWebSocket(scenario, port)
-  const answers: Answer[] = []
+  const responses: ParsedResponse[] = []
   let agreed = ''
   for (const request of new Set(scenario.requests())) {
     const one = await exchange(request, scenario.depth, scenario.secure, port)
-    answers.push(...one.answers)
+    responses.push(...one.responses)
     agreed = one.tls
   }
-  return { answers, tls: agreed }
+  return { responses, tls: agreed }
 }
 
-function exchange(request: string, depth: number, secure: boolean, port: number): Promise<Answers> {
+function exchange(request: string, depth: number, secure: boolean, port: number): Promise<Responses> {
   return new Promise((resolve, reject) => {
-    // What is compared is the answer: any certificate will do.
+    // What is compared is the response: any certificate will do.
     const secured = secure ? tls.connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ciphers: cipher }) : null
     const socket = secured ?? net.connect(port, '127.0.0.1')
     let agreed = ''
@@ -40,14 +40,14 @@ function exchange(request: string, depth: number, secure: boolean, port: number)
       reject(error)
     }
     const look = (ended: boolean): boolean => {
-      const answers = readAnswers(received, ended)
-      if (answers.length < depth) return false
-      resolve({ answers, tls: agreed })
+      const responses = readResponses(received, ended)
+      if (responses.length < depth) return false
+      resolve({ responses, tls: agreed })
       socket.destroy()
       return true
     }
     socket.setEncoding('latin1')
-    socket.setTimeout(patience, () => fail(new Error(`no answer within ${patience / 1000} s; so far: ${beginning(received)}`)))
+    socket.setTimeout(patience, () => fail(new Error(`no response within ${patience / 1000} s; so far: ${beginning(received)}`)))
     socket.on('error', fail)
     socket.on('end', () => {
       if (!look(true)) fail(new Error(`the connection was closed; so far: ${beginning(received)}`))
@@ -65,8 +65,8 @@ function exchange(request: string, depth: number, secure: boolean, port: number)
   })
 }
 
-/** The answer to a handshake, and to one message after it: as if that were the answer's content. */
-function askWebSocket({ payload, asText }: WebSocketScenario, port: number): Promise<Answers> {
+/** The response to a handshake, and to one message after it: as if that were the response's content. */
+function askWebSocket({ payload, asText }: WebSocketScenario, port: number): Promise<Responses> {
   const [sent, expected] = [frame(payload(), asText, true), frame(payload(), asText, false)]
   return new Promise((resolve, reject) => {
     const socket = net.connect(port, '127.0.0.1')
@@ -88,19 +88,19 @@ function askWebSocket({ payload, asText }: WebSocketScenario, port: number): Pro
       const content = received.slice(empty + 4)
       if (content.length < expected.length) return
       socket.destroy()
-      resolve({ answers: [{ lines: received.slice(0, empty).split('\r\n'), content, size: content.length }], tls: '' })
+      resolve({ responses: [{ lines: received.slice(0, empty).split('\r\n'), content, size: content.length }], tls: '' })
     })
     socket.write(handshake, 'latin1')
   })
 }
 
-/** How two servers' answers differ, or null if they say the same. */
-export function difference(one: Answers, other: Answers, freeFraming = false): string | null {
+/** How two servers' responses differ, or null if they say the same. */
+export function difference(one: Responses, other: Responses, freeFraming = false): string | null {
   if (one.tls !== other.tls) return `${one.tls} against ${other.tls}`
-  if (one.answers.length !== other.answers.length) return `${one.answers.length} answers against ${other.answers.length}`
-  for (const [index, answer] of one.answers.entries()) {
-    const found = differenceOf(answer, other.answers[index], freeFraming)
-    if (found !== null) return `answer ${index + 1}: ${found}`
+  if (one.responses.length !== other.responses.length) return `${one.responses.length} responses against ${other.responses.length}`
+  for (const [index, response] of one.responses.entries()) {
+    const found = differenceOf(response, other.responses[index], freeFraming)
+    if (found !== null) return `response ${index + 1}: ${found}`
   }
   return null
 }

@@ -31,7 +31,7 @@ export function prose(size: number): string {
   return `${lines.join('\n').slice(0, size - 1)}\n`
 }
 
-/** An object as an API would answer it; about 2 KB as JSON. Its keys are in alphabetical order, as some peers sort them. */
+/** An object as an API would return it; about 2 KB as JSON. Its keys are in alphabetical order, as some peers sort them. */
 export function item(): object {
   const next = random(21)
   return {
@@ -57,7 +57,7 @@ export function noise(size: number): Buffer {
   return bytes
 }
 
-/** Puts what the servers answer with into `folder`. */
+/** Puts what the servers respond with into `folder`. */
 export function writeContent(folder: string): void {
   writeFileSync(join(folder, 'hello.txt'), 'Hello, world!\n')
   writeFileSync(join(folder, 'item.json'), JSON.stringify(item()))

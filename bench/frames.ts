@@ -7,7 +7,7 @@ const key = 'dGhlIHNhbXBsZSBub25jZQ=='
 export const handshake = 'GET /socket HTTP/1.1\r\nHost: bench.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
   `Sec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n\r\n`
 
-/** What a server must answer to `handshake`. */
+/** What a server must respond to `handshake`. */
 export const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
 
 /** A whole message of text or of bytes; masked, as a client's must be. */

@@ -4,7 +4,7 @@ import { peerFile, printed, type Order, type Peer } from './peer.js'
 import type { TaskName } from './tasks.js'
 
 /** What nginx does for those tasks that need no program. */
-const answers: Partial<Record<TaskName, string>> = {
+const responses: Partial<Record<TaskName, string>> = {
   hello: file('hello.txt', 'text/plain; charset=utf-8'),
   close: file('hello.txt', 'text/plain; charset=utf-8'),
   headers: 'default_type "text/plain; charset=utf-8"; add_header Cache-Control no-cache; ' +
@@ -20,8 +20,8 @@ function file(name: string, type: string): string {
 
 /** The configuration for one order. @throws Error for a task that it does not do */
 export function nginxConfig({ task, port, content, folder, pem }: Order): string {
-  const answer = answers[task]
-  if (answer === undefined) throw new Error(`nginx has no answer for ${task}`)
+  const response = responses[task]
+  if (response === undefined) throw new Error(`nginx has no response for ${task}`)
   const listen = `listen 127.0.0.1:${port} backlog=511${pem === null ? '' : ' ssl'};`
   const tls = pem === null ? '' : `
     ssl_certificate ${pem.cert};
@@ -31,7 +31,7 @@ export function nginxConfig({ task, port, content, folder, pem }: Order): string
   const values: Record<string, string> = {
     // Started by root it would give up root's rights, and the folder is for who started it.
     USER: process.getuid?.() === 0 ? 'user root;' : '',
-    LISTEN: listen + tls, FOLDER: folder, CONTENT: content, ANSWER: answer,
+    LISTEN: listen + tls, FOLDER: folder, CONTENT: content, RESPONSE: response,
   }
   return readFileSync(peerFile('nginx/nginx.conf'), 'utf8').replace(/^#.*\n/, '').replace(/@([A-Z]+)@/g, (_, name: string) => values[name])
 }
@@ -40,7 +40,7 @@ export const nginx: Peer = {
   name: 'nginx',
   title: 'nginx',
   collects: false,
-  declines: (task) => (task in answers ? null : 'it serves what is there, and runs no program'),
+  declines: (task) => (task in responses ? null : 'it serves what is there, and runs no program'),
   find() {
     const said = printed('nginx', ['-v'])
     return said === null ? { absent: 'not installed: apt install nginx-light' } : { version: /nginx\/(\S+)/.exec(said)?.[1] ?? said }

@@ -6,7 +6,7 @@ const host = 'Host: bench.test\r\n'
 
 export const bare = `GET / HTTP/1.1\r\n${host}\r\n`
 
-/** The connection is to be closed behind the answer. */
+/** The connection is to be closed behind the response. */
 export const last = `GET / HTTP/1.1\r\n${host}Connection: close\r\n\r\n`
 
 /** What a browser sends, `Host` included: 12 fields. */

@@ -17,11 +17,11 @@ interface Common extends Named {
   readonly secure: boolean
   /** Connections that the load holds open. */
   readonly connections: number
-  /** Requests that a client sends at once, before it waits for all the answers. */
+  /** Requests that a client sends at once, before it waits for all the responses. */
   readonly depth: number
 }
 
-/** Requests over and over: the next one when the last one is answered. */
+/** Requests over and over: the next one when the last one has its response. */
 export interface HttpScenario extends Common {
   readonly kind: 'http'
   /** What makes the load: wrk, or the generator that makes a new TLS handshake for each request, which wrk does not. */
@@ -85,7 +85,7 @@ export const closed: readonly ClosedScenario[] = [
     quick: false, task: 'mix',
   }),
   http('gzip', 'text of 20 KB, gzip', () => [gzip], { task: 'gzip', freeFraming: true }),
-  http('stream', 'streamed answer, 100 pieces', () => [bare], { task: 'stream', freeFraming: true }),
+  http('stream', 'streamed response, 100 pieces', () => [bare], { task: 'stream', freeFraming: true }),
   http('text', 'text of 1 MB', () => [bare], { task: 'text', connections: 16 }),
   http('download', 'download of 10 MB', () => [bare], { quick: false, task: 'download', connections: 4 }),
   http('upload', 'upload of 20 MB', () => [post(bytes(20 * 2 ** 20), 'application/octet-stream')], {

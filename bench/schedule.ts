@@ -1,4 +1,4 @@
-/** Seconds that an open loop waits for answers after its last request. */
+/** Seconds that an open loop waits for responses after its last request. */
 export const lasting = 2
 
 /**

@@ -81,13 +81,13 @@ export class RunningServer {
   async #listening(): Promise<void> {
     for (const end = performance.now() + patience; performance.now() < end; await sleep(10)) {
       this.demandAlive()
-      if (await answers(this.port)) return
+      if (await responds(this.port)) return
     }
     throw new Error(`${this.peer.title} does not listen after ${patience / 1000} s ${this.#said}`.trim())
   }
 }
 
-function answers(port: number): Promise<boolean> {
+function responds(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = net.connect(port, '127.0.0.1')
     socket.once('connect', () => resolve(true))

@@ -1,26 +1,26 @@
 /** What a server's handler does, the same in each server. `servers/` and `peers/` hold the programs. */
 export const tasks = [
-  /** Answers 14 bytes of text. */
+  /** Responds with 14 bytes of text. */
   'hello',
   /** As `hello`, on connections that some requests ask to close. */
   'close',
-  /** Answers text made from the target and two of the request's headers. */
+  /** Responds with text made from the target and two of the request's headers. */
   'headers',
-  /** Answers `item.json`, made from an object each time. */
+  /** Responds with `item.json`, made from an object each time. */
   'json',
-  /** Answers the request's body. */
+  /** Responds with the request's body. */
   'echo',
   /** `hello` for GET, `echo` for POST. */
   'mix',
-  /** Answers the text of `text-20k.txt`, compressed by gzip. */
+  /** Responds with the text of `text-20k.txt`, compressed by gzip. */
   'gzip',
-  /** Answers 100 pieces of text, one after another, their length together unknown. */
+  /** Responds with 100 pieces of text, one after another, their length together unknown. */
   'stream',
-  /** Answers the bytes of `bytes-10m.bin`. */
+  /** Responds with the bytes of `bytes-10m.bin`. */
   'download',
-  /** Answers the text of `text-1m.txt`. */
+  /** Responds with the text of `text-1m.txt`. */
   'text',
-  /** Reads the request's body piece by piece and answers how many bytes it had. */
+  /** Reads the request's body piece by piece and responds with how many bytes it had. */
   'upload',
   /** Sends back each message of a WebSocket. */
   'websocket',
@@ -31,7 +31,7 @@ export type TaskName = (typeof tasks)[number]
 export const pieces = 100
 
 export function piece(index: number): string {
-  return `piece ${index} of an answer that comes in pieces, one line each of them\n`
+  return `piece ${index} of a response that comes in pieces, one line each of them\n`
 }
 
 /** zlib's level for `gzip`: the one that Leveret has, so that all have the same to do. */

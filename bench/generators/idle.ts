@@ -1,5 +1,5 @@
 import net from 'node:net'
-import { readAnswers } from '../answers.js'
+import { readResponses } from '../responses.js'
 
 /**
  * Keeps connections open that are idle after one request each. Told by its parent how many there are to be in all; tells it
@@ -17,7 +17,7 @@ function hold(): Promise<void> {
     let received = ''
     socket.on('data', (data) => {
       received += data.toString('latin1')
-      if (readAnswers(received).length > 0) resolve()
+      if (readResponses(received).length > 0) resolve()
     })
     socket.on('error', reject)
     socket.on('close', () => closed++)

@@ -1,6 +1,6 @@
 import net from 'node:net'
 import tls from 'node:tls'
-import { readAnswers } from '../answers.js'
+import { readResponses } from '../responses.js'
 import { cipher } from '../cipher.js'
 import { random } from '../content.js'
 import { Count } from '../load/counter.js'
@@ -26,14 +26,14 @@ export interface LatencyReport extends Report {
 
 interface Connection {
   readonly socket: net.Socket
-  /** Bytes of an answer, known after the first one. */
+  /** Bytes of a response, known after the first one. */
   size: number
   received: number
   /** The time that the request under way was to be sent at. */
   due: number
 }
 
-function connect({ port, secure }: Orders, request: Buffer, onAnswer: (connection: Connection) => void): Promise<Connection> {
+function connect({ port, secure }: Orders, request: Buffer, onResponse: (connection: Connection) => void): Promise<Connection> {
   const address = { port, host: '127.0.0.1' }
   return new Promise((resolve, reject) => {
     const socket = secure ? tls.connect({ ...address, rejectUnauthorized: false, ciphers: cipher }) : net.connect(address)
@@ -46,13 +46,13 @@ function connect({ port, secure }: Orders, request: Buffer, onAnswer: (connectio
       connection.received += data.length
       if (connection.size === 0) {
         first += data.toString('latin1')
-        if (readAnswers(first).length === 0) return
+        if (readResponses(first).length === 0) return
         connection.size = connection.received
         connection.received = 0
         resolve(connection)
       } else if (connection.received >= connection.size) {
         connection.received -= connection.size
-        onAnswer(connection)
+        onResponse(connection)
       }
     })
     socket.write(request)
@@ -77,14 +77,14 @@ async function run(told: Orders): Promise<LatencyReport> {
     connection.due = due
     connection.socket.write(request)
   }
-  const onAnswer = (connection: Connection): void => {
+  const onResponse = (connection: Connection): void => {
     count.add(1)
     if (connection.due >= settle) latencies.push(clock() - connection.due)
     if (firstWaiting < waiting.length) send(connection, waiting[firstWaiting++])
     else idle.push(connection)
   }
   const all: Connection[] = []
-  for (let index = 0; index < told.connections; index++) all.push(await connect(told, request, onAnswer))
+  for (let index = 0; index < told.connections; index++) all.push(await connect(told, request, onResponse))
   idle.push(...all)
   start = performance.now() / 1000
   let due = next()
@@ -104,14 +104,14 @@ async function run(told: Orders): Promise<LatencyReport> {
     turn()
   })
   const late = all.filter((connection) => !idle.includes(connection)).map((connection) => connection.due)
-  const unanswered = [...late, ...waiting.slice(firstWaiting)].filter((one) => one >= settle)
+  const pending = [...late, ...waiting.slice(firstWaiting)].filter((one) => one >= settle)
   // Their latency is longer than this.
-  for (const one of unanswered) latencies.push(clock() - one)
+  for (const one of pending) latencies.push(clock() - one)
   count.write()
   const [sorted, sortedLateness] = [latencies, lateness].map((list) => Float64Array.from(list, (one) => one * 1000).sort())
   return {
     requests: count.value,
-    faults: unanswered.length === 0 ? [] : [`${unanswered.length} requests had no answer ${lasting} s after the last one was sent`],
+    faults: pending.length === 0 ? [] : [`${pending.length} requests had no response ${lasting} s after the last one was sent`],
     p50: percentile(sorted, 0.5),
     p99: percentile(sorted, 0.99),
     p999: percentile(sorted, 0.999),

@@ -10,8 +10,8 @@ export interface Orders {
   readonly depth: number
   /** A file with the bytes to send over and over. */
   readonly file: string
-  /** Bytes of the answer, where that is not seen from the answer. */
-  readonly answerSize: number
+  /** Bytes of the response, where that is not seen from the response. */
+  readonly responseSize: number
   /** The file to keep count in. */
   readonly counter: string
   /** For those that keep to a schedule. */
@@ -56,8 +56,8 @@ export class Tally {
     })
   }
 
-  add(answers: number): void {
-    this.#count.add(answers)
+  add(responses: number): void {
+    this.#count.add(responses)
   }
 
   fault(text: string): void {

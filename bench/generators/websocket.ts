@@ -31,9 +31,9 @@ function connect(): void {
           received = head.length - end - 4
           socket.write(batch)
         }
-        const whole = Math.floor(received / told.answerSize)
+        const whole = Math.floor(received / told.responseSize)
         if (whole === 0) return true
-        received -= whole * told.answerSize
+        received -= whole * told.responseSize
         tally.add(whole)
         socket.write(whole === told.depth ? batch : batch.subarray(0, whole * frame.length))
         return true

@@ -2,9 +2,9 @@ import type { ChildProcess } from 'node:child_process'
 
 /** What a load says at its end. */
 export interface LoadSummary {
-  /** Requests that were answered. */
+  /** Requests that got a response. */
   readonly requests: number
-  /** Failed or late answers, as the load puts it; empty if all was well. */
+  /** Failed or late responses, as the load puts it; empty if all was well. */
   readonly faults: readonly string[]
 }
 

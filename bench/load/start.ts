@@ -8,11 +8,11 @@ import { WrkLoad } from './wrk.js'
 export function startLoad(scenario: ClosedScenario, port: number, seconds: number, folder: string, core: number): Load {
   const { secure, connections, depth } = scenario
   if (scenario.kind === 'websocket') {
-    const [payload, answer] = [scenario.payload(), frame(scenario.payload(), scenario.asText, false)]
+    const [payload, response] = [scenario.payload(), frame(scenario.payload(), scenario.asText, false)]
     const bytes = frame(payload, scenario.asText, true)
-    return new GeneratorLoad('websocket', { port, secure, connections, depth, bytes, answerSize: answer.length }, folder, core)
+    return new GeneratorLoad('websocket', { port, secure, connections, depth, bytes, responseSize: response.length }, folder, core)
   }
   if (scenario.load === 'wrk') return new WrkLoad(scenario, port, seconds, folder, core)
   const bytes = Buffer.from(scenario.requests()[0], 'latin1')
-  return new GeneratorLoad('handshake', { port, secure, connections, depth, bytes, answerSize: 0 }, folder, core)
+  return new GeneratorLoad('handshake', { port, secure, connections, depth, bytes, responseSize: 0 }, folder, core)
 }

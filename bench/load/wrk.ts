@@ -98,7 +98,7 @@ export class WrkLoad implements Load {
     this.#child.kill('SIGINT')
     const { requests, faults } = parseWrk(await this.#ended)
     const lost = this.count() - requests
-    return { requests, faults: lost > this.#underWay ? [...faults, `wrk: ${lost} requests were not answered`] : faults }
+    return { requests, faults: lost > this.#underWay ? [...faults, `wrk: ${lost} requests got no response`] : faults }
   }
 
   kill(): void {

@@ -75,7 +75,7 @@ async function atRate(
   // The same times for each server, others in each round.
   const schedule = { rate, settle: plan.settle, window: plan.latencyWindow, seed: round }
   const load = new GeneratorLoad(
-    'open-loop', { port: server.port, secure, connections, depth: 1, bytes, answerSize: 0, schedule }, ground.folder, cores.load,
+    'open-loop', { port: server.port, secure, connections, depth: 1, bytes, responseSize: 0, schedule }, ground.folder, cores.load,
   )
   try {
     const ended = load.report<LatencyReport>()

@@ -44,7 +44,7 @@ export async function between(load: Load, server: RunningServer, { cores }: Sett
   const second = look()
   const took = (second.at - first.at) / 1000
   const requests = second.requests - first.requests
-  if (requests <= 0) throw new Error(`no request was answered in ${took.toFixed(1)} s`)
+  if (requests <= 0) throw new Error(`no request got a response in ${took.toFixed(1)} s`)
   const { total, system } = cpuBetween(first.server, second.server)
   const serverBusy = total / 1e6 / took
   return {

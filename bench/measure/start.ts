@@ -1,11 +1,11 @@
-import { ask, difference, type Answers } from '../check.js'
+import { ask, difference, type Responses } from '../check.js'
 import type { ClosedScenario } from '../scenarios.js'
 import { RunningServer } from '../server.js'
 import { missing, type Missing, type Setting } from './setting.js'
 
 type Started = { readonly server: RunningServer } | { readonly missing: Missing }
 
-/** Starts the servers that have a part in a scenario, and sees that they all answer as the first one does. */
+/** Starts the servers that have a part in a scenario, and sees that they all respond as the first one does. */
 export async function startAll(
   scenario: ClosedScenario, { cores, ground, peers }: Pick<Setting, 'ground' | 'peers'> & { readonly cores: Setting['cores'] | null },
 ): Promise<{ servers: RunningServer[]; missing: Missing[] }> {
@@ -20,7 +20,7 @@ export async function startAll(
   }))
   const servers: RunningServer[] = []
   const lacking: Missing[] = []
-  let first: Answers | null = null
+  let first: Responses | null = null
   for (const one of started) {
     if ('missing' in one) {
       lacking.push(one.missing)
@@ -28,10 +28,10 @@ export async function startAll(
     }
     const { server } = one
     try {
-      const answers = await ask(scenario, server.port)
-      first ??= answers
-      const found = difference(first, answers, scenario.kind === 'http' && scenario.freeFraming)
-      if (found !== null) throw new Error(`it does not answer as ${servers[0].peer.title} does: ${found}`)
+      const responses = await ask(scenario, server.port)
+      first ??= responses
+      const found = difference(first, responses, scenario.kind === 'http' && scenario.freeFraming)
+      if (found !== null) throw new Error(`it does not respond as ${servers[0].peer.title} does: ${found}`)
       servers.push(server)
     } catch (error) {
       await server.stop()

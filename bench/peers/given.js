@@ -21,5 +21,5 @@ export const gzipLevel = 4
 export const pieces = 100
 
 export function piece(index) {
-  return `piece ${index} of an answer that comes in pieces, one line each of them\n`
+  return `piece ${index} of a response that comes in pieces, one line each of them\n`
 }

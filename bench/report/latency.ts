@@ -4,7 +4,7 @@ import type { LatencyScenario } from '../scenarios.js'
 import { spread, type Spread } from '../statistics.js'
 import { percent } from './summary.js'
 
-/** One peer at one rate. Milliseconds; null where too few answers tell. */
+/** One peer at one rate. Milliseconds; null where too few responses tell. */
 export interface LatencyPoint {
   readonly share: number
   readonly rate: number

@@ -8,13 +8,13 @@ import { tasks, type TaskName } from '../tasks.js'
 export interface Given {
   readonly task: TaskName
   readonly port: number
-  /** Where the content lies that it answers with. */
+  /** Where the content lies that it responds with. */
   readonly folder: string
   /** Paths of PEM files for TLS, or null. */
   readonly pem: { readonly cert: string; readonly key: string } | null
 }
 
-/** The text of every short answer. */
+/** The text of every short response. */
 export const hello = 'Hello, world!\n'
 
 /** @throws Error if the command line is not `TASK PORT FOLDER` or `TASK PORT FOLDER CERT KEY` */

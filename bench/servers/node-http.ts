@@ -10,7 +10,7 @@ const text = 'text/plain; charset=utf-8'
 const told = given()
 const { item, text: long, bytes } = content(told)
 
-function answer(response: ServerResponse, body: string | Buffer, type: string | undefined, headers: OutgoingHttpHeaders = {}): void {
+function send(response: ServerResponse, body: string | Buffer, type: string | undefined, headers: OutgoingHttpHeaders = {}): void {
   response.writeHead(200, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body), ...headers })
   response.end(body)
 }
@@ -19,39 +19,39 @@ function echo(request: IncomingMessage, response: ServerResponse): void {
   const chunks: Buffer[] = []
   request.on('data', (chunk: Buffer) => chunks.push(chunk))
   request.on('end', () => {
-    answer(response, chunks.length === 1 ? chunks[0] : Buffer.concat(chunks), request.headers['content-type'])
+    send(response, chunks.length === 1 ? chunks[0] : Buffer.concat(chunks), request.headers['content-type'])
   })
 }
 
 const handlers: Record<Exclude<TaskName, 'websocket'>, http.RequestListener> = {
-  hello: (_request, response) => answer(response, hello, text),
+  hello: (_request, response) => send(response, hello, text),
   headers(request, response) {
     const { url = '', headers } = request
     const at = url.indexOf('?')
     const lines = `${url.slice(0, at)} ${url.slice(at + 1)}\n${headers['user-agent']}\n${headers['accept-language']}\n`
-    answer(response, lines, text, { 'Cache-Control': 'no-cache' })
+    send(response, lines, text, { 'Cache-Control': 'no-cache' })
   },
-  json: (_request, response) => answer(response, JSON.stringify(item), 'application/json; charset=utf-8'),
-  close: (_request, response) => answer(response, hello, text),
+  json: (_request, response) => send(response, JSON.stringify(item), 'application/json; charset=utf-8'),
+  close: (_request, response) => send(response, hello, text),
   echo,
-  mix: (request, response) => (request.method === 'GET' ? answer(response, hello, text) : echo(request, response)),
+  mix: (request, response) => (request.method === 'GET' ? send(response, hello, text) : echo(request, response)),
   gzip(_request, response) {
     zlib.gzip(long, { level: gzipLevel }, (error, packed) => {
       if (error !== null) throw error
-      answer(response, packed, text, { 'Content-Encoding': 'gzip', 'Vary': 'Accept-Encoding' })
+      send(response, packed, text, { 'Content-Encoding': 'gzip', 'Vary': 'Accept-Encoding' })
     })
   },
-  text: (_request, response) => answer(response, long, text),
+  text: (_request, response) => send(response, long, text),
   stream(_request, response) {
     response.writeHead(200, { 'Content-Type': text })
     for (let index = 0; index < pieces; index++) response.write(piece(index))
     response.end()
   },
-  download: (_request, response) => answer(response, bytes, 'application/octet-stream'),
+  download: (_request, response) => send(response, bytes, 'application/octet-stream'),
   upload(request, response) {
     let size = 0
     request.on('data', (chunk: Buffer) => (size += chunk.length))
-    request.on('end', () => answer(response, `${size}\n`, text))
+    request.on('end', () => send(response, `${size}\n`, text))
   },
 }
 

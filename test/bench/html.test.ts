@@ -29,7 +29,7 @@ const told = { requests: 5, faults: [], p50: 0.1, p99: 2, p999: null, max: 3, la
 const latencyResult = summarizeLatency(open, {
   base: 1000, slowest: 'node:http', missing: lacking,
   measured: [
-    { peer: mine, maximum: 1500, rounds: [{ ...told, share: 0.5 }, { ...told, share: 0.9, late: 1, loadBusy: 0.7, disturbance: 0.3, faults: ['3 requests had no answer'] }] },
+    { peer: mine, maximum: 1500, rounds: [{ ...told, share: 0.5 }, { ...told, share: 0.9, late: 1, loadBusy: 0.7, disturbance: 0.3, faults: ['3 requests had no response'] }] },
     { peer: reference, maximum: 1000, rounds: [{ ...told, share: 0.5, p99: null }, { ...told, share: 0.9 }] },
   ],
 })
@@ -45,7 +45,7 @@ t.test('tables of latencies and curves', async (t) => {
   t.match(title, /rates are shares of the 1000\/s of node:http/)
   t.match(first, /^ {2}Leveret +50 %: +0\.10 +2\.00 +too few +20\.0 +1500$/)
   t.match(second, /^ +90 %:/)
-  t.match(rest.join('\n'), /! 3 requests had no answer\n +! the load was late itself: by 1\.00 ms.*\n.*others took 30 % of the server's core\n.*others took 30 % of the load's core/)
+  t.match(rest.join('\n'), /! 3 requests had no response\n +! the load was late itself: by 1\.00 ms.*\n.*others took 30 % of the server's core\n.*others took 30 % of the load's core/)
   t.match(rest.join('\n'), '  <Bun & Co>: absent: not installed')
   t.match(block(curveResult), /! too few files\n.*\n {2}Leveret +100 +10\.00 +1000 +2\.0\n +1000 .* 3\.0/)
 })
@@ -57,7 +57,7 @@ t.test('the page shows everything and needs nothing', async (t) => {
   const page = html({ made: '2026-11-21T05:06:07.000Z', machine, plan: quick, results: [closedResult, closedResult, latencyResult, curveResult] })
   for (const expected of [
     'a &#60;CPU&#62;', 'Node v1', '2026-11-21 05:06', bare.title, 'id="latency"', 'id="connections"', '&#60;Bun &#38; Co&#62;: absent: not installed',
-    'too few files', 'threads of one physical core', 'class="peer-leveret"', 'prefers-color-scheme: dark', '3 requests had no answer',
+    'too few files', 'threads of one physical core', 'class="peer-leveret"', 'prefers-color-scheme: dark', '3 requests had no response',
   ]) t.match(page, expected)
   t.notMatch(page, /https?:\/\/|<script|<link|src=|@import|url\(|NaN|undefined|<Bun/)
   t.equal(page.match(/<svg/g)?.length, page.match(/<\/svg>/g)?.length)

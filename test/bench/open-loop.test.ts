@@ -42,7 +42,7 @@ t.test('a stall counts for all requests that were due in it', { skip: cores === 
   // So few that a slow machine keeps up with them.
   const schedule = { rate: 200, settle: 0.1, window: 6, seed: 1 }
   const load = new GeneratorLoad(
-    'open-loop', { port, secure: false, connections: 4, depth: 1, bytes: Buffer.from(bare), answerSize: 0, schedule }, t.testdir(), cores?.load ?? 0,
+    'open-loop', { port, secure: false, connections: 4, depth: 1, bytes: Buffer.from(bare), responseSize: 0, schedule }, t.testdir(), cores?.load ?? 0,
   )
   const report = await load.report<LatencyReport>()
   load.kill()
@@ -50,6 +50,6 @@ t.test('a stall counts for all requests that were due in it', { skip: cores === 
   server.closeAllConnections()
   t.same(report.faults, [])
   t.ok(report.requests > 1000 && report.requests < 1400, `${report.requests}`)
-  // A closed loop would have found four slow answers. Here some 60 were due in those 300 ms: a twentieth of all.
+  // A closed loop would have found four slow responses. Here some 60 were due in those 300 ms: a twentieth of all.
   t.ok(report.p99 !== null && report.p99 > 150, `${report.p99}`)
 })

@@ -40,5 +40,5 @@ t.test('nginx\' configuration is filled in', async (t) => {
   t.match(plain, 'root /content;')
   t.notMatch(plain, /@[A-Z]|ssl/)
   t.match(nginxConfig({ ...order, pem: { cert: '/c.pem', key: '/k.pem' } }), /listen 127.0.0.1:8080 backlog=511 ssl;\s+ssl_certificate \/c.pem;/)
-  t.throws(() => nginxConfig({ ...order, task: 'echo' }), /no answer for echo/)
+  t.throws(() => nginxConfig({ ...order, task: 'echo' }), /no response for echo/)
 })

@@ -16,7 +16,7 @@ const linux = process.platform === 'linux'
 /** Those that need nothing but what this package needs. */
 const own = peers.filter(({ name }) => name === 'leveret' || name === 'node-http')
 
-t.test('every server answers every scenario alike', { skip: !linux }, async (t) => {
+t.test('every server responds to every scenario alike', { skip: !linux }, async (t) => {
   const folder = t.testdir()
   const ground = { folder, content: `${folder}/content`, pem: makeCertificate(folder, new Date()) }
   mkdirSync(ground.content)

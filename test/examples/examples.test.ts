@@ -31,12 +31,12 @@ t.test('hello', { buffered: true }, async (t) => {
 
 t.test('many-hosts', { buffered: true }, async (t) => {
   const program = start(t, 'many-hosts')
-  const answers: string[] = []
+  const responses: string[] = []
   for (const line of curlLines(source('many-hosts'))) {
     const { stdout, stderr } = await shell(await program.withPorts(line), t.testdirName)
-    answers.push(stdout === '' ? stderr : stdout)
+    responses.push(stdout === '' ? stderr : stdout)
   }
-  t.strictSame(answers, ['This is one.test\n', 'This is shop.two.test, one of many\n', 'This is the default host\n'])
+  t.strictSame(responses, ['This is one.test\n', 'This is shop.two.test, one of many\n', 'This is the default host\n'])
   t.same(await program.stop('SIGTERM'), { code: 0, signal: null })
 })
 

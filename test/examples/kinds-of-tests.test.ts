@@ -37,10 +37,10 @@ t.test('the virtual network', () => virtually({ keepalive_idle_timeout: 15 }, ()
   const client = yield* world.connect(request('GET /'))
   const [{ body }] = yield* client.responses(1)
   t.equal(body.toString(), 'hello')
-  const answered = lev.now()
+  const responded = lev.now()
   while (yield* client.more());
   t.equal(client.ending, 'end')
-  t.ok(lev.now() - answered >= 15, 'an idle connection was kept for as long as its client was told')
+  t.ok(lev.now() - responded >= 15, 'an idle connection was kept for as long as its client was told')
 }))
 
 for (const proxy of proxies) {

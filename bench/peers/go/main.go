@@ -53,7 +53,7 @@ func content(folder, file string) []byte {
 	return bytes
 }
 
-// A whole answer whose length is known.
+// A whole response whose length is known.
 func whole(w http.ResponseWriter, kind string, body []byte) {
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
@@ -122,7 +122,7 @@ func handler(task, folder string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", plain)
 			for index := 0; index < pieces; index++ {
-				fmt.Fprintf(w, "piece %d of an answer that comes in pieces, one line each of them\n", index)
+				fmt.Fprintf(w, "piece %d of a response that comes in pieces, one line each of them\n", index)
 			}
 		}
 	case "download":

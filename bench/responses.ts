@@ -1,7 +1,7 @@
 import { gunzipSync } from 'node:zlib'
 
-/** One answer, its content decoded. */
-export interface Answer {
+/** One response, its content decoded. */
+export interface ParsedResponse {
   /** The status line and the header lines. */
   readonly lines: readonly string[]
   /** The content without chunks and compression, latin1. */
@@ -11,20 +11,20 @@ export interface Answer {
 }
 
 /**
- * The whole answers in `text` (latin1). Content-Length, chunked; without either of them an answer ends with the connection
+ * The whole responses in `text` (latin1). Content-Length, chunked; without either of them a response ends with the connection
  * (`ended`).
  *
  * @throws Error for chunks that are none
  */
-export function readAnswers(text: string, ended = false): Answer[] {
-  const answers: Answer[] = []
+export function readResponses(text: string, ended = false): ParsedResponse[] {
+  const responses: ParsedResponse[] = []
   for (let start = 0; ;) {
     const empty = text.indexOf('\r\n\r\n', start)
-    if (empty < 0) return answers
+    if (empty < 0) return responses
     const lines = text.slice(start, empty).split('\r\n')
     const framed = readContent(text, empty + 4, lines, ended)
-    if (framed === null) return answers
-    answers.push({ lines, size: framed.content.length, content: unpacked(lines, framed.content) })
+    if (framed === null) return responses
+    responses.push({ lines, size: framed.content.length, content: unpacked(lines, framed.content) })
     start = framed.end
   }
 }
@@ -66,13 +66,13 @@ function fieldOf(lines: readonly string[], name: string): string | null {
 const caseless = new Set(['connection', 'upgrade', 'vary', 'transfer-encoding', 'content-encoding'])
 
 /**
- * An answer's head without what two servers may rightly say differently: the Date's value, who they are (Server), that the
+ * A response's head without what two servers may rightly say differently: the Date's value, who they are (Server), that the
  * connection lives on, which goes without saying, and Vary, which is for those to say that can compress. Neither the case
  * of the fields' names nor their order means anything (RFC 9110 sections 5.1 and 5.3).
  *
  * @param freeFraming how the content is framed, by its length or in chunks, is the server's choice
  */
-export function comparableHead({ lines }: Answer, freeFraming = false): string {
+export function comparableHead({ lines }: ParsedResponse, freeFraming = false): string {
   const fields: string[] = []
   for (const line of lines.slice(1)) {
     const colon = line.indexOf(':')
@@ -80,7 +80,7 @@ export function comparableHead({ lines }: Answer, freeFraming = false): string {
     const value = line.slice(colon + 1).trim()
     const said = `${name}: ${caseless.has(name) ? value.toLowerCase() : value}`
     if (/^(connection: keep-alive|keep-alive: .*|server: .*|vary: accept-encoding)$/.test(said)) continue
-    // RFC 9110 section 6.6.1: an answer of 1xx may do without.
+    // RFC 9110 section 6.6.1: a response of 1xx may do without.
     if (name === 'date' && / 1\d\d /.test(lines[0])) continue
     if (freeFraming && (name === 'content-length' || name === 'transfer-encoding')) continue
     fields.push(name === 'date' ? `date: ${/ GMT$/.test(value) ? '*' : value}` : said)
@@ -88,8 +88,8 @@ export function comparableHead({ lines }: Answer, freeFraming = false): string {
   return [lines[0], ...fields.sort()].join('\n')
 }
 
-/** How one answer differs from another, or null if they say the same. */
-export function differenceOf(one: Answer, other: Answer, freeFraming = false): string | null {
+/** How one response differs from another, or null if they say the same. */
+export function differenceOf(one: ParsedResponse, other: ParsedResponse, freeFraming = false): string | null {
   const [mine, theirs] = [comparableHead(one, freeFraming), comparableHead(other, freeFraming)]
   if (mine !== theirs) return `${mine}\nagainst:\n${theirs}`
   if (one.content === other.content) return null
