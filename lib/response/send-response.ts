@@ -13,7 +13,8 @@ import type { RespondedRequest, ResponseWriter } from './response-writer.js'
 import { currentHeaders } from './stale-headers.js'
 import { streamResponse } from './stream-response.js'
 
-const textHeaders: ResponseHeaders = { 'Content-Type': 'text/plain; charset=utf-8' }
+/** Headers of text whose type nobody gave: plain text, so that no browser guesses that it is a page. */
+export const textHeaders: ResponseHeaders = { 'Content-Type': 'text/plain; charset=utf-8' }
 
 /**
  * Sends a handler's response: synchronously, or as an operation if there is something to wait for.
@@ -84,7 +85,6 @@ function send(exchange: Exchange, content: unknown, status: number, given: Respo
   const bytes = wholeContent(content)
   if (bytes === null) return stream(exchange, content, status, given)
   const current = given === undefined || bytes.length === 0 ? given : currentHeaders(given, status, bytes)
-  // Text without a Content-Type is plain text, so that no browser guesses that it is a page.
   const headers = typeof content === 'string' && content !== '' ? withDefaults(current, 'content-type', textHeaders) : current
   const length = bytes.length === 0 && exchange.head.method === 'HEAD' ? declaredLength(headers) : bytes.length
   if (length >= connection.settings.compression.min_size && isEncodable(exchange, status, headers, length)) {

@@ -2,11 +2,10 @@ import { inCoroutine, portal, type Op, type Portal } from '../../../lev/index.js
 import { messageOf } from '../../../lev/internal.js'
 import { ArgumentError, StateError } from '../../errors.js'
 import type { ResponseParts } from '../../request/handler.js'
-import { responseHead } from '../../http1/response.js'
-import { NO_LENGTH } from '../../http1/response-framing.js'
-import { declaredLength, type ResponseHeaders } from '../../http1/response-headers.js'
+import { declaredLength, headerLines, withDefaults, type ResponseHeaders } from '../../http1/response-headers.js'
 import { hasContent } from '../../http1/status.js'
 import type { Out } from '../../response/out.js'
+import { textHeaders } from '../../response/send-response.js'
 import { Signal } from '../../signal.js'
 import type { Response } from './types.js'
 import { begun, done, waiting, type Waiting } from '../shared/waiting.js'
@@ -163,9 +162,9 @@ export class Reply {
   }
 
   #allHeaders(): ResponseHeaders {
+    const headers = Object.fromEntries(this.#headers.values())
     // As for other responses: no browser should guess that text is a page.
-    const typed = this.#headers.has('content-type') || typeof this.#queue[0] !== 'string'
-    return Object.fromEntries([...this.#headers.values(), ...(typed ? [] : [['Content-Type', 'text/plain; charset=utf-8'] as const])])
+    return typeof this.#queue[0] === 'string' ? withDefaults(headers, 'content-type', textHeaders) : headers
   }
 }
 
@@ -174,7 +173,7 @@ function checkedCode(what: string, code: number): number {
   throw new ArgumentError('response_code', `${what}: response_code must be an integer from 200 to 599, got ${String(code)}`)
 }
 
-/** Checks the header by rendering it as the core will. */
+/** Checks the header as the core will. */
 function check(name: string, value: string | number | (string | number)[]): void {
   attempt('header_name', { [name]: '0' })
   attempt('header_data', { [name]: value })
@@ -182,7 +181,7 @@ function check(name: string, value: string | number | (string | number)[]): void
 
 function attempt(argument: string, headers: ResponseHeaders): void {
   try {
-    responseHead(200, headers, NO_LENGTH, { minorVersion: 1, keepAlive: true, idleTimeout: 0 }, '')
+    headerLines(headers)
     declaredLength(headers)
   } catch (error) {
     throw new ArgumentError(argument, `send_header: ${messageOf(error)}`, { cause: error })
