@@ -7,7 +7,7 @@ import { unreadBodyBytes, unreadBodySeconds } from '../config/fixed-limits.js'
 import { bodySize, type BufferChoice, type SizeChoice } from '../config/settings.js'
 import { boolean } from '../config/validators.js'
 import { bodyError, BodyError, StateError } from '../errors.js'
-import type { Exchange, NextAction, OpenBody } from './exchange.js'
+import { isPending, type Exchange, type NextAction, type OpenBody } from './exchange.js'
 import { ChunkedReader, DONE, REJECTED } from '../http1/chunked.js'
 import { rejections, type Rejection } from '../http1/rejection.js'
 import { readAll, type Pieces } from '../pieces.js'
@@ -92,7 +92,7 @@ export function* withOpenBody({ body, reader, decoder }: Opened, respond: () => 
     const serving = around.spawn(() => RequestBody.serve(body))
     try {
       const sent = respond()
-      return 'next' in sent ? yield* sent : sent
+      return isPending(sent) ? yield* sent : sent
     } finally {
       serving.cancel()
       decoder?.close()

@@ -1,4 +1,4 @@
-import type { Scope } from '../../lev/index.js'
+import type { Op, Scope } from '../../lev/index.js'
 import { sameContext, type Snapshot } from '../../lev/internal.js'
 import { clientGone } from '../log/access-log.js'
 import type { Outcome } from '../observe/events.js'
@@ -15,6 +15,11 @@ import { RequestState, transitions } from './states.js'
 
 /** The fate of a connection after a request: `[connection_state, err]`, as in Lilush. */
 export type NextAction = readonly [connection_state: 'keep-alive' | 'close' | null, err: string | null]
+
+/** Whether a response has to be waited for: `isPending(sent) ? yield* sent : sent`. Without a generator for those that have not. */
+export function isPending(sent: NextAction | Op<NextAction>): sent is Op<NextAction> {
+  return 'next' in sent
+}
 
 const kept: NextAction = ['keep-alive', null]
 const closing: NextAction = ['close', null]

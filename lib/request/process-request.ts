@@ -5,7 +5,7 @@ import { cancelOnDisconnect } from './cancel-on-disconnect.js'
 import type { Connection } from '../server/connection.js'
 import { BodyError } from '../errors.js'
 import { Context } from './context.js'
-import { Exchange, type NextAction } from './exchange.js'
+import { Exchange, isPending, type NextAction } from './exchange.js'
 import { isOp, isThenable, type HandlerResult } from './handler.js'
 import { NEED_MORE, REJECTED } from '../http1/head.js'
 import { rejections } from '../http1/rejection.js'
@@ -48,7 +48,7 @@ export function* processRequest(connection: Connection, count: number): Op<NextA
       body = received
     }
     const sent = respond(exchange, body)
-    return 'next' in sent ? yield* sent : sent
+    return isPending(sent) ? yield* sent : sent
   } catch (error) {
     return afterFault(exchange, error)
   } finally {
@@ -130,7 +130,7 @@ function* respondLater(exchange: Exchange, result: ReturnType<typeof callHandler
   do given = yield* awaited(exchange, given)
   while (isOp(given) || isThenable(given))
   const sent = conclude(exchange, given)
-  return 'next' in sent ? yield* sent : sent
+  return isPending(sent) ? yield* sent : sent
 }
 
 function awaited(exchange: Exchange, given: ReturnType<typeof callHandler>): Op<HandlerResult | Op<HandlerResult>> {
