@@ -26,7 +26,7 @@ export interface WebSocketOptions {
   readonly compression?: boolean | CompressionOptions | null | undefined
   /** Seconds without a byte from the peer after which a ping is sent; 0 for never. Default: 30. */
   readonly ping_interval?: number | null | undefined
-  /** Seconds that the peer has to answer a ping; after that the connection counts as lost, with 1006. Default: 15. */
+  /** Seconds that the peer has to respond to a ping; after that the connection counts as lost, with 1006. Default: 15. */
   readonly pong_timeout?: number | null | undefined
   /**
    * Seconds that the peer has to respond to a close and to read unsent output, and that a handler has to end once its
