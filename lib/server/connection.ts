@@ -2,7 +2,9 @@ import { now, type Op, type Scope, type Stream } from '../../lev/index.js'
 import { mayServe, type Identities } from '../../tls/index.js'
 import { idleGraceSeconds, keepAliveGraceSeconds, lingerBytes, lingerSeconds, parkAfterSeconds } from '../config/fixed-limits.js'
 import type { Settings } from '../config/settings.js'
-import { HeadReader, type HeadLimits } from '../http1/head.js'
+import type { HeadLimits } from '../http1/field-lines.js'
+import type { HeadReader } from '../http1/head.js'
+import { MemoizingHeadReader } from '../http1/memoizing-head-reader.js'
 import type { RequestHead } from '../http1/request-head.js'
 import type { ContextConnection } from '../request/context.js'
 import type { Logger } from '../log/logger.js'
@@ -61,7 +63,7 @@ export class Connection implements ContextConnection, OpenConnection {
       countLimit: settings.header_count_limit,
       sizeLimit: settings.header_size_limit,
     }
-    this.reader = new HeadReader(this.headLimits)
+    this.reader = new MemoizingHeadReader(this.headLimits)
     this.writer = new Http1Writer(client)
     client.stallTimeout = settings.send_timeout
     client.minSendRate = settings.min_transfer_rate
