@@ -113,7 +113,8 @@ function reset(): Error {
 /** A driver for one loop. */
 export function loopback(): Driver {
   const now = (): number => performance.now() / 1000
-  const listeners = new Map<number, (transport: Transport) => void>()
+  /** By path or port. */
+  const listeners = new Map<string | number, (transport: Transport) => void>()
   let loop: DrivenLoop | null = null
   let heard = now()
   let timer: NodeJS.Timeout | undefined
@@ -153,20 +154,27 @@ export function loopback(): Driver {
       listeners.clear()
     },
     awaitExternal() {},
-    listen({ ip, port }, accept, done) {
-      const bound = port === 0 ? ++lastPort : port
-      const taken = listeners.has(bound)
-      if (!taken) listeners.set(bound, accept)
-      const listener: ListenerTransport = { address: { ip, port: bound }, close: () => listeners.delete(bound) }
+    listen(options, accept, done) {
+      if (options.fd !== undefined) return post(() => done(new Error('this driver has no file descriptors'), null))
+      const { path } = options
+      const address: Address = path !== undefined ? { ip: '', port: 0, path } : { ip: options.ip, port: options.port || ++lastPort }
+      const place = path ?? address.port
+      const taken = listeners.has(place)
+      if (!taken) listeners.set(place, accept)
+      const listener: ListenerTransport = { address, close: () => listeners.delete(place) }
       post(() => taken ? done(new Error('address already in use'), null) : done(null, listener))
     },
     connect(options, done) {
       let abandoned = false
       post(() => {
         if (abandoned) return
-        const accept = 'port' in options ? listeners.get(options.port) : undefined
-        if (accept === undefined || !('port' in options)) return done(new Error('connection refused'), null)
-        const [near, far] = Loopback.pair(post, { ip: '127.0.0.1', port: ++lastPort }, options)
+        const { path } = options
+        const accept = listeners.get(path ?? options.port)
+        if (accept === undefined) return done(new Error('connection refused'), null)
+        const ends: [Address, Address] = path !== undefined
+          ? [{ ip: '', port: 0, path: '' }, { ip: '', port: 0, path }]
+          : [{ ip: '127.0.0.1', port: ++lastPort }, options]
+        const [near, far] = Loopback.pair(post, ...ends)
         accept(far)
         done(null, near)
       })

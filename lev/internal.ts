@@ -11,6 +11,7 @@ export { callApart, callContained, Child, given, scopeAfter } from './core/scope
 export { runningTask } from './core/task.js'
 export { catchUp } from './core/time.js'
 export { environment, perWorld } from './core/world.js'
+export { addressText, hostText } from './drivers/address-text.js'
 export { reusedZlib } from './drivers/node/internals/reused-zlib.js'
 export { queuedBytes } from './drivers/node/internals/write-queue.js'
 export { tlsOverheadBytes, tlsOverheadPerByte } from './drivers/node/tls-overhead.js'

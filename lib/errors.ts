@@ -1,5 +1,6 @@
 import { getSystemErrorMap } from 'node:util'
-import { messageOf } from '../lev/internal.js'
+import type { ListenOptions } from '../lev/index.js'
+import { addressText, messageOf } from '../lev/internal.js'
 import type { Rejection } from './http1/rejection.js'
 
 /** Base class of Leveret's errors: `code` is for programs, `message` for people. */
@@ -86,14 +87,21 @@ export class UpgradeError extends LeveretError {
 /** The server could not listen: `failed to bind IP:PORT: reason`; `cause` is the underlying error. */
 export class BindError extends LeveretError {
   readonly code = 'LEVERET_BIND'
-  /** As configured: an IP address or a host name. */
+  /** As configured: an IP address or a host name; empty for a Unix socket or a file descriptor. */
   readonly ip: string
-  /** As configured. */
+  /** As configured; 0 for a Unix socket or a file descriptor. */
   readonly port: number
-  constructor(ip: string, port: number, cause: unknown) {
-    super(`failed to bind ${ip.includes(':') ? `[${ip}]` : ip}:${port}: ${bindReason(cause)}`, { cause })
+  /** Path of the Unix socket, if it is one. */
+  readonly path: string | null
+  /** Number of the file descriptor, if it is one. */
+  readonly fd: number | null
+  constructor(where: ListenOptions, cause: unknown) {
+    super(`failed to bind ${addressText(where)}: ${bindReason(cause)}`, { cause })
+    const { ip, port } = 'ip' in where ? where : { ip: '', port: 0 }
     this.ip = ip
     this.port = port
+    this.path = where.path ?? null
+    this.fd = where.fd ?? null
   }
 }
 

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import * as lev from '../lev/index.js'
 import type { Op } from '../lev/index.js'
 import { match } from './match.js'
@@ -42,6 +44,47 @@ const tests: DriverTestBodies = {
       match(yield* failure(lev.listen({ ip: '127.0.0.1', port: wrong })), { code: 'LEV_ADDRESS', cause: { name: 'RangeError' } })
       match(yield* failure(lev.connect({ ip: '127.0.0.1', port: wrong })), { code: 'LEV_ADDRESS', cause: { name: 'RangeError' } })
     }
+  },
+
+  * 'Unix sockets'() {
+    const path = join(tmpdir(), `leveret-${process.pid}.sock`)
+    match(yield* failure(lev.connect({ path })), { code: 'LEV_ADDRESS', message: `cannot connect to ${path}: connect ENOENT ${path}` })
+    const listener = yield* lev.listen({ path })
+    assert.deepEqual({ ...listener.address }, { ip: '', port: 0, path })
+    match(yield* failure(lev.listen({ path })), {
+      code: 'LEV_ADDRESS', message: new RegExp(`^cannot listen on ${path}: .*EADDRINUSE`), cause: { code: 'EADDRINUSE' },
+    })
+    const connecting = lev.spawn(() => lev.connect(listener.address))
+    const accepted = yield* listener.accept()
+    if (accepted === null) throw new Error('the listener was closed')
+    const near = yield* connecting.join()
+    const unnamed = { ip: '', port: 0, path: '' }
+    assert.deepEqual([near.local, near.remote].map((one) => ({ ...one })), [unnamed, { ip: '', port: 0, path }])
+    assert.deepEqual([accepted.local, accepted.remote].map((one) => ({ ...one })), [{ ip: '', port: 0, path }, unnamed])
+    yield* near.write('there')
+    assert.equal(String(yield* accepted.read()), 'there')
+    yield* accepted.write('and back')
+    assert.equal(String(yield* near.read()), 'and back')
+    near.close()
+    assert.equal(yield* accepted.read(), null)
+    accepted.close()
+    listener.close()
+    yield* lev.sleep(0.01)
+    match(yield* failure(lev.connect({ path })), { cause: { code: 'ENOENT' } }, 'a closed listener removes its socket')
+    const again = yield* lev.listen({ path })
+    again.close()
+    for (const start of [() => lev.listen({ path: '' }), () => lev.connect(near.local)]) {
+      match(yield* failure(start()), { code: 'LEV_ADDRESS', message: /: the path is empty$/, cause: { name: 'RangeError' } })
+    }
+  },
+
+  * 'file descriptors that are none'() {
+    for (const fd of [-1, 1.5, NaN]) {
+      match(yield* failure(lev.listen({ fd })), {
+        code: 'LEV_ADDRESS', message: new RegExp(`^cannot listen on fd ${fd}: a file descriptor is a whole number`), cause: { name: 'RangeError' },
+      })
+    }
+    match(yield* failure(lev.listen({ fd: 100_000 })), { code: 'LEV_ADDRESS', message: /^cannot listen on fd 100000: listen E/ })
   },
 
   * 'closing a listener'() {
@@ -112,7 +155,7 @@ const tests: DriverTestBodies = {
   },
 }
 
-/** The tests of `listen` and `connect`, for drivers with addresses and with the error codes of an operating system. */
+/** The tests of `listen` and `connect`, for drivers with TCP and Unix sockets and with the error codes of an operating system. */
 export function networkTests(setup: StreamSetup): DriverTest[] {
   return driverTests(setup, tests)
 }

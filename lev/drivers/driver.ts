@@ -1,13 +1,24 @@
 import type { SecureContext } from 'node:tls'
 import type { X509Certificate } from 'node:crypto'
 
-/** The address of one end of a connection, or of a listener. */
-export interface Address {
-  /** IP address in text form; empty for Unix sockets. */
-  readonly ip: string
-  /** The port; 0 for Unix sockets and pipes. */
-  readonly port: number
-}
+/**
+ * The address of one end of a connection, or of a listener. `path` tells a Unix socket from TCP. `ip` and `port` are there in
+ * both, so that code that knows only TCP can read them without a check.
+ */
+export type Address =
+  | {
+    /** IP address in text form; empty if the connection was lost before the system could tell it. */
+    readonly ip: string
+    /** The port; 0 for an end of a `pipe`. */
+    readonly port: number
+    readonly path?: undefined
+  }
+  | {
+    readonly ip: ''
+    readonly port: 0
+    /** The socket's path in the file system; empty if it has none, as the connecting end, or if the system does not tell it. */
+    readonly path: string
+  }
 
 /** Security settings from `tls/` for the server side of one handshake. */
 export interface ServerSecurity {
@@ -103,23 +114,38 @@ export interface Transport {
   secure(options: Security, received: Buffer): Transport
 }
 
-/** Where to listen. */
-export interface ListenOptions {
-  /** IP address or host name. */
-  readonly ip: string
-  /** 0 lets the system choose. */
-  readonly port: number
+/** Where to listen: on a TCP address, on a Unix socket, or on a listening socket that this process has inherited. */
+export type ListenOptions = {
   /** Maximum length of the queue of connections not accepted yet. */
   readonly backlog?: number | null | undefined
-  /** Whether several processes may bind the same port (SO_REUSEPORT), where the system supports it. */
-  readonly reusePort?: boolean | null | undefined
-}
+} & (
+  | {
+    /** IP address or host name. */
+    readonly ip: string
+    /** 0 lets the system choose. */
+    readonly port: number
+    /** Whether several processes may bind the same port (SO_REUSEPORT), where the system supports it. */
+    readonly reusePort?: boolean | null | undefined
+    readonly path?: undefined
+    readonly fd?: undefined
+  }
+  | {
+    /** The socket's path in the file system; nothing may be there. */
+    readonly path: string
+    readonly fd?: undefined
+  }
+  | {
+    /** Number of the file descriptor, which belongs to the listener from now on. */
+    readonly fd: number
+    readonly path?: undefined
+  }
+)
 
 /** A bound listener. */
 export interface ListenerTransport {
   /** The bound address; if port 0 was requested, with the port that was chosen. */
   readonly address: Address
-  /** Stops accepting and frees the port, at once; connections accepted earlier stay open. */
+  /** Stops accepting and frees the address, at once; connections accepted earlier stay open. */
   close(): void
 }
 
@@ -130,6 +156,7 @@ export type ConnectOptions =
     readonly ip: string
     /** 1 to 65535. */
     readonly port: number
+    readonly path?: undefined
   }
   | {
     /** The socket's path in the file system. */

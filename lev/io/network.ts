@@ -4,6 +4,7 @@ import { MemoryTransport, waitForTlsWork, type VirtualNetwork } from '../drivers
 import { made } from '../core/forgotten.js'
 import type { Loop } from '../core/loop.js'
 import { suspend, type Op } from '../core/op.js'
+import { addressText } from '../drivers/address-text.js'
 import { Stream } from './stream.js'
 import { channel } from '../core/sync.js'
 import { runningTask } from '../core/task.js'
@@ -14,7 +15,7 @@ export interface Listener {
   readonly address: Address
   /** Waits for the next connection; null once the listener is closed. */
   accept(): Op<Stream | null>
-  /** Stops accepting and frees the port; connections that were not accepted yet are closed. Repeated calls do nothing. */
+  /** Stops accepting and frees the address; connections that were not accepted yet are closed. Repeated calls do nothing. */
   close(): void
 }
 
@@ -28,7 +29,7 @@ export function listen(options: ListenOptions): Op<Listener> {
 
 function* listening(options: ListenOptions): Op<Listener> {
   const { loop } = runningTask('lev.listen()')
-  checkPort('listen on', options, 0)
+  check('listen on', options, 0)
   const arrivals = channel<Stream>(Infinity)
   const accept = (transport: Transport): void => {
     const stream = new Stream(loop, transport)
@@ -44,7 +45,7 @@ function* listening(options: ListenOptions): Op<Listener> {
     loop.driver.listen(options, accept, (error, listener) => {
       if (!wanted) listener?.close()
       else if (listener !== null) resume(listener)
-      else fail(new AddressError(`cannot listen on ${options.ip}:${options.port}: ${messageOf(error)}`, { cause: error }))
+      else fail(new AddressError(`cannot listen on ${addressText(options)}: ${messageOf(error)}`, { cause: error }))
     })
     return () => (wanted = false)
   })
@@ -67,12 +68,11 @@ export function connect(options: ConnectOptions): Op<Stream> {
 
 function* connecting(options: ConnectOptions): Op<Stream> {
   const { loop } = runningTask('lev.connect()')
-  if ('ip' in options) checkPort('connect to', options, 1)
-  const where = 'ip' in options ? `${options.ip}:${options.port}` : options.path
+  check('connect to', options, 1)
   const transport = yield* suspend<Transport>((resume, fail) =>
     loop.driver.connect(options, (error, connected) => {
       if (connected !== null) resume(connected)
-      else fail(new AddressError(`cannot connect to ${where}: ${messageOf(error)}`, { cause: error }))
+      else fail(new AddressError(`cannot connect to ${addressText(options)}: ${messageOf(error)}`, { cause: error }))
     }),
   )
   return new Stream(loop, transport)
@@ -100,10 +100,18 @@ function pipeNetwork(loop: Loop): VirtualNetwork {
   }
 }
 
-function checkPort(what: string, { ip, port }: Address, lowest: number): void {
-  if (Number.isInteger(port) && port >= lowest && port <= 65535) return
-  const cause = new RangeError(`a port is a whole number from ${lowest} to 65535, got ${port}`)
-  throw new AddressError(`cannot ${what} ${ip}:${port}: ${cause.message}`, { cause })
+function check(what: string, where: ListenOptions | ConnectOptions, lowestPort: number): void {
+  const fault = faultOf(where, lowestPort)
+  if (fault !== null) throw new AddressError(`cannot ${what} ${addressText(where)}: ${fault}`, { cause: new RangeError(fault) })
+}
+
+function faultOf(where: ListenOptions | ConnectOptions, lowestPort: number): string | null {
+  if (where.path !== undefined) return where.path === '' ? 'the path is empty' : null
+  const [what, value, lowest, highest] = 'fd' in where && where.fd !== undefined
+    ? ['file descriptor', where.fd, 0, 2 ** 31 - 1] as const
+    : ['port', where.port, lowestPort, 65535] as const
+  if (Number.isInteger(value) && value >= lowest && value <= highest) return null
+  return `a ${what} is a whole number from ${lowest} to ${highest}, got ${value}`
 }
 
 function messageOf(error: Error | null): string {

@@ -1,7 +1,7 @@
-import { networkInterfaces } from 'node:os'
-import { channel, listen, now, scope, timeout, TimeoutError, type Address, type Channel, type Listener, type Op } from '../../lev/index.js'
+import { channel, listen, now, scope, timeout, TimeoutError, type Address, type Channel, type Listener, type ListenOptions, type Op } from '../../lev/index.js'
 import { Acceptor } from './accept.js'
 import { BindError } from '../errors.js'
+import { listeningTexts } from './listening-texts.js'
 import { prefaceOf } from './preface.js'
 import type { Service } from './service.js'
 import { onStopSignals } from './stop-signals.js'
@@ -44,13 +44,14 @@ export class Run {
 
   *#bind(): Op<Listener> {
     const { log, settings: { ip, port, backlog, reuse_port: reusePort, ssl } } = this.#service
+    const where: ListenOptions = { ip, port, backlog, reusePort }
     try {
-      const listener = yield* listen({ ip, port, backlog, reusePort })
-      log.logger.info(`Started, listening on ${addressTexts(listener.address, ssl !== null).join(', ')}`)
+      const listener = yield* listen(where)
+      log.logger.info(`Started, listening on ${listeningTexts(listener.address, ssl !== null).join(', ')}`)
       this.listening.resolve(listener.address)
       return listener
     } catch (error) {
-      const failure = new BindError(ip, port, error)
+      const failure = new BindError(where, error)
       this.listening.reject(failure)
       throw failure
     }
@@ -98,14 +99,6 @@ function* countDown(seconds: number, limits: Channel<number>): Op<void> {
       return
     }
   } while (now() < end)
-}
-
-/** The URLs of a bound address; for a wildcard, those of every interface. */
-function addressTexts({ ip, port }: Address, secure: boolean): string[] {
-  const wildcard = ip === '0.0.0.0' || ip === '::'
-  const interfaces = wildcard ? Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []) : []
-  const ips = interfaces.filter(({ family, scopeid }) => (ip === '::' || family === 'IPv4') && !scopeid).map(({ address }) => address)
-  return (ips.length > 0 ? ips : [ip]).map((one) => `http${secure ? 's' : ''}://${one.includes(':') ? `[${one}]` : one}:${port}`)
 }
 
 interface Deferred<T> {

@@ -65,6 +65,18 @@ function* program() {
   const nested = lev.timeout(1, lev.scope(() => answer()))
   is<number>()(yield* nested)
 
+  const listener = yield* lev.listen({ ip: '127.0.0.1', port: 0 })
+  const { ip, port } = listener.address
+  is<string>()(ip)
+  is<number>()(port)
+  if (listener.address.path === undefined) is<undefined>()(listener.address.path)
+  else is<string>()(listener.address.path)
+  const stream = yield* lev.connect(listener.address)
+  is<string>()(stream.remote.ip)
+  is<number>()(stream.remote.port)
+  stream.close()
+  listener.close()
+
   const channel = lev.channel<{ id: number }>(1)
   yield* channel.send({ id: 1 })
   is<{ id: number } | null>()(yield* channel.receive())

@@ -1,5 +1,6 @@
 import type { Address, Completion, ConnectOptions, DrivenLoop, Driver, ListenerTransport, ListenOptions, Transport } from '../driver.js'
 import { MemoryTransport, waitForTlsWork, type VirtualNetwork } from './memory-transport.js'
+import { addressText } from '../address-text.js'
 import { SystemWork } from '../node/system-work.js'
 import { Timer, Timers } from '../../core/timers.js'
 import { VirtualListeners } from './virtual-listeners.js'
@@ -162,13 +163,14 @@ export function memory(options: MemoryOptions = {}): Driver {
 
 function listen(
   listeners: VirtualListeners,
-  { ip, port }: ListenOptions,
+  where: ListenOptions,
   accept: (transport: Transport) => void,
   done: Completion<ListenerTransport>,
 ): void {
-  const bound = listeners.bind(ip, port, accept)
-  if (bound === null) return done(systemError('EADDRINUSE', `listen EADDRINUSE: address already in use ${ip}:${port}`), null)
-  done(null, { address: { ip, port: bound.port }, close: () => listeners.delete(bound) })
+  if (where.fd !== undefined) return done(systemError('EBADF', 'listen EBADF: a virtual network has no file descriptors'), null)
+  const bound = listeners.bind(where, accept)
+  if (bound === null) return done(systemError('EADDRINUSE', `listen EADDRINUSE: address already in use ${addressText(where)}`), null)
+  done(null, { address: bound.address, close: () => listeners.delete(bound) })
 }
 
 function connect(
@@ -178,13 +180,20 @@ function connect(
   random: () => number,
   done: Completion<Transport>,
 ): void {
-  if ('path' in where) return done(systemError('ENOENT', `connect ENOENT ${where.path}`), null)
-  const to = listeners.find(where.ip, where.port)
-  if (to === undefined) return done(systemError('ECONNREFUSED', `connect ECONNREFUSED ${where.ip}:${where.port}`), null)
-  const client: Address = { ip: '127.0.0.1', port: 32768 + Math.floor(random() * 16384) }
-  const [near, far] = MemoryTransport.pair(network, client, { ip: where.ip, port: where.port })
+  const to = listeners.find(where)
+  if (to === undefined) {
+    const code = where.path === undefined ? 'ECONNREFUSED' : 'ENOENT'
+    return done(systemError(code, `connect ${code} ${addressText(where)}`), null)
+  }
+  const [near, far] = MemoryTransport.pair(network, ...endsOf(where, random))
   to.accept(far)
   done(null, near)
+}
+
+/** The addresses of a new connection to `where`, that of the connecting end first. */
+function endsOf(where: ConnectOptions, random: () => number): [Address, Address] {
+  if (where.path !== undefined) return [{ ip: '', port: 0, path: '' }, { ip: '', port: 0, path: where.path }]
+  return [{ ip: '127.0.0.1', port: 32768 + Math.floor(random() * 16384) }, { ip: where.ip, port: where.port }]
 }
 
 function systemError(code: string, message: string): Error {

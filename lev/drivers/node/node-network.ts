@@ -1,9 +1,9 @@
-import { connect, createServer, Socket, type Server } from 'node:net'
+import { connect, createServer, Socket, type AddressInfo, type ListenOptions as NetListenOptions, type Server } from 'node:net'
 import { AddressError } from '../../core/errors.js'
-import type { Completion, ConnectOptions, DrivenLoop, ListenerTransport, ListenOptions, Transport } from '../driver.js'
+import type { Address, Completion, ConnectOptions, DrivenLoop, ListenerTransport, ListenOptions, Transport } from '../driver.js'
 import { IndexedSet, type Indexed } from '../../core/indexed-set.js'
 import { acceptHandles, sharedSockets } from './internals/shared-read.js'
-import { SocketTransport, type TickingLoop } from './socket-transport.js'
+import { SocketTransport, type Ends, type TickingLoop } from './socket-transport.js'
 
 /** An open resource, to be released when the driver stops. */
 interface Open extends Indexed {
@@ -27,8 +27,7 @@ export class NodeNetwork {
 
   listen(options: ListenOptions, accept: (transport: Transport) => void, done: Completion<ListenerTransport>): void {
     const loop = this.#loop
-    const sharing = options.reusePort === true ? { reusePort: true } : {}
-    if ('reusePort' in sharing && !knowsReusePort()) {
+    if ('reusePort' in options && options.reusePort === true && !knowsReusePort()) {
       queueMicrotask(() => {
         loop.beginEvent()
         done(new Error(`reusePort needs Node.js 22.12, 23.1 or newer: this is ${process.versions.node}`), null)
@@ -42,20 +41,21 @@ export class NodeNetwork {
       accept(transport)
       loop.tick()
     }
-    server.on('connection', (socket) => admit(new SocketTransport(this.#keep(socket), this.#transportLoop)))
+    let ends: Ends | null = null
+    server.on('connection', (socket) => admit(new SocketTransport(this.#keep(socket), this.#transportLoop, null, null, ends)))
     server.once('error', (error) => {
       loop.beginEvent()
       done(error, null)
       loop.tick()
     })
-    server.listen({ host: options.ip, port: options.port, backlog: options.backlog ?? undefined, ...sharing }, () => {
+    server.listen(systemOptions(options), () => {
       this.#keep(server)
       acceptHandles(server, (handle) => admit(this.#accepted(handle)))
       server.removeAllListeners('error')
       // From here on only a single accept can fail (for example, no file descriptors are left); the next may succeed.
       server.on('error', (error) => loop.fault(new AddressError(`cannot accept a connection: ${error.message}`, { cause: error })))
-      const bound = server.address()
-      const address = typeof bound === 'object' && bound !== null ? { ip: bound.address, port: bound.port } : options
+      const address = addressOf(server.address())
+      if (address.path !== undefined) ends = { local: address, remote: unnamed }
       loop.beginEvent()
       done(null, { address, close: () => server.close() })
       loop.tick()
@@ -64,7 +64,9 @@ export class NodeNetwork {
 
   connect(options: ConnectOptions, done: Completion<Transport>): () => void {
     const loop = this.#loop
-    const where = 'ip' in options ? { host: options.ip, port: options.port, noDelay: true } : { path: options.path }
+    const { path } = options
+    const where = path === undefined ? { host: options.ip, port: options.port, noDelay: true } : { path }
+    const ends: Ends | null = path === undefined ? null : { local: unnamed, remote: { ip: '', port: 0, path } }
     const socket = this.#keep(connect({ ...where, allowHalfOpen: true }))
     const failed = (error: Error): void => {
       loop.beginEvent()
@@ -76,7 +78,7 @@ export class NodeNetwork {
       socket.off('error', failed)
       socket.pause()
       loop.beginEvent()
-      done(null, new SocketTransport(socket, this.#transportLoop))
+      done(null, new SocketTransport(socket, this.#transportLoop, null, null, ends))
       loop.tick()
     })
     return () => {
@@ -107,6 +109,21 @@ export class NodeNetwork {
 const makeSocket = sharedSockets((socket, buffer, size) => {
   if (socket instanceof Socket) SocketTransport.of(socket)?.receiveBorrowed(buffer, size)
 })
+
+/** The end of a Unix connection that has no path. */
+const unnamed: Address = { ip: '', port: 0, path: '' }
+
+function systemOptions(options: ListenOptions): NetListenOptions & { readonly fd?: number } {
+  const backlog = options.backlog ?? undefined
+  if (options.fd !== undefined) return { fd: options.fd, backlog }
+  if (options.path !== undefined) return { path: options.path, backlog }
+  return { host: options.ip, port: options.port, backlog, ...(options.reusePort === true ? { reusePort: true } : {}) }
+}
+
+/** Node tells the path of a Unix socket that it has bound itself, and null for an inherited one. */
+function addressOf(bound: AddressInfo | string | null): Address {
+  return typeof bound === 'object' && bound !== null ? { ip: bound.address, port: bound.port } : { ip: '', port: 0, path: bound ?? '' }
+}
 
 /** Older versions of Node silently ignore the option. */
 function knowsReusePort(): boolean {

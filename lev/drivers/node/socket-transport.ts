@@ -17,6 +17,9 @@ export interface TickingLoop extends Pick<DrivenLoop, 'beginEvent' | 'tick'> {
   letTlsRun?(): void
 }
 
+/** The addresses of both ends of a connection. */
+export type Ends = Pick<Transport, 'local' | 'remote'>
+
 const addresses = new AddressBook()
 
 /** A socket's property for its transport: so all sockets share their listeners, and a connection has no closures (0.7 KiB). */
@@ -50,14 +53,17 @@ export class SocketTransport implements Transport, Reader, Writer, Indexed, Encr
   /** Whether `pending` was above 0 after the last write, so that a writer may be waiting for it to fall. */
   #blocked = false
 
-  constructor(socket: Socket, loop: TickingLoop, security: Security | null = null, around: Transport | null = null) {
+  /** @param ends the addresses, if the socket does not tell them */
+  constructor(
+    socket: Socket, loop: TickingLoop, security: Security | null = null, around: Transport | null = null, ends: Ends | null = around,
+  ) {
     this.#socket = socket
     this.#loop = loop
     this.#security = security
     this.#around = around
     this.writeSize = security === null ? plainWrite : secureWrite
-    this.local = around?.local ?? addresses.local(socket)
-    this.remote = around?.remote ?? addresses.remote(socket)
+    this.local = ends?.local ?? addresses.local(socket)
+    this.remote = ends?.remote ?? addresses.remote(socket)
     this.#output = DirectOutput.of(socket, this)
     this.#socket[owner] = this
     // A socket may fail before there are other listeners; that must not end the process.

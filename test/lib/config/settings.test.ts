@@ -443,10 +443,12 @@ t.test('editDistance', async (t) => {
 t.test('BindError says in plain words what the system said', async (t) => {
   const system = Object.assign(new Error('listen EADDRINUSE: ...'), { errno: -constants.errno.EADDRINUSE })
   const wrapped = new Error('outer', { cause: system })
-  t.match(new BindError('127.0.0.1', 80, wrapped), {
+  t.match(new BindError({ ip: '127.0.0.1', port: 80 }, wrapped), {
     message: 'failed to bind 127.0.0.1:80: address already in use',
     code: 'LEVERET_BIND', ip: '127.0.0.1', port: 80, cause: wrapped,
   })
-  t.equal(new BindError('::1', 80, new Error('no such luck')).message, 'failed to bind [::1]:80: no such luck')
-  t.equal(new BindError('a.test', 80, 'text').message, 'failed to bind a.test:80: text')
+  t.equal(new BindError({ ip: '::1', port: 80 }, new Error('no such luck')).message, 'failed to bind [::1]:80: no such luck')
+  t.equal(new BindError({ ip: 'a.test', port: 80 }, 'text').message, 'failed to bind a.test:80: text')
+  t.match(new BindError({ path: '/run/one.sock' }, 'text'), { message: 'failed to bind /run/one.sock: text', ip: '', port: 0, path: '/run/one.sock', fd: null })
+  t.match(new BindError({ fd: 3 }, 'text'), { message: 'failed to bind fd 3: text', ip: '', port: 0, path: null, fd: 3 })
 })

@@ -212,6 +212,26 @@ t.test('one stream after another: the reader of a connection goes with its strea
   })
 })
 
+t.test('a connection without an IP address has an empty client_ip', async (t) => {
+  const served = server.new({ logger: keptLog() }, (_method, _query, _args, headers, _body, ctx) => {
+    return JSON.stringify([ctx.client_ip, headers['x-client-ip'], headers['x-real-ip'], ctx.client.local.path])
+  })
+  await lev.run(function* () {
+    const listener = yield* lev.listen({ path: '/run/one.sock' })
+    const near = yield* lev.connect(listener.address)
+    const far = yield* listener.accept()
+    if (far === null) throw new Error('the listener was closed')
+    near.put(request('GET /', { Connection: 'close' }))
+    t.strictSame(yield* served.process_request(far, far.remote.ip, 1), ['close', null])
+    yield* far.end()
+    const { responses } = readResponses(yield* readAll(near), [], true)
+    t.strictSame(responses.map(({ body }) => body.toString()), ['["","","","/run/one.sock"]'])
+    near.close()
+    far.close()
+    listener.close()
+  }, { driver: lev.memory({ seed }) })
+})
+
 t.test('what a handler is told: client_ip, count and redis are those given', async (t) => {
   const redis = { get: () => 'value' }
   const handle: server.Handler = (_method, _query, _args, headers, _body, ctx) => {
