@@ -1,5 +1,4 @@
 import http from 'node:http'
-import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import { random } from '../../bench/content.js'
 import type { LatencyReport } from '../../bench/generators/open-loop.js'
@@ -7,6 +6,7 @@ import { GeneratorLoad } from '../../bench/load/generator.js'
 import { chooseCores } from '../../bench/proc.js'
 import { bare } from '../../bench/requests.js'
 import { arrivals } from '../../bench/schedule.js'
+import { listen } from '../support/listen.js'
 
 const cores = process.platform === 'linux' ? chooseCores() : null
 
@@ -37,8 +37,7 @@ t.test('a stall counts for all requests that were due in it', { skip: cores === 
     while (performance.now() < stalled) continue
     response.end('hi')
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
+  const port = await listen(server)
   // So few that a slow machine keeps up with them.
   const schedule = { rate: 200, settle: 0.1, window: 6, seed: 1 }
   const load = new GeneratorLoad(

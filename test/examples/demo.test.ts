@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import t, { type Test } from 'tap'
 import { built, curlLines, Program, shell } from './program.js'
+import { listen } from '../support/listen.js'
 
 interface Demo {
   readonly program: Program
@@ -84,11 +85,9 @@ t.test('certificates are made once, and keys are nobody else\'s to read', { buff
 })
 
 t.test('what cannot be started says why in one line', { buffered: true }, async (t) => {
-  const taken = createServer().listen(0, '127.0.0.1')
+  const taken = createServer()
   t.teardown(() => taken.close())
-  await new Promise((resolve) => taken.once('listening', resolve))
-  const address = taken.address()
-  const port = typeof address === 'object' && address !== null ? String(address.port) : ''
+  const port = String(await listen(taken))
   for (const env of [{ PORT: port, TLS_PORT: '0' }, { PORT: '0', TLS_PORT: port }]) {
     const program = start(t, env)
     t.same(await program.ended, { code: 1, signal: null })

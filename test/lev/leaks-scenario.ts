@@ -4,6 +4,7 @@ import type { Op } from '../../lev/index.js'
 import { failure } from '../../testing/virtual.js'
 import { clientSecurity, serverSecurity } from './io/stream-kinds.js'
 import { connectedPair, readAll } from '../../testing/streams.js'
+import { keepingAlive } from '../support/memory.js'
 
 const scenarios: Record<string, () => Op<unknown>> = {
   * quiet() {
@@ -63,6 +64,5 @@ const scenarios: Record<string, () => Op<unknown>> = {
 for (const [name, main] of Object.entries(scenarios)) {
   await lev.run(main).catch(() => {})
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
-  const left = process.getActiveResourcesInfo().filter((each) => !/^(TTY|Pipe|File|Immediate|CloseReq)/.test(each))
-  console.log(`${name}: ${left.join(' ')}`)
+  console.log(`${name}: ${keepingAlive().join(' ')}`)
 }

@@ -1,4 +1,3 @@
-import tls from 'node:tls'
 import t, { type Test } from 'tap'
 import type { Config, Handler } from '../../lib/index.js'
 import { RawClient } from '../support/raw-client.js'
@@ -139,18 +138,12 @@ function hold(time: number): void {
   while (performance.now() < time);
 }
 
-async function overTls({ port }: Served): Promise<RawClient> {
-  const socket = tls.connect({ port, host: '127.0.0.1', rejectUnauthorized: false })
-  await new Promise((resolve) => socket.once('secureConnect', resolve))
-  return new RawClient(socket)
-}
-
 /** What comes of one try; undefined: the machine was too slow, so that it says nothing. */
 async function tried(t: Test, secure: boolean, one: Case, seconds: number): Promise<unknown> {
   const served = await serve(t, { ...one.config(seconds), ...(secure ? { ssl } : {}) }, handle)
   const deadline = one.deadline(seconds) * 1000
   const began = performance.now()
-  const client = secure ? await overTls(served) : await served.connect()
+  const client = secure ? await RawClient.overTls(served.port) : await served.connect()
   try {
     await one.begin(client, served)
     if (performance.now() > began + deadline - 50) return undefined

@@ -1,5 +1,6 @@
 import type { Timers } from '../../lev/core/timers.js'
 import { Task } from '../../lev/core/task.js'
+import { openResources } from './memory.js'
 
 /** What is alive in this process: what a server must leave as it found it. */
 export interface Living {
@@ -22,18 +23,21 @@ Task.prototype.run = function (this: Task<unknown>): void {
   tasks.add(this)
   timers.add(this.loop.timers)
   run.call(this)
-  if (this.outcome !== null) tasks.delete(this)
 }
 
 /** Counts what is alive now. */
 export function living(): Living {
-  const resources = process.getActiveResourcesInfo()
-  const open = (kind: string): number => resources.filter((name) => name === kind).length
   return {
-    tasks: tasks.size,
-    sockets: open('TCPSocketWrap'),
-    listeners: open('TCPServerWrap'),
+    tasks: unfinishedTasks(),
+    sockets: openResources('TCPSocketWrap'),
+    listeners: openResources('TCPServerWrap'),
     timers: [...timers].filter(({ next }) => next !== Infinity).length,
     processListeners: Object.fromEntries(process.eventNames().map((name) => [String(name), process.listenerCount(name)]).sort()),
   }
+}
+
+/** How many tasks have taken a step and are not done. */
+export function unfinishedTasks(): number {
+  for (const task of tasks) if (task.outcome !== null) tasks.delete(task)
+  return tasks.size
 }

@@ -19,3 +19,8 @@ export async function bytesInUse(): Promise<number> {
 export function openResources(kind: string): number {
   return process.getActiveResourcesInfo().filter((name) => name === kind).length
 }
+
+/** What keeps this process alive, besides its standard streams and what ends by itself. */
+export function keepingAlive(): string[] {
+  return process.getActiveResourcesInfo().filter((name) => !/^(TTY|Pipe|File|Immediate|CloseReq)/.test(name))
+}

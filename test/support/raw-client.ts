@@ -1,4 +1,5 @@
 import net from 'node:net'
+import tls from 'node:tls'
 import { GrowingBuffer } from './growing.js'
 import { ResponseReader, type WireResponse } from './responses.js'
 
@@ -47,6 +48,13 @@ export class RawClient {
     const client = new RawClient(socket)
     if (first.length > 0) client.send(first)
     return client
+  }
+
+  /** Connects by TLS, and trusts any certificate. */
+  static async overTls(port: number): Promise<RawClient> {
+    const socket = tls.connect({ port, host: '127.0.0.1', rejectUnauthorized: false })
+    await new Promise<void>((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject))
+    return new RawClient(socket)
   }
 
   get ended(): boolean {

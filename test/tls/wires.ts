@@ -1,9 +1,10 @@
 import { once } from 'node:events'
-import { createServer, connect as connectTo, type AddressInfo, type Socket } from 'node:net'
+import { createServer, connect as connectTo, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import type { SecureFacts, Security } from '../../lev/drivers/driver.js'
 import { secureFacts, wrapSecure } from '../../lev/drivers/node/secure.js'
+import { listen } from '../support/listen.js'
 
 /** A Duplex that hands each write to its other half in a later turn, as a virtual network does. */
 class Half extends Duplex {
@@ -52,10 +53,10 @@ export function duplexPair(): [Duplex, Duplex] {
 export type Wire = () => Promise<[Duplex, Duplex]>
 
 export const tcpWire: Wire = async () => {
-  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true })
+  const port = await listen(server)
   const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve))
-  const client = connectTo({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true })
+  const client = connectTo({ port, host: '127.0.0.1', allowHalfOpen: true })
   const ends: [Duplex, Duplex] = [await accepted, client]
   if (client.connecting) await once(client, 'connect')
   server.close()

@@ -5,6 +5,7 @@ import { nodeDriver } from '../../../lev/drivers/node/node.js'
 import { runIn } from '../../../testing/setup.js'
 import { networkKinds } from '../io/stream-kinds.js'
 import { connectedPair } from '../../../testing/streams.js'
+import { computing, type ComputingDriver } from '../../support/computing.js'
 
 /** What never rests, each in its own way; `stop()` tells when to end. */
 const busy: [string, (stop: () => boolean) => Op<void>][] = [
@@ -90,20 +91,13 @@ for (const kind of networkKinds.slice(0, 2)) {
 }
 
 t.test('tasks that compute for long do not hold up the others together', async (t) => {
-  const base = lev.memory()
-  let computed = 0
-  const driver: lev.Driver = {
-    ...base,
-    now: () => base.now() + computed,
-    heardUntil: () => base.heardUntil() + computed,
-    wakeAt: (time, keeps) => base.wakeAt(time - computed, keeps),
-  }
+  const { driver, compute } = computing(lev.memory())
   await lev.run(function* () {
     let stop = false
     for (let count = 0; count < 100; count++) {
       lev.spawn(function* () {
         while (!stop) {
-          computed += 0.004
+          compute(0.004)
           yield* lev.yieldNow()
         }
       })
@@ -120,17 +114,14 @@ t.test('tasks that compute for long do not hold up the others together', async (
 })
 
 /** `driver`, with its turns counted, and with a clock that what is computed moves on. */
-function counted(driver: lev.Driver): { readonly driver: lev.Driver; readonly turns: () => number; compute(seconds: number): void } {
+function counted(driver: lev.Driver): ComputingDriver & { readonly turns: () => number } {
   let turns = 0
-  let computed = 0
+  const base = computing(driver)
   return {
+    ...base,
     turns: () => turns,
-    compute: (seconds) => void (computed += seconds),
     driver: {
-      ...driver,
-      now: () => driver.now() + computed,
-      heardUntil: () => driver.heardUntil() + computed,
-      wakeAt: (time, keeps) => driver.wakeAt(time - computed, keeps),
+      ...base.driver,
       start: (loop) => driver.start({
         ...loop,
         tick() {

@@ -1,11 +1,11 @@
 import { connect as connectTo, createServer } from 'node:net'
-import { once } from 'node:events'
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import { failure } from '../../../testing/virtual.js'
 import { clientSecurity, networkKinds, runAll, serverSecurity } from './stream-kinds.js'
 import { networkTests } from '../../../testing/network-tests.js'
 import { connectedPair, readAll } from '../../../testing/streams.js'
+import { listen } from '../../support/listen.js'
 
 for (const kind of networkKinds) {
   t.test(`listening and connecting: ${kind.name}`, async (t) => {
@@ -54,10 +54,8 @@ t.test('TLS: what the other side is told', async (t) => {
 })
 
 t.test('node: a client that knows nothing of lev', async (t) => {
-  const server = createServer((socket) => socket.end('hello')).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const bound = server.address()
-  const port = typeof bound === 'object' && bound !== null ? bound.port : 0
+  const server = createServer((socket) => socket.end('hello'))
+  const port = await listen(server)
   await lev.run(function* () {
     const stream = yield* lev.connect({ ip: 'localhost', port })
     t.equal((yield* readAll(stream)).toString(), 'hello')

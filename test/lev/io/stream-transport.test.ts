@@ -4,6 +4,7 @@ import type { Op } from '../../../lev/index.js'
 import { byHand, HandTransport } from '../../support/hand-transport.js'
 import { failure, virtual } from '../../../testing/virtual.js'
 import { ran } from '../../support/virtual-run.js'
+import { computing } from '../../support/computing.js'
 
 t.test('what a task puts before it pauses leaves in one write', (t) => virtual(function* () {
   const [stream, transport] = yield* byHand()
@@ -20,14 +21,7 @@ t.test('what a task puts before it pauses leaves in one write', (t) => virtual(f
 
 t.test('output of several tasks leaves together, but does not wait for one that computes for long', async (t) => {
   for (const [seconds, before] of [[0.00001, 0], [0.005, 4]] as const) {
-    const base = lev.memory()
-    let computed = 0
-    const driver: lev.Driver = {
-      ...base,
-      now: () => base.now() + computed,
-      heardUntil: () => base.heardUntil() + computed,
-      wakeAt: (time) => base.wakeAt(time - computed),
-    }
+    const { driver, compute } = computing(lev.memory())
     await lev.run(function* () {
       const streams: [lev.Stream, HandTransport][] = []
       for (let count = 0; count < 6; count++) streams.push(yield* byHand())
@@ -36,7 +30,7 @@ t.test('output of several tasks leaves together, but does not wait for one that 
       for (const [stream] of streams) {
         lev.spawn(function* () {
           left.push(streams.filter(([, { writes }]) => writes.length > 0).length)
-          computed += seconds
+          compute(seconds)
           stream.put('answer')
         })
       }

@@ -11,6 +11,7 @@ import { request, websocket, type RequestOptions } from '../../../lib/index.js'
 import { developmentIdentities } from '../../../tls/index.js'
 import { failure } from '../../../testing/virtual.js'
 import { serve } from '../../support/serving.js'
+import { listen } from '../../support/listen.js'
 
 // What a server over https: sends on to http: must not leave the machine: neither a byte nor a connection.
 
@@ -29,9 +30,8 @@ async function listener(): Promise<{ port: number; connections: () => number; re
       socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok')
     })
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => server.close())
-  return { port: (server.address() as net.AddressInfo).port, connections: () => connections, received: () => received }
+  return { port: await listen(server), connections: () => connections, received: () => received }
 }
 
 t.test('no disguise of a URL leads from https: to http:', async (t) => {
@@ -104,9 +104,8 @@ t.test('through a proxy: it is not asked for the rest in the clear', async (t) =
       server.on('error', () => {})
     })
   })
-  await new Promise<void>((resolve) => tunnel.listen(0, '127.0.0.1', resolve))
   t.teardown(() => tunnel.close())
-  const { port: through } = tunnel.address() as net.AddressInfo
+  const through = await listen(tunnel)
   const before = process.env.http_proxy
   process.env.http_proxy = `http://127.0.0.1:${proxy.port}`
   t.teardown(() => (before === undefined ? delete process.env.http_proxy : (process.env.http_proxy = before)))

@@ -6,11 +6,13 @@ import { join } from 'node:path'
 import { createServer as createTlsServer } from 'node:tls'
 import * as lev from '../../../lev/index.js'
 import type { Op } from '../../../lev/index.js'
-import { Task } from '../../../lev/core/task.js'
 import { request, tcp, websocket } from '../../../lib/index.js'
 import { developmentIdentities } from '../../../tls/index.js'
 import { frame, opcodes } from '../websocket/wire.js'
 import { accepted } from './raw-server.js'
+import { listen } from '../../support/listen.js'
+import { unfinishedTasks } from '../../support/living.js'
+import { keepingAlive } from '../../support/memory.js'
 
 const made = developmentIdentities(mkdtempSync(join(tmpdir(), 'leveret-')), ['localhost'], Date.now() / 1000)
 const ca = readFileSync(made.ca)
@@ -57,9 +59,7 @@ function serve(socket: Socket): void {
 }
 
 async function listening(server: Server): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve))
-  const address = server.unref().address()
-  return typeof address === 'object' && address !== null ? address.port : 0
+  return await listen(server.unref(), 'localhost')
 }
 
 const plain = await listening(createServer(serve))
@@ -152,29 +152,11 @@ const ways: Readonly<Record<string, () => Op<unknown>>> = {
   'tcp: cancelled in the TLS handshake': () => cancelled(0.05, raw(mute, true)),
 }
 
-/** Every task that ever took a step and is not known to be done. */
-const tasks = new Set<Task<unknown>>()
-const { run } = Task.prototype
-Task.prototype.run = function () {
-  tasks.add(this)
-  run.call(this)
-}
-
-function unfinished(): number {
-  for (const task of tasks) if (task.outcome !== null) tasks.delete(task)
-  return tasks.size
-}
-
-/** What keeps this process; nothing of the server's does. */
-function left(): string[] {
-  return process.getActiveResourcesInfo().filter((each) => !/^(TTY|Pipe|File|Immediate|CloseReq)/.test(each))
-}
-
 for (const [name, way] of Object.entries(ways)) {
   // A world that is never stopped: nothing is released by its end.
   const ended = await lev.portal().run(way).then(() => 'well', (error: unknown) => (error instanceof Error && 'code' in error ? String(error.code) : String(error)))
   // Sockets take a few turns to close; an open connection that nobody releases stays.
-  for (let turn = 0; turn < 200 && left().length + connections.size > 0; turn++) await new Promise((resolve) => setTimeout(resolve, 5))
-  console.log(JSON.stringify({ name, ended, left: left(), tasks: unfinished(), connections: connections.size }))
+  for (let turn = 0; turn < 200 && keepingAlive().length + connections.size > 0; turn++) await new Promise((resolve) => setTimeout(resolve, 5))
+  console.log(JSON.stringify({ name, ended, left: keepingAlive(), tasks: unfinishedTasks(), connections: connections.size }))
   for (const socket of connections) socket.destroy()
 }

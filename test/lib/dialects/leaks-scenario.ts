@@ -1,25 +1,17 @@
 // Run by leaks.test.ts in a process of its own: prints what is still there after each way of using the dialects.
 import { createServer } from 'node:net'
 import * as lev from '../../../lev/index.js'
-import { Task } from '../../../lev/core/task.js'
 import * as lune from '../../../lib/dialects/lune/index.js'
 import * as zune from '../../../lib/dialects/zune/index.js'
-
-/** Every task that ever took a step and is not known to be done. */
-const tasks = new Set<Task<unknown>>()
-const { run } = Task.prototype
-Task.prototype.run = function () {
-  tasks.add(this)
-  run.call(this)
-}
+import { listen } from '../../support/listen.js'
+import { unfinishedTasks } from '../../support/living.js'
+import { keepingAlive } from '../../support/memory.js'
 
 const settings = { log_level: 'error' as const, logger: { debug() {}, info() {}, warn() {}, error() {} } }
 
 /** Takes connections and says nothing. */
 const mute = createServer((socket) => socket.unref().on('error', () => {}).resume())
-await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve))
-const address = mute.unref().address()
-const deaf = typeof address === 'object' && address !== null ? address.port : 0
+const deaf = await listen(mute.unref())
 
 const echo: zune.ServerWebSocketHandlers = {
   message(ws, message) {
@@ -141,20 +133,10 @@ const inside: Record<string, () => lev.Op<unknown>> = {
   },
 }
 
-/** What keeps this process. */
-function left(): string[] {
-  return process.getActiveResourcesInfo().filter((each) => !/^(TTY|Pipe|File|Immediate|CloseReq)/.test(each))
-}
-
-function running(): number {
-  for (const task of tasks) if (task.outcome !== null) tasks.delete(task)
-  return tasks.size
-}
-
 const ways = { ...outside, ...Object.fromEntries(Object.entries(inside).map(([name, way]) => [name, () => lev.portal().run(way)])) }
 for (const [name, way] of Object.entries(ways)) {
   const ended = await way().then(() => 'well', String)
   // Sockets take a few turns to close; what nobody releases stays.
-  for (let turn = 0; turn < 200 && left().length + running() > 0; turn++) await new Promise((resolve) => setTimeout(resolve, 5))
-  console.log(JSON.stringify({ name, ended, left: left(), tasks: running() }))
+  for (let turn = 0; turn < 200 && keepingAlive().length + unfinishedTasks() > 0; turn++) await new Promise((resolve) => setTimeout(resolve, 5))
+  console.log(JSON.stringify({ name, ended, left: keepingAlive(), tasks: unfinishedTasks() }))
 }

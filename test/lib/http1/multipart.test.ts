@@ -3,6 +3,7 @@ import t from 'tap'
 import { CONTENT, FORM_END, MultipartReader, PART, PART_END } from '../../../lib/http1/multipart.js'
 import { NEED_MORE, REJECTED } from '../../../lib/http1/rejection.js'
 import { seed } from '../../support/seed.js'
+import { bytewise } from '../../support/bytewise.js'
 
 /** What a reader makes of a body in these pieces: each part's head and content, then how it ends. */
 function read(pieces: readonly Buffer[], boundary: string | undefined = 'b'): string[] {
@@ -28,10 +29,6 @@ function read(pieces: readonly Buffer[], boundary: string | undefined = 'b'): st
       return [...told, event === FORM_END ? 'end' : event === REJECTED ? `${reader.rejection?.status} ${reader.rejection?.reason}` : 'unfinished']
     }
   }
-}
-
-function bytewise(bytes: Buffer): Buffer[] {
-  return Array.from(bytes, (_, at) => bytes.subarray(at, at + 1))
 }
 
 const malformed = '400 malformed form'

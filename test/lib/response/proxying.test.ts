@@ -6,6 +6,7 @@ import * as lev from '../../../lev/index.js'
 import type { Content, Handler, ResponseHeaders, ResponseParts } from '../../../lib/index.js'
 import { valueOf } from '../../support/responses.js'
 import { request, serve } from '../../support/serving.js'
+import { listen } from '../../support/listen.js'
 
 // Handlers that hand on what fetch gave them: its content is decoded, its headers still tell of the bytes that came.
 
@@ -27,13 +28,12 @@ async function upstream(t: Test): Promise<string> {
     })
     response.end(bytes)
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const port = await listen(server)
   t.teardown(() => {
     server.closeAllConnections()
     server.close()
   })
-  const address = server.address()
-  return `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`
+  return `http://127.0.0.1:${port}`
 }
 
 const ways: Record<string, (response: Response) => Content | Promise<Content>> = {

@@ -1,5 +1,4 @@
 import net from 'node:net'
-import tls from 'node:tls'
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import type { Config, Handler } from '../../../lib/index.js'
@@ -17,12 +16,6 @@ import { Certificates } from '../../tls/certificates.js'
 const made = new Certificates()
 t.teardown(() => made.remove())
 const ssl: Config['ssl'] = { default: made.issue({ names: ['localhost'] }) }
-
-async function overTls(port: number): Promise<RawClient> {
-  const socket = tls.connect({ port, host: '127.0.0.1', rejectUnauthorized: false })
-  await new Promise((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject))
-  return new RawClient(socket)
-}
 
 /** What holds a connection at work until the test lets it go. */
 function working(): { handle: Handler; begun: () => number; open: () => void } {
@@ -87,7 +80,7 @@ const sleeps: Handler = function* (_method, query) {
 t.test('at connection_limit the connection that has been idle the longest gives way', async (t) => {
   for (const secure of [false, true]) {
     const { connect: plain, log, port } = await serve(t, { connection_limit: 3, ...(secure ? { ssl } : {}) }, () => 'in')
-    const connect = secure ? () => overTls(port) : plain
+    const connect = secure ? () => RawClient.overTls(port) : plain
     const clients = [await connect(), await connect(), await connect()]
     const ask = async (client: RawClient, count: number) => {
       client.send(request('GET /'))
@@ -156,7 +149,7 @@ t.test('over TLS, a connection is at work from the first byte of its handshake',
     const silent = await connect(first)
     // Once its bytes have been read.
     await new Promise((resolve) => setTimeout(resolve, 50))
-    const next = await overTls(port).then((client) => client, () => null)
+    const next = await RawClient.overTls(port).then((client) => client, () => null)
     t.equal(next !== null, room, JSON.stringify(first))
     if (room) await silent.over
     next?.close()

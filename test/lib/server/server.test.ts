@@ -9,6 +9,7 @@ import { keptLog } from '../../support/kept-log.js'
 import { RawClient } from '../../support/raw-client.js'
 import { saysClose, valueOf } from '../../support/responses.js'
 import { eventually, gate, request, serve } from '../../support/serving.js'
+import { listen } from '../../support/listen.js'
 
 t.test('curl: methods, HEAD, compression, versions', async (t) => {
   const { port } = await serve(t, {}, (method, query, args) => `${method} ${query} ${args}`)
@@ -40,9 +41,8 @@ t.test('listening, and a name in place of an address', async (t) => {
 })
 
 t.test('a port in use', async (t) => {
-  const other = net.createServer().listen(0, '127.0.0.1')
-  await once(other, 'listening')
-  const { port } = other.address() as net.AddressInfo
+  const other = net.createServer()
+  const port = await listen(other)
   const served = server.new({ port, logger: keptLog() }, () => 'x')
   const { listening } = served
   const message = `failed to bind 127.0.0.1:${port}: address already in use`

@@ -1,16 +1,15 @@
 import { spawnSync } from 'node:child_process'
-import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { listen } from '../../support/listen.js'
 
 const entry = JSON.stringify(fileURLToPath(new URL('../../../lib/index.js', import.meta.url)))
 
 t.test('an uncaught BindError is one line; a caught one, or one with a listener, is the program\'s', async (t) => {
-  const taken = createServer().listen(0, '127.0.0.1')
+  const taken = createServer()
   t.teardown(() => taken.close())
-  await once(taken, 'listening')
-  const { port } = taken.address() as AddressInfo
+  const port = await listen(taken)
   const run = (code: string): { status: number | null; stdout: string; stderr: string } => {
     const program = `import * as server from ${entry}; const serve = () => server.new({ port: ${port} }, () => 'x').serve(); ${code}`
     return spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })

@@ -4,6 +4,7 @@ import { closeContent, FAILED, frameHead, isCloseCode, maskedFrame, NEED_MORE, x
 import { CLOSED, MESSAGE, MessageReader, PINGED, PONGED } from '../../../lib/websocket/messages.js'
 import { randomFrom, seed } from '../../support/seed.js'
 import { closeFrame, frame, frames, opcodes } from './wire.js'
+import { bytewise } from '../../support/bytewise.js'
 
 const { continuation, text, binary, close, ping, pong } = opcodes
 
@@ -32,10 +33,6 @@ function read(pieces: readonly Buffer[], { masked = true, limit = 1 << 20 } = {}
     rest = bytes.subarray(at)
   }
   return events
-}
-
-function bytewise(bytes: Buffer): Buffer[] {
-  return Array.from(bytes, (byte) => Buffer.from([byte]))
 }
 
 function hex(bytes: string): Buffer {

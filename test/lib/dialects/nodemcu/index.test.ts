@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import net from 'node:net'
 import t, { type Test } from 'tap'
 import * as lev from '../../../../lev/index.js'
@@ -12,6 +11,7 @@ import { valueOf, type WireResponse } from '../../../support/responses.js'
 import { randomFrom, seed } from '../../../support/seed.js'
 import { eventually, gate, request } from '../../../support/serving.js'
 import { VirtualClient } from '../../../support/virtual.js'
+import { listen } from '../../../support/listen.js'
 
 interface Started {
   readonly srv: httpserver.Server
@@ -85,10 +85,9 @@ t.test('the example', async (t) => {
 t.test('createServer', async (t) => {
   const { srv, port } = await start(t, (_req, res) => void res.finish('x'))
   t.strictSame(srv.getaddr(), [port, '0.0.0.0'], 'on all addresses')
-  const other = net.createServer().listen(0, '0.0.0.0')
-  await once(other, 'listening')
+  const other = net.createServer()
   t.teardown(() => other.close())
-  const { port: taken } = other.address() as net.AddressInfo
+  const taken = await listen(other, '0.0.0.0')
   await t.rejects(httpserver.createServer(taken, () => {}), { name: 'BindError', code: 'LEVERET_BIND', port: taken, message: /address already in use/ })
   const all = await httpserver.createServer(0, () => {}, { ip: null, log_level: 'error' })
   t.equal(all.getaddr()[1], '0.0.0.0', 'null is not given')

@@ -8,12 +8,7 @@ import { developmentIdentities } from '../../../../tls/index.js'
 import { keptLog, type KeptLog } from '../../../support/kept-log.js'
 import { serve as serveCore } from '../../../support/serving.js'
 import { readAll } from '../../../../testing/streams.js'
-
-/** The value of what went well. */
-function valueOf<T>([success, value]: net.Attempt<T>): T {
-  if (!success) throw new Error(value)
-  return value
-}
+import { valueOf } from './value-of.js'
 
 /** Serves on a port of the system's choice until the test ends. */
 async function serve(t: Test, options: Omit<net.ServeOptions, 'port'>): Promise<{ handle: net.ServerHandle; url: string; log: KeptLog }> {

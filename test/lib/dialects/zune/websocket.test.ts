@@ -3,12 +3,7 @@ import * as lev from '../../../../lev/index.js'
 import * as net from '../../../../lib/dialects/zune/index.js'
 import { keptLog, type KeptLog } from '../../../support/kept-log.js'
 import { eventually } from '../../../support/serving.js'
-
-/** The value of what went well. */
-function valueOf<T>([success, value]: net.Attempt<T>): T {
-  if (!success) throw new Error(value)
-  return value
-}
+import { valueOf } from './value-of.js'
 
 async function serve(t: Test, webhook: net.ServerWebSocketHandlers | null, settings = {}): Promise<{ url: string; log: KeptLog }> {
   const log = keptLog()

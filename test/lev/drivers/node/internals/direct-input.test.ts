@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { connect, createServer, Socket, type AddressInfo } from 'node:net'
+import { connect, createServer, Socket } from 'node:net'
 import { connect as connectTls, TLSSocket } from 'node:tls'
 import t from 'tap'
 import * as lev from '../../../../../lev/index.js'
@@ -9,6 +9,7 @@ import type { TransportEvents } from '../../../../../lev/drivers/driver.js'
 import { SocketTransport } from '../../../../../lev/drivers/node/socket-transport.js'
 import { clientSecurity, serverSecurity } from '../../../io/stream-kinds.js'
 import { connectedPair } from '../../../../../testing/streams.js'
+import { listen } from '../../../../support/listen.js'
 
 /** Why what is only done below Node's streams is not tested. */
 const closed = isOpen('directInput') ? false : 'the gate is closed'
@@ -16,10 +17,10 @@ const closed = isOpen('directInput') ? false : 'the gate is closed'
 /** Two ends of a TLS connection of Node's after its handshake, the server's first. */
 async function secureSockets(): Promise<[near: TLSSocket, far: TLSSocket]> {
   const server = createServer({ allowHalfOpen: true })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const port = await listen(server)
   const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve))
   const far = connectTls({
-    socket: connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1' }),
+    socket: connect({ port, host: '127.0.0.1' }),
     secureContext: clientSecurity.context, rejectUnauthorized: false, checkServerIdentity: () => undefined,
   })
   const near = new TLSSocket(await accepted, { isServer: true, secureContext: serverSecurity.context })

@@ -1,4 +1,4 @@
-import { createServer, connect, Socket, type AddressInfo } from 'node:net'
+import { createServer, connect, Socket } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { TLSSocket } from 'node:tls'
 import { setFlagsFromString } from 'node:v8'
@@ -11,6 +11,7 @@ import { isOpen } from '../../../../../lev/drivers/node/internals/gate.js'
 import { SocketTransport } from '../../../../../lev/drivers/node/socket-transport.js'
 import { streamKinds } from '../../../io/stream-kinds.js'
 import { readAll } from '../../../../../testing/streams.js'
+import { listen } from '../../../../support/listen.js'
 
 /** Why what is only done below Node's streams is not tested. */
 const closed = isOpen('directOutput') ? false : 'the gate is closed'
@@ -18,9 +19,9 @@ const closed = isOpen('directOutput') ? false : 'the gate is closed'
 /** Two ends of a connection of Node's. */
 async function sockets(): Promise<[near: Socket, far: Socket]> {
   const server = createServer({ allowHalfOpen: true })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const port = await listen(server)
   const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve))
-  const near = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true })
+  const near = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
   const far = await accepted
   await new Promise<void>((resolve) => (near.readyState === 'open' ? resolve() : near.once('connect', resolve)))
   server.close()
