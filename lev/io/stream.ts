@@ -65,6 +65,11 @@ export class Stream extends StreamInput {
     return this.#output.unsent
   }
 
+  /** @internal True when the caller of `put` must `yield* waitForDrain()` before it puts more. */
+  get needsDrain(): boolean {
+    return this.#output.needsDrain
+  }
+
   /** Total bytes put into the output so far, sent or not. */
   get bytesPut(): number {
     return this.#output.bytesPut
@@ -128,6 +133,11 @@ export class Stream extends StreamInput {
   *write(data: Uint8Array | string): Op<void> {
     this.put(sendable(data))
     if (this.#output.needsDrain) yield* this.#output.waitForDrain()
+  }
+
+  /** @internal Waits until a slow peer has taken most of the output. @throws as `write` */
+  waitForDrain(): Op<void> {
+    return this.#output.waitForDrain()
   }
 
   /** Waits until all output, or all but `rest` bytes of it, has left. @throws as `write` */

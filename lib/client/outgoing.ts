@@ -1,7 +1,7 @@
 import type { Op, Stream } from '../../lev/index.js'
-import { asBuffer, bytesOf, done, unsentLimitBytes } from '../../lev/internal.js'
+import { asBuffer, bytesOf, done } from '../../lev/internal.js'
 import { StateError } from '../errors.js'
-import { chunkSize, lastChunk, LAST_CHUNK } from '../http1/chunk-framing.js'
+import { lastChunk, LAST_CHUNK, putChunk } from '../http1/chunk-framing.js'
 import { ResponseError, type HeaderValue } from '../http1/response-headers.js'
 import { contentSourceOf, type ContentSink, type ContentSource, type StreamingContent } from '../response/content-source.js'
 import { multipart } from './multipart.js'
@@ -57,7 +57,7 @@ export class ContentWriter implements ContentSink {
   }
 
   get needsDrain(): boolean {
-    return this.#stream.unsent > unsentLimitBytes
+    return this.#stream.needsDrain
   }
 
   put(piece: unknown): void {
@@ -68,11 +68,8 @@ export class ContentWriter implements ContentSink {
     const bytes = bytesOf(piece)
     if (bytes.length === 0) return
     this.#sent += bytes.length
-    if (this.#announced < 0) {
-      this.#stream.put(chunkSize(bytes.length))
-      this.#stream.put(bytes)
-      this.#stream.put('\r\n')
-    } else if (this.#sent > this.#announced) throw this.#mismatch('has more')
+    if (this.#announced < 0) putChunk(this.#stream, bytes)
+    else if (this.#sent > this.#announced) throw this.#mismatch('has more')
     else this.#stream.put(bytes)
   }
 
@@ -81,8 +78,8 @@ export class ContentWriter implements ContentSink {
     return this.needsDrain ? this.waitForDrain() : done
   }
 
-  *waitForDrain(): Op<void> {
-    yield* this.#stream.write('')
+  waitForDrain(): Op<void> {
+    return this.#stream.waitForDrain()
   }
 
   *flush(): Op<void> {

@@ -9,6 +9,14 @@ export function chunkSize(bytes: number): string {
 const SMALL = 1024
 const smallSizes = Array.from({ length: SMALL }, (_, bytes) => bytes.toString(16) + '\r\n')
 
+/** Puts content, not empty, as one chunk. A string is latin1. */
+export function putChunk(output: { put(data: Buffer | string): void }, content: Buffer | string): void {
+  if (typeof content === 'string') return output.put(chunkSize(content.length) + content + '\r\n')
+  output.put(chunkSize(content.length))
+  output.put(content)
+  output.put('\r\n')
+}
+
 /** The end of a chunked body, with no trailers. */
 export const LAST_CHUNK = '0\r\n\r\n'
 

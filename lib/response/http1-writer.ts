@@ -1,6 +1,6 @@
 import { now, wallClock, type Op, type Stream } from '../../lev/index.js'
 import { sendable, unsentLimitBytes } from '../../lev/internal.js'
-import { chunkSize, lastChunk, LAST_CHUNK } from '../http1/chunk-framing.js'
+import { lastChunk, LAST_CHUNK, putChunk } from '../http1/chunk-framing.js'
 import { dateLine } from '../http1/date.js'
 import { CHUNKED, NO_LENGTH, TUNNEL, UNTIL_CLOSE } from '../http1/response-framing.js'
 import type { ResponseHeaders } from '../http1/response-headers.js'
@@ -111,9 +111,9 @@ export class Http1Writer implements ResponseWriter {
     this.#client.put(text)
   }
 
-  *waitForDrain(): Op<void> {
+  waitForDrain(): Op<void> {
     this.#emitText()
-    yield* this.#client.write('')
+    return this.#client.waitForDrain()
   }
 
   flush(): Op<void> {
@@ -140,15 +140,9 @@ export class Http1Writer implements ResponseWriter {
   }
 
   #emit(bytes: Buffer | string): void {
-    const client = this.#client
     this.#sent += bytes.length
-    if (this.#framing !== CHUNKED) client.put(bytes)
-    else if (typeof bytes === 'string') client.put(chunkSize(bytes.length) + bytes + '\r\n')
-    else {
-      client.put(chunkSize(bytes.length))
-      client.put(bytes)
-      client.put('\r\n')
-    }
+    if (this.#framing === CHUNKED) putChunk(this.#client, bytes)
+    else this.#client.put(bytes)
   }
 
   /** The Date line, rendered once a second: for each response it would take 2 % of a pipelined request. */
