@@ -21,6 +21,8 @@ export function isPending(sent: NextAction | Op<NextAction>): sent is Op<NextAct
   return 'next' in sent
 }
 
+/** After a client that is gone. */
+export const closed: NextAction = [null, 'closed']
 const kept: NextAction = ['keep-alive', null]
 const closing: NextAction = ['close', null]
 

@@ -1,23 +1,16 @@
-import { CancelledError, ClosedError, now, TimeoutError, wait, type Op } from '../../lev/index.js'
-import { callApart, instanceOf, nameOf } from '../../lev/internal.js'
+import { CancelledError, ClosedError, now, TimeoutError, type Op } from '../../lev/index.js'
+import { instanceOf } from '../../lev/internal.js'
 import { bodyAtHand, receiveBody, withOpenBody } from './body-reader.js'
-import { cancelOnDisconnect } from './cancel-on-disconnect.js'
 import type { Connection } from '../server/connection.js'
 import { BodyError } from '../errors.js'
-import { Context } from './context.js'
-import { Exchange, isPending, type NextAction } from './exchange.js'
-import { isOp, isThenable, type HandlerResult } from './handler.js'
+import { closed, Exchange, isPending, type NextAction } from './exchange.js'
 import { NEED_MORE, REJECTED } from '../http1/head.js'
 import { rejections } from '../http1/rejection.js'
 import { logFailure } from '../log/log-failure.js'
-import { cancelContent } from '../response/content-source.js'
-import { RequestBody } from './request-body.js'
+import { respond } from './respond.js'
+import { fail, reject } from '../response/send-response.js'
 import { transitions } from './states.js'
-import { fail, reject, sendResult } from '../response/send-response.js'
-import { serveWebSocket } from '../websocket/serve.js'
-import { Upgrade } from '../websocket/upgrade.js'
 
-const closed: NextAction = [null, 'closed']
 export const idleTimeout: NextAction = [null, 'keepalive timeout']
 
 /**
@@ -28,11 +21,10 @@ export function* processRequest(connection: Connection, count: number): Op<NextA
   const { client, reader } = connection
   const exchange = new Exchange(connection, count)
   try {
-    let end = reader.read(client.input, client.inputStart, client.inputEnd)
-    while (end === NEED_MORE) {
+    let end: number
+    while ((end = reader.read(client.input, client.inputStart, client.inputEnd)) === NEED_MORE) {
       beginWait(exchange)
       if (!(yield* client.fill())) return exchange.abandon(closed)
-      end = reader.read(client.input, client.inputStart, client.inputEnd)
     }
     connection.endIdle()
     if (end === REJECTED) return reject(exchange, reader.rejection ?? rejections.requestLine)
@@ -102,92 +94,4 @@ function afterFault(exchange: Exchange, error: unknown): NextAction {
 
 function sendFailed(error: Error): NextAction {
   return [null, `failed to send response: ${error.message}`]
-}
-
-/** Calls the handler and sends its response: synchronously, or as an operation if there is something to wait for. */
-function respond(exchange: Exchange, body: Buffer | RequestBody | null): NextAction | Op<NextAction> {
-  let given: ReturnType<typeof callHandler>
-  try {
-    given = callHandler(exchange, body)
-  } catch (error) {
-    if (exchange.spawned === null) throw error
-    given = failing(error)
-  }
-  if (exchange.spawned !== null || isOp(given) || isThenable(given)) return respondLater(exchange, given)
-  return conclude(exchange, given)
-}
-
-function* failing(error: unknown): Op<never> {
-  throw error
-}
-
-/**
- * Waits for a handler's result and the tasks that it has spawned; repeats while the result is again a coroutine or a promise,
- * since an async function may return a coroutine.
- */
-function* respondLater(exchange: Exchange, result: ReturnType<typeof callHandler>): Op<NextAction> {
-  let given: HandlerResult | typeof result = result
-  do given = yield* awaited(exchange, given)
-  while (isOp(given) || isThenable(given))
-  const sent = conclude(exchange, given)
-  return isPending(sent) ? yield* sent : sent
-}
-
-function awaited(exchange: Exchange, given: ReturnType<typeof callHandler>): Op<HandlerResult | Op<HandlerResult>> {
-  if (isOp(given)) return cancelOnDisconnect(exchange, given)
-  if (isThenable(given)) return arriving(exchange, markHandled(given))
-  return cancelOnDisconnect(exchange, giving(given), () => cancelContent(given))
-}
-
-function* giving<T>(value: T): Op<T> {
-  return value
-}
-
-/** Waits for a promise. If the request ends first, the promise's content is closed, or its error logged, when it settles. */
-function arriving<T>(exchange: Exchange, promise: Promise<T>): Op<T> {
-  let failed = false
-  const arrival = function* (): Op<T> {
-    try {
-      return yield* wait(promise)
-    } catch (error) {
-      failed = true
-      throw error
-    }
-  }
-  return cancelOnDisconnect(exchange, arrival(), () => void promise.then(cancelContent, (error: unknown) => failed || logLate(exchange, error)))
-}
-
-/** Logs an error that a handler throws after its client has disconnected, unless the disconnect caused it. */
-function logLate({ connection, head }: Exchange, error: unknown): void {
-  if (instanceOf<Error>(error, ClosedError, CancelledError, BodyError) || nameOf(error) === 'AbortError') return
-  logFailure(connection.logger, head, error, 'the handler failed after its request was over')
-}
-
-function conclude(exchange: Exchange, given: HandlerResult): NextAction | Op<NextAction> {
-  if (exchange.gone !== null) {
-    cancelContent(given)
-    return exchange.abandon(closed)
-  }
-  return given instanceof Upgrade ? serveWebSocket(exchange, given) : sendResult(exchange, given)
-}
-
-function callHandler(exchange: Exchange, body: Buffer | RequestBody | null): ReturnType<Connection['service']['handle']> {
-  const { connection, head } = exchange
-  const ctx = new Context(connection, exchange, body)
-  exchange.advance(transitions.handlerCalled)
-  connection.client.readDeadline = Infinity
-  const headers = connection.peer.headersOf(head)
-  if (exchange.decoded) {
-    delete headers['content-encoding']
-    delete headers['content-length']
-  }
-  const whole = body instanceof RequestBody ? null : body
-  return callApart(exchange, () => connection.service.handle(head.method, head.query, head.args, headers, whole, ctx))
-}
-
-/** Attaches a no-op catch, so that a rejection before the promise is awaited is not an unhandledRejection. */
-function markHandled<T>(given: PromiseLike<T>): Promise<T> {
-  const promise = Promise.resolve(given)
-  promise.catch(() => {})
-  return promise
 }

@@ -2,7 +2,7 @@ import { CancelledError, ClosedError, scope, TimeoutError, type Op } from '../..
 import { instanceOf } from '../../lev/internal.js'
 import { cancelOnDisconnect } from '../request/cancel-on-disconnect.js'
 import { streamEncoding } from '../coding/content-encoding.js'
-import type { Exchange, NextAction } from '../request/exchange.js'
+import { closed, type Exchange, type NextAction } from '../request/exchange.js'
 import { declaredLength, withDefaults, type ResponseHeaders } from '../http1/response-headers.js'
 import { logFailure } from '../log/log-failure.js'
 import { ContentWriter, type Plan } from './content-writer.js'
@@ -81,7 +81,7 @@ function* sendStream(exchange: Exchange, source: ContentSource, status: number, 
     if (!whole && writer.begun) {
       writer.abort()
       // Logs a response that was cancelled by a server that stops waiting.
-      exchange.abandon([null, 'closed'], writer.sent, 'cancelled')
+      exchange.abandon(closed, writer.sent, 'cancelled')
     }
   }
 }
@@ -103,6 +103,6 @@ function afterFault(exchange: Exchange, status: number, error: unknown): NextAct
     return exchange.abandon([null, `failed to send response: ${reason}`], sent)
   }
   logFailure(logger, exchange.head, error, 'the content of the response failed')
-  if (!exchange.mayRespond) return exchange.abandon([null, 'closed'], sent)
+  if (!exchange.mayRespond) return exchange.abandon(closed, sent)
   return exchange.finish(status, sent, [null, 'the content of the response failed'], 'failed')
 }
