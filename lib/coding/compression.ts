@@ -1,4 +1,5 @@
 import { waitForThreadPool, type Op } from '../../lev/index.js'
+import { scratchBuffer } from '../../lev/internal.js'
 import type { CompressionSettings } from '../config/settings.js'
 import { negotiateCoding } from '../http1/negotiate.js'
 import { responseCodings, type ResponseCoding } from './codings.js'
@@ -45,8 +46,8 @@ export function chooseCoding(acceptEncoding: string | undefined): ResponseCoding
   return negotiateCoding(acceptEncoding, responseCodings)
 }
 
-/** Scratch buffer for text that is compressed synchronously; a new buffer for each makes 20 KB of text cost 5 % more. */
-const scratch = Buffer.allocUnsafeSlow(onTheSpotLimit)
+/** For text that is compressed synchronously; a new buffer for each makes 20 KB of text cost 5 % more. */
+const scratch = scratchBuffer(onTheSpotLimit)
 
 /**
  * Compresses bytes, or latin1 text: synchronously up to `onTheSpotLimit`, else on the thread pool while other tasks run.

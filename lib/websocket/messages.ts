@@ -1,5 +1,5 @@
 import { isAscii, isUtf8 } from 'node:buffer'
-import { allocBuffer } from '../../lev/internal.js'
+import { allocBuffer, scratchBuffer } from '../../lev/internal.js'
 import { closeReasons, type CloseReason } from './close-reasons.js'
 import { CLOSE, CONTROL, DATA, FAILED, FrameReader, isCloseCode, NEED_MORE, PING, TEXT, xor } from './frames.js'
 import { Utf8Check } from './utf8.js'
@@ -32,8 +32,8 @@ const nothing = Buffer.alloc(0)
 /** Initial buffer size, in bytes, for a message whose frames announce more. */
 const firstRoom = 64 * 1024
 
-/** Buffer in which texts that arrived in one piece are unmasked. All readers share it; none uses it after returning. */
-const scratch = Buffer.allocUnsafeSlow(16 * 1024)
+/** Where texts that arrived in one piece are unmasked. All readers share it. */
+const scratch = scratchBuffer(16 * 1024)
 const scratchWords = new Int32Array(scratch.buffer)
 /** The bits of a word that are 0 in ASCII characters. */
 const notAscii = 0x80808080 | 0

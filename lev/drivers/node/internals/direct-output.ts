@@ -32,7 +32,7 @@ export interface Writer {
 /** Length up to which Node writes text without allocating memory for its bytes. */
 const shortText = 16 * 1024
 
-/** Buffer in which longer text is converted to bytes; null while a pending write uses it. */
+/** Buffer in which longer text is converted to bytes. A pending write takes it along, so it is no `scratchBuffer`; null: none. */
 let scratch: Buffer | null = null
 const scratchSize = 64 * 1024
 

@@ -1,10 +1,9 @@
 import { constants, unzipSync, type createGzip } from 'node:zlib'
+import { scratchBuffer } from '../../../io/scratch-buffer.js'
 import { isOpen } from './gate.js'
 
-/** Size of the output buffer, in bytes. */
-const roomSize = 64 * 1024
-
-const room = Buffer.allocUnsafeSlow(roomSize)
+/** The output of a compressor, before it is copied. */
+const scratch = scratchBuffer(64 * 1024)
 
 /** The native part of a node:zlib compressor. */
 interface Native {
@@ -42,9 +41,9 @@ function compressor({ _handle: native, _writeState: state }: Underneath): (bytes
   return (bytes) => {
     const parts: Buffer[] = []
     for (let from = 0; ; ) {
-      native.writeSync(constants.Z_FINISH, bytes, from, bytes.length - from, room, 0, roomSize)
+      native.writeSync(constants.Z_FINISH, bytes, from, bytes.length - from, scratch, 0, scratch.length)
       const [roomLeft, inputLeft] = state
-      parts.push(Buffer.from(room.subarray(0, roomSize - roomLeft)))
+      parts.push(Buffer.from(scratch.subarray(0, scratch.length - roomLeft)))
       from = bytes.length - inputLeft
       if (roomLeft > 0) break
     }

@@ -1,11 +1,12 @@
 import { Socket, type ConnectOpts, type Server, type SocketConstructorOpts } from 'node:net'
+import { scratchBuffer } from '../../../io/scratch-buffer.js'
 import { isOpen } from './gate.js'
 
 /**
  * The buffer into which the system reads for all sockets in turn. Otherwise Node allocates 64 KiB for each read and frees it
  * afterwards, which costs more than copying the few bytes that arrived: 3 to 10 % of the CPU time of a small request.
  */
-const shared = Buffer.allocUnsafeSlow(64 * 1024)
+const shared = scratchBuffer(64 * 1024)
 
 interface SharedReadOptions extends SocketConstructorOpts, ConnectOpts {
   readonly handle: unknown
