@@ -10,14 +10,14 @@ function is<Expected>() {
   return <Actual>(_value: Actual, ..._same: Same<Actual, Expected> extends true ? [] : [never]): void => {}
 }
 
-function* answer(): Op<number> {
+function* fortyTwo(): Op<number> {
   yield* lev.sleep(0)
   return 42
 }
 
 /** What users write: no annotations. */
 function* unannotated() {
-  const number = yield* answer()
+  const number = yield* fortyTwo()
   is<number>()(number)
   const waited = yield* lev.wait(Promise.resolve({ rows: ['a'] }))
   is<{ rows: string[] }>()(waited)
@@ -37,9 +37,9 @@ function* program() {
   is<{ number: number; first: string }>()(yield* unannotated())
   is<string>()(yield* withoutSuspension())
 
-  is<number>()(yield* lev.timeout(1, answer()))
-  is<number>()(yield* lev.shield(answer()))
-  is<number>()(yield* lev.shield(answer(), 5))
+  is<number>()(yield* lev.timeout(1, fortyTwo()))
+  is<number>()(yield* lev.shield(fortyTwo()))
+  is<number>()(yield* lev.shield(fortyTwo(), 5))
   is<{ number: number; first: string }>()(yield* lev.timeout(1, lev.timeout(1, unannotated())))
   is<string>()(yield* lev.timeout(1, withoutSuspension()))
 
@@ -47,7 +47,7 @@ function* program() {
   is<Task<{ number: number; first: string }>>()(task)
   is<{ number: number; first: string }>()(yield* task.join())
   const inline = lev.spawn(function* () {
-    return [yield* answer(), 'x'] as const
+    return [yield* fortyTwo(), 'x'] as const
   })
   is<readonly [number, 'x']>()(yield* inline.join())
   is<string>()(yield* lev.spawn(() => lev.wait(Promise.resolve('x'))).join())
@@ -57,12 +57,12 @@ function* program() {
   if (outcome?.kind === 'cancelled') is<lev.CancelReason>()(outcome.reason)
 
   const scoped = yield* lev.scope(function* (scope) {
-    is<Task<number>>()(scope.spawn(answer))
-    const pair = [scope.spawn(answer), scope.spawn(withoutSuspension)] as const
+    is<Task<number>>()(scope.spawn(fortyTwo))
+    const pair = [scope.spawn(fortyTwo), scope.spawn(withoutSuspension)] as const
     return { a: yield* pair[0].join(), b: yield* pair[1].join() }
   })
   is<{ a: number; b: string }>()(scoped)
-  const nested = lev.timeout(1, lev.scope(() => answer()))
+  const nested = lev.timeout(1, lev.scope(() => fortyTwo()))
   is<number>()(yield* nested)
 
   const listener = yield* lev.listen({ ip: '127.0.0.1', port: 0 })
@@ -82,7 +82,7 @@ function* program() {
   is<{ id: number } | null>()(yield* channel.receive())
   is<{ id: number } | null>()(channel.tryReceive())
   is<boolean>()(channel.trySend({ id: 2 }))
-  is<number>()(yield* lev.semaphore(1).with(answer()))
+  is<number>()(yield* lev.semaphore(1).with(fortyTwo()))
   const event = lev.event()
   event.set()
   is<void>()(yield* event.wait())
@@ -108,21 +108,21 @@ function* program() {
   })()))
 
   const values: number[] = []
-  for (const op of [answer(), answer()]) values.push(yield* op)
+  for (const op of [fortyTwo(), fortyTwo()]) values.push(yield* op)
   return values
 }
 
 function* mistakes() {
   // @ts-expect-error: an operation is not its value
-  const number: number = answer()
+  const number: number = fortyTwo()
   // @ts-expect-error: a promise is waited for by lev.wait
   yield* Promise.resolve(1)
   // @ts-expect-error: seconds are a number
   yield* lev.sleep('1')
   // @ts-expect-error: the order of the arguments
-  yield* lev.timeout(answer(), 1)
+  yield* lev.timeout(fortyTwo(), 1)
   // @ts-expect-error: a function is spawned, not an operation
-  lev.spawn(answer())
+  lev.spawn(fortyTwo())
   // @ts-expect-error: an async function is no coroutine
   lev.spawn(async () => 1)
   // @ts-expect-error: a channel carries one type
@@ -135,7 +135,7 @@ function* mistakes() {
 t.test('types flow through yield*', async (t) => {
   const value: Promise<number[]> = lev.run(program)
   t.same(await value, [42, 42])
-  t.equal(await lev.run(answer, { driver: lev.memory({ seed: 1, latency: [0, 0.1] }) }), 42)
+  t.equal(await lev.run(fortyTwo, { driver: lev.memory({ seed: 1, latency: [0, 0.1] }) }), 42)
   const op: Op<void> = endless()
   t.type(op.next, 'function')
   t.type(mistakes, 'function')

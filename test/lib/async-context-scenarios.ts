@@ -14,42 +14,42 @@ if (first === 'outside') als.run('elsewhere', () => {})
 
 const moment = (): Promise<void> => new Promise((resolve) => queueMicrotask(resolve))
 
-/** Every kind of handler: enters a store, then gives an answer. */
-const kinds: Readonly<Record<string, (answer: (ctx: Context, path: string) => HandlerResult) => Handler>> = {
-  plain: (answer) => (...args) => {
+/** Every kind of handler: enters a store, then gives a response. */
+const kinds: Readonly<Record<string, (response: (ctx: Context, path: string) => HandlerResult) => Handler>> = {
+  plain: (response) => (...args) => {
     als.enterWith(args[1])
-    return answer(args[5], args[1])
+    return response(args[5], args[1])
   },
-  generator: (answer) => function* (...args) {
+  generator: (response) => function* (...args) {
     als.enterWith(args[1])
-    return answer(args[5], args[1])
+    return response(args[5], args[1])
   },
-  'a generator that waits': (answer) => function* (...args) {
+  'a generator that waits': (response) => function* (...args) {
     yield* lev.sleep(0.1)
     als.enterWith(args[1])
     yield* lev.sleep(0.1)
-    return answer(args[5], args[1])
+    return response(args[5], args[1])
   },
-  'plain, handing over to a generator': (answer) => (...args) => {
+  'plain, handing over to a generator': (response) => (...args) => {
     als.enterWith(args[1])
     return (function* () {
       yield* lev.sleep(0.1)
-      return answer(args[5], args[1])
+      return response(args[5], args[1])
     })()
   },
-  async: (answer) => async (...args) => {
+  async: (response) => async (...args) => {
     als.enterWith(args[1])
-    return answer(args[5], args[1])
+    return response(args[5], args[1])
   },
-  'async, waiting': (answer) => async (...args) => {
+  'async, waiting': (response) => async (...args) => {
     als.enterWith(args[1])
     await moment()
-    return answer(args[5], args[1])
+    return response(args[5], args[1])
   },
-  'plain, spawning': (answer) => (...args) => {
+  'plain, spawning': (response) => (...args) => {
     als.enterWith(args[1])
     lev.spawn(() => lev.sleep(0.1))
-    return answer(args[5], args[1])
+    return response(args[5], args[1])
   },
 }
 
@@ -68,7 +68,7 @@ const bodies: Readonly<Record<string, readonly [config: server.Config, send: (pa
 /** What the next request of the connection finds: nothing, each time. */
 async function leaks(): Promise<unknown> {
   const seen: Record<string, unknown> = {}
-  const answers: Readonly<Record<string, () => HandlerResult>> = {
+  const responses: Readonly<Record<string, () => HandlerResult>> = {
     text: () => 'x',
     fault: () => { throw new Error('of the handler') },
     writer: () => [function* (out) {
@@ -77,10 +77,10 @@ async function leaks(): Promise<unknown> {
     }],
   }
   for (const [kind, handler] of Object.entries(kinds)) for (const [body, [config, send]] of Object.entries(bodies)) {
-    for (const [what, answer] of Object.entries(answers)) {
+    for (const [what, response] of Object.entries(responses)) {
       // That connection is closed, since its body was not read.
       if (what === 'fault' && body === 'streamed') continue
-      const enter = handler(answer)
+      const enter = handler(response)
       const found: (string | null)[] = []
       const handle: Handler = (...args) => {
         if (args[1] !== '/look') return enter(...args)
@@ -243,11 +243,11 @@ async function around(): Promise<unknown> {
       const wrong: string[] = []
       let reports = 0
       const handle: Handler = (_method, path, _args, _headers, _body, ctx) => als.run(path, () => {
-        const answer = (): HandlerResult => contents[what](ctx, (when) => {
+        const response = (): HandlerResult => contents[what](ctx, (when) => {
           reports++
           if (store() !== path) wrong.push(`${path}, ${when}: ${String(store())}`)
         })
-        return kind === 'plain' ? answer() : moment().then(answer)
+        return kind === 'plain' ? response() : moment().then(response)
       })
       const socket = what.includes('WebSocket')
       await virtually({}, handle, (world) => currentOf(world, socket ? { ws: [] } : {}))

@@ -28,10 +28,10 @@ t.test('100,000 one-byte chunks: taken, while others are answered', async (t) =>
     other.send(request(`GET /${k}`))
     await other.responses(k + 2)
   }
-  t.equal(order.length, 21, 'each was answered while the chunks came')
+  t.equal(order.length, 21, 'each got its response while the chunks came')
   client.send('0\r\n\r\n')
-  const [answer] = await client.responses(1)
-  t.equal(answer.body.toString(), '100000')
+  const [response] = await client.responses(1)
+  t.equal(response.body.toString(), '100000')
 })
 
 t.test('all chunks at once: the others have their turn before the end', async (t) => {
@@ -81,7 +81,7 @@ t.test('floods of bytes that are no content are cut early', async (t) => {
     for (const [what, [start, more]] of Object.entries(floods)) {
       const client = yield* connect(start)
       let sent = 0
-      // What the server has thrown away while it lingers counts too: so the flood stops with the first answer.
+      // What the server has thrown away while it lingers counts too: so the flood stops with the first response.
       while (sent < 4 * MiB && !/HTTP\/1\.1 [45]/.test(client.text) && client.ending === null) {
         client.send(more.repeat(Math.ceil(4096 / more.length)))
         sent += 4096
@@ -95,12 +95,12 @@ t.test('floods of bytes that are no content are cut early', async (t) => {
   })
 })
 
-t.test('thousands of pipelined requests of a client that does not read: answers do not pile up', async (t) => {
+t.test('thousands of pipelined requests of a client that does not read: responses do not pile up', async (t) => {
   let calls = 0
-  const answer = Buffer.alloc(10_000, 'x')
+  const response = Buffer.alloc(10_000, 'x')
   const handle: Handler = () => {
     calls++
-    return answer
+    return response
   }
   const { connect, ask } = await serve(t, { logger: silent, requests_per_connection: 1_000_000 }, handle)
   const before = await bytesInUse()

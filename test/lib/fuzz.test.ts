@@ -15,22 +15,22 @@ interface Seen {
   readonly methods: string[]
 }
 
-/** A handler that answers in all the ways there are, and notes its calls by the port of the client. */
-function answering(calls: Map<string, Seen>, from: () => number): Handler {
+/** A handler that responds in all the ways there are, and notes its calls by the port of the client. */
+function responding(calls: Map<string, Seen>, from: () => number): Handler {
   return (method, query, args, headers, body, ctx) => {
     const key = `${ctx.client.remote.port}`
     const seen = calls.get(key) ?? { methods: [] }
     calls.set(key, seen)
     seen.methods.push(method)
-    const answer = `${query} ${args} ${Object.keys(headers).length} ${String(body?.length)}`
+    const response = `${query} ${args} ${Object.keys(headers).length} ${String(body?.length)}`
     const kind = from()
-    if (kind < 0.5) return answer
+    if (kind < 0.5) return response
     if (kind < 0.6) return [null, 204]
     if (kind < 0.7) return ['x'.repeat(5000), 200, { 'Content-Type': 'text/html' }]
-    if (kind < 0.8) return Promise.resolve(answer)
+    if (kind < 0.8) return Promise.resolve(response)
     if (kind < 0.9) return (function* () {
       yield* lev.sleep(0.001)
-      return answer
+      return response
     })()
     throw new Error('a handler that fails')
   }
@@ -38,25 +38,25 @@ function answering(calls: Map<string, Seen>, from: () => number): Handler {
 
 /** Checks what came back on one connection. `how` tells how to have it again. */
 function check(t: Test, received: Buffer, methods: readonly string[], how: string): void {
-  // What is refused behind the last request that was answered may have been a HEAD.
+  // What is refused behind the last request that got its response may have been a HEAD.
   const faults = ['GET', 'HEAD'].map((last) => faultOf(received, methods, last))
-  if (faults.every((fault) => fault !== null)) t.fail(`${how}: ${faults[0]}; answers to ${methods.join(' ')}`)
+  if (faults.every((fault) => fault !== null)) t.fail(`${how}: ${faults[0]}; responses to ${methods.join(' ')}`)
 }
 
 function faultOf(received: Buffer, methods: readonly string[], last: string): string | null {
   const { responses, fault } = readResponses(received, [...methods, last], true)
   if (fault !== null) return fault
-  // An answer whose client has gone may be missing; none may come without a request.
+  // A response whose client has gone may be missing; none may come without a request.
   const surplus = responses.filter(({ status }) => status >= 200).slice(methods.length)
   if (surplus.length <= 1 && surplus.every(({ status }) => refusing.has(status))) return null
   return `nobody asked for ${surplus.map(({ status }) => status).join(' ')}`
 }
 
-t.test('over real sockets: whatever is sent, answers are well-formed and the server lives', async (t) => {
+t.test('over real sockets: whatever is sent, responses are well-formed and the server lives', async (t) => {
   const random = randomFrom(seed)
   const calls = new Map<string, Seen>()
   const { connect, ask, log } = await serve(
-    t, { connection_limit: 10_000, keepalive_idle_timeout: 5 }, answering(calls, random),
+    t, { connection_limit: 10_000, keepalive_idle_timeout: 5 }, responding(calls, random),
   )
   const rounds = 60
   const atOnce = 25
@@ -88,7 +88,7 @@ t.test('over real sockets: whatever is sent, answers are well-formed and the ser
   t.ok(log.statuses().filter((status) => status === 400).length > rounds, 'some were refused')
 })
 
-t.test('in virtual time: pieces of all sizes, and the same answers whatever the pieces', async (t) => {
+t.test('in virtual time: pieces of all sizes, and the same responses whatever the pieces', async (t) => {
   const count = 120
   const texts = Array.from({ length: count }, (_, k) => fuzzedRequests(randomFrom(seed * 7_000_003 + k)))
   const outcomes: string[][] = []
@@ -127,7 +127,7 @@ t.test('in virtual time: pieces of all sizes, and the same answers whatever the 
   t.equal(outcomes.length, 3)
 })
 
-t.test('noise: no byte string makes it throw, hang or answer twice', async (t) => {
+t.test('noise: no byte string makes it throw, hang or respond twice', async (t) => {
   const random = randomFrom(seed + 99)
   const { connect, log } = await serve(t, { connection_limit: 10_000 }, () => 'x')
   for (let round = 0; round < 40; round++) {

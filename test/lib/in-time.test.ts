@@ -36,7 +36,7 @@ const handle: Handler = function* (_method, query, _args, _headers, body, ctx) {
 const whole = request('GET /')
 const partial = (path: string, framing: string) => `POST ${path} HTTP/1.1\r\nHost: test\r\n${framing}\r\n\r\n`
 
-/** Waits until the server has read what was sent to it: it answers on another connection, and then has had time. */
+/** Waits until the server has read what was sent to it: it responds on another connection, and then has had time. */
 async function settled(served: Served): Promise<void> {
   for (let count = 0; count < 3; count++) await served.ask(whole)
 }
@@ -114,7 +114,7 @@ const cases: readonly Case[] = [
     expected: status(1),
   })),
   {
-    name: 'the answer to a ping of a WebSocket',
+    name: 'the response to a ping of a WebSocket',
     config: (seconds) => ({ keepalive_idle_timeout: seconds }),
     begin: async (client) => {
       client.send(handshake({}, 'GET /ws HTTP/1.1'))

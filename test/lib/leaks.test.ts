@@ -165,17 +165,17 @@ function* converse(course: Course, ws: WebSocket): Op<void> {
 /** One way into the server: its handler, what its client sends first, and what it sends to have it end. */
 interface Entry {
   readonly config?: Config
-  readonly answer: (course: Course, ctx: Context) => ReturnType<Handler>
+  readonly response: (course: Course, ctx: Context) => ReturnType<Handler>
   readonly first: string | Buffer
   readonly rest?: string
 }
 
 const entries = new Map<string, Entry>()
 const gzip = { 'Accept-Encoding': 'gzip' }
-for (const [name, answer] of Object.entries(contents)) entries.set(name, { answer, first: request('GET /', gzip) })
-for (const [name, answer] of Object.entries(sockets)) {
+for (const [name, response] of Object.entries(contents)) entries.set(name, { response, first: request('GET /', gzip) })
+for (const [name, response] of Object.entries(sockets)) {
   const first = Buffer.concat([Buffer.from(handshake({ 'Sec-WebSocket-Extensions': 'permessage-deflate' })), frame(opcodes.text, 'x'.repeat(5000))])
-  entries.set(name, { answer, first, rest: closeFrame(1000).toString('latin1') })
+  entries.set(name, { response, first, rest: closeFrame(1000).toString('latin1') })
 }
 const boundary = { 'Content-Type': 'multipart/form-data; boundary=b' }
 const form = `--b\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n${'x'.repeat(50_000)}\r\n--b--\r\n`
@@ -185,14 +185,14 @@ for (const [coding, body] of [['identity', form], ['gzip', packed]]) {
   const upload = { first: request('POST /', headers) + body.slice(0, 40), rest: body.slice(40) }
   const config = { buffer_body: false, decode_body: coding === 'gzip' }
   for (const [name, read] of Object.entries(readings)) {
-    entries.set(`${name}, ${coding}`, { config, ...upload, *answer(course, { body: content }) {
+    entries.set(`${name}, ${coding}`, { config, ...upload, *response(course, { body: content }) {
       if (course === 'fails') yield* lev.timeout(0.01, read(content))
       yield* read(content)
       return 'read'
     } })
   }
   for (const [name, read] of Object.entries(asyncReadings)) {
-    entries.set(`${name}, ${coding}`, { config, ...upload, async answer(course, ctx) {
+    entries.set(`${name}, ${coding}`, { config, ...upload, async response(course, ctx) {
       if (course !== 'fails') return String(await read(ctx.body))
       read(ctx.body).catch(() => {})
       await pause()
@@ -200,7 +200,7 @@ for (const [coding, body] of [['identity', form], ['gzip', packed]]) {
     } })
   }
 }
-entries.set('an async handler that looks at its signals', { first: request('GET /'), async answer(course, ctx) {
+entries.set('an async handler that looks at its signals', { first: request('GET /'), async response(course, ctx) {
   open++
   const { signal, draining } = ctx
   await new Promise((resolve) => {
@@ -248,7 +248,7 @@ for (const [name, entry] of entries) {
   t.test(`nothing of ${name} is left, however it ends`, async (t) => {
     const nothing = living()
     for (const [ending, { course, end }] of Object.entries(endings)) {
-      const server = create({ port: 0, logger: keptLog(), ...entry.config }, (_m, _q, _a, _h, _b, ctx) => entry.answer(course, ctx))
+      const server = create({ port: 0, logger: keptLog(), ...entry.config }, (_m, _q, _a, _h, _b, ctx) => entry.response(course, ctx))
       const done = server.serve()
       const { port } = await server.listening
       await eventually(() => living().tasks === serverTasks, 'the server waits')

@@ -79,7 +79,7 @@ interface Started {
   stop(): Op<unknown>
 }
 
-/** The servers of the dialects. Each tells of the tables of a request, and answers with odd headers. */
+/** The servers of the dialects. Each tells of the tables of a request, and responds with odd headers. */
 const dialects: Record<string, (told: Told) => Op<Started>> = {
   *lune(told) {
     const { port, stop } = yield* lune.serve(0, ({ headers, query }) => {

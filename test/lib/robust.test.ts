@@ -3,7 +3,7 @@ import * as lev from '../../lev/index.js'
 import type { HandlerResult, Logger } from '../../lib/index.js'
 import { eventually, request, serve } from '../support/serving.js'
 
-t.test('a logger of the user\'s that throws: answers go out, the server lives', async (t) => {
+t.test('a logger of the user\'s that throws: responses go out, the server lives', async (t) => {
   const fail = (): never => {
     throw new Error('the log is broken')
   }
@@ -23,12 +23,12 @@ t.test('a logger of the user\'s that throws: answers go out, the server lives', 
   t.equal(told().length, 1, 'told once, where programs tell such things')
 })
 
-t.test('answers and errors that bite', async (t) => {
+t.test('responses and errors that bite', async (t) => {
   const bite = (): never => {
     throw new Error('bitten')
   }
   const biting = new Proxy({}, { get: bite, has: bite, ownKeys: bite, getOwnPropertyDescriptor: bite })
-  const answers: Record<string, () => unknown> = {
+  const responses: Record<string, () => unknown> = {
     proxy: () => biting,
     then: () => Object.defineProperty({}, 'then', { get: bite }),
     array: () => new Proxy(['x', 200], { get: bite }),
@@ -67,8 +67,8 @@ t.test('answers and errors that bite', async (t) => {
     },
     hugeName: () => ['x', 200, { ['X'.repeat(100_000)]: '1', 'X-A': '\n' }],
   }
-  const { connect, ask } = await serve(t, {}, (_method, query) => answers[query.slice(1)]() as HandlerResult)
-  for (const path of Object.keys(answers)) {
+  const { connect, ask } = await serve(t, {}, (_method, query) => responses[query.slice(1)]() as HandlerResult)
+  for (const path of Object.keys(responses)) {
     const client = await connect(request(`GET /${path}`))
     const [response] = await client.responses(1)
     t.equal(response?.status, 500, path)

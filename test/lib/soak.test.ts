@@ -20,23 +20,23 @@ class Tally {
     return (_method, query, _args, _headers, body, ctx) => {
       this.called++
       const filling = 'x'.repeat(random.pick([0, 10, 5000, 300_000]))
-      const answer: HandlerResult = [`${query} ${String(body?.length)} ${filling}`, random.pick([200, 404])]
+      const response: HandlerResult = [`${query} ${String(body?.length)} ${filling}`, random.pick([200, 404])]
       switch (random.below(4)) {
         case 0:
           this.ended++
-          return answer
+          return response
         case 1:
           this.ended++
           throw new Error('a handler that fails')
         case 2:
-          return this.#coroutine(ctx, random() * 20, answer)
+          return this.#coroutine(ctx, random() * 20, response)
         default:
-          return this.#async(ctx, answer)
+          return this.#async(ctx, response)
       }
     }
   }
 
-  *#coroutine(ctx: Context, seconds: number, answer: HandlerResult): Op<HandlerResult> {
+  *#coroutine(ctx: Context, seconds: number, response: HandlerResult): Op<HandlerResult> {
     ctx.signal.addEventListener('abort', () => this.aborted++)
     const at = ctx.client
     const now = (this.busy.get(at) ?? 0) + 1
@@ -44,17 +44,17 @@ class Tally {
     this.most = Math.max(this.most, now)
     try {
       yield* lev.sleep(seconds)
-      return answer
+      return response
     } finally {
       this.busy.set(at, (this.busy.get(at) ?? 1) - 1)
       this.ended++
     }
   }
 
-  async #async(ctx: Context, answer: HandlerResult): Promise<HandlerResult> {
+  async #async(ctx: Context, response: HandlerResult): Promise<HandlerResult> {
     try {
       await Promise.resolve()
-      return ctx.signal.aborted ? null : answer
+      return ctx.signal.aborted ? null : response
     } finally {
       this.ended++
     }
@@ -134,8 +134,8 @@ async function soak(t: Test, number: number, config: Config): Promise<void> {
     const refused = new Set([400, 408, 413, 499])
     const statuses = log.statuses()
     t.ok(statuses.length >= tally.called, `${what}: ${statuses.length} lines for ${tally.called} calls`)
-    const answered = statuses.filter((status) => !refused.has(Number(status)))
-    t.ok(answered.length <= tally.called, `${what}: no line without a call`)
+    const responded = statuses.filter((status) => !refused.has(Number(status)))
+    t.ok(responded.length <= tally.called, `${what}: no line without a call`)
     for (const client of clients) {
       const { fault } = readResponses(client.received)
       if (fault !== null) t.fail(`${what}: ${fault}`)

@@ -43,7 +43,7 @@ t.test('null and undefined are as good as nothing', async (t) => {
   t.doesNotThrow(() => lev.memory({ seed: null, epoch: undefined, latency: null, segment: null }))
 })
 
-t.test('a handler whose return was forgotten does not compile; one that answers on ctx.client returns undefined', async (t) => {
+t.test('a handler whose return was forgotten does not compile; one that responds on ctx.client returns undefined', async (t) => {
   const wrong: server.Handler[] = [
     // @ts-expect-error nothing is returned
     () => {

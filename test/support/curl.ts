@@ -18,7 +18,7 @@ export async function curl(args: readonly string[], input: string | Buffer = '')
   const err: Buffer[] = []
   child.stdout.on('data', (bytes: Buffer) => out.push(bytes))
   child.stderr.on('data', (bytes: Buffer) => err.push(bytes))
-  // curl may have its answer before it has read everything.
+  // curl may have its response before it has read everything.
   child.stdin.on('error', () => {})
   child.stdin.end(input)
   const code = await new Promise<number | null>((resolve, reject) => {

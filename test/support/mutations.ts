@@ -1,6 +1,6 @@
 import type { Random } from './seed.js'
 
-/** Requests that a server answers, and the parts of which others are made. */
+/** Requests that a server responds to, and the parts of which others are made. */
 const valid = [
   'GET / HTTP/1.1\r\nHost: t\r\n\r\n',
   'GET /path?a=b&c HTTP/1.1\r\nHost: t:80\r\nAccept: */*\r\nAccept-Encoding: gzip\r\nConnection: keep-alive\r\n\r\n',

@@ -120,15 +120,15 @@ export class RawClient {
     })
   }
 
-  /** The first final answers, at least `count` of them, once they are there. @throws what is wrong with them */
+  /** The first final responses, at least `count` of them, once they are there. @throws what is wrong with them */
   async responses(count: number, methods: readonly string[] = []): Promise<WireResponse[]> {
     return await this.until(() => {
       const finals = this.#finals(methods)
       return finals.length >= count ? finals : undefined
-    }, `answer ${count}`)
+    }, `response ${count}`)
   }
 
-  /** Every final answer, once the server has ended the connection. @throws what is wrong with them */
+  /** Every final response, once the server has ended the connection. @throws what is wrong with them */
   async all(methods: readonly string[] = []): Promise<WireResponse[]> {
     await this.until(() => (this.#ended ? true : undefined), 'the end of the connection')
     return this.#finals(methods)

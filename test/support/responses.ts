@@ -34,7 +34,7 @@ class Fault extends Error {}
 export class ResponseReader {
   /** Those that are whole; interim ones (1xx) included. */
   readonly responses: WireResponse[] = []
-  /** What each final response answers, in order; where it is shorter, GET. */
+  /** What each final response is to, in order; where it is shorter, GET. */
   methods: readonly string[] = []
   /** Where the first response begins that is not whole. */
   #at = 0
@@ -53,12 +53,12 @@ export class ResponseReader {
       return { responses: this.responses, fault: error.message, rest: bytes.length - this.#at }
     }
     const rest = bytes.length - this.#at
-    const fault = ended && rest > 0 ? `an answer that is cut off: ${show(bytes, this.#at)}` : null
+    const fault = ended && rest > 0 ? `a response that is cut off: ${show(bytes, this.#at)}` : null
     return { responses: this.responses, fault, rest }
   }
 
   #next(bytes: Buffer, ended: boolean): boolean {
-    if (this.#closing) throw new Fault(`bytes behind an answer that announced the end: ${show(bytes, this.#at)}`)
+    if (this.#closing) throw new Fault(`bytes behind a response that announced the end: ${show(bytes, this.#at)}`)
     const found = readOne(bytes, this.#at, this.methods[this.#finals] ?? 'GET', ended)
     if (found === null) return false
     this.responses.push(found.response)

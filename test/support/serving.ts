@@ -13,7 +13,7 @@ export interface Served {
   readonly done: Promise<void>
   /** Opens a connection, closed with the test. */
   connect(first?: string | Buffer): Promise<RawClient>
-  /** Sends `request` on a connection of its own, and gives its first final answer. */
+  /** Sends `request` on a connection of its own, and gives its first final response. */
   ask(request: string | Buffer, method?: string): Promise<WireResponse>
 }
 

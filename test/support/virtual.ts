@@ -85,18 +85,18 @@ export class VirtualClient {
     return this.ending === null
   }
 
-  /** The first final answers, at least `count` of them. @throws if they are wrong, or the connection ends before */
+  /** The first final responses, at least `count` of them. @throws if they are wrong, or the connection ends before */
   *responses(count: number, methods: readonly string[] = []): Op<WireResponse[]> {
     for (;;) {
       const finals = this.#finals(methods)
       if (finals.length >= count) return finals
       if (!(yield* this.more())) throw new Error(
-        `${this.ending} before answer ${count}: ${JSON.stringify(this.text.slice(0, 500))}`,
+        `${this.ending} before response ${count}: ${JSON.stringify(this.text.slice(0, 500))}`,
       )
     }
   }
 
-  /** Every final answer, and when, in the world's seconds, the connection ended. @throws what is wrong with them */
+  /** Every final response, and when, in the world's seconds, the connection ended. @throws what is wrong with them */
   *all(methods: readonly string[] = []): Op<{ responses: WireResponse[]; at: number; ending: 'end' | 'reset' }> {
     while (yield* this.more());
     return { responses: this.#finals(methods), at: lev.now(), ending: this.ending ?? 'end' }

@@ -83,9 +83,9 @@ t.test('a hello may come in any pieces and any records', async (t) => {
   for (const size of [5, 6, 7, 30, 100, 16384]) {
     const whole = helloFor('example.com', size)
     for (let end = 0; end < whole.length; end++) {
-      const answer = readClientHello(whole.subarray(0, end))
-      if (answer.state !== 'need-more' || answer.atLeast <= end || answer.atLeast > whole.length) {
-        t.fail(`records of ${size} bytes, cut at ${end}: ${JSON.stringify(answer)}`)
+      const result = readClientHello(whole.subarray(0, end))
+      if (result.state !== 'need-more' || result.atLeast <= end || result.atLeast > whole.length) {
+        t.fail(`records of ${size} bytes, cut at ${end}: ${JSON.stringify(result)}`)
       }
     }
     t.same(readClientHello(whole), hello('example.com'), `records of ${size} bytes`)
@@ -94,8 +94,8 @@ t.test('a hello may come in any pieces and any records', async (t) => {
 
 t.test('no bytes make it throw, hang, or ask for more than its bound', async () => {
   const check = (input: Uint8Array): boolean => {
-    const answer = readClientHello(Buffer.from(input))
-    return answer.state !== 'need-more' || (answer.atLeast > input.length && answer.atLeast <= 64 * 1024)
+    const result = readClientHello(Buffer.from(input))
+    return result.state !== 'need-more' || (result.atLeast > input.length && result.atLeast <= 64 * 1024)
   }
   fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), check), { seed: 2, numRuns: 5000 })
   const good = helloFor('example.com', 90)
@@ -114,8 +114,8 @@ t.test('a prefix never says something else than the whole', async () => {
     changed[at] = value
     const last = JSON.stringify(readClientHello(changed))
     for (let end = 0; end < changed.length; end++) {
-      const answer = readClientHello(changed.subarray(0, end))
-      if (answer.state !== 'need-more' && JSON.stringify(answer) !== last) return false
+      const result = readClientHello(changed.subarray(0, end))
+      if (result.state !== 'need-more' && JSON.stringify(result) !== last) return false
     }
     return true
   }), { seed: 4, numRuns: 500 })
@@ -131,8 +131,8 @@ t.test('the largest hello in the smallest pieces costs little', async (t) => {
     for (let end = 1; end <= input.length; end++) {
       if (end < wanted) continue
       readings++
-      const answer = readClientHello(input.subarray(0, end))
-      wanted = answer.state === 'need-more' ? answer.atLeast : Infinity
+      const result = readClientHello(input.subarray(0, end))
+      wanted = result.state === 'need-more' ? result.atLeast : Infinity
     }
     t.ok(readings <= 2 * 64 + 1, `${readings} readings`)
   }

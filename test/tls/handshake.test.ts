@@ -124,11 +124,11 @@ for (const [where, driver] of drivers) {
       for (const maxVersion of versions) {
         const [far, near] = yield* connectedPair()
         const question = randomBytes(size)
-        const answer = randomBytes(size)
+        const response = randomBytes(size)
         const server = spawn(function* () {
           yield* handshake(near, identities)
           const got = yield* readAll(near)
-          for (let at = 0; at < size; at += 70_001) yield* near.write(answer.subarray(at, at + 70_001))
+          for (let at = 0; at < size; at += 70_001) yield* near.write(response.subarray(at, at + 70_001))
           yield* near.linger(10, size)
           return got
         })
@@ -136,7 +136,7 @@ for (const [where, driver] of drivers) {
         yield* far.secure({ side: 'client', context, alpn: [], serverName: 'default.test', verify: true })
         yield* far.write(question)
         yield* far.end()
-        t.ok((yield* readAll(far)).equals(answer), `the answer, over ${maxVersion}`)
+        t.ok((yield* readAll(far)).equals(response), `the response, over ${maxVersion}`)
         t.ok((yield* server.join()).equals(question), `the question, over ${maxVersion}`)
         far.close()
       }

@@ -45,10 +45,10 @@ for (const [first, second] of mixes) {
           [['-servername', 'unknown.test'], 'CN = default.test', 'default', 'unknown.test'],
           [['-noservername'], 'CN = default.test', 'default', null],
         ] as const) {
-          const answer = yield* wait(sClient(port, [option, '-CAfile', root.cert, ...args]))
-          t.match(answer, { subject, protocol }, `${args.join(' ')} over ${protocol}`)
-          t.match(answer.output, /Verify return code: 0 \(ok\)/)
-          t.match(answer.output, `${host} ${String(name)}\n`)
+          const response = yield* wait(sClient(port, [option, '-CAfile', root.cert, ...args]))
+          t.match(response, { subject, protocol }, `${args.join(' ')} over ${protocol}`)
+          t.match(response.output, /Verify return code: 0 \(ok\)/)
+          t.match(response.output, `${host} ${String(name)}\n`)
           t.match(served.facts.at(-1), { identity: host, server_name: name, protocol, resumed: false })
         }
       }
@@ -67,8 +67,8 @@ t.test('a session is resumed for its own host and no other', async (t) => {
         yield* wait(sClient(port, [...args, '-servername', first, '-sess_out', session]))
         t.ok(existsSync(session))
         for (const second of names) {
-          const answer = yield* wait(sClient(port, [...args, '-servername', second, '-sess_in', session]))
-          t.equal(answer.resumed, first === second, `${first}, then ${second} over ${protocol}`)
+          const response = yield* wait(sClient(port, [...args, '-servername', second, '-sess_in', session]))
+          t.equal(response.resumed, first === second, `${first}, then ${second} over ${protocol}`)
           t.match(served.facts.at(-1), { server_name: second, resumed: first === second, protocol })
         }
       }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 
-export interface Answer {
+export interface ClientOutput {
   /** All that `openssl s_client` printed. */
   readonly output: string
   /** What the certificate is for, or null without one. */
@@ -13,7 +13,7 @@ export interface Answer {
  * Connects with the openssl program; the connection ends once the server closes it. The lines of `say` are sent one by
  * one; single capital letters among them are commands of the program.
  */
-export async function sClient(port: number, args: readonly string[], say: readonly string[] = []): Promise<Answer> {
+export async function sClient(port: number, args: readonly string[], say: readonly string[] = []): Promise<ClientOutput> {
   const quiet = say.length === 0 ? ['-ign_eof'] : []
   const client = spawn('openssl', ['s_client', '-connect', `127.0.0.1:${port}`, ...quiet, ...args])
   let output = ''

@@ -55,7 +55,7 @@ for (const [wireName, wire] of wires) {
 
       t.test('all bytes arrive when both sides say much and end at once', async (t) => {
         const [a, b] = await wire()
-        const answer = randomBytes(8 << 20)
+        const response = randomBytes(8 << 20)
         const question = randomBytes(2 << 20)
         const here = watch(a, server())
         const there = watch(b, client({ maxVersion: version }))
@@ -63,12 +63,12 @@ for (const [wireName, wire] of wires) {
         there.socket.end(question)
         await here.settled
         here.socket.cork()
-        for (let at = 0; at < answer.length; at += 100_000) here.socket.write(answer.subarray(at, at + 100_000))
+        for (let at = 0; at < response.length; at += 100_000) here.socket.write(response.subarray(at, at + 100_000))
         here.socket.uncork()
         here.socket.end()
         await Promise.all([here.closed, there.closed])
         t.ok(here.bytes.equals(question))
-        t.ok(there.bytes.equals(answer))
+        t.ok(there.bytes.equals(response))
         t.same([...here.errors, ...there.errors], [])
       })
 
@@ -82,11 +82,11 @@ for (const [wireName, wire] of wires) {
         t.equal(here.bytes.toString(), 'question')
         await new Promise((resolve) => setTimeout(resolve, 20))
         t.notOk(here.socket.destroyed)
-        here.socket.write('answer, ')
+        here.socket.write('response, ')
         await new Promise((resolve) => setTimeout(resolve, 20))
         here.socket.end('late')
         await there.closed
-        t.equal(there.bytes.toString(), 'answer, late')
+        t.equal(there.bytes.toString(), 'response, late')
       })
 
       for (const asked of ['request', 'require'] as const) {

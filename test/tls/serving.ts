@@ -7,7 +7,7 @@ export interface Served {
   readonly errors: unknown[]
 }
 
-/** Answers each connection with the identity and the name that its handshake agreed on; `main` is its client. */
+/** Responds to each connection with the identity and the name that its handshake agreed on; `main` is its client. */
 export function serving<T>(
   identities: Identities,
   main: (port: number, served: Served) => Op<T>,

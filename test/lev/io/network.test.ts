@@ -29,7 +29,7 @@ t.test('TLS: what the other side is told', async (t) => {
       left.close()
 
       const [one, other] = yield* connectedPair()
-      const answering = lev.spawn(function* () {
+      const responding = lev.spawn(function* () {
         yield* other.write('go ahead')
         const facts = yield* other.secure(serverSecurity)
         yield* other.write('now it is secret')
@@ -38,7 +38,7 @@ t.test('TLS: what the other side is told', async (t) => {
       t.equal((yield* one.read())?.toString(), 'go ahead')
       t.match(yield* one.secure(clientSecurity), { alpn: 'http/1.1', authorized: true })
       t.equal((yield* one.read())?.toString(), 'now it is secret')
-      t.match(yield* answering.join(), { serverName: 'one.test', protocol: 'TLSv1.3' })
+      t.match(yield* responding.join(), { serverName: 'one.test', protocol: 'TLSv1.3' })
       one.close()
       other.close()
 

@@ -18,7 +18,7 @@ import { listen } from '../../support/listen.js'
 const made = developmentIdentities(mkdtempSync(join(tmpdir(), 'leveret-')), ['localhost'], Date.now() / 1000)
 const tls = { ca: readFileSync(made.ca) }
 
-/** A server in the clear that keeps what it is sent: it answers with 200. */
+/** A server in the clear that keeps what it is sent: it responds with 200. */
 async function listener(): Promise<{ port: number; connections: () => number; received: () => string }> {
   let connections = 0
   let received = ''

@@ -18,9 +18,9 @@ const made = developmentIdentities(mkdtempSync(join(tmpdir(), 'leveret-')), ['lo
 const ca = readFileSync(made.ca)
 const { default: identity } = made.ssl
 
-// Each answer is the last on its connection, so that none is kept for the next request.
+// Each response is the last on its connection, so that none is kept for the next request.
 const ok = 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok'
-const answers: Readonly<Record<string, (socket: Socket, head: string) => void>> = {
+const responses: Readonly<Record<string, (socket: Socket, head: string) => void>> = {
   '/ok': (socket) => socket.write(ok),
   '/missing': (socket) => socket.write(ok.replace('200', '404')),
   '/moved': (socket) => socket.write('HTTP/1.1 302 Found\r\nLocation: /moved\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'),
@@ -32,13 +32,13 @@ const answers: Readonly<Record<string, (socket: Socket, head: string) => void>> 
   '/reset': (socket) => (socket instanceof Object && 'encrypted' in socket ? socket.destroy() : socket.resetAndDestroy()),
   '/ws': (socket, head) => {
     socket.write(accepted(head))
-    // The answer to whatever comes next, which is a close.
+    // The response to whatever comes next, which is a close.
     socket.once('data', () => socket.end(frame(opcodes.close, Buffer.from([3, 232]), { mask: null })))
   },
   '/ws-closes': (socket, head) => socket.write(Buffer.concat([Buffer.from(accepted(head)), frame(opcodes.close, '', { mask: null })])),
   '/ws-deaf': (socket, head) => socket.write(accepted(head)),
   '/ws-breaks': (socket, head) => socket.write(Buffer.concat([Buffer.from(accepted(head)), frame(11, '', { mask: null })])),
-  '/ws-resets': (socket, head) => socket.write(accepted(head), () => setTimeout(() => answers['/reset'](socket, head), 5)),
+  '/ws-resets': (socket, head) => socket.write(accepted(head), () => setTimeout(() => responses['/reset'](socket, head), 5)),
 }
 
 const connections = new Set<Socket>()
@@ -53,7 +53,7 @@ function serve(socket: Socket): void {
     if (!head.includes('\r\n\r\n')) return
     socket.off('data', onData)
     socket.resume()
-    answers[head.split(' ')[1] ?? '']?.(socket, head)
+    responses[head.split(' ')[1] ?? '']?.(socket, head)
   }
   socket.on('data', onData)
 }
@@ -90,8 +90,8 @@ const raw = (port: number, options: object | boolean = {}) => function* (): Op<v
 }
 
 const ways: Readonly<Record<string, () => Op<unknown>>> = {
-  'request: an answer': http('/ok'),
-  'request: an error for an answer': http('/missing'),
+  'request: a response': http('/ok'),
+  'request: an error for a response': http('/missing'),
   'request: too many redirections': http('/moved', { redirects: 2 }),
   'request: too large': http('/ok', { maxBodySize: 1 }),
   'request: garbage': http('/garbage'),
@@ -113,8 +113,8 @@ const ways: Readonly<Record<string, () => Op<unknown>>> = {
     one.close()
   },
   'websocket: closed by the server': ws('/ws-closes'),
-  'websocket: the server does not answer the close': ws('/ws-deaf'),
-  'websocket: over TLS, the server does not answer the close': wss('/ws-deaf', { tls: { ca } }),
+  'websocket: the server does not respond to the close': ws('/ws-deaf'),
+  'websocket: over TLS, the server does not respond to the close': wss('/ws-deaf', { tls: { ca } }),
   'websocket: the server breaks the rules': ws('/ws-breaks'),
   * 'websocket: reset'() {
     yield* (yield* websocket(`ws://localhost:${plain}/ws-resets`)).next()
@@ -130,13 +130,13 @@ const ways: Readonly<Record<string, () => Op<unknown>>> = {
     }))
   },
   'websocket: refused': () => websocket('ws://127.0.0.1:1/'),
-  'websocket: another answer': ws('/missing'),
+  'websocket: another response': ws('/missing'),
   'websocket: garbage': ws('/garbage'),
-  'websocket: reset for an answer': ws('/reset'),
+  'websocket: reset for a response': ws('/reset'),
   'websocket: ended early': ws('/end'),
   'websocket: timeout': ws('/half', { handshake_timeout: 0.05 }),
   'websocket: cancelled at once': () => cancelled(0, ws('/never')),
-  'websocket: cancelled before the answer': () => cancelled(0.05, ws('/never')),
+  'websocket: cancelled before the response': () => cancelled(0.05, ws('/never')),
   'websocket: cancelled in the TLS handshake': () => cancelled(0.05, () => websocket(`wss://localhost:${mute}/`)),
   'websocket: TLS, not trusted': wss('/ws'),
   'websocket: TLS, timeout': () => websocket(`wss://localhost:${mute}/`, { handshake_timeout: 0.05 }),

@@ -15,7 +15,7 @@ const errors: readonly [RegExp, string][] = [
   [/bad argument/, 'LEVERET_ARGUMENT'],
   [/timeout|where there is none/, 'LEV_TIMEOUT'],
   [/cancelled/, 'LEV_CANCELLED'],
-  [/^websocket: another answer/, 'LEVERET_UPGRADE'],
+  [/^websocket: another response/, 'LEVERET_UPGRADE'],
   [/^tcp: refused/, 'LEV_ADDRESS'],
   [/^tcp: TLS/, 'LEV_HANDSHAKE'],
   [/^(request|websocket)/, 'LEVERET_REQUEST'],

@@ -30,7 +30,7 @@ export function* rawServer<T>(serve: (stream: Stream, head: string) => Op<void>,
   return yield* listening(one, (port, open) => story({ port, received, open }))
 }
 
-/** What a good server answers to the handshake in `head`, with other lines behind it. */
+/** What a good server responds to the handshake in `head`, with other lines behind it. */
 export function accepted(head: string, more = ''): string {
   const key = /^sec-websocket-key: (.*)\r$/im.exec(head)?.[1] ?? ''
   const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')

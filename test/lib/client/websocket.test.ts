@@ -25,10 +25,10 @@ function virtual<T>(main: () => Op<T>): Promise<T> {
   return lev.run(main, { driver: lev.memory({ seed }) })
 }
 
-/** What becomes of a handshake that a server answers with `answer`, and whether the connection was released. */
-function* answeredBy(answer: (head: string) => string, options?: WebSocketClientOptions): Op<{ error: unknown; open: number }> {
+/** What becomes of a handshake that a server responds to with `response`, and whether the connection was released. */
+function* handshakeWith(response: (head: string) => string, options?: WebSocketClientOptions): Op<{ error: unknown; open: number }> {
   return yield* rawServer(function* (stream, head) {
-    yield* stream.write(Buffer.from(answer(head), 'latin1'))
+    yield* stream.write(Buffer.from(response(head), 'latin1'))
   }, function* ({ port, open }) {
     const error = yield* failure(websocket(`ws://127.0.0.1:${port}/`, options))
     yield* lev.sleep(1)
@@ -182,7 +182,7 @@ t.test('which scope that is', (t) => story(echo, function* (world) {
   t.ok(ws.isOpen)
 }))
 
-t.test('a server that does not answer a close is left after close_timeout', (t) => rawServerStory(function* (stream, head) {
+t.test('a server that does not respond to a close is left after close_timeout', (t) => rawServerStory(function* (stream, head) {
   yield* stream.write(accepted(head))
 }, function* (server) {
   const before = lev.now()
@@ -273,7 +273,7 @@ t.test('a server that breaks the rules is told so', (t) => rawServerStory(functi
   t.match(sent(server), ['close 1002'])
 }))
 
-t.test('interim answers are skipped, within bounds', (t) => virtual(function* () {
+t.test('interim responses are skipped, within bounds', (t) => virtual(function* () {
   const interim = (count: number) => (head: string): string =>
     `HTTP/1.1 100 Continue\r\n\r\n${'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n'.repeat(count)}${accepted(head)}`
   yield* rawServer(function* (stream, head) {
@@ -283,10 +283,10 @@ t.test('interim answers are skipped, within bounds', (t) => virtual(function* ()
     const ws = yield* websocket(`ws://127.0.0.1:${port}`)
     t.equal(yield* ws.next(), 'hi')
   })
-  t.match(yield* answeredBy(interim(16)), { open: 0, error: { code: 'LEVERET_REQUEST', message: /more than 16 interim responses/ } })
+  t.match(yield* handshakeWith(interim(16)), { open: 0, error: { code: 'LEVERET_REQUEST', message: /more than 16 interim responses/ } })
 }))
 
-t.test('answers that make no WebSocket', (t) => virtual(function* () {
+t.test('responses that make no WebSocket', (t) => virtual(function* () {
   const cases: [string, (head: string) => string, object, WebSocketClientOptions?][] = [
     ['refused', () => 'HTTP/1.1 401 No\r\nWWW-Authenticate: Basic\r\nContent-Length: 2\r\n\r\nno', { status: 401, headers: { 'www-authenticate': 'Basic' }, message: /responded with 401/ }],
     ['moved', () => 'HTTP/1.1 302 \r\nLocation: ws://other.test/\r\n\r\n', { status: 302, headers: { location: 'ws://other.test/' } }],
@@ -299,15 +299,15 @@ t.test('answers that make no WebSocket', (t) => virtual(function* () {
     ['two protocols', (head) => accepted(head, 'Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: b\r\n'), { status: 101 }, { protocols: ['a', 'b'] }],
     ['an extension not asked for', (head) => accepted(head, 'Sec-WebSocket-Extensions: permessage-deflate\r\n'), { status: 101 }, { compression: false }],
   ]
-  for (const [name, answer, expected, options] of cases) {
-    const { error, open } = yield* answeredBy(answer, options)
+  for (const [name, response, expected, options] of cases) {
+    const { error, open } = yield* handshakeWith(response, options)
     t.type(error, UpgradeError, name)
     t.match(error, { code: 'LEVERET_UPGRADE', ...expected }, name)
     t.equal(open, 0, `${name}: the connection is released`)
   }
 }))
 
-t.test('answers that cannot be read', (t) => virtual(function* () {
+t.test('responses that cannot be read', (t) => virtual(function* () {
   const cases: [string, RegExp][] = [
     ['SSH-2.0-OpenSSH_9.2\r\n', /malformed status line/],
     ['HTTP/1.1 101 x\nUpgrade: websocket\r\n', /bare LF/],
@@ -316,19 +316,19 @@ t.test('answers that cannot be read', (t) => virtual(function* () {
     [`HTTP/1.1 101 x\r\n${'a: b\r\n'.repeat(101)}`, /header count limit violation: 101/],
     [`HTTP/1.1 101 x\r\n${`a: ${'x'.repeat(8000)}\r\n`.repeat(9)}`, /header size limit violation: 65537/],
   ]
-  for (const [answer, message] of cases) {
-    t.match(yield* answeredBy(() => answer), { open: 0, error: { code: 'LEVERET_REQUEST', message } }, answer.slice(0, 40))
+  for (const [response, message] of cases) {
+    t.match(yield* handshakeWith(() => response), { open: 0, error: { code: 'LEVERET_REQUEST', message } }, response.slice(0, 40))
   }
-  for (const [answer, message] of [['', /closed the connection without a response/], ['HTTP/1.1 101 Sw', /within the head of its response/]] as const) {
+  for (const [sent, message] of [['', /closed the connection without a response/], ['HTTP/1.1 101 Sw', /within the head of its response/]] as const) {
     const error = yield* rawServer(function* (stream) {
-      yield* stream.write(answer)
+      yield* stream.write(sent)
       stream.close()
     }, ({ port }) => failure(websocket(`ws://127.0.0.1:${port}`)))
     t.match(error, { code: 'LEVERET_REQUEST', message })
   }
 }))
 
-t.test('nobody listens; nobody answers; somebody gives up', (t) => rawServerStory(function* (stream) {
+t.test('no listener; no response; a client that gives up', (t) => rawServerStory(function* (stream) {
   yield* stream.write('HTTP/1.1 1')
 }, function* ({ port, open }) {
   const url = `ws://127.0.0.1:${port}`
@@ -340,7 +340,7 @@ t.test('nobody listens; nobody answers; somebody gives up', (t) => rawServerStor
   }
   yield* lev.sleep(1)
   t.equal(open(), 0)
-  // Cancelled after ever more steps: while it connects, before the answer, during it.
+  // Cancelled after ever more steps: while it connects, before the response, during it.
   for (const after of [0, 0.0005, 0.001, 0.002, 0.01, 1]) {
     const task = lev.spawn(() => websocket(url))
     yield* lev.sleep(after)

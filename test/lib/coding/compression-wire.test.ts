@@ -8,9 +8,9 @@ import { request, serve } from '../../support/serving.js'
 
 const text = 'All work and no play makes Jack a dull boy. '.repeat(200)
 
-/** Answers from a table, by path. */
-function table(answers: Readonly<Record<string, HandlerResult>>): Handler {
-  return (_method, query) => answers[query.slice(1)]
+/** Responds from a table, by path. */
+function table(responses: Readonly<Record<string, HandlerResult>>): Handler {
+  return (_method, query) => responses[query.slice(1)]
 }
 
 /** The content as it was before it was encoded. */
@@ -58,7 +58,7 @@ t.test('which coding, by Accept-Encoding', async (t) => {
 t.test('what is compressed and what is left alone', async (t) => {
   const typed = (type: string, more: Record<string, string> = {}): HandlerResult =>
     [text, 200, { 'Content-Type': type, ...more }]
-  const answers: Record<string, [encoded: boolean, answer: HandlerResult]> = {
+  const responses: Record<string, [encoded: boolean, response: HandlerResult]> = {
     html: [true, typed('text/html; charset=utf-8')],
     upper: [true, typed('TEXT/HTML')],
     json: [true, typed('application/json')],
@@ -77,9 +77,9 @@ t.test('what is compressed and what is left alone', async (t) => {
     partial: [false, [text, 206, { 'Content-Type': 'text/html', 'Content-Range': 'bytes 0-1/2' }]],
   }
   const { ask } = await serve(
-    t, {}, table(Object.fromEntries(Object.entries(answers).map(([path, [, answer]]) => [path, answer]))),
+    t, {}, table(Object.fromEntries(Object.entries(responses).map(([path, [, response]]) => [path, response]))),
   )
-  for (const [path, [encoded]] of Object.entries(answers)) {
+  for (const [path, [encoded]] of Object.entries(responses)) {
     const response = await ask(request(`GET /${path}`, { 'Accept-Encoding': 'gzip' }))
     const encoding = valueOf(response, 'content-encoding')
     t.equal(encoding === 'gzip', encoded, path)
@@ -118,7 +118,7 @@ t.test('304 and 206 vary as the 200 would, as far as they tell', async (t) => {
   const size = text.length
   const html = { 'Content-Type': 'text/html' }
   const range = { 'Content-Range': `bytes 0-9/${size}` }
-  const answers: Record<string, [varies: boolean, answer: () => HandlerResult]> = {
+  const responses: Record<string, [varies: boolean, response: () => HandlerResult]> = {
     same: [true, () => [null, 304, { ETag: '"x"' }]],
     sameText: [true, () => [text, 304]],
     sameSmall: [false, () => ['small', 304]],
@@ -136,8 +136,8 @@ t.test('304 and 206 vary as the 200 would, as far as they tell', async (t) => {
     partSmall: [false, () => ['x', 206, { ...html, 'Content-Range': 'bytes 0-0/2' }]],
     partPng: [false, () => ['x', 206, { ...range, 'Content-Type': 'image/png' }]],
   }
-  const { connect } = await serve(t, {}, (_method, query) => answers[query.slice(1)][1]())
-  for (const [path, [varies]] of Object.entries(answers)) {
+  const { connect } = await serve(t, {}, (_method, query) => responses[query.slice(1)][1]())
+  for (const [path, [varies]] of Object.entries(responses)) {
     for (const line of [`GET /${path}`, `HEAD /${path}`, `GET /${path} HTTP/1.0`]) {
       const client = await connect(request(line, { 'Accept-Encoding': 'gzip' }))
       const [response] = await client.responses(1, [line.split(' ')[0]])
@@ -195,7 +195,7 @@ t.test('settings: off, other types, another size', async (t) => {
   t.equal(valueOf(await other.ask(request('GET /text', gzip)), 'content-encoding'), undefined)
 })
 
-t.test('pipelined: answers compressed in the pool keep their place', async (t) => {
+t.test('pipelined: responses compressed in the pool keep their place', async (t) => {
   const { connect } = await serve(
     t, {}, (_method, query) => (Number(query.slice(1)) % 2 === 0 ? `${query} ${text.repeat(20)}` : query),
   )

@@ -28,7 +28,7 @@ const outside: Record<string, () => Promise<unknown>> = {
   },
   'lune: a port that is taken': () => lune.serve(deaf, () => '', settings).catch(() => {}),
   'lune: nobody there': () => lune.request('http://127.0.0.1:1').catch(() => {}),
-  'lune: no answer': () => lune.request(`http://127.0.0.1:${deaf}`, { timeout: 0.05 }).catch(() => {}),
+  'lune: no response': () => lune.request(`http://127.0.0.1:${deaf}`, { timeout: 0.05 }).catch(() => {}),
   async 'lune: WebSockets, closed by the client, also when the handler has ended, by the handler, by the server'() {
     const handle = await lune.serve(0, {
       async handleWebSocket(socket) {

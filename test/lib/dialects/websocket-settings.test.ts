@@ -40,9 +40,9 @@ const servers = {
 async function echoed(port: number, size: number): Promise<string | number | null> {
   const socket = await lune.socket(`ws://127.0.0.1:${port}`, { compression: false })
   await socket.send(Buffer.alloc(size)).catch(() => {})
-  const answer = await socket.next()
+  const response = await socket.next()
   socket.close()
-  return answer === null ? socket.closeCode : answer.toString()
+  return response === null ? socket.closeCode : response.toString()
 }
 
 for (const [name, serve] of Object.entries(servers)) {

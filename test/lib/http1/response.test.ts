@@ -32,7 +32,7 @@ function refused(t: Test, header: string | null, message: RegExp, make: () => un
   }
 }
 
-t.test('the usual answer', async (t) => {
+t.test('the usual response', async (t) => {
   t.equal(
     responseHead(200, { 'Content-Type': 'text/plain', 'X-Number': 5 }, 13, alive(), 'Date: now\r\n'),
     'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Number: 5\r\nContent-Length: 13\r\nDate: now\r\n\r\n',
@@ -191,7 +191,7 @@ t.test('looking into a handler\'s headers', async (t) => {
   refused(t, 'content-length', /not a length/, () => declaredLength({ 'content-length': 'x' }))
 })
 
-t.test('upgrades, interim answers, chunks', async (t) => {
+t.test('upgrades, interim responses, chunks', async (t) => {
   t.equal(
     upgradeHead({ Upgrade: 'websocket', 'Sec-WebSocket-Accept': 'x' }, DATE),
     'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n' +

@@ -53,7 +53,7 @@ t.test('one line, its members in order, those without a value left out', async (
   t.strictSame(Object.keys(bare).slice(8), ['time', 'x-real-ip'], 'forwarded_real_ip only when it differs')
 })
 
-t.test('requests of which little is known, answers without content', async (t) => {
+t.test('requests of which little is known, responses without content', async (t) => {
   const line = lineOf({ host: '', method: '', path: '', status: 400, bytesOut: 0, duration: 0 })
   t.match(JSON.parse(line), { vhost: '', method: '', query: '', status: 400, size: 0, time: 0 })
   t.match(JSON.parse(lineOf({ status: 499, duration: NaN })), { status: 499, time: null })

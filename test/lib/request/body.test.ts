@@ -71,8 +71,8 @@ t.test('100 Continue is said before the content is read, and only to who waits f
     const patient = await connect(head(framing))
     await patient.until(() => (patient.text === 'HTTP/1.1 100 Continue\r\n\r\n' ? true : undefined), '100 Continue')
     patient.send(body)
-    const [answer] = await patient.responses(1)
-    t.equal(answer.body.toString(), digest(Buffer.from('abc')))
+    const [response] = await patient.responses(1)
+    t.equal(response.body.toString(), digest(Buffer.from('abc')))
   }
   const interims = async (text: string): Promise<number[]> => {
     const client = await connect(text)

@@ -199,7 +199,7 @@ t.test('nobody is cancelled whose client is still there', async (t) => {
       yield* lev.sleep(0.3)
       client.send('TP/1.1\r\nHost: test\r\n\r\n')
       yield* client.responses(5)
-      // FIN behind the last answer.
+      // FIN behind the last response.
       yield* client.stream.end()
       const { responses, ending } = yield* client.all()
       t.equal(responses.length, 5)
@@ -246,7 +246,7 @@ t.test('half_close: a FIN right behind the request', async (t) => {
   })
 })
 
-t.test('the client leaves while its answer waits for the pool that compresses it', async (t) => {
+t.test('the client leaves while its response waits for the pool that compresses it', async (t) => {
   const { opened, open } = gate()
   const handle: Handler = () => {
     open()

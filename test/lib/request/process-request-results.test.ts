@@ -73,7 +73,7 @@ t.test('connection_state', async (t) => {
   const failing: server.Handler = () => {
     throw new Error('secret')
   }
-  t.strictSame(await state(request('GET /'), {}, failing), ['keep-alive', null], 'a 500 is an answer like any other')
+  t.strictSame(await state(request('GET /'), {}, failing), ['keep-alive', null], 'a 500 is a response like any other')
 })
 
 t.test('closed', async (t) => {
@@ -97,10 +97,10 @@ t.test('closed', async (t) => {
   }
   await scene({}, waits, function* ({ server: served, near, far }) {
     near.put(request('GET /'))
-    const answering = lev.spawn(() => served.process_request(far, '', 1))
+    const responding = lev.spawn(() => served.process_request(far, '', 1))
     yield* lev.sleep(1)
     near.close()
-    t.strictSame(yield* answering.join(), [null, 'closed'], 'while the handler was waiting')
+    t.strictSame(yield* responding.join(), [null, 'closed'], 'while the handler was waiting')
   })
 })
 
@@ -169,10 +169,10 @@ t.test('failed to send response: a client that leaves, or does not read', async 
   const large: server.Handler = () => Buffer.alloc(1024 * 1024)
   await scene({}, large, function* ({ server: served, near, far, log }) {
     near.put(request('GET /'))
-    const answering = lev.spawn(() => served.process_request(far, '', 1))
+    const responding = lev.spawn(() => served.process_request(far, '', 1))
     yield* near.read()
     near.reset()
-    const [state, err] = yield* answering.join()
+    const [state, err] = yield* responding.join()
     t.equal(state, null)
     t.match(err, /^failed to send response: ./)
     t.strictSame(log.statuses(), [499])

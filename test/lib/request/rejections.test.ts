@@ -17,7 +17,7 @@ const uncalled = (): null => {
   return null
 }
 
-/** Every kind of request that is refused: the request, the status, and what the answer says. */
+/** Every kind of request that is refused: the request, the status, and what the response says. */
 const refused: [what: string, text: string, status: number, reason: string][] = [
   ['blank lines', '\r\n'.repeat(50) + head('A: b'), 400, 'too many blank lines'],
   ['bare LF', 'GET / HTTP/1.1\nHost: t\n\n', 400, 'malformed HTTP version'],
@@ -105,7 +105,7 @@ t.test('the client receives it although it keeps sending: no reset over unread i
     for (let next = left.shift(); next !== undefined; next = left.shift()) {
       const [what, text, status] = next
       const client = await connect(text)
-      // Six megabytes behind the fault, in pieces; the answer is looked at when all is sent.
+      // Six megabytes behind the fault, in pieces; the response is looked at when all is sent.
       client.socket.pause()
       for (let k = 0; k < 30; k++) await client.sendAll(more)
       client.end()

@@ -40,7 +40,7 @@ t.test('the setting may be a function, asked for each request that has a body', 
   t.strictSame(asked, ['PUT /open a', 'PUT / b'])
 })
 
-t.test('async handlers iterate; streaming answers read while they write', async (t) => {
+t.test('async handlers iterate; streaming responses read while they write', async (t) => {
   const { ask } = await serve(t, open, async (_method, query, _args, _headers, _body, ctx) => {
     if (query === '/json') return JSON.stringify(await json(ctx.body))
     if (query === '/echo') return ctx.body
@@ -291,7 +291,7 @@ t.test('forms', async (t) => {
   }
 })
 
-t.test('fuzz: whatever a form or a compressed body holds, there is one answer of 200, 400, 413 or 415', async (t) => {
+t.test('fuzz: whatever a form or a compressed body holds, there is one response of 200, 400, 413 or 415', async (t) => {
   const boundary = '----b'
   const fragments = ['--' + boundary, '--' + boundary + '--', '\r\n', '\r\n\r\n', 'Content-Disposition: form-data; name="a"', '; filename="f"',
     'Content-Type: text/plain', 'Content-Disposition: form-data', ': ', 'x', '\0', '"', '\xff', '%41%', 'a=b&', 'name*=UTF-8\'\'%ff']

@@ -8,36 +8,36 @@ import { keptLog } from '../../support/kept-log.js'
 import { request } from '../../support/serving.js'
 import { virtually, type World } from '../../support/virtual.js'
 
-/** Every kind of handler, each spawning `start` and then giving `answer()`. */
-const kinds: Readonly<Record<string, (start: () => Op<unknown>, answer: (ctx: Context) => HandlerResult) => Handler>> = {
-  plain: (start, answer) => (...args) => {
+/** Every kind of handler, each spawning `start` and then giving `response()`. */
+const kinds: Readonly<Record<string, (start: () => Op<unknown>, response: (ctx: Context) => HandlerResult) => Handler>> = {
+  plain: (start, response) => (...args) => {
     lev.spawn(start)
-    return answer(args[5])
+    return response(args[5])
   },
-  generator: (start, answer) => function* (...args) {
+  generator: (start, response) => function* (...args) {
     lev.spawn(start)
-    return answer(args[5])
+    return response(args[5])
   },
-  'a generator that waits': (start, answer) => function* (...args) {
+  'a generator that waits': (start, response) => function* (...args) {
     lev.spawn(start)
     yield* lev.sleep(0.5)
-    return answer(args[5])
+    return response(args[5])
   },
-  'plain, handing over to a generator': (start, answer) => (...args) => {
+  'plain, handing over to a generator': (start, response) => (...args) => {
     lev.spawn(start)
     return (function* () {
       yield* lev.sleep(0.5)
-      return answer(args[5])
+      return response(args[5])
     })()
   },
-  async: (start, answer) => async (...args) => {
+  async: (start, response) => async (...args) => {
     lev.spawn(start)
-    return answer(args[5])
+    return response(args[5])
   },
-  'async, waiting': (start, answer) => async (...args) => {
+  'async, waiting': (start, response) => async (...args) => {
     lev.spawn(start)
     await Promise.resolve()
-    return answer(args[5])
+    return response(args[5])
   },
 }
 
@@ -50,7 +50,7 @@ const bodies: Readonly<Record<string, { readonly config: server.Config; readonly
   },
 }
 
-const answers: Readonly<Record<string, () => HandlerResult>> = {
+const results: Readonly<Record<string, () => HandlerResult>> = {
   text: () => 'done',
   'a writer': () => [function* (out) {
     yield* out.write('do')
@@ -62,13 +62,13 @@ const answers: Readonly<Record<string, () => HandlerResult>> = {
 
 for (const [kind, handler] of Object.entries(kinds)) for (const [sent, { config, text }] of Object.entries(bodies)) {
   t.test(`${kind}, ${sent}: a spawned task is a part of its request`, async (t) => {
-    for (const [what, answer] of Object.entries(answers)) {
+    for (const [what, response] of Object.entries(results)) {
       const ends: number[] = []
       const start = function* (): Op<void> {
         yield* lev.sleep(3)
         ends.push(lev.now())
       }
-      await virtually(config, handler(start, answer), function* ({ connect, log }: World) {
+      await virtually(config, handler(start, response), function* ({ connect, log }: World) {
         const client = yield* connect(text + text)
         for (const n of [1, 2]) {
           const began = lev.now()
@@ -84,12 +84,12 @@ for (const [kind, handler] of Object.entries(kinds)) for (const [sent, { config,
   })
 
   t.test(`${kind}, ${sent}: the failure of a spawned task is its request's`, async (t) => {
-    for (const [what, answer] of Object.entries(answers)) for (const at of [0, 0.1, 2]) {
+    for (const [what, response] of Object.entries(results)) for (const at of [0, 0.1, 2]) {
       const start = function* (): Op<void> {
         yield* lev.sleep(at)
         throw new Error('of the task')
       }
-      await virtually(config, handler(start, answer), function* ({ server, connect, log }: World) {
+      await virtually(config, handler(start, response), function* ({ server, connect, log }: World) {
         for (const n of [1, 2]) {
           const client = yield* connect(text)
           const [response] = yield* client.responses(1)

@@ -38,7 +38,7 @@ t.test('a tunnel by CONNECT', async (t) => {
 t.test('a 2xx to CONNECT from a handler that returns it: neither a length nor content, and no request behind it', async (t) => {
   const page = 'x'.repeat(9000)
   const headers = { 'Content-Length': page.length, 'Content-Type': 'text/html' }
-  const answers: Record<string, Handler> = {
+  const responses: Record<string, Handler> = {
     text: () => [page, 200, headers],
     bytes: () => [Buffer.from(page), 299],
     nothing: () => null,
@@ -50,7 +50,7 @@ t.test('a 2xx to CONNECT from a handler that returns it: neither a length nor co
     },
     async: async () => await Promise.resolve(page),
   }
-  for (const [what, handle] of Object.entries(answers)) {
+  for (const [what, handle] of Object.entries(responses)) {
     for (const version of ['1.1', '1.0']) {
       const { connect, log } = await serve(t, {}, handle)
       const client = await connect(connectRequest.replace('HTTP/1.1', `HTTP/${version}`).replace('\r\n\r\n', '\r\nAccept-Encoding: gzip\r\n\r\n') + request('GET /'))
@@ -81,7 +81,7 @@ t.test('a tunnel has no deadline; when its client is lost, it ends', async (t) =
       else yield* client.stream.end()
       yield* lev.sleep(1)
       t.equal(log.statuses().length, 1, 'its line')
-      t.notOk(client.text.includes('HTTP/1.1 5'), 'no answer of the server\'s into the tunnel')
+      t.notOk(client.text.includes('HTTP/1.1 5'), 'no response of the server\'s into the tunnel')
       client.stream.close()
     })
   }
@@ -124,7 +124,7 @@ t.test('a handler that closes the connection itself', async (t) => {
   const ways: Record<string, Handler> = {
     close: (_method, _query, _args, _headers, _body, ctx) => void ctx.client.close(),
     reset: (_method, _query, _args, _headers, _body, ctx) => void ctx.client.reset(),
-    answers: (_method, _query, _args, _headers, _body, ctx) => {
+    responses: (_method, _query, _args, _headers, _body, ctx) => {
       ctx.client.close()
       return 'too late'
     },

@@ -99,15 +99,15 @@ t.test('content that is in the coding that its headers name keeps them', async (
 })
 
 t.test('a coding that is not known here, parts, and responses without content are left alone', async (t) => {
-  const answers: Record<string, ResponseParts> = {
+  const responses: Record<string, ResponseParts> = {
     unknown: ['content', 200, { 'Content-Encoding': 'aes128gcm' }],
     stream: [Readable.from(['content']), 200, { 'Content-Encoding': 'aes128gcm', 'Content-Length': 7 }],
     part: ['content', 206, { 'Content-Encoding': 'gzip', 'Content-Range': 'bytes 9-15/100' }],
     head: [null, 200, { 'Content-Encoding': 'gzip', 'Content-Length': 7 }],
     same: [null, 304, { 'Content-Encoding': 'gzip' }],
   }
-  const { ask } = await serve(t, {}, (_method, query) => answers[query.slice(1)])
-  for (const path of Object.keys(answers)) {
+  const { ask } = await serve(t, {}, (_method, query) => responses[query.slice(1)])
+  for (const path of Object.keys(responses)) {
     const response = await ask(request(`${path === 'head' ? 'HEAD' : 'GET'} /${path}`))
     t.ok(valueOf(response, 'content-encoding'), path)
     if (path !== 'same') t.equal(valueOf(response, 'content-length'), '7', path)

@@ -52,7 +52,7 @@ function content(random: Random): unknown {
 }
 
 /** Something that a handler returns, by the rules or not; never undefined as a whole. */
-function anyAnswer(random: Random): HandlerResult {
+function anyResponse(random: Random): HandlerResult {
   const status = random.pick(
     [200, 200, 200, 204, 205, 206, 304, 404, 500, 599, 199, 100, 600, 0, -1, NaN, '200', undefined, null],
   )
@@ -75,14 +75,14 @@ const asking = [
   request('HEAD /x', { 'Accept-Encoding': 'deflate' }), request('GET /x', { Connection: 'close' }),
 ]
 
-t.test('whatever a handler returns: one well-formed answer, framed by the server alone', async (t) => {
+t.test('whatever a handler returns: one well-formed response, framed by the server alone', async (t) => {
   const random = randomFrom(seed)
   let last: unknown
   const handle: Handler = (_method, query) => {
     if (query === '/next') return 'next'
-    const answer = anyAnswer(random)
-    last = answer
-    return answer
+    const response = anyResponse(random)
+    last = response
+    return response
   }
   let refused = 0
   let sent = 0

@@ -4,9 +4,9 @@ import type { Handler, HandlerResult } from '../../../lib/index.js'
 import { valueOf } from '../../support/responses.js'
 import { eventually, request, serve } from '../../support/serving.js'
 
-/** A handler that answers from a table, by path: what is there may break the rules, as users' programs do. */
-function table(answers: Readonly<Record<string, () => unknown>>): Handler {
-  return (_method, query) => answers[query.slice(1)]() as HandlerResult
+/** A handler that responds from a table, by path: what is there may break the rules, as users' programs do. */
+function table(responses: Readonly<Record<string, () => unknown>>): Handler {
+  return (_method, query) => responses[query.slice(1)]() as HandlerResult
 }
 
 t.test('contents and their lengths', async (t) => {
@@ -85,7 +85,7 @@ t.test('several values become several lines', async (t) => {
   t.equal(fields.filter(([name]) => name === 'link').length, 2)
 })
 
-t.test('answers that cannot be sent are a 500 and a log line', async (t) => {
+t.test('responses that cannot be sent are a 500 and a log line', async (t) => {
   const wrong: Record<string, () => unknown> = {
     crlf: () => ['x', 200, { 'X-A': 'a\r\nX-Injected: 1' }],
     lf: () => ['x', 200, { 'X-A': 'a\nX-Injected: 1' }],
@@ -243,7 +243,7 @@ t.test('a handler that fails: 500, logged with its stack, and the server lives',
   t.match(log.statuses().filter((status) => status === 500).length, Object.keys(failures).length)
 })
 
-t.test('an error after something was sent: closed, so that it is no whole answer', async (t) => {
+t.test('an error after something was sent: closed, so that it is no whole response', async (t) => {
   const partial = 'HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Length: 100\r\n\r\nhalf'
   const handlers: Record<string, Handler> = {
     'it throws': (_method, _query, _args, _headers, _body, ctx) => {
@@ -255,13 +255,13 @@ t.test('an error after something was sent: closed, so that it is no whole answer
       yield* lev.sleep(0.001)
       throw new Error('secret')
     },
-    'its answer cannot be sent': (_method, _query, _args, _headers, _body, ctx) => {
+    'its response cannot be sent': (_method, _query, _args, _headers, _body, ctx) => {
       ctx.client.put(partial)
       return ['x', 200, { 'X-A': '\n' }]
     },
-    'it answers as well': (_method, _query, _args, _headers, _body, ctx) => {
+    'it responds as well': (_method, _query, _args, _headers, _body, ctx) => {
       ctx.client.put(partial)
-      return 'one more answer'
+      return 'one more response'
     },
   }
   for (const [what, handle] of Object.entries(handlers)) {
@@ -274,7 +274,7 @@ t.test('an error after something was sent: closed, so that it is no whole answer
   }
 })
 
-t.test('undefined: the handler has answered on the connection itself', async (t) => {
+t.test('undefined: the handler has responded on the connection itself', async (t) => {
   const raw = 'HTTP/1.1 203 Mine\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Length: 2\r\n\r\nok'
   const handlers: Record<string, Handler> = {
     plain: (_method, _query, _args, _headers, _body, ctx) => void ctx.client.put(raw),
@@ -386,7 +386,7 @@ t.test('the log line of a response written on the connection has its status if t
   }
 })
 
-t.test('plain functions, coroutines and async functions answer alike', async (t) => {
+t.test('plain functions, coroutines and async functions respond alike', async (t) => {
   const body: HandlerResult = ['same', 202, { 'X-Same': 'yes' }]
   const handlers: Handler[] = [
     () => body,

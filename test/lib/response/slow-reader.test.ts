@@ -14,7 +14,7 @@ const tolerance = 0.06
 /** What the virtual network and the client's stream hold for a client that does not read. */
 const inFlight = 3 * 64 * KiB
 
-/** Answers with as many bytes as the path says. */
+/** Responds with as many bytes as the path says. */
 const sized: Handler = (_method, query) => Buffer.alloc(Number(query.slice(1)), 'x')
 
 /**
@@ -38,13 +38,13 @@ t.test('send_timeout: a reader that stops is cut when nothing has moved for that
       t.ok(Math.abs(lev.now() - stopped - 30) < 1, `cut ${lev.now() - stopped} s after it stopped`)
       t.strictSame(log.statuses(), [499])
       const { ending } = yield* drained(client)
-      t.equal(ending, 'reset', 'an answer that was cut off never looks like a whole one')
+      t.equal(ending, 'reset', 'a response that was cut off never looks like a whole one')
       t.equal(log.of('error').length, 0, 'a slow client is no fault of the server')
     }, options)
   }
 })
 
-t.test('min_transfer_rate: an answer read too slowly is cut, though bytes move', async (t) => {
+t.test('min_transfer_rate: a response read too slowly is cut, though bytes move', async (t) => {
   await virtually({ send_timeout: 30, min_transfer_rate: 5000 }, sized, function* ({ connect, log }: World) {
     const client = yield* connect(request('GET /1000000'))
     const began = lev.now()
@@ -57,9 +57,9 @@ t.test('min_transfer_rate: an answer read too slowly is cut, though bytes move',
   })
 })
 
-t.test('min_transfer_rate: the end of an answer, for which no handler waits, is under it, too', async (t) => {
+t.test('min_transfer_rate: the end of a response, for which no handler waits, is under it, too', async (t) => {
   const readRate = 2400
-  const answers: Record<string, Handler> = {
+  const responses: Record<string, Handler> = {
     buffered: sized,
     streamed: (_method, query) => [function* (out) {
       for (let put = 0; put < Number(query.slice(1)); put += 1024) yield* out.write(Buffer.alloc(1024))
@@ -71,7 +71,7 @@ t.test('min_transfer_rate: the end of an answer, for which no handler waits, is 
   }
   // What the network does not hold is little enough that the server goes on to the next request.
   const size = 165_000 + 120_000
-  for (const [how, handle] of Object.entries(answers)) {
+  for (const [how, handle] of Object.entries(responses)) {
     for (const [rate, cut] of [[500_000, true], [500, false]] as const) {
       const settings = { send_timeout: 30, min_transfer_rate: rate, keepalive_idle_timeout: 1000 }
       await virtually(settings, handle, function* ({ connect, log }: World) {
@@ -86,7 +86,7 @@ t.test('min_transfer_rate: the end of an answer, for which no handler waits, is 
   }
 })
 
-t.test('a slow reader at a fair rate gets all of its answer', async (t) => {
+t.test('a slow reader at a fair rate gets all of its response', async (t) => {
   await virtually({ send_timeout: 30, min_transfer_rate: 500 }, sized, function* ({ connect, log }: World) {
     for (const size of [60_000, 200_000, 300_000, 1_000_000]) {
       const client = yield* connect(request(`GET /${size}`))
@@ -108,24 +108,24 @@ t.test('no limit on the rate: bytes that move are enough', async (t) => {
 })
 
 t.test('pipelined requests of a slow reader wait for it: no more is answered than it can take', async (t) => {
-  const answer = 10_000
+  const response = 10_000
   const count = 1000
   let calls = 0
   const handle: Handler = () => {
     calls++
-    return Buffer.alloc(answer, 'x')
+    return Buffer.alloc(response, 'x')
   }
   await virtually({ requests_per_connection: 10_000 }, handle, function* ({ connect, log }: World) {
     const client = yield* connect(request('GET /').repeat(count))
     let most = 0
     const enough = (): boolean => {
-      most = Math.max(most, calls * answer - client.received.length)
+      most = Math.max(most, calls * response - client.received.length)
       return client.received.length > 300_000
     }
     yield* readSlowly(client, 4000, enough)
-    const bound = inFlight + 128 * KiB + 2 * answer + 64 * KiB
+    const bound = inFlight + 128 * KiB + 2 * response + 64 * KiB
     t.ok(most <= bound, `at most ${most} bytes were answered and not read; bound ${bound}; seed ${seed}`)
-    while (client.received.length < count * answer) if (!(yield* client.more())) break
+    while (client.received.length < count * response) if (!(yield* client.more())) break
     const responses = yield* client.responses(count)
     t.equal(responses.length, count, 'all are answered once it reads')
     t.equal(calls, count)

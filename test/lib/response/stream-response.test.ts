@@ -374,7 +374,7 @@ t.test('trailers: behind chunked content, dropped elsewhere', async (t) => {
   t.match(String(log.of('error')[0].err), /"Content-Length": not allowed in a trailer/)
 })
 
-t.test('nothing can be written when the answer is over', async (t) => {
+t.test('nothing can be written when the response is over', async (t) => {
   let kept: Out | null = null
   const { ask } = await serve(t, {}, () => [function* (out) {
     kept = out

@@ -218,7 +218,7 @@ const clients = `
   })
 `
 
-t.test('nobody comes in while it drains; a large answer gets out whole', async (t) => {
+t.test('nobody comes in while it drains; a large response gets out whole', async (t) => {
   const { opened, open } = gate()
   const { server, connect, port, done } = await serve(
     t, {}, (_method, query) => opened.then(() => Buffer.alloc(Number(query.slice(1)), 'x')),
@@ -237,9 +237,9 @@ t.test('nobody comes in while it drains; a large answer gets out whole', async (
   t.ok(out)
   t.ok(port > 0)
   open()
-  const [answer] = await client.all()
-  t.equal(answer.body.length, 20_000_000)
-  t.ok(saysClose(answer))
+  const [response] = await client.all()
+  t.equal(response.body.length, 20_000_000)
+  t.ok(saysClose(response))
   client.close()
   await stopped
   await done

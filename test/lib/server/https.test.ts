@@ -39,7 +39,7 @@ function urls(host: string, port: number): string[] {
   return ['--cacert', ca.cert, '--resolve', `${host}:${port}:127.0.0.1`, `https://${host}:${port}/`]
 }
 
-t.test('each host answers with its own certificate', async (t) => {
+t.test('each host responds with its own certificate', async (t) => {
   const { port } = await serve(t, { ssl }, facts)
   for (const [host, identity] of [
     ['localhost', 'default'],
@@ -89,7 +89,7 @@ t.test('a target with https on a connection in the clear', async (t) => {
   }
 })
 
-t.test('pipelined requests with large answers lose nothing', async (t) => {
+t.test('pipelined requests with large responses lose nothing', async (t) => {
   const size = 700_000
   const { port } = await serve(t, { ssl, compression: { enabled: false } }, (_method, query) => query.slice(1).repeat(size))
   const count = 20

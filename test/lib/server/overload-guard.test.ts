@@ -214,7 +214,7 @@ t.test('a crowd that says nothing and does not leave: cut after a second, the se
   })
 })
 
-t.test('connections that have had their last answer, and those in flight, count until they are closed', async (t) => {
+t.test('connections that have had their last response, and those in flight, count until they are closed', async (t) => {
   await virtually({ connection_limit: 2 }, () => 'in', function* ({ connect }: World) {
     const clients = []
     for (let k = 0; k < 2; k++) {

@@ -17,7 +17,7 @@ const ssl = { default: made.issue({ names: ['localhost'] }) }
 
 const get = request('GET /')
 
-/** Answers, and keeps the last context: it gives a closed stream once its connection is parked. */
+/** Responds, and keeps the last context: it gives a closed stream once its connection is parked. */
 function keeping(): { handle: Handler; last: () => Context | null } {
   let last: Context | null = null
   return {

@@ -68,13 +68,13 @@ t.test('a stuck handler holds up its own connection only, and no handler is call
   t.equal(responses[0].body.toString(), 'free')
 })
 
-t.test('answers to pipelined requests are gathered: few writes for many answers', async (t) => {
+t.test('responses to pipelined requests are gathered: few writes for many responses', async (t) => {
   await virtually({}, () => 'x', function* ({ connect }: World) {
     const client = yield* connect(request('GET /').repeat(100))
     let reads = 0
     while (client.received.length < 100 * 100 && (yield* client.more())) reads++
     yield* client.responses(100)
-    t.ok(reads <= 10, `${reads} pieces for 100 answers`)
+    t.ok(reads <= 10, `${reads} pieces for 100 responses`)
   })
 })
 
@@ -92,7 +92,7 @@ t.test('an endless pipeline does not starve other connections', async (t) => {
     other.send(request('GET /'))
     at.push(Number((await other.responses(k)).at(-1)?.body.toString()))
   }
-  t.ok(at[0] < 30_000, `the first answer came after ${at[0]} of the flood's`)
+  t.ok(at[0] < 30_000, `the first response came after ${at[0]} of the flood's`)
   t.ok(at[19] < 30_000, `the twentieth came after ${at[19]}`)
   const last = await client.responses(30_000)
   t.equal(last.at(-1)?.body.toString(), '30000')

@@ -181,8 +181,8 @@ t.test('a program that has stopped its server ends by itself', async (t) => {
     const served = server.new({ port: 0, log_level: 'error' }, () => 'hello')
     const done = served.serve()
     const { port } = await served.listening
-    const answer = await fetch('http://127.0.0.1:' + port)
-    console.log(await answer.text())
+    const response = await fetch('http://127.0.0.1:' + port)
+    console.log(await response.text())
     await served.stop({ drain: 5 })
     await done
     console.log(process.getActiveResourcesInfo().filter((name) => /Server|Timeout|Immediate/.test(name)).length)
@@ -220,9 +220,9 @@ t.test('handle_signals: SIGTERM drains, and the program ends with 0', async (t) 
     const client = await RawClient.connect(Number(out.split('\n', 1)[0]), request('GET /'))
     await eventually(() => out.includes('called'), 'the call')
     child.kill(signal)
-    const [answer] = await client.all()
-    t.equal(answer.body.toString(), 'finished')
-    t.ok(saysClose(answer))
+    const [response] = await client.all()
+    t.equal(response.body.toString(), 'finished')
+    t.ok(saysClose(response))
     client.close()
     const [code] = await once(child, 'close') as [number]
     t.equal(code, 0)

@@ -21,32 +21,32 @@ function program(seconds: number): string {
   `
 }
 
-async function start(t: Test, seconds: number): Promise<{ child: ChildProcess; answer: Promise<string> }> {
+async function start(t: Test, seconds: number): Promise<{ child: ChildProcess; text: Promise<string> }> {
   const args = ['--input-type=module', '-e', program(seconds)]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(() => child.kill('SIGKILL'))
   const [port] = child.stdout === null ? [''] : await once(child.stdout, 'data') as [Buffer]
-  const answer = fetch(`http://127.0.0.1:${String(port).trim()}/`).then((response) => response.text(), () => 'lost')
+  const text = fetch(`http://127.0.0.1:${String(port).trim()}/`).then((response) => response.text(), () => 'lost')
   await delay(100)
-  return { child, answer }
+  return { child, text }
 }
 
 t.test('a signal that comes twice at once is one: npm passes on the Ctrl-C that its child had already', async (t) => {
-  const { child, answer } = await start(t, 0.4)
+  const { child, text } = await start(t, 0.4)
   child.kill('SIGINT')
   await delay(20)
   child.kill('SIGINT')
-  t.equal(await answer, 'finished')
+  t.equal(await text, 'finished')
   t.strictSame(await once(child, 'close'), [0, null])
 })
 
 t.test('a second one ends the program', async (t) => {
-  const { child, answer } = await start(t, 60)
+  const { child, text } = await start(t, 60)
   const closed = once(child, 'close')
   child.kill('SIGTERM')
   // However slow the machine is: one of them comes late enough to be another one.
   const insisting = setInterval(() => child.kill('SIGINT'), 200)
   t.strictSame(await closed, [null, 'SIGINT'])
   clearInterval(insisting)
-  t.equal(await answer, 'lost')
+  t.equal(await text, 'lost')
 })

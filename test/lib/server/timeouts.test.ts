@@ -38,15 +38,15 @@ t.test('keepalive_idle_timeout: an idle connection is closed without a word', as
 
       const client = yield* connect(request('GET /'))
       yield* client.responses(1)
-      const answered = lev.now()
+      const responded = lev.now()
       yield* lev.sleep(15.5)
       client.send(request('GET /'))
       yield* client.responses(2)
       const again = lev.now()
-      atTime(t, again, answered + 15.5, 'a request on its way when the time is over that the client was told')
+      atTime(t, again, responded + 15.5, 'a request on its way when the time is over that the client was told')
       const last = yield* client.all()
       t.equal(last.responses.length, 2, 'nothing is sent when it is over')
-      atTime(t, last.at, again + 16, 'the time counts from the last answer')
+      atTime(t, last.at, again + 16, 'the time counts from the last response')
       t.strictSame(log.statuses(), [200, 200])
     }, options)
   }
@@ -118,8 +118,8 @@ t.test('a head within its time is answered, even if only just', async (t) => {
     const text = request('GET /')
     const client = yield* connect()
     lev.spawn(() => drip(client, text, 9.5 / text.length))
-    const [answer] = yield* client.responses(1)
-    t.equal(answer.status, 200)
+    const [response] = yield* client.responses(1)
+    t.equal(response.status, 200)
   })
 })
 
@@ -128,7 +128,7 @@ t.test('blank lines are no request: the connection is as idle as before, and no 
     const client = yield* connect(request('POST /', {}, 'x') + '\r\n')
     yield* client.responses(1)
     const { responses } = yield* client.all()
-    t.strictSame(responses.map(({ status }) => status), [200], 'an unasked 408 would be taken for the next answer')
+    t.strictSame(responses.map(({ status }) => status), [200], 'an unasked 408 would be taken for the next response')
   })
 })
 
@@ -173,8 +173,8 @@ t.test('min_transfer_rate: an upload at a fair rate may take as long as it takes
         yield* lev.sleep(1)
       }
       if (chunked) client.send('0\r\n\r\n')
-      const [answer] = yield* client.responses(1)
-      t.equal(answer.body.toString(), '120000')
+      const [response] = yield* client.responses(1)
+      t.equal(response.body.toString(), '120000')
       t.ok(lev.now() - began > 190, 'far longer than request_body_timeout')
     }
   })
@@ -200,8 +200,8 @@ t.test('the handler has all the time it wants: no timeout of reading reaches int
   await virtually({}, handle, function* ({ connect, log }: World) {
     const client = yield* connect(request('POST /', {}, 'body'))
     const began = lev.now()
-    const [answer] = yield* client.responses(1)
-    t.equal(answer.body.toString(), 'late')
+    const [response] = yield* client.responses(1)
+    t.equal(response.body.toString(), 'late')
     atTime(t, lev.now(), began + 1000, 'after its sleep')
     t.strictSame(log.statuses(), [200])
     const time = log.of('access')[0].time

@@ -121,7 +121,7 @@ t.test('the same origin', async (t) => {
 t.test('offers for permessage-deflate', async (t) => {
   const name = 'permessage-deflate'
   const lean = `${name}; server_no_context_takeover; client_no_context_takeover`
-  const table: [offer: string, own: Agreement, answer: string | null][] = [
+  const table: [offer: string, own: Agreement, response: string | null][] = [
     [name, none, lean],
     [name, all, name],
     [`${name}; client_max_window_bits`, none, lean],
@@ -148,8 +148,8 @@ t.test('offers for permessage-deflate', async (t) => {
     [`x-other, ${name}; server_max_window_bits=10, ${name}`, all, `${name}; server_max_window_bits=10`],
     ['', all, null],
   ]
-  for (const [offer, own, answer] of table) {
-    t.equal(chooseCompression(parseExtensions(offer) ?? [], own)?.response ?? null, answer, offer)
+  for (const [offer, own, response] of table) {
+    t.equal(chooseCompression(parseExtensions(offer) ?? [], own)?.response ?? null, response, offer)
   }
   for (const bad of ['a;', ';', 'a; b=', 'a; =b', 'a; b="c', 'a; b="c d"', 'a b', 'a; b c', 'ä']) t.equal(parseExtensions(bad), null, bad)
 })

@@ -26,8 +26,8 @@ t.test('ping gives the time of the round trip, on both sides, whoever reads', as
   }, {}, {}, { latency: [0.2, 0.21] })
 })
 
-/** A server that sends what `answer` makes of the content of each ping. */
-function* answering<T>(answer: (content: Buffer) => Buffer[], tell: (url: string, seen: Buffer[]) => lev.Op<T>): lev.Op<T> {
+/** A server that sends what `response` makes of the content of each ping. */
+function* responding<T>(response: (content: Buffer) => Buffer[], tell: (url: string, seen: Buffer[]) => lev.Op<T>): lev.Op<T> {
   const seen: Buffer[] = []
   const listener = yield* lev.listen({ ip: '127.0.0.1', port: 0 })
   try {
@@ -44,7 +44,7 @@ function* answering<T>(answer: (content: Buffer) => Buffer[], tell: (url: string
             const content = Buffer.from(bytes.subarray(at + 6, at + 6 + (bytes[at + 1] & 0x7f)))
             for (let k = 0; k < content.length; k++) content[k] ^= bytes[at + 2 + (k & 3)]
             seen.push(content)
-            for (const one of answer(content)) yield* stream.write(one)
+            for (const one of response(content)) yield* stream.write(one)
           }
         }
       })
@@ -59,7 +59,7 @@ const virtual = (main: () => lev.Op<void>): Promise<void> => lev.run(main, { dri
 
 t.test('pongs: a late one stands for the pings before it; others are passed over', (t) => virtual(function* () {
   const late: Buffer[] = []
-  yield* answering((content) => {
+  yield* responding((content) => {
     late.push(content)
     const strange = [frame(pong, '', { mask: null }), frame(pong, 'abcd', { mask: null }), frame(pong, 'abcde', { mask: null })]
     return late.length === 3 ? [...strange, frame(pong, content, { mask: null })] : strange
@@ -75,7 +75,7 @@ t.test('pongs: a late one stands for the pings before it; others are passed over
 }))
 
 t.test('a ping that is not answered', (t) => virtual(function* () {
-  yield* answering(() => [], function* (url) {
+  yield* responding(() => [], function* (url) {
     const ws = yield* websocket(url, { close_timeout: 1 })
     t.match(yield* failure(lev.timeout(5, ws.ping())), { code: 'LEV_TIMEOUT' })
     const waiting = lev.spawn(() => failure(ws.ping()))

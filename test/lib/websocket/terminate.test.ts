@@ -46,7 +46,7 @@ t.test('a server terminates, also while its handler waits for a message', async 
   })
 })
 
-t.test('terminating cuts short the wait for the answer to a close, and leaves its code', async (t) => {
+t.test('terminating cuts short the wait for the response to a close, and leaves its code', async (t) => {
   await lev.run(() => rawServer(function* (stream, head) {
     yield* stream.write(accepted(head))
   }, function* ({ port, open }) {

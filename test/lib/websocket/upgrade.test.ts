@@ -316,7 +316,7 @@ t.test('callbacks that cannot be name themselves', async (t) => {
   t.type(server.webSocketCallbacks({ drain: undefined } as never), 'function')
 })
 
-t.test('an answer that was begun cannot be upgraded', async (t) => {
+t.test('a response that was begun cannot be upgraded', async (t) => {
   await virtually({}, (_m, _q, _a, _h, _b, ctx) => {
     ctx.client.put('HTTP/1.1 200 OK\r\n')
     return ctx.upgrade(echo)

@@ -97,7 +97,7 @@ t.test('the handler closes', async (t) => {
     peer.send(frame(text, 'on its way'), frame(ping), closeFrame(4000))
     const before = lev.now()
     t.equal((yield* peer.all()).length, 1)
-    t.ok(lev.now() - before < 1, 'the connection ends with the answer')
+    t.ok(lev.now() - before < 1, 'the connection ends with the response')
   })
 })
 
@@ -117,7 +117,7 @@ t.test('messages that nobody has taken are gone once the handler closes', async 
   })
 })
 
-t.test('a client that does not answer the close is left in time', async (t) => {
+t.test('a client that does not respond to the close is left in time', async (t) => {
   await story(function* (ws) {
     ws.close()
     yield* ws.next()

@@ -103,7 +103,7 @@ export class Peer {
     return peer
   }
 
-  /** The head of the answer; what follows are frames. */
+  /** The head of the response; what follows are frames. */
   *head(): Op<string> {
     for (;;) {
       const end = this.client.text.indexOf('\r\n\r\n')

@@ -126,14 +126,14 @@ t.test('a status that only announces a response is refused, with the reason', as
 })
 
 t.test('ServeResponse: string, bytes, table; what it cannot be is a 500, and the server lives', async (t) => {
-  const answers: Record<string, unknown> = {
+  const responses: Record<string, unknown> = {
     '/text': 'text', '/bytes': Buffer.from([1, 2]), '/empty': {}, '/table': { status: 404, body: Buffer.from([3]) },
     '/nil': undefined, '/number': 5, '/array': ['x'], '/100': { status: 100 }, '/599': { status: 599 }, '/600': { status: 600 },
     '/body': { body: 5 }, '/header': { headers: { 'X-A': 'a\r\nb' } },
   }
   const { url, log } = await serve(t, ({ path }) => {
     if (path === '/throws') throw new Error('secret')
-    return answers[path] as string
+    return responses[path] as string
   })
   const get = async (path: string): Promise<[number, string]> => {
     const { statusCode, body } = await net.request(url + path)

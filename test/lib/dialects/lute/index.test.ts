@@ -113,7 +113,7 @@ t.test('Configuration: without a handler', async (t) => {
   t.match((await curl(['-i', echo.url])).text, /^HTTP\/1\.1 404 Not Found\r\n/)
   const { ws, said } = await client(t, echo.url)
   ws.send('hello')
-  await eventually(() => said.length === 1, 'an answer')
+  await eventually(() => said.length === 1, 'a response')
   t.strictSame(said, ['hello'])
 })
 
@@ -193,7 +193,7 @@ t.test('Handler: plain, coroutine, async', async (t) => {
 })
 
 t.test('ServerResponse', async (t) => {
-  const answers: Record<string, unknown> = {
+  const responses: Record<string, unknown> = {
     '/text': 'grüße',
     '/bytes': Buffer.from([0, 255]),
     '/table': { status: 201, body: 'made', headers: { 'X-A': 'b', 'Content-Type': 'text/x' } },
@@ -209,7 +209,7 @@ t.test('ServerResponse', async (t) => {
     '/bad-body': { body: 5 },
     '/bad-header': { headers: { 'X-A': 'a\r\nb' } },
   }
-  const { server, log } = await start(t, { handler: ({ path }) => answers[path] as string })
+  const { server, log } = await start(t, { handler: ({ path }) => responses[path] as string })
   const ask = async (path: string): Promise<[number, string, string | undefined, string | undefined]> => {
     const client = await RawClient.connect(server.port, request(`GET ${path}`))
     const [response] = await client.responses(1)
@@ -349,7 +349,7 @@ t.test('ServerWebSocket and WebSocketHandlers', async (t) => {
   const one = await client(t, url)
   one.ws.send('text')
   one.ws.send(Buffer.from([1, 2, 255]))
-  await eventually(() => one.said.length === 8, 'answers')
+  await eventually(() => one.said.length === 8, 'responses')
   t.strictSame(one.said.slice(0, 4), ['text', '', 'ö', Buffer.alloc(3)])
   t.strictSame(one.said[4], Buffer.from([1, 2, 255]))
   t.strictSame(events.splice(0), ['open', 'text', Buffer.from([1, 2, 255])])

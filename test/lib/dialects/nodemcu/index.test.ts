@@ -292,7 +292,7 @@ t.test('what is wrong is named', async (t) => {
     attempt(() => res.send_header?.('X-A', null as unknown as string))
     attempt(() => res.send_header?.('Content-Length', 'many'))
     res.send_header?.('Content-Length', '4')
-    // It is the server's own: dropped, as with other answers.
+    // It is the server's own: dropped, as with other responses.
     res.send_header?.('Transfer-Encoding', 'chunked')
     attempt(() => res.send_header?.('content-length', '4'))
     attempt(() => res.finish({} as string))
@@ -642,7 +642,7 @@ t.test('inside of lev, on the memory driver', async (t) => {
     client.send(request('GET /'))
     t.equal((yield* client.responses(1))[0].body.toString(), 'after a minute')
     yield* lev.sleep(30)
-    t.strictSame(ended, [70], 'a handler has ten seconds after its answer')
+    t.strictSame(ended, [70], 'a handler has ten seconds after its response')
     const other = new VirtualClient(yield* lev.connect(address))
     other.send(request('GET /never'))
     yield* lev.sleep(10)

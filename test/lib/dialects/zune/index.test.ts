@@ -70,14 +70,14 @@ t.test('request as an operation', async (t) => {
 })
 
 t.test('what handlers give: string, buffer, table; what cannot be is a 500', async (t) => {
-  const answers: Record<string, unknown> = {
+  const responses: Record<string, unknown> = {
     '/text': 'text', '/bytes': Buffer.from([0xff]), '/table': { statusCode: 404, headers: {}, body: Buffer.from([1]) }, '/empty': {},
     '/nil': undefined, '/number': 5, '/status': { statusCode: 99 }, '/body': { body: {} },
   }
   const { url, log } = await serve(t, {
     request({ path }) {
       if (path === '/throws') throw new Error('secret')
-      return answers[path] as string
+      return responses[path] as string
     },
   })
   const get = async (path: string): Promise<[number, Buffer]> => {
