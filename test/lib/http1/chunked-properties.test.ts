@@ -3,7 +3,7 @@ import t from 'tap'
 import { DONE, NEED_MORE } from '../../../lib/http1/chunked.js'
 import type { HeadLimits } from '../../../lib/http1/chunked.js'
 import { randomFrom, seed } from '../../support/seed.js'
-import { limits, mutated, randomCuts, readBody } from './support.js'
+import { changeAtRandom, limits, mutated, readBody } from './support.js'
 import type { BodyOutcome } from './support.js'
 
 const tight: HeadLimits = { lineLimit: 20, countLimit: 2, sizeLimit: 40 }
@@ -67,18 +67,7 @@ function fault(bytes: Buffer, cuts: readonly number[]): string | null {
 }
 
 t.test(`random changes to good bodies (LEV_SEED=${seed})`, async (t) => {
-  const pick = randomFrom(seed).below
-  let whole = 0
-  for (let run = 0; run < 20_000; run++) {
-    const bytes = mutated(pick, bodies[pick(bodies.length)], fragments)
-    const wrong = fault(bytes, randomCuts(pick, bytes.length))
-    if (wrong !== null) {
-      t.fail(wrong, { run, seed, bytes: JSON.stringify(bytes.toString('latin1')) })
-      return
-    }
-    if (readBody(bytes).result === DONE) whole++
-  }
-  t.ok(whole > 1000, `${whole} are still good`)
+  changeAtRandom(t, 20_000, bodies, fragments, { fault, isGood: (bytes) => readBody(bytes).result === DONE, least: 1000 })
 })
 
 t.test('byte by byte', async (t) => {

@@ -4,7 +4,7 @@ import { HeadReader, NEED_MORE } from '../../../lib/http1/head.js'
 import type { HeadLimits, RequestHead } from '../../../lib/http1/head.js'
 import { MemoizingHeadReader } from '../../../lib/http1/memoizing-head-reader.js'
 import { randomFrom, seed } from '../../support/seed.js'
-import { facts, limits, mutated, randomCuts, readHead, readHeadInPieces } from './support.js'
+import { changeAtRandom, facts, limits, mutated, readHead, readHeadInPieces } from './support.js'
 import type { Outcome } from './support.js'
 
 const tight: HeadLimits = { lineLimit: 60, countLimit: 6, sizeLimit: 180 }
@@ -87,18 +87,7 @@ function fault(bytes: Buffer, cuts: readonly number[]): string | null {
 }
 
 t.test(`random changes to good heads (LEV_SEED=${seed})`, async (t) => {
-  const pick = randomFrom(seed).below
-  let accepted = 0
-  for (let run = 0; run < 30_000; run++) {
-    const bytes = mutated(pick, heads[pick(heads.length)], fragments)
-    const wrong = fault(bytes, randomCuts(pick, bytes.length))
-    if (wrong !== null) {
-      t.fail(wrong, { run, seed, bytes: JSON.stringify(bytes.toString('latin1')) })
-      return
-    }
-    if (readHead(bytes).head !== null) accepted++
-  }
-  t.ok(accepted > 1000, `${accepted} are still good`)
+  changeAtRandom(t, 30_000, heads, fragments, { fault, isGood: (bytes) => readHead(bytes).head !== null, least: 1000 })
 })
 
 t.test('any bytes at all', async () => {

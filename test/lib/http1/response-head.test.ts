@@ -3,8 +3,8 @@ import t from 'tap'
 import { NEED_MORE, REJECTED } from '../../../lib/http1/rejection.js'
 import { ResponseHeadReader } from '../../../lib/http1/response-head.js'
 import type { HeadLimits } from '../../../lib/http1/field-lines.js'
-import { randomFrom, seed } from '../../support/seed.js'
-import { limits, mutated, randomCuts } from './support.js'
+import { seed } from '../../support/seed.js'
+import { changeAtRandom, limits, readInPieces } from './support.js'
 
 interface Outcome {
   readonly next: number
@@ -12,21 +12,11 @@ interface Outcome {
   readonly head: readonly [number, string, number, readonly [string, string][]] | null
 }
 
-/** Reads one head that comes in pieces, which end at the `cuts`, each time from another place in another buffer. */
+/** Reads one head that comes in pieces, which end at the `cuts`. */
 function read(text: string | Buffer, within: HeadLimits = limits, cuts: readonly number[] = []): Outcome {
   const bytes = Buffer.from(text as string, 'latin1')
   const reader = new ResponseHeadReader(within)
-  let next = NEED_MORE
-  for (const end of [...cuts, bytes.length]) {
-    const offset = end % 7
-    const moved = Buffer.alloc(offset + end + 3, 'x')
-    bytes.copy(moved, offset, 0, end)
-    next = reader.read(moved, offset, offset + end)
-    if (next !== NEED_MORE) {
-      if (next !== REJECTED) next -= offset
-      break
-    }
-  }
+  const next = readInPieces(reader, bytes, cuts)
   const { status, reason, minorVersion, fields } = reader.head
   return {
     next,
@@ -116,20 +106,10 @@ function fault(bytes: Buffer, cuts: readonly number[], within: HeadLimits): stri
 }
 
 t.test(`random changes to good heads (LEV_SEED=${seed})`, async (t) => {
-  const pick = randomFrom(seed).below
   const tight: HeadLimits = { lineLimit: 40, countLimit: 3, sizeLimit: 110 }
-  let accepted = 0
-  for (let run = 0; run < 10_000; run++) {
-    const bytes = mutated(pick, heads[pick(heads.length)], fragments)
-    const cuts = randomCuts(pick, bytes.length)
-    const wrong = fault(bytes, cuts, limits) ?? fault(bytes, cuts, tight)
-    if (wrong !== null) {
-      t.fail(wrong, { run, seed, bytes: JSON.stringify(bytes.toString('latin1')) })
-      return
-    }
-    if (read(bytes).head !== null) accepted++
-  }
-  t.ok(accepted > 300, `${accepted} are still good`)
+  changeAtRandom(t, 10_000, heads, fragments, {
+    fault: (bytes, cuts) => fault(bytes, cuts, limits) ?? fault(bytes, cuts, tight), isGood: (bytes) => read(bytes).head !== null, least: 300,
+  })
 })
 
 t.test('any bytes at all', async () => {

@@ -1,8 +1,10 @@
+import type { Test } from 'tap'
 import { BodyBuffer } from '../../../lib/http1/body-buffer.js'
 import { ChunkedReader, DATA } from '../../../lib/http1/chunked.js'
 import { HeadReader, NEED_MORE, REJECTED } from '../../../lib/http1/head.js'
 import type { HeadLimits, RequestHead } from '../../../lib/http1/head.js'
 import type { Rejection } from '../../../lib/http1/rejection.js'
+import { randomFrom, seed } from '../../support/seed.js'
 
 export const limits: HeadLimits = { lineLimit: 8192, countLimit: 100, sizeLimit: 65536 }
 
@@ -20,19 +22,21 @@ export function readHead(text: string | Buffer, within: HeadLimits = limits): Ou
   return outcome(new HeadReader(within), (reader) => reader.read(bytes, 0, bytes.length))
 }
 
-/** Reads a head that comes in pieces, which end at the `cuts`, each time from another place in another buffer. */
+/** Reads a head that comes in pieces, which end at the `cuts`. */
 export function readHeadInPieces(bytes: Buffer, cuts: readonly number[], within: HeadLimits = limits): Outcome {
-  return outcome(new HeadReader(within), (reader) => {
-    for (const end of [...cuts, bytes.length]) {
-      const offset = end % 7
-      const moved = Buffer.alloc(offset + end + 3, 'x')
-      bytes.copy(moved, offset, 0, end)
-      const next = reader.read(moved, offset, offset + end)
-      if (next === REJECTED) return REJECTED
-      if (next !== NEED_MORE) return next - offset
-    }
-    return NEED_MORE
-  })
+  return outcome(new HeadReader(within), (reader) => readInPieces(reader, bytes, cuts))
+}
+
+/** Has `reader` read from bytes that come in pieces, which end at the `cuts`, each time from another place in another buffer. */
+export function readInPieces(reader: Pick<HeadReader, 'read'>, bytes: Buffer, cuts: readonly number[]): number {
+  for (const end of [...cuts, bytes.length]) {
+    const offset = end % 7
+    const moved = Buffer.alloc(offset + end + 3, 'x')
+    bytes.copy(moved, offset, 0, end)
+    const next = reader.read(moved, offset, offset + end)
+    if (next !== NEED_MORE) return next === REJECTED ? next : next - offset
+  }
+  return NEED_MORE
 }
 
 function outcome(reader: HeadReader, read: (reader: HeadReader) => number): Outcome {
@@ -62,6 +66,33 @@ export function mutated(pick: (below: number) => number, seedBytes: Buffer, frag
     bytes = Buffer.concat([bytes.subarray(0, at), Buffer.from(text, 'latin1'), bytes.subarray(pick(2) === 0 ? at : to)])
   }
   return bytes
+}
+
+/** What changed bytes are looked at for. */
+interface Check {
+  /** What is wrong with how they are read, whole and in pieces. */
+  readonly fault: (bytes: Buffer, cuts: readonly number[]) => string | null
+  readonly isGood: (bytes: Buffer) => boolean
+  /** More than so many must be good still: else the changes are too wild to find anything. */
+  readonly least: number
+}
+
+/** Changes good bytes at random, `runs` times. */
+export function changeAtRandom(
+  t: Test, runs: number, good: readonly Buffer[], fragments: readonly string[], { fault, isGood, least }: Check,
+): void {
+  const pick = randomFrom(seed).below
+  let whole = 0
+  for (let run = 0; run < runs; run++) {
+    const bytes = mutated(pick, good[pick(good.length)], fragments)
+    const wrong = fault(bytes, randomCuts(pick, bytes.length))
+    if (wrong !== null) {
+      t.fail(wrong, { run, seed, bytes: JSON.stringify(bytes.toString('latin1')) })
+      return
+    }
+    if (isGood(bytes)) whole++
+  }
+  t.ok(whole > least, `${whole} are still good`)
 }
 
 /** What became of a chunked body, as plain data. */

@@ -8,6 +8,7 @@ import * as net from '../../../../lib/dialects/lune/index.js'
 import { developmentIdentities } from '../../../../tls/index.js'
 import { keptLog } from '../../../support/kept-log.js'
 import { serve as serveCore } from '../../../support/serving.js'
+import { virtual } from '../../../../testing/virtual.js'
 
 type ServeHandler = Parameters<typeof net.serve>[1]
 
@@ -21,11 +22,6 @@ async function serve(t: Test, handler: ServeHandler): Promise<{ handle: net.Serv
     } catch { /* it was stopped */ }
   })
   return { handle, url: `http://127.0.0.1:${handle.port}`, log }
-}
-
-/** Runs a story in a virtual world. */
-function virtually(story: () => lev.Op<void>): Promise<void> {
-  return lev.run(story, { driver: lev.memory({ seed: 1 }) })
 }
 
 t.test('serve does not block; request gets what the handler says', async (t) => {
@@ -50,7 +46,7 @@ t.test('serve and request as operations', async (t) => {
 })
 
 t.test('serve in a virtual world', async (t) => {
-  await virtually(function* () {
+  await virtual(function* () {
     const handle = yield* net.serve(80, function* () {
       yield* lev.sleep(3600)
       return 'an hour later'
@@ -268,7 +264,7 @@ t.test('tcp.connect: read, write, close, addresses', async (t) => {
 })
 
 t.test('tcp: what was written before close arrives, and a slow reader makes the writer wait', async (t) => {
-  await virtually(function* () {
+  await virtual(function* () {
     const listener = yield* lev.listen({ ip: '127.0.0.1', port: 0 })
     const conn = yield* net.tcp.connect('127.0.0.1', listener.address.port)
     const far = yield* listener.accept()
@@ -296,7 +292,7 @@ t.test('tcp: what was written before close arrives, and a slow reader makes the 
 })
 
 t.test('tcp: a connection that is lost is an error, not an end', async (t) => {
-  await virtually(function* () {
+  await virtual(function* () {
     const listener = yield* lev.listen({ ip: '127.0.0.1', port: 0 })
     const conn = yield* net.tcp.connect('127.0.0.1', listener.address.port)
     const far = yield* listener.accept()
@@ -314,7 +310,7 @@ t.test('tcp: a connection that is lost is an error, not an end', async (t) => {
 })
 
 t.test('tcp: a reader who waits is told of close', async (t) => {
-  await virtually(function* () {
+  await virtual(function* () {
     const listener = yield* lev.listen({ ip: '127.0.0.1', port: 0 })
     const conn = yield* net.tcp.connect('127.0.0.1', listener.address.port)
     const reading = lev.spawn(function* () {
