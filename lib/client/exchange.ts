@@ -6,7 +6,7 @@ import { keepAliveTimeout, responseFraming } from '../http1/response-framing.js'
 import type { ContentSource } from '../response/content-source.js'
 import type { Pieces } from '../pieces.js'
 import { ContentReader } from './content-reader.js'
-import { ContentWriter } from './outgoing.js'
+import { RequestContentWriter } from './outgoing.js'
 import { pool } from './pool.js'
 import { readHead } from './read-head.js'
 import { requestHead } from './request-head.js'
@@ -131,7 +131,7 @@ export class Exchange implements Pieces {
   }
 
   *#write(content: ContentSource, announced: number): Op<void> {
-    const writer = new ContentWriter(this.#stream, announced)
+    const writer = new RequestContentWriter(this.#stream, announced)
     try {
       yield* content.writeTo(writer)
       writer.end()

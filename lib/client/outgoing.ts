@@ -42,7 +42,7 @@ function whole(bytes: Buffer, type: string): Outgoing {
 const neverDraining = new AbortController().signal
 
 /** Writes a request's content to its stream: frames and counts the pieces. */
-export class ContentWriter implements ContentSink {
+export class RequestContentWriter implements ContentSink {
   readonly draining: AbortSignal = neverDraining
   readonly #stream: Stream
   /** Announced length in bytes; -1 if the content is chunked. */

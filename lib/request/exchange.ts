@@ -10,7 +10,7 @@ import type { ResponseHeaders } from '../http1/response-headers.js'
 import type { InterimStatus } from '../http1/response.js'
 import { NO_HEAD, type RequestHead } from '../http1/request-head.js'
 import { StatusReader } from '../http1/status-reader.js'
-import type { RespondedRequest } from '../response/response-writer.js'
+import type { RespondedRequest, ResponseWriter } from '../response/response-writer.js'
 import { RequestState, transitions } from './states.js'
 
 /** The fate of a connection after a request: `[connection_state, err]`, as in Lilush. */
@@ -72,6 +72,10 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
     super()
     this.connection = connection
     this.count = count
+  }
+
+  get writer(): ResponseWriter {
+    return this.connection.writer
   }
 
   get method(): string {
@@ -148,7 +152,7 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
   putInterim(status: InterimStatus, headers: ResponseHeaders): boolean {
     // After the head of a response it would be read as content, also if the handler has written that head itself.
     if (!this.mayPutInterim || this.written > 0) return false
-    const sent = this.connection.writer.interim(this, status, headers)
+    const sent = this.writer.interim(this, status, headers)
     this.#putBefore = this.connection.client.bytesPut
     return sent
   }

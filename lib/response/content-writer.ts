@@ -42,7 +42,7 @@ export class ContentWriter implements ContentSink {
   constructor(exchange: Exchange, plan: Plan) {
     const { announced, compressor, revise } = plan
     this.#exchange = exchange
-    this.#writer = exchange.connection.writer
+    this.#writer = exchange.writer
     this.#plan = plan
     this.#plainText = announced < 0 && compressor === null && revise === null
   }

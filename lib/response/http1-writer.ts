@@ -122,6 +122,7 @@ export class Http1Writer implements ResponseWriter {
   }
 
   #render(request: RespondedRequest, status: number, headers: ResponseHeaders | null | undefined, framing: number): string {
+    request.keepAlive = request.mayKeepAlive()
     return responseHead(status, headers, framing, request, this.#date())
   }
 

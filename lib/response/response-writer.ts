@@ -9,12 +9,14 @@ export const UNKNOWN_LENGTH = -1
 /** What a writer needs to know of the request that it responds to. */
 export interface RespondedRequest extends Persistence {
   readonly method: string
+  /** Whether the connection may stay open after the response. */
+  mayKeepAlive(): boolean
   /** Called with `responseBegun` when the head is about to be written. */
   advance(transition: Transition): void
 }
 
 /** In place of a request, for a response to a client whose request is not read. */
-export const noRequest: RespondedRequest = { method: '', minorVersion: 1, keepAlive: false, idleTimeout: 0, advance() {} }
+export const noRequest: RespondedRequest = { method: '', minorVersion: 1, keepAlive: false, idleTimeout: 0, mayKeepAlive: () => false, advance() {} }
 
 /**
  * Writes responses to the wire, in one version of the protocol: for each request `whole`, or `head`, then pieces, then `end`, or

@@ -49,8 +49,7 @@ export function fail(exchange: Exchange): NextAction {
 
 /** Sends the response of a rejected request; the caller must then close the connection. */
 export function reject(exchange: Exchange, rejection: Rejection): NextAction {
-  exchange.keepAlive = false
-  const size = writeRejection(exchange.connection.writer, exchange, rejection)
+  const size = writeRejection(exchange.writer, exchange, rejection)
   const next = exchange.finish(rejection.status, size, [null, rejection.reason], 'rejected')
   tellRejection(exchange.connection.peer, rejection)
   return next
@@ -58,7 +57,7 @@ export function reject(exchange: Exchange, rejection: Rejection): NextAction {
 
 /** Writes the response to a request that is rejected, after which the connection must be closed. Returns its bytes of content. */
 export function writeRejection(writer: ResponseWriter, request: RespondedRequest, { status, reason, headers }: Rejection): number {
-  return writer.whole(request, status, { ...textHeaders, ...headers }, `${reasonOf(status)}: ${reason}\n`)
+  return writer.whole(request, status, { ...textHeaders, 'Connection': 'close', ...headers }, `${reasonOf(status)}: ${reason}\n`)
 }
 
 /** Ends a request whose handler has written its response to the connection itself, or closed it. */
@@ -91,7 +90,7 @@ function send(exchange: Exchange, content: unknown, status: number, given: Respo
     return sendEncoded(exchange, bytes, status, headers)
   }
   const size = put(exchange, bytes, status, variedHeaders(exchange, status, headers, length))
-  return connection.writer.needsDrain ? completeDrained(exchange, status, size) : exchange.complete(status, size)
+  return exchange.writer.needsDrain ? completeDrained(exchange, status, size) : exchange.complete(status, size)
 }
 
 function stream(exchange: Exchange, content: unknown, status: number, headers: ResponseHeaders | undefined): NextAction | Op<NextAction> {
@@ -114,10 +113,9 @@ function put(
   headers: ResponseHeaders | undefined,
   length = bytes.length,
 ): number {
-  exchange.keepAlive = exchange.mayKeepAlive()
   // A handler that responds to HEAD without content may give GET's Content-Length in a header.
   if (length === 0 && exchange.head.method === 'HEAD') length = NO_LENGTH
-  return exchange.connection.writer.whole(exchange, status, headers, bytes, length)
+  return exchange.writer.whole(exchange, status, headers, bytes, length)
 }
 
 /** Content in one piece; null: it streams, or is invalid. */
@@ -128,7 +126,7 @@ function wholeContent(content: unknown): Buffer | string | null {
 
 /** Completes the response once a slow client has read most of it. */
 function* completeDrained(exchange: Exchange, status: number, size: number): Op<NextAction> {
-  const { writer } = exchange.connection
+  const { writer } = exchange
   if (writer.needsDrain) yield* writer.waitForDrain()
   return exchange.complete(status, size)
 }

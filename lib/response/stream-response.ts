@@ -20,7 +20,7 @@ import { decodedHeaders, mayBeIn, testableCoding } from './stale-headers.js'
 export function streamResponse(exchange: Exchange, source: ContentSource, status: number, headers: ResponseHeaders | undefined): Op<NextAction> | NextAction {
   try {
     const plan = prepare(exchange, source, status, headers)
-    const { writer } = exchange.connection
+    const { writer } = exchange
     if (writer.hasContent) return sendStream(exchange, source, status, plan)
     writer.end()
     source.cancel()
@@ -37,14 +37,13 @@ export function streamResponse(exchange: Exchange, source: ContentSource, status
  * @param plain without compression: the content has begun, and the compressor's task does not run
  */
 function prepare(exchange: Exchange, source: ContentSource, status: number, given: ResponseHeaders | undefined, plain = false): Plan {
-  const { writer } = exchange.connection
+  const { writer } = exchange
   let announced = declaredLength(given)
   if (announced < 0) announced = source.length
   const ownHeaders = source.type === '' ? given : withDefaults(given, 'content-type', { 'Content-Type': source.type })
   const { encoding, headers } = plain
     ? { encoding: null, headers: ownHeaders }
     : streamEncoding(exchange, status, ownHeaders, announced < 0 ? Infinity : announced)
-  exchange.keepAlive = exchange.mayKeepAlive()
   writer.head(exchange, status, headers, encoding === null && announced >= 0 ? announced : UNKNOWN_LENGTH)
   const plan = { announced, compressor: null, revise: null }
   if (!writer.hasContent) return plan
@@ -54,7 +53,7 @@ function prepare(exchange: Exchange, source: ContentSource, status: number, give
 }
 
 function* sendStream(exchange: Exchange, source: ContentSource, status: number, plan: Plan): Op<NextAction> {
-  const { writer } = exchange.connection
+  const { writer } = exchange
   const { compressor } = plan
   const content = new ContentWriter(exchange, plan)
   let whole = false

@@ -30,7 +30,7 @@ export function serveWebSocket(exchange: Exchange, upgrade: Upgrade): NextAction
 function* run(exchange: Exchange, upgrade: Upgrade, accepted: Accepted): Op<NextAction> {
   const { connection, head } = exchange
   const { rules } = upgrade
-  connection.writer.upgrade(exchange, accepted.headers)
+  exchange.writer.upgrade(exchange, accepted.headers)
   exchange.finish(101, 0, closing)
   const agreed = accepted.compression !== null && rules.compression !== null
   const compression = agreed ? { ...rules.compression, ...accepted.compression } : null
