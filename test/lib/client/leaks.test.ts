@@ -11,7 +11,7 @@ interface Line {
 }
 
 const errors: readonly [RegExp, string][] = [
-  [/^(request: (an |TLS$)|websocket: (left|closed|the server|over TLS|reset$)|tcp: closed)/, 'well'],
+  [/^(request: (an error|a response|TLS$)|websocket: (left|closed|the server|over TLS|reset$)|tcp: closed)/, 'well'],
   [/bad argument/, 'LEVERET_ARGUMENT'],
   [/timeout|where there is none/, 'LEV_TIMEOUT'],
   [/cancelled/, 'LEV_CANCELLED'],
