@@ -64,28 +64,40 @@ class Suspended<T> implements Suspension {
   }
 }
 
-class PromiseWait implements Suspension {
-  readonly #promise: PromiseLike<unknown>
+/** Waits for a promise; to be yielded as soon as it is made. A rejection after its end is ignored. */
+export class PromiseWait implements Suspension {
+  /** Whether the wait has ended by the promise. */
+  settled = false
   readonly #guaranteed: boolean
   #waker: Waker | null = null
 
   constructor(promise: PromiseLike<unknown>, guaranteed: boolean) {
-    this.#promise = promise
     this.#guaranteed = guaranteed
+    // `resolve` isolates us from the `then` of a foreign thenable; it returns a native promise unchanged.
+    Promise.resolve(promise).then(
+      (value) => this.#end()?.resume(value),
+      (error: unknown) => this.#end()?.fail(error),
+    )
   }
 
   arm(waker: Waker): void {
     this.#waker = waker
     waker.externalWait(1, this.#guaranteed)
-    // `resolve` isolates us from the `then` of a foreign thenable; it returns a native promise unchanged.
-    Promise.resolve(this.#promise).then(
-      (value) => this.#take()?.resume(value),
-      (error: unknown) => this.#take()?.fail(error),
-    )
   }
 
   disarm(): void {
     this.#take()
+  }
+
+  /** Ends the wait before the promise has settled: the `yield` returns undefined. */
+  interrupt(): void {
+    this.#take()?.resume(undefined)
+  }
+
+  #end(): Waker | null {
+    const waker = this.#take()
+    this.settled = waker !== null
+    return waker
   }
 
   #take(): Waker | null {

@@ -1,33 +1,40 @@
 import type { Op } from '../../lev/index.js'
-import { keepContext, runningTask, scopeAfter } from '../../lev/internal.js'
+import { keepContext, PromiseWait, runningTask, scopeAfter } from '../../lev/internal.js'
 import { lingerSeconds } from '../config/fixed-limits.js'
 import type { Exchange } from './exchange.js'
 import { cancelContent, takeOver } from '../response/content-source.js'
+
+/** Calls `cancel` when the client disconnects, at once if it has. Returns the function that is attached to its stream. */
+function watchClient(exchange: Exchange, cancel: () => void): (how: 'end' | 'close') => void {
+  const { client, settings } = exchange.connection
+  const onGone = (how: 'end' | 'close'): void => {
+    // A reader of the body sees the end itself, as an error.
+    if (how === 'end' && (settings.half_close === 'answer' || exchange.body?.waiting === true)) return
+    // The client may still read pending output, such as responses to earlier requests; one that does not is not waited for.
+    client.stallTimeout = Math.min(client.stallTimeout, lingerSeconds)
+    exchange.abort('client gone')
+    cancel()
+  }
+  client.onGone.attach(onGone)
+  // The client may have disconnected before its request was processed.
+  if (!client.isOpen) onGone('close')
+  else if (client.inputEnded && exchange.body?.incomplete !== true) onGone('end')
+  return onGone
+}
 
 /**
  * Runs `work`, which responds to a request, and waits for the tasks that the handler has spawned. All are cancelled if the client
  * disconnects or the server stops first. If they do not complete, `drop` gets the value of `work`, if it has one.
  */
 export function* cancelOnDisconnect<T>(exchange: Exchange, work: Op<T>, drop: (given?: T) => void = cancelContent): Op<T> {
-  const { client, settings } = exchange.connection
+  const { client } = exchange.connection
   let given: T | undefined
-  let onGone: ((how: 'end' | 'close') => void) | null = null
+  let onGone: ReturnType<typeof watchClient> | null = null
   let whole = false
   let failed = false
   try {
     const value = yield* scopeAfter(exchange, function* (around) {
-      onGone = (how) => {
-        // A reader of the body sees the end itself, as an error.
-        if (how === 'end' && (settings.half_close === 'answer' || exchange.body?.waiting === true)) return
-        // The client may still read pending output, such as responses to earlier requests; one that does not is not waited for.
-        client.stallTimeout = Math.min(client.stallTimeout, lingerSeconds)
-        exchange.abort('client gone')
-        around.cancel('client gone')
-      }
-      client.onGone.attach(onGone)
-      // The client may have disconnected before its request was processed.
-      if (!client.isOpen) onGone('close')
-      else if (client.inputEnded && exchange.body?.incomplete !== true) onGone('end')
+      onGone = watchClient(exchange, () => around.cancel('client gone'))
       given = yield* work
       takeOver(given)
       exchange.context = keepContext()
@@ -44,5 +51,31 @@ export function* cancelOnDisconnect<T>(exchange: Exchange, work: Op<T>, drop: (g
     client.onGone.detach(onGone)
     if (!whole && !failed) exchange.abort('the server stopped')
     if (!whole) drop(given)
+  }
+}
+
+/**
+ * Waits for a handler's promise, if the handler has spawned no tasks: with nothing to cancel there is no need for a scope, which
+ * would double the cost of the request. Undefined if the client disconnects first, as `exchange.gone` shows. If the wait ends
+ * before the promise settles, `late` is called.
+ */
+export function* settledOrGone<T>(exchange: Exchange, promise: PromiseLike<T>, late: () => void): Op<T | undefined> {
+  const wait = new PromiseWait(promise, false)
+  const onGone = watchClient(exchange, () => wait.interrupt())
+  let over = false
+  try {
+    const value = exchange.gone === null ? ((yield wait) as T) : undefined
+    over = wait.settled
+    takeOver(value)
+    return value
+  } catch (error) {
+    over = true
+    throw error
+  } finally {
+    exchange.connection.client.onGone.detach(onGone)
+    if (!over) {
+      exchange.abort('the server stopped')
+      late()
+    }
   }
 }

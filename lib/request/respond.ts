@@ -1,6 +1,6 @@
 import { CancelledError, ClosedError, wait, type Op } from '../../lev/index.js'
 import { callApart, instanceOf, nameOf } from '../../lev/internal.js'
-import { cancelOnDisconnect } from './cancel-on-disconnect.js'
+import { cancelOnDisconnect, settledOrGone } from './cancel-on-disconnect.js'
 import type { Connection } from '../server/connection.js'
 import { BodyError } from '../errors.js'
 import { Context } from './context.js'
@@ -45,15 +45,16 @@ function* respondLater(exchange: Exchange, result: ReturnType<typeof callHandler
 
 function awaited(exchange: Exchange, given: ReturnType<typeof callHandler>): Op<HandlerResult | Op<HandlerResult>> {
   if (isOp(given)) return cancelOnDisconnect(exchange, given)
-  if (isThenable(given)) return arriving(exchange, markHandled(given))
-  return cancelOnDisconnect(exchange, giving(given), () => cancelContent(given))
+  if (!isThenable(given)) return cancelOnDisconnect(exchange, giving(given), () => cancelContent(given))
+  const promise = Promise.resolve(given)
+  return exchange.spawned === null ? settledOrGone(exchange, promise, () => dropLate(exchange, promise)) : arriving(exchange, markHandled(promise))
 }
 
 function* giving<T>(value: T): Op<T> {
   return value
 }
 
-/** Waits for a promise. If the request ends first, the promise's content is closed, or its error logged, when it settles. */
+/** Waits for a promise beside the tasks that the handler has spawned. */
 function arriving<T>(exchange: Exchange, promise: Promise<T>): Op<T> {
   let failed = false
   const arrival = function* (): Op<T> {
@@ -64,7 +65,12 @@ function arriving<T>(exchange: Exchange, promise: Promise<T>): Op<T> {
       throw error
     }
   }
-  return cancelOnDisconnect(exchange, arrival(), () => void promise.then(cancelContent, (error: unknown) => failed || logLate(exchange, error)))
+  return cancelOnDisconnect(exchange, arrival(), () => !failed && dropLate(exchange, promise))
+}
+
+/** Closes the content of a promise that is not waited for any more, or logs its error, when it settles. */
+function dropLate(exchange: Exchange, promise: PromiseLike<unknown>): void {
+  promise.then(cancelContent, (error: unknown) => logLate(exchange, error))
 }
 
 /** Logs an error that a handler throws after its client has disconnected, unless the disconnect caused it. */
@@ -96,8 +102,7 @@ function callHandler(exchange: Exchange, body: Buffer | RequestBody | null): Ret
 }
 
 /** Attaches a no-op catch, so that a rejection before the promise is awaited is not an unhandledRejection. */
-function markHandled<T>(given: PromiseLike<T>): Promise<T> {
-  const promise = Promise.resolve(given)
+function markHandled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {})
   return promise
 }

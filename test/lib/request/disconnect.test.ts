@@ -97,6 +97,40 @@ for (const [what, leave] of Object.entries(leavings)) {
     })
   })
 
+  t.test(`${what} while an async handler waits, which returns content then or later: it is closed once`, async (t) => {
+    for (const spawns of [false, true]) for (const delayed of [false, true]) {
+      let closed = 0
+      const content: AsyncIterable<string> = {
+        [Symbol.asyncIterator]: () => ({
+          next: async () => ({ done: true, value: undefined }),
+          async return() {
+            closed++
+            return { done: true, value: undefined }
+          },
+        }),
+      }
+      const handle: Handler = (_method, _query, _args, _headers, _body, ctx) => {
+        if (spawns) lev.spawn(() => lev.sleep(100))
+        return new Promise((resolve) => ctx.signal.addEventListener('abort', () => {
+          if (delayed) setImmediate(() => resolve([content]))
+          else resolve([content])
+        }))
+      }
+      await virtually({}, handle, function* ({ connect, log }: World) {
+        const client = yield* connect(request('GET /'))
+        yield* lev.sleep(0.5)
+        yield* leave(client)
+        yield* lev.sleep(1)
+        yield* lev.wait((async () => {
+          for (let turn = 0; turn < 3; turn++) await new Promise<void>((resolve) => setImmediate(resolve))
+        })())
+        t.equal(closed, 1, `${spawns ? 'with' : 'without'} a task of its own, ${delayed ? 'later' : 'at once'}`)
+        t.strictSame(log.statuses(), [499])
+        t.strictSame(log.of('error'), [])
+      })
+    }
+  })
+
   t.test(`${what} while an async handler waits, which rejects with the news of that: no line`, async (t) => {
     const news: Record<string, (ctx: Context) => Promise<unknown>> = {
       'the signal\'s reason': async ({ signal }) => await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))),
