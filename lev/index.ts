@@ -16,11 +16,12 @@ export {
   UsageError,
   type CancelReason,
 } from './core/errors.js'
+export { within } from './core/child.js'
 export type { Hook } from './io/hook.js'
 export { connect, listen, pipe, type Listener } from './io/network.js'
 export { suspend, wait, waitForThreadPool, type Disarm, type Op, type Suspension, type Waker } from './core/op.js'
 export { portal, run, type Portal, type RunOptions } from './core/run.js'
-export { background, scope, spawn, within, type Scope } from './core/scope.js'
+export { background, scope, spawn, type Scope } from './core/scope.js'
 export { Stream } from './io/stream.js'
 export { channel, event, semaphore, type Channel, type Event, type Semaphore } from './core/sync.js'
 export { inCoroutine, runOutsideTask, type Outcome, type Task } from './core/task.js'

@@ -3,7 +3,7 @@ import { TimeoutError } from './errors.js'
 import { made } from './forgotten.js'
 import type { Loop, Runnable } from './loop.js'
 import type { Op, Suspension, Waker } from './op.js'
-import { Child, given } from './scope.js'
+import { Child, given } from './child.js'
 import { runningTask } from './task.js'
 import { Timer, type Timers } from './timers.js'
 
