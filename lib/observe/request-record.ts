@@ -6,13 +6,13 @@ import { requestEnded, requestStarted, type Outcome, type RequestEnded } from '.
 
 /** The connection of a request, as its record sees it. */
 interface RecordedConnection {
-  readonly peer: { readonly connection: number; readonly ip: string }
   readonly logger: Logger
   readonly settings: { readonly log_headers: readonly string[] }
 }
 
 /** A request, as its record sees it. */
 interface RecordedRequest {
+  readonly peer: { readonly connection: number; readonly ip: string }
   readonly connection: RecordedConnection
   readonly count: number
   readonly head: RequestHead
@@ -35,9 +35,9 @@ export class RequestRecord implements RequestEnded {
   /** When the head was complete; -1 if it was rejected, or nobody wanted a record then. */
   readonly #began: number
 
-  private constructor({ connection, count, head }: RecordedRequest, began: number) {
-    this.connection = connection.peer.connection
-    this.client_ip = connection.peer.ip
+  private constructor({ peer, count, head }: RecordedRequest, began: number) {
+    this.connection = peer.connection
+    this.client_ip = peer.ip
     this.count = count
     this.host = head.host
     this.method = head.method

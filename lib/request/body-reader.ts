@@ -79,8 +79,8 @@ function planOf(exchange: Exchange): Plan | Rejection {
 }
 
 /** Calls a function among the settings. */
-function ask({ connection, head }: Exchange, choice: BufferChoice | SizeChoice): unknown {
-  const given: unknown = callContained(() => choice(head.method, head.query, connection.peer.headersOf(head)))
+function ask({ peer, head }: Exchange, choice: BufferChoice | SizeChoice): unknown {
+  const given: unknown = callContained(() => choice(head.method, head.query, peer.headersOf(head)))
   // A promise is not a valid value; its own rejection must not end the process.
   if (given instanceof Promise) given.catch(() => {})
   return given

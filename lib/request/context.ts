@@ -1,4 +1,4 @@
-import type { Address, Op, Stream } from '../../lev/index.js'
+import type { Op, Stream } from '../../lev/index.js'
 import type { TlsFacts } from '../../tls/index.js'
 import { show } from '../config/validators.js'
 import type { Peer } from '../server/peer.js'
@@ -19,7 +19,6 @@ import { Upgrade, type WebSocketHandler } from '../websocket/upgrade.js'
 /** The connection that a request came on, as its context sees it. */
 export interface ContextConnection {
   readonly client: Stream
-  readonly peer: Peer
   readonly settings: Settings
   readonly logger: Logger
   readonly redis: unknown
@@ -29,6 +28,7 @@ export interface ContextConnection {
 
 /** The request, as its context sees it. */
 export interface ContextRequest {
+  readonly peer: Peer
   readonly count: number
   readonly head: RequestHead
   /** Fields sent after the content; null until the content is read to its end, and when there were none. */
@@ -63,12 +63,12 @@ export class Context {
   /** @internal @param body the content of the request: buffered, or open to be read */
   constructor(connection: ContextConnection, request: ContextRequest, body: Buffer | RequestBody | null) {
     this.#connection = connection
-    this.client_ip = connection.peer.ip
+    this.client_ip = request.peer.ip
     this.count = request.count
     this.cfg = connection.settings
     this.logger = connection.logger
     this.redis = connection.redis
-    this.tls = connection.peer.tls
+    this.tls = request.peer.tls
     this.#request = request
     this.#body = body instanceof RequestBody ? body : null
     this.#buffered = body instanceof RequestBody ? null : body
@@ -131,9 +131,9 @@ export class Context {
     return new Upgrade(handle, options)
   }
 
-  /** @internal The peer's address and port. Unlike `client`, reading it does not expose the connection to the handler. */
-  static remote(context: Context): Address {
-    return context.#connection.client.remote
+  /** @internal Who sent the request. Unlike `client`, reading it does not expose the connection to the handler. */
+  static peer(context: Context): Peer {
+    return context.#request.peer
   }
 
   /** @internal Name and value of each header line, as received and in order. */

@@ -4,6 +4,7 @@ import { clientGone } from '../log/access-log.js'
 import type { Outcome } from '../observe/events.js'
 import { RequestRecord } from '../observe/request-record.js'
 import type { Connection } from '../server/connection.js'
+import type { Peer } from '../server/peer.js'
 import type { ContextRequest } from './context.js'
 import type { FieldBlock } from '../http1/headers.js'
 import type { ResponseHeaders } from '../http1/response-headers.js'
@@ -80,6 +81,11 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
 
   get method(): string {
     return this.head.method
+  }
+
+  /** Who sent the request. */
+  get peer(): Peer {
+    return this.connection.peer
   }
 
   get minorVersion(): 0 | 1 {

@@ -92,7 +92,7 @@ function callHandler(exchange: Exchange, body: Buffer | RequestBody | null): Ret
   const ctx = new Context(connection, exchange, body)
   exchange.advance(transitions.handlerCalled)
   connection.client.readDeadline = Infinity
-  const headers = connection.peer.headersOf(head)
+  const headers = exchange.peer.headersOf(head)
   if (exchange.decoded) {
     delete headers['content-encoding']
     delete headers['content-length']

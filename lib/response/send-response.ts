@@ -51,7 +51,7 @@ export function fail(exchange: Exchange): NextAction {
 export function reject(exchange: Exchange, rejection: Rejection): NextAction {
   const size = writeRejection(exchange.writer, exchange, rejection)
   const next = exchange.finish(rejection.status, size, [null, rejection.reason], 'rejected')
-  tellRejection(exchange.connection.peer, rejection)
+  tellRejection(exchange.peer, rejection)
   return next
 }
 

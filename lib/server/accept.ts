@@ -57,7 +57,7 @@ export class Acceptor {
   }
 
   #serve(client: Stream): void {
-    const connection = new Connection(this.#service, client, new Peer(client.remote.ip), null)
+    const connection = new Connection(this.#service, client, new Peer(client.remote.ip, client.remote.port), null)
     this.#service.connections.add(connection)
     startServing(connection, this.#prefaceOf(this.#service))
   }

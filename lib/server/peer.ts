@@ -14,6 +14,8 @@ export class Peer {
   readonly connection = ++connections
   /** IP address of the client: that of the socket, or the one given to `process_request`. */
   readonly ip: string
+  /** Its port; 0 for a Unix socket. */
+  readonly port: number
   /** The result of the TLS handshake; null before it and without TLS. */
   handshake: Handshake | null = null
   /** The connection as its observers see it; null if it had none when it was opened. */
@@ -21,8 +23,9 @@ export class Peer {
   #added: Readonly<Record<string, string>> | null = null
   #addedWithoutRealIp: Readonly<Record<string, string>> | null = null
 
-  constructor(ip: string) {
+  constructor(ip: string, port: number) {
     this.ip = ip
+    this.port = port
   }
 
   /** The facts about the handshake, as handlers see them; null without TLS. */

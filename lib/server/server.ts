@@ -114,7 +114,7 @@ export class Server {
   *process_request(client: Stream, client_ip: string, count: number, redis_module: unknown = null): Op<NextAction> {
     let connection = this.#lent.get(client)
     if (connection === undefined || connection.peer.ip !== client_ip || connection.redis !== redis_module) {
-      connection = new Connection(this.#service, client, new Peer(client_ip), redis_module)
+      connection = new Connection(this.#service, client, new Peer(client_ip, client.remote.port), redis_module)
       this.#lent.set(client, connection)
     }
     return yield* processRequest(connection, count)

@@ -18,24 +18,24 @@ const closing: NextAction = ['close', null]
 
 /** Responds to a handshake, and then runs the WebSocket until it is closed; after that the caller closes the connection. */
 export function serveWebSocket(exchange: Exchange, upgrade: Upgrade): NextAction | Op<NextAction> {
-  const { connection, head, written } = exchange
+  const { head, peer, written } = exchange
   const { rules } = upgrade
   if (written > 0) throw new ResponseError(null, 'the handler has written to the connection itself, and upgrades it as well')
-  const accepted = head.chunked || head.contentLength > 0 ? rejections.webSocketBody : acceptHandshake(head, rules, connection.peer.tls !== null)
+  const accepted = head.chunked || head.contentLength > 0 ? rejections.webSocketBody : acceptHandshake(head, rules, peer.tls !== null)
   if (!('status' in accepted)) return run(exchange, upgrade, accepted)
-  tellRejection(connection.peer, accepted)
+  tellRejection(peer, accepted)
   return sendResult(exchange, declined(accepted, head.upgrade))
 }
 
 function* run(exchange: Exchange, upgrade: Upgrade, accepted: Accepted): Op<NextAction> {
-  const { connection, head } = exchange
+  const { connection, head, peer } = exchange
   const { rules } = upgrade
   exchange.writer.upgrade(exchange, accepted.headers)
   exchange.finish(101, 0, closing)
   const agreed = accepted.compression !== null && rules.compression !== null
   const compression = agreed ? { ...rules.compression, ...accepted.compression } : null
-  const ws = new WebSocket(connection.client, { client: false, protocol: accepted.protocol, compression, connection: connection.peer.connection }, rules, connection.service.inflateBudget)
-  const record = WebSocketRecord.open(connection.peer, head, accepted.protocol, compression !== null)
+  const ws = new WebSocket(connection.client, { client: false, protocol: accepted.protocol, compression, connection: peer.connection }, rules, connection.service.inflateBudget)
+  const record = WebSocketRecord.open(peer, head, accepted.protocol, compression !== null)
   connection.onDrain = () => {
     exchange.drain()
     ws.close(closeReasons.stopping.code, closeReasons.stopping.reason)
@@ -51,7 +51,7 @@ function* run(exchange: Exchange, upgrade: Upgrade, accepted: Accepted): Op<Next
     ws.close(closeReasons.stopping.code, closeReasons.stopping.reason)
     exchange.abort('the WebSocket is closed')
     const { closeCode, closeReason } = ws
-    connection.logger.debug({ client_ip: connection.peer.ip, query: head.query, code: closeCode, reason: visible(closeReason) }, 'WebSocket closed')
+    connection.logger.debug({ client_ip: peer.ip, query: head.query, code: closeCode, reason: visible(closeReason) }, 'WebSocket closed')
     record?.close(closeCode ?? 1006, closeReason)
   }
   return closing

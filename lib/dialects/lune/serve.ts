@@ -113,7 +113,7 @@ export function serve(
       body: body?.toString() ?? '',
       bytes: body ?? nothing,
       ip: ctx.client_ip,
-      port: Context.remote(ctx).port,
+      port: Context.peer(ctx).port,
     }
     return runHandler<unknown>(() => handleRequest?.(request), (given) => responseOf(given, shape))
   }, { decode_body: true })

@@ -2,6 +2,7 @@ import { lookup } from 'node:dns/promises'
 import { portal, wait, type Op, type Stream } from '../../../lev/index.js'
 import { ArgumentError, StateError } from '../../errors.js'
 import { Signal } from '../../signal.js'
+import type { Peer } from '../../server/peer.js'
 import type { Reply } from './reply.js'
 import type { Socket } from './types.js'
 import { called } from '../shared/waiting.js'
@@ -23,11 +24,11 @@ export class Hold {
 }
 
 /** The connection of a request as its handler sees it. Errors thrown by callbacks go to `failed`. */
-export function connectionOf(client: Stream, reply: Reply, failed: (error: unknown) => void): { conn: Socket; hold: Hold } {
+export function connectionOf(client: Stream, peer: Peer, reply: Reply, failed: (error: unknown) => void): { conn: Socket; hold: Hold } {
   const world = portal()
   const hold = new Hold()
   const conn: Socket = {
-    getpeer: () => [client.remote.port, client.remote.ip],
+    getpeer: () => [peer.port, peer.ip],
     getaddr: () => [client.local.port, client.local.ip],
     close() {
       client.close()

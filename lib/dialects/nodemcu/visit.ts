@@ -67,7 +67,7 @@ class IncomingRequest implements Request {
   constructor({ method, url, ctx }: Arrival, reply: Reply, failed: (error: unknown) => void) {
     this.method = method
     this.url = url
-    const { conn, hold } = connectionOf(ctx.client, reply, failed)
+    const { conn, hold } = connectionOf(ctx.client, Context.peer(ctx), reply, failed)
     this.conn = conn
     this.#hold = hold
   }

@@ -79,7 +79,7 @@ for (const proxy of proxies) {
       const calls: Call[] = []
       const handle: Handler = (_method, query, _args, headers, _body, ctx) => {
         const id = headers['x-request-id'] ?? ''
-        calls.push({ id, target: query, from: Context.remote(ctx).port })
+        calls.push({ id, target: query, from: Context.peer(ctx).port })
         return ['x', 200, { 'X-Served': id }]
       }
       const { port } = await serve(t, { connection_limit: 1000, ...config }, handle)

@@ -17,7 +17,7 @@ t.test('an idle connection is parked, and goes on where it was', async (t) => {
     const handler: Handler = (_method, query, _args, _headers, body, ctx) => {
       kept.push(ctx)
       // What dialects look at.
-      t.equal(Context.remote(ctx).ip, ctx.client_ip)
+      t.equal(Context.peer(ctx).ip, ctx.client_ip)
       t.ok(Context.fieldLines(ctx).length > 0)
       return `${query} ${ctx.count} ${String(body)}`
     }

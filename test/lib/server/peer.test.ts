@@ -11,7 +11,7 @@ function headOf(target: string, ...lines: string[]): RequestHead {
 }
 
 t.test('the headers that tell a handler who its client is', async (t) => {
-  const peer = new Peer('192.0.2.1')
+  const peer = new Peer('192.0.2.1', 50000)
   t.equal(peer.tls, null)
   const cases: [target: string, lines: string[], added: Record<string, string>][] = [
     ['/', [], { 'host': 'sent.test', 'x-client-ip': '192.0.2.1', 'x-real-ip': '192.0.2.1' }],
