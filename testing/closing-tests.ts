@@ -8,9 +8,9 @@ import { failure } from './virtual.js'
 
 /** How connections end: in order, by a reset, after lingering. */
 export const closingTests: DriverTestBodies = {
-  * 'what was put before closing arrives, and then the end'(setup) {
+  * 'output put before closing arrives, and then the end'(setup) {
     const [near, far] = yield* setup.pair()
-    // TLS says something more after the handshake; closing over that, unread, would be a reset.
+    // TLS sends session tickets after the handshake; closing with them unread would be a reset.
     if (setup.secure) yield* lev.sleep(0.02)
     near.put('last words')
     near.close()
@@ -44,10 +44,10 @@ export const closingTests: DriverTestBodies = {
     yield* near.end()
     yield* lev.sleep(0.02)
     assert.deepEqual(gone, ['end'], 'though the question was not read')
-    yield* far.write('answer')
+    yield* far.write('response')
     near.onGone.detach(tellNear)
     yield* far.end()
-    assert.equal((yield* readAll(near)).toString(), 'answer')
+    assert.equal((yield* readAll(near)).toString(), 'response')
     yield* lev.sleep(0.02)
     assert.deepEqual(gone, ['end'])
     near.close()
@@ -56,9 +56,9 @@ export const closingTests: DriverTestBodies = {
     assert.deepEqual(gone, ['end'])
   },
 
-  * 'lingering: the other side gets all of an answer though it sent what nobody reads'(setup) {
+  * 'lingering: the peer gets all output although it has sent input that is never read'(setup) {
     const [near, far] = yield* setup.pair()
-    const answer = Buffer.alloc(300_000, 'answer')
+    const output = Buffer.alloc(300_000, 'output')
     lev.spawn(function* () {
       try {
         for (let count = 0; count < 40; count++) {
@@ -72,10 +72,10 @@ export const closingTests: DriverTestBodies = {
     })
     yield* far.read(10)
     const lingering = lev.spawn(function* () {
-      yield* far.write(answer)
+      yield* far.write(output)
       yield* far.linger(5, 10_000_000)
     })
-    assert.equal((yield* readAll(near)).length, answer.length)
+    assert.equal((yield* readAll(near)).length, output.length)
     yield* lingering.join()
     assert.equal(far.isOpen, false)
     near.close()
@@ -91,7 +91,7 @@ export const closingTests: DriverTestBodies = {
           yield* lev.sleep(0.001)
         }
       })()))
-      far.put('answer')
+      far.put('response')
       yield* far.linger(seconds, limit)
       assert.equal(far.isOpen, false)
       if (seconds < 1) assert.ok(lev.now() - start >= seconds, 'not early')
@@ -108,7 +108,7 @@ export const closingTests: DriverTestBodies = {
     yield* far.linger(1, 1000)
     assert.equal(far.isOpen, false)
   },
-  * 'ending while more has arrived loses none of it'(setup) {
+  * 'ending the output loses no input'(setup) {
     for (let round = 0; round < 5; round++) {
       const [near, far] = yield* setup.pair()
       lev.spawn(function* () {

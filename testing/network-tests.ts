@@ -25,7 +25,7 @@ const tests: DriverTestBodies = {
     listener.close()
   },
 
-  * 'a port in use, ports that are none, nobody there'() {
+  * 'a port in use, invalid ports, a port without a listener'() {
     const listener = yield* lev.listen(anywhere)
     const { port } = listener.address
     match(yield* failure(lev.listen({ ip: '127.0.0.1', port })), {
@@ -78,7 +78,7 @@ const tests: DriverTestBodies = {
     }
   },
 
-  * 'file descriptors that are none'() {
+  * 'invalid file descriptors'() {
     for (const fd of [-1, 1.5, NaN]) {
       match(yield* failure(lev.listen({ fd })), {
         code: 'LEV_ADDRESS', message: new RegExp(`^cannot listen on fd ${fd}: a file descriptor is a whole number`), cause: { name: 'RangeError' },
@@ -99,12 +99,12 @@ const tests: DriverTestBodies = {
     yield* lev.yieldNow()
     idle.close()
     idle.close()
-    assert.equal(yield* acceptor.join(), null, 'who waits is told')
+    assert.equal(yield* acceptor.join(), null, 'a waiting acceptor gets null')
     assert.equal(yield* idle.accept(), null)
     listener.close()
-    match(yield* endOf(streams[1]), /^(null|LEV_CLOSED)$/, 'a connection that nobody accepted is closed')
+    match(yield* endOf(streams[1]), /^(null|LEV_CLOSED)$/, 'a connection that was not accepted is closed')
     yield* first?.write('still open') ?? lev.sleep(0)
-    assert.equal((yield* streams[0]?.read() ?? nothing())?.toString(), 'still open', 'those accepted are untouched')
+    assert.equal((yield* streams[0]?.read() ?? nothing())?.toString(), 'still open', 'accepted connections stay open')
     first?.close()
     for (const stream of streams) stream.close()
   },
@@ -134,7 +134,7 @@ const tests: DriverTestBodies = {
     listener.close()
   },
 
-  * 'a connection that comes while its acceptor is being cancelled is not lost'() {
+  * 'a connection that arrives while its acceptor is cancelled is not lost'() {
     const listener = yield* lev.listen(anywhere)
     const got: (lev.Stream | null)[] = []
     for (let round = 0; round < 20; round++) {
@@ -164,7 +164,7 @@ function* nothing(): Op<null> {
   return null
 }
 
-/** How the other side's leaving shows: the end, or the code of an error. */
+/** How the end of the peer shows: null, or the code of an error. */
 function* endOf(stream: lev.Stream | undefined): Op<string> {
   try {
     return String((yield* stream?.read() ?? nothing()))

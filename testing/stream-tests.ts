@@ -33,7 +33,7 @@ const tests: DriverTestBodies = {
     far.close()
   },
 
-  * 'megabytes arrive whole while the reader dawdles'(setup) {
+  * 'megabytes arrive whole while the reader is slow'(setup) {
     const [near, far] = yield* setup.pair()
     const sent = randomBytes(setup.secure ? 3 << 20 : 12 << 20)
     lev.spawn(function* () {
@@ -72,7 +72,7 @@ const tests: DriverTestBodies = {
     far.close()
   },
 
-  * 'each side ends its sending alone'(setup) {
+  * 'each side ends its output by itself'(setup) {
     const [near, far] = yield* setup.pair()
     yield* near.write('question')
     yield* near.end()
@@ -81,13 +81,13 @@ const tests: DriverTestBodies = {
     assert.equal((yield* readAll(far)).toString(), 'question')
     assert.equal(far.inputEnded, true)
     yield* lev.sleep(0.01)
-    for (const word of ['long', ' ', 'answer']) {
+    for (const word of ['long', ' ', 'response']) {
       yield* far.write(word)
       yield* lev.sleep(0.001)
     }
     yield* far.end()
     yield* lev.sleep(0.01)
-    assert.equal((yield* readAll(near)).toString(), 'long answer', 'also what is read after both have ended')
+    assert.equal((yield* readAll(near)).toString(), 'long response', 'also if it is read after both have ended')
     assert.equal(yield* near.fill(), false, 'the end stays the end')
     assert.equal(yield* far.fill(), false)
     near.close()
@@ -121,7 +121,7 @@ const tests: DriverTestBodies = {
     far.close()
   },
 
-  * 'a deadline for output cuts the stream, once it is not moved'(setup) {
+  * 'a write deadline cuts the stream unless it is moved'(setup) {
     const [near, far] = yield* setup.pair()
     const gone: string[] = []
     near.onGone.attach((how) => gone.push(how))
@@ -138,8 +138,8 @@ const tests: DriverTestBodies = {
     assert.deepEqual(gone, ['close'])
     assert.equal(near.isOpen, false)
     match(yield* failure(near.write('x')), { code: 'LEV_TIMEOUT' })
-    // Where libuv sees a reset together with data that nobody has read, it tells of an end.
-    if (setup.virtual) match(yield* failure(readAll(far)), { code: 'LEV_CLOSED' }, 'the other side does not take it for the whole')
+    // libuv reports an end when a reset arrives with unread data.
+    if (setup.virtual) match(yield* failure(readAll(far)), { code: 'LEV_CLOSED' }, 'the peer sees a loss and not an end')
     far.close()
   },
 
@@ -151,7 +151,7 @@ const tests: DriverTestBodies = {
       for (;;) yield* near.write(Buffer.alloc(10_000))
     })
     const failing = lev.spawn(() => failure(writing.join()))
-    // On the system's clock nobody knows how fast a slow reader is.
+    // On a real clock, the speed of a slow reader is unknown.
     while (setup.virtual && lev.now() < start + 0.2) {
       yield* far.read()
       yield* lev.sleep(0.001)
@@ -181,7 +181,7 @@ const tests: DriverTestBodies = {
     far.close()
   },
 
-  * 'two readers at once are a mistake'(setup) {
+  * 'two readers at once are an error'(setup) {
     const [near, far] = yield* setup.pair()
     const reading = lev.spawn(() => near.read())
     yield* lev.yieldNow()
@@ -192,7 +192,7 @@ const tests: DriverTestBodies = {
     far.close()
   },
 
-  * 'nothing works on a closed stream, and closing wakes who waits'(setup) {
+  * 'closing wakes every waiting task, and nothing works on a closed stream'(setup) {
     const [near, far] = yield* setup.pair()
     const reading = lev.spawn(() => failure(near.read()))
     const writing = lev.spawn(() => failure((function* () {

@@ -44,7 +44,7 @@ function faulty({ driver: ofDriver = none, listener: ofListener = none, transpor
 
 /** What a driver does wrong, and a test that fails for it. */
 const faults: [fault: string, test: string, Fault][] = [
-  ['a byte is lost', 'megabytes arrive whole while the reader dawdles', {
+  ['a byte is lost', 'megabytes arrive whole while the reader is slow', {
     events: (events) => ({ onChunk: (bytes) => events.onChunk(bytes.length > 1000 ? bytes.subarray(1) : bytes) }),
   }],
   ['text is sent as UTF-8', 'text is sent as one byte per character', {
@@ -57,7 +57,7 @@ const faults: [fault: string, test: string, Fault][] = [
     },
   }],
   ['pause does nothing', 'a reader that does not read holds the writer back', { transport: () => ({ pause() {} }) }],
-  ['the bytes that have left are counted as pending', 'megabytes arrive whole while the reader dawdles', {
+  ['the bytes that have left are counted as pending', 'megabytes arrive whole while the reader is slow', {
     transport(transport) {
       let written = 0
       return {
@@ -71,18 +71,18 @@ const faults: [fault: string, test: string, Fault][] = [
       }
     },
   }],
-  ['progress is not reported', 'megabytes arrive whole while the reader dawdles', { events: () => ({ onProgress() {} }) }],
-  ['the end is not reported', 'each side ends its sending alone', { events: () => ({ onEnd() {} }) }],
-  ['the end closes the connection', 'each side ends its sending alone', {
+  ['progress is not reported', 'megabytes arrive whole while the reader is slow', { events: () => ({ onProgress() {} }) }],
+  ['the end is not reported', 'each side ends its output by itself', { events: () => ({ onEnd() {} }) }],
+  ['the end closes the connection', 'each side ends its output by itself', {
     transport: (transport) => ({ end: () => transport.destroy() }),
   }],
   ['a reset is an end', 'a reset is no end', { transport: (transport) => ({ destroy: () => transport.destroy() }) }],
   ['the loss of a connection is not reported', 'a reset is no end', { events: () => ({ onClose() {} }) }],
-  ['closing is a reset', 'what was put before closing arrives, and then the end', {
+  ['closing is a reset', 'output put before closing arrives, and then the end', {
     transport: (transport) => ({ destroy: () => transport.destroy(true) }),
   }],
   ['timers fire early', 'a read deadline passes, and can be moved', { driver: (driver) => ({ heardUntil: () => driver.now() + 0.01 }) }],
-  ['the port of a closed listener stays taken', 'a port in use, ports that are none, nobody there', { listener: () => ({ close() {} }) }],
+  ['the port of a closed listener stays taken', 'a port in use, invalid ports, a port without a listener', { listener: () => ({ close() {} }) }],
   ['an abandoned connection is reported', 'cancelled while accepting, connecting or binding: nothing is left behind', {
     driver: (driver) => ({
       connect(options, done) {
@@ -91,7 +91,7 @@ const faults: [fault: string, test: string, Fault][] = [
       },
     }),
   }],
-  ['errors have no code', 'a port in use, ports that are none, nobody there', {
+  ['errors have no code', 'a port in use, invalid ports, a port without a listener', {
     driver: (driver) => ({ connect: (options, done) => driver.connect(options, (error, transport) => done(error && new Error('no'), transport)) }),
   }],
 ]
