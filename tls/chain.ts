@@ -1,6 +1,6 @@
 import type { KeyObject, X509Certificate } from 'node:crypto'
 
-export interface Chain {
+interface Chain {
   /** The key's own certificate, then the issuer of each as far as given. Empty if no certificate belongs to the key. */
   readonly chain: X509Certificate[]
   /** Problems of the file that its owner should fix. */

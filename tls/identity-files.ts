@@ -18,7 +18,7 @@ export interface SourceFiles {
 }
 
 /** A key and the certificates from its files, not compared yet. */
-export interface KeyMaterial {
+interface KeyMaterial {
   readonly key: KeyObject
   readonly certificates: readonly X509Certificate[]
 }

@@ -23,7 +23,7 @@ export class CleanupTime {
 }
 
 /** Tasks that a task waits for and that are cancelled in its place. */
-export interface Delegate {
+interface Delegate {
   cancelWithin(time: CleanupTime, reason: CancelReason): void
 }
 
@@ -44,7 +44,7 @@ export class Ending implements Suspension {
 const plainEnding = new Ending([])
 
 /** The task as its cancellation sees it. */
-export interface Cancellable {
+interface Cancellable {
   readonly loop: Loop
   /** Ends the current suspension, because the cleanup time is over. */
   endCleanup(): void

@@ -9,7 +9,7 @@ export interface Joiner {
 }
 
 /** A task, as `Join` sees it. */
-export interface Joinable {
+interface Joinable {
   /** Registers `joiner` to be woken when the task ends; the returned function unregisters it. */
   addJoiner(joiner: Joiner): Disarm
 }

@@ -14,10 +14,6 @@ export class WaitQueue<T> {
   #first: Place<T> | null = null
   #last: Place<T> | null = null
 
-  get isEmpty(): boolean {
-    return this.#first === null
-  }
-
   /** Adds an item at the end. The returned function removes it, or does nothing if it has left already. */
   join(item: T): () => void {
     const place: Place<T> = { item, before: this.#last, after: null, hasLeft: false }

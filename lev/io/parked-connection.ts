@@ -4,7 +4,7 @@ import { Stream } from './stream.js'
 import { Timer } from '../core/timers.js'
 
 /** Called with a new stream for the parked connection; `late`: the deadline has passed and nothing has arrived. */
-export type Wake = (stream: Stream, late: boolean) => void
+type Wake = (stream: Stream, late: boolean) => void
 
 /**
  * An idle connection: the rest of a stream after everything that can be recreated was released. The first event on the

@@ -24,7 +24,7 @@ const mostPieces = 64
 const nothing = Buffer.alloc(0)
 
 /** Given the first `size` bytes of `buffer`, which arrived at `now` and are valid until it returns. Returns how many it took. */
-export type Tap = (buffer: Buffer, size: number, now: number) => number
+type Tap = (buffer: Buffer, size: number, now: number) => number
 
 /** Waits for more input; one object per stream, not per wait. */
 class MoreInput implements Suspension {

@@ -6,7 +6,7 @@ import { CHUNKED, UNTIL_CLOSE } from '../http1/response-framing.js'
 import type { Pieces } from '../pieces.js'
 import { headLimits } from './read-head.js'
 
-export interface ContentOptions {
+interface ContentOptions {
   /** Bytes of content, CHUNKED or UNTIL_CLOSE. */
   readonly length: number
   /** Maximum size of the content, in bytes. */

@@ -10,7 +10,7 @@ import { multipart } from './multipart.js'
 export type RequestContent = string | Uint8Array | URLSearchParams | FormData | StreamingContent | null
 
 /** Opens content that is sent in pieces. */
-export type Opening = () => ContentSource
+type Opening = () => ContentSource
 
 /** Content that is ready to be sent. */
 export interface Outgoing {

@@ -11,7 +11,7 @@ import { publicTls } from './tls.js'
 import { hostOf, isSecure, portOf } from './url-parts.js'
 
 /** Options for making a connection. */
-export interface Way {
+interface Way {
   readonly tls: ClientTlsOptions | null
   /** False for no proxy; null for the environment's. */
   readonly proxy: Proxy | false | null

@@ -49,7 +49,7 @@ function* opening(url: string | URL, options?: WebSocketClientOptions): Op<WebSo
 }
 
 /** An open WebSocket, which the caller must run and release. */
-export interface Dialled {
+interface Dialled {
   readonly ws: WebSocket
   /** Reads, and releases everything in the end; to be run in a task of its own. */
   tend(): Op<void>

@@ -10,7 +10,7 @@ import { reusedZlib } from '../../lev/internal.js'
 export type ZlibStream = ReturnType<typeof createGzip>
 
 /** How content is compressed. */
-export interface Compression {
+interface Compression {
   readonly sync: (bytes: Buffer) => Buffer
   /** On the thread pool. */
   readonly pooled: (bytes: Buffer) => Promise<Buffer>

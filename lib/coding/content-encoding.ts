@@ -51,7 +51,7 @@ function wholeSize(status: number, headers: ResponseHeaders | undefined, size: n
 }
 
 /** The coding of streaming content, null for none, and the headers to match. */
-export interface StreamEncoding {
+interface StreamEncoding {
   readonly encoding: ResponseCoding | null
   readonly headers: ResponseHeaders | undefined
 }

@@ -12,7 +12,7 @@ const KiB = 1024
 const MiB = 1024 * KiB
 
 /** One setting: its default, unit and check. */
-export interface Row<T> {
+interface Row<T> {
   readonly default: T
   /** `s`, `B`, `B/s` or "". All durations are in seconds and all sizes in bytes. */
   readonly unit: string

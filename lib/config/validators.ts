@@ -7,7 +7,7 @@ import { suggest } from './suggest.js'
 export type Check<T> = (value: unknown, key: string) => T
 
 /** The minimum and maximum of a duration among the settings, in seconds. */
-export const shortest = 0.001
+const shortest = 0.001
 export const longest = 3600
 
 export function refuse(key: string, value: unknown, expected: string, hint?: string): never {

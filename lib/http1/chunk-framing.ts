@@ -2,7 +2,7 @@ import { FORBIDDEN_TRAILERS } from './chunked.js'
 import { headerLines, ORDINARY, type ResponseHeaders } from './response-headers.js'
 
 /** The size line of a chunk of `bytes` bytes (not 0, which would end the body). The chunk's data must be followed by CRLF. */
-export function chunkSize(bytes: number): string {
+function chunkSize(bytes: number): string {
   return bytes < SMALL ? smallSizes[bytes] : bytes.toString(16) + '\r\n'
 }
 

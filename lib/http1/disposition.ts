@@ -1,7 +1,7 @@
 import { readParameters, skipSpace } from './parameters.js'
 
 /** Name and filename of a form part. */
-export interface Disposition {
+interface Disposition {
   readonly name: string
   /** The text after the last slash; null: no filename was sent. */
   readonly filename: string | null

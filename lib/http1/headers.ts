@@ -15,11 +15,6 @@ export class FieldBlock {
     this.#marks = marks
   }
 
-  /** Number of field lines. */
-  get size(): number {
-    return this.#marks.length / 4
-  }
-
   /**
    * The value of a field; undefined if there is none. Values of a repeated field are joined in order with ", " (RFC 9110 5.3),
    * those of `cookie` with "; " (RFC 9113 8.2.3).

@@ -1,7 +1,7 @@
 import { trimmed } from './bytes.js'
 
 /** Reads quoted text from `at`, after the opening quote. Returns it and the index after the closing quote; null: malformed. */
-export type QuotedReader = (text: string, at: number) => readonly [value: string, end: number] | null
+type QuotedReader = (text: string, at: number) => readonly [value: string, end: number] | null
 
 /**
  * Reads the parameters of a field value, such as `; charset=utf-8; x="y"`, from `at` on, by lower-case name. Null: malformed, or

@@ -12,7 +12,7 @@ export const NO_LENGTH = -3
 export const TUNNEL = -4
 
 /** How the content of a response is delimited. */
-export interface ResponseFraming {
+interface ResponseFraming {
   /** Bytes of content, CHUNKED or UNTIL_CLOSE. */
   readonly length: number
   /** Whether the connection can be used again once the content is read. */

@@ -173,7 +173,7 @@ export function withDefaults(headers: ResponseHeaders | null | undefined, name: 
 }
 
 /** Why a header has no place among others; null: it has. */
-export type HeaderFault = (name: string, kind: number) => string | null
+type HeaderFault = (name: string, kind: number) => string | null
 
 /**
  * The lines of headers that the server adds nothing to, without the empty line after them.

@@ -1,5 +1,5 @@
 /** Reason phrases of the status codes registered with IANA (RFC 9110 15 and others). */
-export const reasons: Readonly<Record<number, string>> = {
+const reasons: Readonly<Record<number, string>> = {
   100: 'Continue',
   101: 'Switching Protocols',
   102: 'Processing',

@@ -5,7 +5,7 @@ import { PATH } from './bytes.js'
 export type TargetForm = 'origin' | 'absolute' | 'authority' | 'asterisk'
 
 /** The components of a request target that is not in origin-form. */
-export interface Target {
+interface Target {
   readonly form: TargetForm
   /** Host and optional port of the target; null if none. */
   readonly host: string | null

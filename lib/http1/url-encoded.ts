@@ -3,7 +3,7 @@ import { HEX, SP } from './bytes.js'
 /** Event: a field was read; `name` and `value` have it. */
 export const FIELD = 1
 /** Event: all bytes of the piece were read. */
-export const PIECE_END = 2
+const PIECE_END = 2
 
 const PERCENT = 0x25
 const AMPERSAND = 0x26

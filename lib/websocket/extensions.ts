@@ -3,7 +3,7 @@ import { isToken, token } from '../http1/grammar.js'
 import type { Agreement } from './deflate.js'
 
 /** One extension of a Sec-WebSocket-Extensions field, with its parameters; the value is null for a parameter without one. */
-export interface Extension {
+interface Extension {
   readonly name: string
   readonly parameters: readonly (readonly [name: string, value: string | null])[]
 }

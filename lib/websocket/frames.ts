@@ -2,7 +2,7 @@
 import { closeReasons, type CloseReason } from './close-reasons.js'
 
 // Opcodes (section 11.8).
-export const CONTINUATION = 0x0
+const CONTINUATION = 0x0
 export const TEXT = 0x1
 export const BINARY = 0x2
 export const CLOSE = 0x8
@@ -16,7 +16,7 @@ const RESERVED = 0x30
 const MASKED = 0x80
 
 /** Maximum length of a control frame's content, in bytes. */
-export const CONTROL_LIMIT = 125
+const CONTROL_LIMIT = 125
 
 // The results of `FrameReader.next`.
 /** No complete frame or piece is left: more bytes are needed. */
@@ -27,10 +27,10 @@ export const DATA = 1
 export const CONTROL = 2
 /** A protocol violation: the connection must be failed. */
 export const FAILED = 3
-export type FrameEvent = typeof NEED_MORE | typeof DATA | typeof CONTROL | typeof FAILED
+type FrameEvent = typeof NEED_MORE | typeof DATA | typeof CONTROL | typeof FAILED
 
 /** Limits and rules for received frames. */
-export interface FrameRules {
+interface FrameRules {
   /** Whether the peer is a client, whose frames are masked, or a server, whose frames are not. */
   readonly masked: boolean
   /** Whether messages may be compressed. */

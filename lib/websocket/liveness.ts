@@ -6,7 +6,7 @@ import type { WebSocketLimits } from './limits.js'
 export type Phase = 'open' | 'ending' | 'closing'
 
 /** The action to take when a wait has timed out. */
-export type Verdict = 'wait' | 'ping' | 'settle' | 'give up' | 'dead'
+type Verdict = 'wait' | 'ping' | 'settle' | 'give up' | 'dead'
 
 /** Computes the ping, pong and close deadlines of one WebSocket. */
 export class Liveness {

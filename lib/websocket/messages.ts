@@ -9,7 +9,7 @@ export const MESSAGE = 4
 export const PINGED = 5
 export const PONGED = 6
 export const CLOSED = 7
-export type MessageEvent =
+type MessageEvent =
   | typeof NEED_MORE | typeof FAILED | typeof MESSAGE | typeof PINGED | typeof PONGED | typeof CLOSED
 
 /** A received message: text as a string, binary data as bytes. */

@@ -16,10 +16,6 @@ export class Utf8Check {
     return this.#missing === 0
   }
 
-  reset(): void {
-    this.#missing = 0
-  }
-
   /** Checks `bytes[from, to)`; false if the text is not well-formed. */
   push(bytes: Buffer, from: number, to: number): boolean {
     let at = from

@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import type { Address, ConnectOptions, Transport } from '../driver.js'
 
 /** A listener in a virtual network. */
-export interface Bound {
+interface Bound {
   readonly address: Address
   readonly accept: (transport: Transport) => void
 }

@@ -20,7 +20,7 @@ export const settingNames: Readonly<Record<string, string>> = {
 }
 
 /** The checked arguments of `serve`; the core checks the settings themselves. */
-export interface Plan {
+interface Plan {
   readonly own: Config
   readonly handler: Handler | null
   readonly websocket: WebSocketHandlers | null

@@ -11,7 +11,7 @@ import { called } from '../shared/waiting.js'
 const graceSeconds = 10
 
 /** A request from the core. */
-export interface Arrival {
+interface Arrival {
   readonly method: string
   readonly url: string
   readonly ctx: Context

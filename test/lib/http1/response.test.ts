@@ -1,12 +1,12 @@
 import { STATUS_CODES } from 'node:http'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import { LAST_CHUNK, chunkSize } from '../../../lib/http1/chunk-framing.js'
-import { dateLine, imfFixdate } from '../../../lib/http1/date.js'
+import { LAST_CHUNK, putChunk } from '../../../lib/http1/chunk-framing.js'
+import { dateLine } from '../../../lib/http1/date.js'
 import { interimHead, responseHead, upgradeHead, type Persistence } from '../../../lib/http1/response.js'
 import { CHUNKED, NO_LENGTH, UNTIL_CLOSE } from '../../../lib/http1/response-framing.js'
 import { ResponseError, declaredLength, headerOf, type ResponseHeaders } from '../../../lib/http1/response-headers.js'
-import { hasContent, reasonOf, reasons } from '../../../lib/http1/status.js'
+import { hasContent, reasonOf } from '../../../lib/http1/status.js'
 import { seed } from '../../support/seed.js'
 
 const DATE = 'Date: D\r\n'
@@ -45,7 +45,9 @@ t.test('status lines', async (t) => {
   t.equal(lines(null, 0, alive(), 404)[0], 'HTTP/1.1 404 Not Found')
   t.equal(lines(null, 0, alive(), 299)[0], 'HTTP/1.1 299 ', 'the space stays')
   t.equal(lines(null, 0, alive(), 599)[0], 'HTTP/1.1 599 ')
-  for (const status of Object.keys(reasons)) t.ok(status in STATUS_CODES, `${status} is a status of node:http too`)
+  for (let status = 100; status < 1000; status++) {
+    if (reasonOf(status) !== '') t.ok(status in STATUS_CODES, `${status} is a status of node:http too`)
+  }
   t.same([reasonOf(418), reasonOf(299)], ["I'm a teapot", ''])
   const wrong = [100, 101, 199, 600, 999, 0, -200, 200.5, NaN, Infinity] as number[]
   for (const status of wrong) refused(t, null, /the status is not an integer/, () => lines(null, 0, alive(), status))
@@ -138,9 +140,9 @@ t.test('Keep-Alive tells how long the connection waits, in whole seconds, and is
 
 t.test('Date', async (t) => {
   t.same(lines({ date: 'mine' }), ['HTTP/1.1 200 OK', 'Content-Length: 0', 'date: mine'])
-  t.equal(imfFixdate(784111777), 'Sun, 06 Nov 1994 08:49:37 GMT')
-  t.equal(imfFixdate(784111777.999), 'Sun, 06 Nov 1994 08:49:37 GMT')
-  t.equal(imfFixdate(0), 'Thu, 01 Jan 1970 00:00:00 GMT')
+  t.equal(dateLine(784111777), 'Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n')
+  t.equal(dateLine(784111777.999), 'Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n')
+  t.equal(dateLine(0), 'Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n')
   t.equal(dateLine(784111777.1), 'Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n')
   t.equal(dateLine(784111777.9), 'Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n')
   t.equal(dateLine(784111778), 'Date: Sun, 06 Nov 1994 08:49:38 GMT\r\n')
@@ -203,7 +205,13 @@ t.test('upgrades, interim responses, chunks', async (t) => {
   refused(t, 'a', /control character/, () => upgradeHead({ a: '\r\n' }, DATE))
   t.equal(upgradeHead({ a: null, date: 'mine' }, DATE).includes('date: mine\r\nConnection'), true)
   t.same([interimHead(100, {}), LAST_CHUNK], ['HTTP/1.1 100 Continue\r\n\r\n', '0\r\n\r\n'])
-  t.same([chunkSize(1), chunkSize(255), chunkSize(4096)], ['1\r\n', 'ff\r\n', '1000\r\n'])
+  for (const [size, line] of [[1, '1\r\n'], [255, 'ff\r\n'], [4096, '1000\r\n']] as const) {
+    const put: (Buffer | string)[] = []
+    const output = { put: (data: Buffer | string): void => void put.push(data) }
+    putChunk(output, 'x'.repeat(size))
+    putChunk(output, Buffer.alloc(size, 'x'))
+    t.equal(put.join(''), `${line}${'x'.repeat(size)}\r\n`.repeat(2))
+  }
 })
 
 t.test('whatever a handler gives, one line stays one line', async () => {

@@ -21,7 +21,7 @@ const proven = {
   writeQueue: [20, 22, 24, 26],
 } as const
 
-export type Internal = keyof typeof proven
+type Internal = keyof typeof proven
 
 const major = Number(process.versions.node.split('.')[0])
 
