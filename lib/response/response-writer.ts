@@ -45,7 +45,8 @@ export interface ResponseWriter {
    */
   whole(request: RespondedRequest, status: number, headers: ResponseHeaders | null | undefined, content: Buffer | string, length?: number): number
   /**
-   * Sets the head of a final response whose content comes in pieces. It is written with the first piece, or at the end; until then another head replaces it.
+   * Sets the head of a final response whose content comes in pieces. It is written with the first piece, or at the end; until
+   * then another head replaces it.
    *
    * @param length bytes of content (for HEAD: those of GET), UNKNOWN_LENGTH, or NO_LENGTH
    * @throws ResponseError as `responseHead`
