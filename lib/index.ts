@@ -27,6 +27,7 @@ export { ResponseError, type HeaderValue, type ResponseHeaders } from './http1/r
 export type { Logger, LoggerLike, LogLevel, LogMethod } from './log/logger.js'
 export type { Out } from './response/out.js'
 export type { StreamingContent, Writer } from './response/content-source.js'
+export { wrap, type Around, type Next, type WrappedRequest, type WrappedResponse } from './web/wrap.js'
 export { webSocketCallbacks, type Callbacks } from './websocket/callbacks.js'
 export type { CompressionOptions, WebSocketOptions } from './websocket/options.js'
 export type { Upgrade, WebSocketHandler } from './websocket/upgrade.js'

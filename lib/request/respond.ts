@@ -1,12 +1,11 @@
-import { CancelledError, ClosedError, wait, type Op } from '../../lev/index.js'
-import { callApart, instanceOf, nameOf } from '../../lev/internal.js'
+import { wait, type Op } from '../../lev/index.js'
+import { callApart } from '../../lev/internal.js'
 import { cancelOnDisconnect, settledOrGone } from './cancel-on-disconnect.js'
 import type { Connection } from '../server/connection.js'
-import { BodyError } from '../errors.js'
 import { Context } from './context.js'
 import { closed, isPending, type Exchange, type NextAction } from './exchange.js'
 import { isOp, isThenable, type HandlerResult } from './handler.js'
-import { logFailure } from '../log/log-failure.js'
+import { dropLate, markHandled } from './late-result.js'
 import { cancelContent } from '../response/content-source.js'
 import { sendResult } from '../response/send-response.js'
 import { RequestBody } from './request-body.js'
@@ -47,7 +46,7 @@ function awaited(exchange: Exchange, given: ReturnType<typeof callHandler>): Op<
   if (isOp(given)) return cancelOnDisconnect(exchange, given)
   if (!isThenable(given)) return cancelOnDisconnect(exchange, giving(given), () => cancelContent(given))
   const promise = Promise.resolve(given)
-  return exchange.spawned === null ? settledOrGone(exchange, promise, () => dropLate(exchange, promise)) : arriving(exchange, markHandled(promise))
+  return exchange.spawned === null ? settledOrGone(exchange, promise, () => dropLate(promise, exchange.connection.logger, exchange.head)) : arriving(exchange, markHandled(promise))
 }
 
 function* giving<T>(value: T): Op<T> {
@@ -65,18 +64,7 @@ function arriving<T>(exchange: Exchange, promise: Promise<T>): Op<T> {
       throw error
     }
   }
-  return cancelOnDisconnect(exchange, arrival(), () => !failed && dropLate(exchange, promise))
-}
-
-/** Closes the content of a promise that is not waited for any more, or logs its error, when it settles. */
-function dropLate(exchange: Exchange, promise: PromiseLike<unknown>): void {
-  promise.then(cancelContent, (error: unknown) => logLate(exchange, error))
-}
-
-/** Logs an error that a handler throws after its client has disconnected, unless the disconnect caused it. */
-function logLate({ connection, head }: Exchange, error: unknown): void {
-  if (instanceOf<Error>(error, ClosedError, CancelledError, BodyError) || nameOf(error) === 'AbortError') return
-  logFailure(connection.logger, head, error, 'the handler failed after its request was over')
+  return cancelOnDisconnect(exchange, arrival(), () => !failed && dropLate(promise, exchange.connection.logger, exchange.head))
 }
 
 function conclude(exchange: Exchange, given: HandlerResult): NextAction | Op<NextAction> {
@@ -99,10 +87,4 @@ function callHandler(exchange: Exchange, body: Buffer | RequestBody | null): Ret
   }
   const whole = body instanceof RequestBody ? null : body
   return callApart(exchange, () => connection.service.handle(head.method, head.query, head.args, headers, whole, ctx))
-}
-
-/** Attaches a no-op catch, so that a rejection before the promise is awaited is not an unhandledRejection. */
-function markHandled<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => {})
-  return promise
 }

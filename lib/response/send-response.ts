@@ -71,7 +71,7 @@ function handledByHandler(exchange: Exchange): NextAction {
 }
 
 /** The content of a handler's result that is neither a list nor undefined. @throws ResponseError for an iterable */
-function contentOf(given: unknown): unknown {
+export function contentOf(given: unknown): unknown {
   if (typeof given !== 'object' || given === null || given instanceof Uint8Array) return given
   if (!(Symbol.iterator in given) || Symbol.asyncIterator in given) return given
   throw new ResponseError(null, 'an iterable is content only in a list: [iterable]')
