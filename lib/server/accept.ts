@@ -26,7 +26,7 @@ export class Acceptor {
     this.#guard = new OverloadGuard(service)
   }
 
-  /** Accepts until the listener is closed. `tasks` holds the tasks of connections over the limit, until they are served or rejected. */
+  /** Accepts until the listener is closed. A connection over the limit has a task in `tasks` until it is served or rejected. */
   *run(tasks: Scope): Op<void> {
     for (;;) {
       const client = yield* this.#listener.accept()

@@ -6,7 +6,10 @@ import { idleTimeout, processRequest } from '../request/process-request.js'
 import { park } from './park.js'
 import { runPreface, type PrefaceStep } from './preface.js'
 
-/** Serves a connection in a task of its own, beginning with the steps of `preface`. Only `takeError` sees errors of cleanup when the server stops; no `catch` does. */
+/**
+ * Serves a connection in a task of its own, beginning with the steps of `preface`. Only `takeError` sees errors of cleanup when
+ * the server stops; no `catch` does.
+ */
 export function startServing(connection: Connection, preface: readonly PrefaceStep[]): void {
   connection.service.spawn?.(() => serveConnection(connection, preface)).takeError((error) => {
     if (!instanceOf(error, ClosedError)) logFault(connection, error)

@@ -35,6 +35,7 @@ t.test('an idle connection is parked, and goes on where it was', async (t) => {
       const { responses } = yield* client.all()
       t.strictSame(responses.map(({ body }) => body.toString()), ['/a 1 null', '/b 2 some content', '/c 3 null', '/d 4 null'])
       t.equal(new Set(kept.map(({ client_ip }) => client_ip)).size, 1)
+      t.equal(new Set(kept.map((ctx) => Context.peer(ctx))).size, 1, 'the peer is kept')
       t.notOk(kept[0].client.isOpen)
     }, options)
   }
