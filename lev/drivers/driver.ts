@@ -103,7 +103,7 @@ export interface Transport {
   write(parts: readonly (Buffer | string)[]): void
   /** Sends pending output and then the end of the stream (FIN). */
   end(): void
-  /** Closes at once; pending output is lost. With `reset`, the peer gets an RST if the transport can send one. */
+  /** Closes at once; pending output may be lost. With `reset`, the peer gets an RST if the transport can send one. */
   destroy(reset?: boolean): void
   /** Sets whether the open transport keeps the process alive, as it does at first. Absent if it never does. */
   keep?(alive: boolean): void

@@ -102,7 +102,7 @@ export class MemoryTransport implements Transport {
     this.#release()
     if (abort) {
       this.#breakOff()
-      this.#network.deliverLater(() => peer?.abort('ECONNRESET'))
+      this.#network.deliverLater(() => peer?.abort())
     } else {
       if (this.#outboxSize > window) this.#outbox = [this.#take(window)]
       this.#outboxSize = Math.min(this.#outboxSize, window)
@@ -120,17 +120,17 @@ export class MemoryTransport implements Transport {
   }
 
   /** Breaks the connection, as a reset from the peer's machine does: unread bytes are lost. */
-  abort(code: 'ECONNRESET' | 'EPIPE'): void {
+  abort(): void {
     this.#breakOff()
     if (this.#closed) return
     this.#release()
-    this.#tell((events) => events.onClose(Object.assign(new Error(`read ${code}`), { code })))
+    this.#tell((events) => events.onClose(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })))
   }
 
   /** Takes bytes from the peer, or null for the end of its output. */
-  arrive(bytes: Buffer | null): void {
+  #arrive(bytes: Buffer | null): void {
     if (this.#closed) {
-      if (bytes !== null) this.#peer?.abort('ECONNRESET')
+      if (bytes !== null) this.#peer?.abort()
       return
     }
     if (bytes === null) this.#peerEnded = true
@@ -152,7 +152,7 @@ export class MemoryTransport implements Transport {
       this.#flying = false
       if (this.#broken) return
       if (this.#outboxSize === 0) return this.#departEnd(peer)
-      peer.arrive(this.#take(Math.min(this.#network.segment(), window)))
+      peer.#arrive(this.#take(Math.min(this.#network.segment(), window)))
       if (!this.#closed) this.#tell((events) => events.onProgress())
       this.#depart()
     })
@@ -160,7 +160,7 @@ export class MemoryTransport implements Transport {
 
   #departEnd(peer: MemoryTransport): void {
     this.#peerSawEnd = true
-    peer.arrive(null)
+    peer.#arrive(null)
     this.#closeIfBothEnded()
     peer.#closeIfBothEnded()
   }

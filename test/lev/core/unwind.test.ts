@@ -1,8 +1,10 @@
+import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import type { Op } from '../../../lev/index.js'
 import { failure, virtual } from '../../../testing/virtual.js'
+import { inProcess } from '../../support/in-process.js'
 import { failAfter, ran } from '../../support/virtual-run.js'
 
 /** What one frame of a coroutine does; the innermost suspends for ever. */
@@ -458,3 +460,8 @@ t.test('a timeout that is over while an inner one cleans up tells of both; one t
   task.cancel()
   t.match(yield* failure(task.join()), { code: 'LEV_CANCELLED' })
 }))
+
+t.test('with frozen built-in objects a task is ended as JavaScript does it', async (t) => {
+  const scenario = fileURLToPath(new URL('frozen-scenario.js', import.meta.url))
+  t.equal(inProcess([scenario]), 'inner\nouter\ncancelled\n')
+})

@@ -136,7 +136,7 @@ t.test('while something is always ready, the clock goes on by small steps', (t) 
 t.test('after a rest the steps are small again', (t) => virtual(function* () {
   for (let count = 0; count < 3; count++) {
     const times = yield* timesOfTurns(6400)
-    t.ok((times.at(-1) ?? Infinity) - (times[0] ?? 0) < 2)
+    t.ok((times.at(-1) ?? Infinity) - (times[0] ?? 0) < 1.3)
     yield* lev.sleep(1)
   }
 }))
@@ -149,6 +149,8 @@ t.test('a timer that is far away is reached in bounded work, however busy a task
       turns++
     }
   })
+  yield* lev.sleep(20)
+  t.ok(turns > 10_000 && turns < 11_500, `20 s: ${turns} turns`)
   yield* lev.sleep(3600)
   busy.cancel()
   t.ok(turns < 40_000, String(turns))
