@@ -31,7 +31,7 @@ t.test('output of several tasks leaves together, but does not wait for one that 
         lev.spawn(function* () {
           left.push(streams.filter(([, { writes }]) => writes.length > 0).length)
           compute(seconds)
-          stream.put('answer')
+          stream.put('response')
         })
       }
       yield* lev.sleep(1)
