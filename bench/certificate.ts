@@ -5,7 +5,7 @@ import type { PemFiles } from './peer.js'
 
 /**
  * A certificate for `localhost` with a key on the curve P-256, as most that are given out today, and signed by itself. (The
- * development certificates of `leveret/tls` are RSA: signing takes so long that a handshake costs everybody nearly the same.)
+ * development certificates of `leveret/tls` are RSA: signing takes so long that a handshake costs every server nearly the same.)
  */
 export function makeCertificate(folder: string, now: Date): PemFiles {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })

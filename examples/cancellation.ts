@@ -1,4 +1,4 @@
-// Work that ends when nobody waits for it any more. Then, in another terminal:
+// Work that ends when its client has gone. Then, in another terminal:
 //   curl http://127.0.0.1:8080/                  # both upstreams, at the same time
 //   curl http://127.0.0.1:8080/late              # one is too slow: 504 after a second
 //   curl --max-time 0.3 http://127.0.0.1:8080/   # the client leaves: look at the server's terminal

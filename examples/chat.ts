@@ -26,7 +26,7 @@ const room = new Set<server.WebSocket>()
 let guests = 0
 
 function tellAll(text: string): void {
-  // Nobody waits for one who reads slowly: what has no room in that one's queue is left out.
+  // A slow reader holds nothing up: what has no room in its queue is left out.
   for (const ws of room) ws.trySend(text)
 }
 

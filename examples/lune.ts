@@ -1,4 +1,4 @@
-// A poll as one would write it for Lune: votes by HTTP, and a WebSocket on which whoever looks is told of each vote.
+// A poll as one would write it for Lune: votes by HTTP, and a WebSocket that tells each vote.
 //   curl --request POST 'http://127.0.0.1:8080/vote?for=tea&for=coffee'
 //   curl http://127.0.0.1:8080/
 import type * as lev from 'leveret/lev'
@@ -13,7 +13,7 @@ function standing(): string {
 
 function vote(names: string | string[] = []): net.ServeResponse {
   for (const name of [names].flat()) votes.set(name, (votes.get(name) ?? 0) + 1)
-  // Nobody waits for one who reads slowly.
+  // A slow reader holds nothing up.
   for (const socket of watchers) void socket.send(standing())
   return { status: 201, body: standing() }
 }

@@ -1,4 +1,4 @@
-// A guest book as one would write it for Lute: a page, a form, and everybody who looks at it is told of new entries.
+// A guest book as one would write it for Lute: a page, a form, and a WebSocket that tells new entries.
 //   curl --data-urlencode 'text=Hello from curl' http://127.0.0.1:8080/
 //   curl http://127.0.0.1:8080/?last=1
 import * as server from 'leveret/dialects/lute'

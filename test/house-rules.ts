@@ -19,7 +19,7 @@ const levFaces = new Set(['lev/index.ts', 'lev/internal.ts'])
 /** A layer that is written as its users write: it takes the public faces of the others. */
 const usersLayer = 'testing'
 
-/** The rooms below `lib` that import nothing but themselves. */
+/** The folders below `lib` that import nothing but themselves. */
 const pureFolder = 'lib/http1/'
 
 /** Modules that bring bytes or time: for drivers alone. */
@@ -37,7 +37,7 @@ const zlibUsers = new Set(['lib/coding/codings.ts', 'lib/websocket/deflate.ts'])
 const clockNames = new Set(['setTimeout', 'setInterval', 'setImmediate', 'performance'])
 const clockMembers = new Set(['Date.now', 'process.hrtime', 'process.uptime', 'AbortSignal.timeout'])
 
-/** Parts of Node's that it does not document, and the room in which they stand behind a gate. */
+/** Parts of Node's that it does not document, and the folder in which they stand behind a gate. */
 const privateNames = new Set(['_handle', '_writeState', 'writeQueueSize', 'useUserBuffer', 'onconnection', 'getsockname', 'verifyError', '_tlsError'])
 const internalsFolder = 'lev/drivers/node/internals/'
 
@@ -84,7 +84,7 @@ export function breaches(sources: readonly Source[]): string[] {
 
 function checkFile({ path, text }: Source, tell: (what: string) => void): void {
   const lines = text.split('\n').length - (text.endsWith('\n') ? 1 : 0)
-  // Tables of cases are long and still one room.
+  // Tables of cases are long and still one concern.
   if (lines > longestFile && !path.startsWith('test/')) tell(`has ${lines} lines, more than ${longestFile}`)
   for (const part of path.split('/')) {
     if (!/^[a-z0-9]+(-[a-z0-9]+)*(\.test)?(\.d)?(\.ts)?$/.test(part)) tell(`${part} is not written-like-this`)
@@ -203,7 +203,7 @@ function checkClock(node: ts.Node, tell: (node: ts.Node, what: string) => void):
   }
   if (!ts.isIdentifier(node) || !clockNames.has(node.text)) return
   const { parent } = node
-  // A property of that name is somebody else's.
+  // A property of that name belongs to another object.
   if (ts.isPropertyAccessExpression(parent) && parent.name === node) return
   if (ts.isPropertyAssignment(parent) && parent.name === node) return
   tell(node, `only lev/drivers may use ${node.text}`)

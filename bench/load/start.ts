@@ -4,7 +4,7 @@ import { GeneratorLoad } from './generator.js'
 import type { Load } from './load.js'
 import { WrkLoad } from './wrk.js'
 
-/** Puts a scenario's load on a server. @param seconds after which it may end by itself, should nobody stop it */
+/** Puts a scenario's load on a server. @param seconds after which it may end by itself, if it is not stopped */
 export function startLoad(scenario: ClosedScenario, port: number, seconds: number, folder: string, core: number): Load {
   const { secure, connections, depth } = scenario
   if (scenario.kind === 'websocket') {

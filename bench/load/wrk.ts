@@ -60,7 +60,7 @@ export class WrkLoad implements Load {
   readonly #underWay: number
 
   /**
-   * @param seconds after which it ends by itself, should nobody stop it
+   * @param seconds after which it ends by itself, if it is not stopped
    * @param folder where its files are put
    */
   constructor(scenario: HttpScenario, port: number, seconds: number, folder: string, core: number) {

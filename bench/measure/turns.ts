@@ -26,7 +26,7 @@ export function failures(runs: readonly Run<unknown>[]): Missing[] {
   return runs.flatMap(({ server, failure }) => (failure === null ? [] : [missing(server.peer, 'failed', failure)]))
 }
 
-/** 0 to `count` - 1; in every other round backwards: a slow drift of the machine favours nobody. */
+/** 0 to `count` - 1; in every other round backwards: a slow drift of the machine favours no server. */
 export function inTurns(count: number, round: number): number[] {
   const order = Array.from({ length: count }, (_, index) => index)
   return round % 2 === 1 ? order.reverse() : order

@@ -38,7 +38,7 @@ ${results.map(section).join('\n')}
 `
 }
 
-/** CPU time per request of everybody, as multiples of the reference's. */
+/** CPU time per request of each server, as multiples of the reference's. */
 function overview(results: readonly Result[]): string {
   const closed = results.filter((result) => result.kind === 'closed')
   const titles = new Map(closed.flatMap(({ rows }) => rows.map(({ peer, title }) => [peer, title] as const)))

@@ -41,7 +41,7 @@ function portFrom(variable: string, fallback: number): number {
   throw new Error(`${variable} must be a number from 0 to 65535, got ${JSON.stringify(text)}`)
 }
 
-/** One line for a mistake that whoever starts the demo can mend. */
+/** One line for a mistake in how the demo was started. */
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if (!(error instanceof server.BindError)) return error.message

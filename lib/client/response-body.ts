@@ -17,7 +17,7 @@ export class ResponseBody implements AsyncIterable<Buffer> {
   readonly #tell: (error: unknown) => unknown
   readonly #world: Portal = portal()
   readonly #reading = new Exclusive('read one response')
-  #taken = false
+  #readBegun = false
 
   /** @internal @param pieces the content of `exchange`, decoded @param tell converts an error for the reader */
   constructor(exchange: Exchange, pieces: Pieces, tell: (error: unknown) => unknown) {
@@ -33,14 +33,14 @@ export class ResponseBody implements AsyncIterable<Buffer> {
 
   /** The next piece, of any size; null at the end. @throws RequestError; TimeoutError; UsageError while another task reads */
   *read(): Op<Buffer | null> {
-    this.#taken = true
+    this.#readBegun = true
     return yield* this.#next()
   }
 
   /** The whole content. @throws as `read`; StateError if some of it was read before */
   *bytes(): Op<Buffer> {
-    if (this.#taken) throw new StateError('bytes: some of the body was read already, and it can be read only once')
-    this.#taken = true
+    if (this.#readBegun) throw new StateError('bytes: some of the body was read already, and it can be read only once')
+    this.#readBegun = true
     return yield* readAll(() => this.#next())
   }
 
@@ -66,7 +66,7 @@ export class ResponseBody implements AsyncIterable<Buffer> {
 
   /** Iterates over the pieces, for async code; in a coroutine, `read` is simpler. @throws as `read` */
   [Symbol.asyncIterator](): AsyncIterator<Buffer, undefined> {
-    this.#taken = true
+    this.#readBegun = true
     return {
       next: async () => {
         const piece = await this.#world.run(() => this.#next())

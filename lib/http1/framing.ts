@@ -33,7 +33,7 @@ function connectionOptions(buf: Uint8Array, from: number, to: number): number {
 
 /**
  * Determines framing, persistence and host of a request from the fields of its head. Pass each field listed in `Field` to `take`,
- * in order; then `settle` computes the result.
+ * in order; then `finish` computes the result.
  *
  * Repeated fields: most are lists, whose values are joined. Host, Transfer-Encoding, differing Content-Lengths, Content-Type and
  * Authorization are rejected, because a proxy in front could use one of the values and a handler the other. Other single-valued
@@ -107,7 +107,7 @@ export class Framing {
   }
 
   /** Computes the result for a whole head. Returns null, or the reason to reject the request. */
-  settle(minorVersion: 0 | 1, connect: boolean): Rejection | null {
+  finish(minorVersion: 0 | 1, connect: boolean): Rejection | null {
     const modern = minorVersion === 1
     if (modern && this.hostFrom < 0) return rejections.noHost
     const coding = this.#coding

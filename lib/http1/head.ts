@@ -156,7 +156,7 @@ export class HeadReader {
     const { methodStart, methodEnd, question, targetEnd, minorVersion } = this.#line
     const framing = this.#framing
     const method = methodName(buf, start + methodStart, start + methodEnd)
-    const rejection = framing.settle(minorVersion, method === 'CONNECT')
+    const rejection = framing.finish(minorVersion, method === 'CONNECT')
     if (rejection !== null) return rejection
     const from = methodEnd + 1
     const target = text.slice(from, targetEnd)

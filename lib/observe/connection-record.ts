@@ -13,7 +13,7 @@ export class ConnectionRecord implements ConnectionClosed {
     this.client_ip = ip
   }
 
-  /** Publishes that a connection is open; null if nobody observes connections. */
+  /** Publishes that a connection is open; null if connections have no subscriber. */
   static open({ connection, ip }: { readonly connection: number; readonly ip: string }): ConnectionRecord | null {
     if (!connectionOpened.hasSubscribers && !connectionClosed.hasSubscribers) return null
     const record = new ConnectionRecord(connection, ip)

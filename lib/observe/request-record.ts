@@ -32,7 +32,7 @@ export class RequestRecord implements RequestEnded {
   status: number | undefined = undefined
   bytesOut = 0
   duration = 0
-  /** When the head was complete; -1 if it was rejected, or nobody wanted a record then. */
+  /** When the head was complete; -1 if it was rejected, or a record was not wanted then. */
   readonly #began: number
 
   private constructor({ peer, count, head }: RecordedRequest, began: number) {
@@ -46,12 +46,12 @@ export class RequestRecord implements RequestEnded {
     this.#began = began
   }
 
-  /** The record of a request whose head is complete; null if nobody wants one. */
+  /** The record of a request whose head is complete; null if none is wanted. */
   static begin(request: RecordedRequest): RequestRecord | null {
     return isWanted(request) ? publishStart(new RequestRecord(request, now())) : null
   }
 
-  /** The record of a request that ends without one; null if nobody wants one. */
+  /** The record of a request that ends without one; null if none is wanted. */
   static late(request: RecordedRequest): RequestRecord | null {
     return isWanted(request) ? publishStart(new RequestRecord(request, -1)) : null
   }

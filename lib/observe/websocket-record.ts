@@ -24,7 +24,7 @@ export class WebSocketRecord implements WebSocketClosed {
     this.compressed = compressed
   }
 
-  /** Publishes that a WebSocket is open; null if nobody observes their beginning and end. */
+  /** Publishes that a WebSocket is open; null if their beginning and end have no subscriber. */
   static open(peer: RecordedPeer, head: RequestHead, protocol: string, compressed: boolean): WebSocketRecord | null {
     if (!webSocketOpened.hasSubscribers && !webSocketClosed.hasSubscribers) return null
     const record = new WebSocketRecord(peer, head, protocol, compressed)

@@ -14,7 +14,7 @@ import { readAll, type Pieces } from '../pieces.js'
 import { RequestBody } from './request-body.js'
 
 /** Most memory reserved on the strength of Content-Length alone, in bytes. */
-const firstRoom = 64 * 1024
+const firstBufferBytes = 64 * 1024
 
 /** How the body of one request is read. */
 interface Plan {
@@ -206,7 +206,7 @@ export class BodyReader implements Pieces, OpenBody {
 
   *#wholeSized(): Op<Buffer> {
     this.#begin()
-    let bytes: Buffer = Buffer.allocUnsafe(Math.min(this.#length, firstRoom))
+    let bytes: Buffer = Buffer.allocUnsafe(Math.min(this.#length, firstBufferBytes))
     while (this.#received < this.#length) {
       if (this.#received === bytes.length) bytes = grown(bytes, this.#length)
       this.#received += yield* this.#wait(this.#client.readInto(bytes, this.#received))

@@ -32,7 +32,7 @@ export class RequestBody implements AsyncIterable<Buffer> {
   readonly #request: Trailers
   /** Null for a buffered body, which any task can read. */
   readonly #asked: Channel<Asker> | null
-  #taken = false
+  #readBegun = false
 
   /** @internal */
   constructor(pieces: Pieces, contentType: string | undefined, request: Trailers) {
@@ -56,7 +56,7 @@ export class RequestBody implements AsyncIterable<Buffer> {
    * @throws BodyError; UsageError while another task waits for a piece
    */
   *read(): Op<Buffer | null> {
-    this.#taken = true
+    this.#readBegun = true
     return yield* this.#pieces.next()
   }
 
@@ -101,7 +101,7 @@ export class RequestBody implements AsyncIterable<Buffer> {
 
   /** For async code; in a coroutine, `read` is simpler. @throws BodyError */
   [Symbol.asyncIterator](): AsyncIterator<Buffer, undefined> {
-    this.#taken = true
+    this.#readBegun = true
     return {
       next: async () => {
         const piece = await this.#ask(() => this.#pieces.next())
@@ -142,8 +142,8 @@ export class RequestBody implements AsyncIterable<Buffer> {
   }
 
   #take(what: string): void {
-    if (this.#taken) throw new StateError(`${what}: some of the body was read already, and it can be read only once`)
-    this.#taken = true
+    if (this.#readBegun) throw new StateError(`${what}: some of the body was read already, and it can be read only once`)
+    this.#readBegun = true
   }
 }
 

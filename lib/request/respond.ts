@@ -23,7 +23,7 @@ export function respond(exchange: Exchange, body: Buffer | RequestBody | null): 
     given = failing(error)
   }
   if (exchange.spawned !== null || isOp(given) || isThenable(given)) return respondLater(exchange, given)
-  return conclude(exchange, given)
+  return finish(exchange, given)
 }
 
 function* failing(error: unknown): Op<never> {
@@ -38,7 +38,7 @@ function* respondLater(exchange: Exchange, result: ReturnType<typeof callHandler
   let given: HandlerResult | typeof result = result
   do given = yield* awaited(exchange, given)
   while (isOp(given) || isThenable(given))
-  const sent = conclude(exchange, given)
+  const sent = finish(exchange, given)
   return isPending(sent) ? yield* sent : sent
 }
 
@@ -67,7 +67,7 @@ function arriving<T>(exchange: Exchange, promise: Promise<T>): Op<T> {
   return cancelOnDisconnect(exchange, arrival(), () => !failed && dropLate(promise, exchange.connection.logger, exchange.head))
 }
 
-function conclude(exchange: Exchange, given: HandlerResult): NextAction | Op<NextAction> {
+function finish(exchange: Exchange, given: HandlerResult): NextAction | Op<NextAction> {
   if (exchange.gone !== null) {
     cancelContent(given)
     return exchange.abandon(closed)

@@ -169,7 +169,7 @@ function reading(open: () => ReadableStream): ContentSource {
 }
 
 function readerOf(stream: ReadableStream): ReadableStreamDefaultReader {
-  if (stream.locked) throw new ResponseError(null, 'the content is a ReadableStream that somebody else reads: it is locked')
+  if (stream.locked) throw new ResponseError(null, 'the content is a ReadableStream that is locked: it has another reader')
   return stream.getReader()
 }
 

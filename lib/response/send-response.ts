@@ -13,7 +13,7 @@ import type { RespondedRequest, ResponseWriter } from './response-writer.js'
 import { currentHeaders } from './stale-headers.js'
 import { streamResponse } from './stream-response.js'
 
-/** Headers of text whose type nobody gave: plain text, so that no browser guesses that it is a page. */
+/** Headers of text without a type: plain text, so that no browser guesses that it is a page. */
 export const textHeaders: ResponseHeaders = { 'Content-Type': 'text/plain; charset=utf-8' }
 
 /**

@@ -25,7 +25,7 @@ export interface StopOptions {
 export class Server {
   readonly #service: Service
   /** Connections of streams passed to `process_request`, which keep state between requests. */
-  readonly #lent = new WeakMap<Stream, Connection>()
+  readonly #connections = new WeakMap<Stream, Connection>()
   /** The run that goes on, or else the next one. */
   #run: Run
   /** Settles when the run has ended; null: none goes on. */
@@ -112,10 +112,10 @@ export class Server {
    * @returns `['keep-alive', null]`, `['close', null]`, or `[null, err]`. The caller closes the stream unless it is kept alive
    */
   *process_request(client: Stream, client_ip: string, count: number, redis_module: unknown = null): Op<NextAction> {
-    let connection = this.#lent.get(client)
+    let connection = this.#connections.get(client)
     if (connection === undefined || connection.peer.ip !== client_ip || connection.redis !== redis_module) {
       connection = new Connection(this.#service, client, new Peer(client_ip, client.remote.port), redis_module)
-      this.#lent.set(client, connection)
+      this.#connections.set(client, connection)
     }
     return yield* processRequest(connection, count)
   }

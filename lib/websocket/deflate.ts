@@ -139,7 +139,7 @@ export class PerMessageDeflate implements Decompressor {
       const stream = inflate(rest, past, most - size)
       if ('code' in stream) return stream === closeReasons.tooBig && most < limit ? closeReasons.overBudget : stream
       parts.push(stream.bytes)
-      rest = rest.subarray(stream.taken)
+      rest = rest.subarray(stream.consumed)
       // The last final block is the one in `ending`, or the sender's own just before it.
       if (rest.length === 0 || rest.length === ending.length) return null
       if (rest.length < ending.length) return closeReasons.badData
@@ -150,8 +150,8 @@ export class PerMessageDeflate implements Decompressor {
   }
 }
 
-/** Inflates up to the end of a final block. `taken`: number of bytes up to there. */
-function inflate(content: Buffer, past: Buffer, limit: number): { readonly bytes: Buffer; readonly taken: number } | CloseReason {
+/** Inflates up to the end of a final block. `consumed`: number of bytes up to there. */
+function inflate(content: Buffer, past: Buffer, limit: number): { readonly bytes: Buffer; readonly consumed: number } | CloseReason {
   try {
     const found: unknown = inflateRawSync(content, {
       info: true,
@@ -161,7 +161,7 @@ function inflate(content: Buffer, past: Buffer, limit: number): { readonly bytes
       dictionary: past.length > 0 ? past : undefined,
     })
     const { buffer, engine } = found as { readonly buffer: Buffer; readonly engine: { readonly bytesWritten: number } }
-    return buffer.length > limit ? closeReasons.tooBig : { bytes: buffer, taken: engine.bytesWritten }
+    return buffer.length > limit ? closeReasons.tooBig : { bytes: buffer, consumed: engine.bytesWritten }
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error
     if (error.code === 'ERR_BUFFER_TOO_LARGE') return closeReasons.tooBig

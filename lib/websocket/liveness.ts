@@ -6,7 +6,7 @@ import type { WebSocketLimits } from './limits.js'
 export type Phase = 'open' | 'ending' | 'closing'
 
 /** The action to take when a wait has timed out. */
-type Verdict = 'wait' | 'ping' | 'settle' | 'give up' | 'dead'
+type Verdict = 'wait' | 'ping' | 'finish' | 'give up' | 'dead'
 
 /** Computes the ping, pong and close deadlines of one WebSocket. */
 export class Liveness {
@@ -44,7 +44,7 @@ export class Liveness {
 
   /** Called when a wait has ended, at its deadline, or earlier because `close` was called. */
   timedOut(phase: Phase, unsent: boolean): Verdict {
-    if (phase === 'ending') return 'settle'
+    if (phase === 'ending') return 'finish'
     if (phase === 'closing') {
       // The first call in this phase ends a wait with an earlier deadline: the peer's close frame has its own.
       return this.#closeDeadline !== Infinity && now() >= this.#closeDeadline ? 'give up' : 'wait'

@@ -107,7 +107,7 @@ export class WebSocket {
           this.#taken.wake()
           return message
         }
-        if (this.#ending !== null) this.#settle()
+        if (this.#ending !== null) this.#finish()
         if (this.closeCode !== null) return null
         if (this.#pumping) yield this.#arrival
         else yield* this.#read()
@@ -209,7 +209,7 @@ export class WebSocket {
     checkClose(code, reason)
     if (this.closeCode !== null) return
     this.#received.clear()
-    if (this.#ending !== null) return this.#settle()
+    if (this.#ending !== null) return this.#finish()
     this.#sender.frame(FIN | CLOSE, closeContent(code, reason))
     this.#closed(code, reason)
     // Wakes the reading task, which sets the real deadline: here there may be no running task, and so no clock.
@@ -345,10 +345,10 @@ export class WebSocket {
   /** Ends reading. The close frame is sent once all earlier messages are handled. */
   #end(code: number, reason: string, reply: Buffer): void {
     this.#ending = { code, reason, reply }
-    if (this.closeCode !== null || (this.#received.isEmpty && !this.#busy)) this.#settle()
+    if (this.closeCode !== null || (this.#received.isEmpty && !this.#busy)) this.#finish()
   }
 
-  #settle(): void {
+  #finish(): void {
     this.#over = true
     if (this.closeCode === null && this.#ending !== null) {
       this.#sender.frame(FIN | CLOSE, this.#ending.reply)
@@ -358,7 +358,7 @@ export class WebSocket {
   }
 
   #lose(reason: string): void {
-    if (this.#ending !== null) return this.#settle()
+    if (this.#ending !== null) return this.#finish()
     this.#over = true
     if (this.closeCode === null) this.#closed(lost, reason)
   }
@@ -381,7 +381,7 @@ export class WebSocket {
     if (this.#over) return
     const verdict = this.#liveness.timedOut(this.#phase, this.#stream.unsent > 0)
     if (verdict === 'ping') this.#sender.frame(FIN | PING, nothing)
-    else if (verdict === 'settle') this.#settle()
+    else if (verdict === 'finish') this.#finish()
     else if (verdict === 'dead') {
       this.#lose(closeReasons.noPong.reason)
       this.#stream.reset()

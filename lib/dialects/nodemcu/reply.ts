@@ -31,10 +31,10 @@ export class Reply {
   #queue: Data[] = []
   #queued = 0
   readonly #changed = new Signal()
-  readonly #room = new Signal()
+  readonly #drain = new Signal()
   readonly #world: Portal = portal()
   /** Shared by all callers outside of coroutines, so that callbacks that ignore it cost next to nothing. */
-  #roomAgain: Promise<void> | null = null
+  #draining: Promise<void> | null = null
 
   constructor(method: string) {
     this.#method = method
@@ -42,7 +42,7 @@ export class Reply {
       send: (data, code) => {
         if (this.#finished) throw new StateError('send: the response has ended, since finish was called')
         if (this.#put('send', data, code)) this.#streams = true
-        return this.#roomFor()
+        return this.#drained()
       },
       send_header: (name, data) => this.#addHeader(name, data),
       finish: (data, code) => {
@@ -53,15 +53,15 @@ export class Reply {
   }
 
   /** Waits until at most `queueLimit` bytes are queued. */
-  *room(): Op<void> {
-    while (this.#queued > queueLimit) yield* this.#room.wait()
+  *waitForDrain(): Op<void> {
+    while (this.#queued > queueLimit) yield* this.#drain.wait()
   }
 
-  #roomFor(): Waiting<void> {
+  #drained(): Waiting<void> {
     if (this.#queued <= queueLimit) return done()
-    if (inCoroutine()) return waiting(() => this.room(), this.#world)
-    this.#roomAgain ??= this.#world.run(() => this.room()).finally(() => (this.#roomAgain = null))
-    return begun(this.#roomAgain.then())
+    if (inCoroutine()) return waiting(() => this.waitForDrain(), this.#world)
+    this.#draining ??= this.#world.run(() => this.waitForDrain()).finally(() => (this.#draining = null))
+    return begun(this.#draining.then())
   }
 
   *ended(): Op<void> {
@@ -96,7 +96,7 @@ export class Reply {
     this.#queue = []
     this.#queued = 0
     this.res.send_header = null
-    this.#room.tell()
+    this.#drain.tell()
     this.#changed.tell()
   }
 
@@ -109,7 +109,7 @@ export class Reply {
           yield* out.write(piece)
           const before = this.#queued
           this.#queued -= piece.length
-          if (before > queueLimit && this.#queued <= queueLimit) this.#room.tell()
+          if (before > queueLimit && this.#queued <= queueLimit) this.#drain.tell()
         }
         if (this.#queue.length > 0) continue
         if (this.#failure !== null) throw this.#failure.error

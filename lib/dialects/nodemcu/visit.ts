@@ -99,7 +99,7 @@ class IncomingRequest implements Request {
     for (;;) {
       while (this.#ondata === null) yield* this.#assigned.wait()
       // Output that a callback sends for each piece must not pile up.
-      yield* reply.room()
+      yield* reply.waitForDrain()
       yield* this.#hold.over()
       const chunk = yield* readFor(reply, ctx)
       if (chunk === undefined) return
