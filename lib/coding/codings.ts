@@ -5,6 +5,7 @@ import {
   type ZlibOptions,
 } from 'node:zlib'
 import { reusedZlib } from '../../lev/internal.js'
+import { listMembers } from '../http1/grammar.js'
 
 /** A compressor or decoder for content that streams. */
 export type ZlibStream = ReturnType<typeof createGzip>
@@ -154,7 +155,7 @@ export function acceptEncodingOf(table: readonly Coding[]): string {
 
 /** The names in Content-Encoding, in lower case and in order; `identity` is none. */
 export function namesIn(contentEncoding: string | undefined): string[] {
-  return (contentEncoding ?? '').split(',').map((one) => one.trim().toLowerCase()).filter((one) => one !== '' && one !== 'identity')
+  return listMembers((contentEncoding ?? '').toLowerCase()).filter((name) => name !== 'identity')
 }
 
 /** Whether `start`, which may be cut off, begins with these bytes. */

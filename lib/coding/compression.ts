@@ -1,6 +1,7 @@
 import { waitForThreadPool, type Op } from '../../lev/index.js'
 import { scratchBuffer } from '../../lev/internal.js'
 import type { CompressionSettings } from '../config/settings.js'
+import { listMembers } from '../http1/grammar.js'
 import { negotiateCoding } from '../http1/negotiate.js'
 import { responseCodings, type ResponseCoding } from './codings.js'
 
@@ -63,7 +64,7 @@ export function* compress({ compression }: ResponseCoding, content: Buffer | str
 /** The Vary field of a response that depends on Accept-Encoding too (RFC 9110 12.5.5). */
 export function mergeVary(vary: string | undefined): string {
   if (vary === undefined || vary.trim() === '') return 'Accept-Encoding'
-  const names = vary.split(',').map((name) => name.trim().toLowerCase())
+  const names = listMembers(vary.toLowerCase())
   return names.includes('*') || names.includes('accept-encoding') ? vary : `${vary}, Accept-Encoding`
 }
 

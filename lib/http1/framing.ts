@@ -1,7 +1,7 @@
 import { isAuthority, isPlainHost } from './authority.js'
-import { COMMA, HTAB, SP, isDigit, sameName, trimmed } from './bytes.js'
+import { COMMA, HTAB, SP, isDigit, sameName } from './bytes.js'
 import { Field } from './field-lines.js'
-import { token } from './grammar.js'
+import { listMembers, token } from './grammar.js'
 import { rejections } from './rejection.js'
 import type { Rejection } from './rejection.js'
 
@@ -29,6 +29,14 @@ function connectionOptions(buf: Uint8Array, from: number, to: number): number {
     else if (stop - start === 7 && sameName(buf, start, 'upgrade')) bits |= UPGRADE
   }
   return bits
+}
+
+/** The value of Content-Length (RFC 9110 8.6): digits, or a list that repeats one value, which a number represents exactly. */
+export function contentLengthOf(value: string): number | Rejection {
+  if (!LENGTHS.test(value)) return rejections.contentLength
+  const lengths = value.split(',').map(Number)
+  if (lengths.some((length) => length > Number.MAX_SAFE_INTEGER)) return rejections.contentLengthTooLarge
+  return new Set(lengths).size > 1 ? rejections.contentLengths : lengths[0]
 }
 
 /**
@@ -136,19 +144,15 @@ export class Framing {
     return null
   }
 
-  // RFC 9110 8.6: digits, or a list that repeats one value. A number must be able to represent the value exactly.
   #takeLength(buf: Buffer, from: number, to: number): Rejection | null {
     let length = 0
     let i = from
     while (i < to && isDigit(buf[i])) length = length * 10 + (buf[i++] - 0x30)
     if (i === to && i > from) return this.#noteLength(length)
-    const list = buf.toString('latin1', from, to)
-    if (!LENGTHS.test(list)) return rejections.contentLength
-    for (const digits of list.split(',')) {
-      const rejection = this.#noteLength(Number(digits))
-      if (rejection !== null) return rejection
-    }
-    return null
+    const listed = contentLengthOf(buf.toString('latin1', from, to))
+    if (typeof listed !== 'number') return listed
+    this.lengthRepeated = true
+    return this.#noteLength(listed)
   }
 
   #noteLength(length: number): Rejection | null {
@@ -175,9 +179,8 @@ export class Framing {
 
   /** A list without its empty members; records whether it had any. */
   #members(list: string): string {
-    const members = list.split(',').map(trimmed)
-    const given = members.filter((member) => member !== '')
-    this.#odd ||= given.length < members.length
-    return given.join(',')
+    const members = listMembers(list)
+    this.#odd ||= members.length < list.split(',').length
+    return members.join(',')
   }
 }

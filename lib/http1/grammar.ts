@@ -1,5 +1,5 @@
 /** Grammar shared by several fields, as regular expressions; `bytes.ts` has character classes as tables. */
-import { ALNUM, TOKEN_SYMBOLS } from './bytes.js'
+import { ALNUM, TOKEN_SYMBOLS, trimmed } from './bytes.js'
 
 /** token (RFC 9110 section 5.6.2) for use in regular expressions. */
 export const token = `[${(ALNUM + TOKEN_SYMBOLS).replace(/[\^-]/g, '\\$&')}]+`
@@ -9,6 +9,11 @@ const TOKEN = new RegExp(`^${token}$`)
 /** Whether `text` is a token, such as a method, a field name or a subprotocol. */
 export function isToken(text: string): boolean {
   return TOKEN.test(text)
+}
+
+/** The members of a list without quoted strings; empty ones, which any list may have, are left out (RFC 9110 5.6.1). */
+export function listMembers(list: string): string[] {
+  return list.split(',').map(trimmed).filter((member) => member !== '')
 }
 
 /** scheme (RFC 3986 section 3.1) for use in regular expressions. */

@@ -1,4 +1,5 @@
-import { trimmed } from './bytes.js'
+import { contentLengthOf } from './framing.js'
+import { listMembers } from './grammar.js'
 import { rejections, type Rejection } from './rejection.js'
 import type { ResponseHead } from './response-head.js'
 
@@ -19,8 +20,6 @@ interface ResponseFraming {
   readonly keepAlive: boolean
 }
 
-const LENGTHS = /^[0-9]+(?:[ \t]*,[ \t]*[0-9]+)*$/
-
 /**
  * The framing of a response by its head (RFC 9112 6.3), strictly: a Rejection if two readers could determine different lengths.
  *
@@ -29,7 +28,8 @@ const LENGTHS = /^[0-9]+(?:[ \t]*,[ \t]*[0-9]+)*$/
 export function responseFraming(method: string, head: ResponseHead): ResponseFraming | Rejection {
   const { status, fields, minorVersion } = head
   const keepAlive = staysOpen(head)
-  const length = lengthOf(fields.get('content-length'))
+  const announced = fields.get('content-length')
+  const length = announced === undefined ? null : contentLengthOf(announced)
   const coding = fields.get('transfer-encoding')
   if (method === 'HEAD') return { length: 0, keepAlive }
   // A server that announces content here may also send it.
@@ -37,7 +37,7 @@ export function responseFraming(method: string, head: ResponseHead): ResponseFra
   if (coding !== undefined) {
     if (minorVersion === 0) return rejections.transferEncodingIn10
     if (length !== null) return rejections.lengthAndCoding
-    const codings = members(coding)
+    const codings = listMembers(coding.toLowerCase())
     if (codings.length !== 1 || codings[0] !== 'chunked') return rejections.transferCoding
     return { length: CHUNKED, keepAlive }
   }
@@ -49,23 +49,8 @@ export function responseFraming(method: string, head: ResponseHead): ResponseFra
 }
 
 function staysOpen({ fields, minorVersion }: ResponseHead): boolean {
-  const options = members(fields.get('connection') ?? '')
+  const options = listMembers((fields.get('connection') ?? '').toLowerCase())
   return !options.includes('close') && (minorVersion === 1 || options.includes('keep-alive'))
-}
-
-/** The value of Content-Length; null: none. */
-function lengthOf(value: string | undefined): number | Rejection | null {
-  if (value === undefined) return null
-  if (!LENGTHS.test(value)) return rejections.contentLength
-  const lengths = new Set(value.split(',').map(Number))
-  const [length = 0] = lengths
-  if (lengths.size > 1) return rejections.contentLengths
-  return length > Number.MAX_SAFE_INTEGER ? rejections.contentLengthTooLarge : length
-}
-
-/** The members of a list, in lower case. */
-function members(list: string): string[] {
-  return list.split(',').map((one) => trimmed(one).toLowerCase()).filter((one) => one !== '')
 }
 
 /** Seconds for which a server keeps an idle connection, by `Keep-Alive: timeout=5`; null: not given. */

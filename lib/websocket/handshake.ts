@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import { trimmed } from '../http1/bytes.js'
-import { isToken } from '../http1/grammar.js'
+import { isToken, listMembers } from '../http1/grammar.js'
 import { rejections, type Rejection } from '../http1/rejection.js'
 import type { ResponseHeaders } from '../http1/response-headers.js'
 import type { Agreement } from './deflate.js'
@@ -49,7 +48,7 @@ export function acceptKey(key: string): string {
 
 /** Whether a request is a WebSocket handshake, valid or not: a GET with an upgrade to that protocol. */
 export function asksForWebSocket({ method, upgrade, fields }: UpgradeRequest): boolean {
-  return upgrade && method === 'GET' && listOf(fields.get('upgrade')).some((token) => token.toLowerCase() === 'websocket')
+  return upgrade && method === 'GET' && listMembers(fields.get('upgrade') ?? '').some((token) => token.toLowerCase() === 'websocket')
 }
 
 /**
@@ -64,7 +63,7 @@ export function acceptHandshake(request: UpgradeRequest, rules: HandshakeRules, 
   if (key === undefined || !KEY.test(key)) return rejections.webSocketKey
   const extensions = parseExtensions(fields.get('sec-websocket-extensions') ?? '')
   if (extensions === null) return rejections.webSocketExtensions
-  const offered = listOf(fields.get('sec-websocket-protocol'))
+  const offered = listMembers(fields.get('sec-websocket-protocol') ?? '')
   if (!offered.every(isToken)) return rejections.webSocketProtocol
   if (!mayConnect(fields.get('origin') ?? null, request.host, secure, rules.origins)) return rejections.webSocketOrigin
 
@@ -74,11 +73,6 @@ export function acceptHandshake(request: UpgradeRequest, rules: HandshakeRules, 
   const compression = rules.compression === null ? null : chooseCompression(extensions, rules.compression)
   if (compression !== null) headers['Sec-WebSocket-Extensions'] = compression.response
   return { headers, protocol: protocol ?? '', compression: compression?.agreement ?? null }
-}
-
-/** The elements of a list (RFC 9110 section 5.6.1), without the empty ones. */
-function listOf(value: string | undefined): string[] {
-  return (value ?? '').split(',').map(trimmed).filter((element) => element !== '')
 }
 
 /** Clients other than browsers need not send an origin, and could send any: a list keeps out pages, not programs. */
@@ -132,7 +126,7 @@ export function checkResponse(
 ): { readonly protocol: string; readonly compression: Agreement | null } | string {
   if (status !== 101) return `the server responded with ${status} to the WebSocket handshake`
   if (fields.get('upgrade')?.toLowerCase() !== 'websocket') return 'the response upgrades to another protocol'
-  if (!listOf(fields.get('connection')).some((token) => token.toLowerCase() === 'upgrade')) return 'the response is not an upgrade'
+  if (!listMembers(fields.get('connection') ?? '').some((token) => token.toLowerCase() === 'upgrade')) return 'the response is not an upgrade'
   if (fields.get('sec-websocket-accept') !== acceptKey(offer.key)) return 'wrong Sec-WebSocket-Accept header'
   const protocol = fields.get('sec-websocket-protocol') ?? ''
   if (protocol !== '' && !offer.protocols.includes(protocol)) return 'a subprotocol that was not asked for'

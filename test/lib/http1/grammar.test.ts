@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { TOKEN } from '../../../lib/http1/bytes.js'
-import { isIpv4, isIpv6, isToken } from '../../../lib/http1/grammar.js'
+import { isIpv4, isIpv6, isToken, listMembers } from '../../../lib/http1/grammar.js'
 import { readSources } from '../../house-rules.js'
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url))
@@ -25,4 +25,11 @@ t.test('addresses', async (t) => {
   for (const bad of ['', ':', '1', '1:2:3:4:5:6:7', '1:2:3:4:5:6:7:8:9', '1::2::3', ':::', '1:2:3:4:5:6:7:8::', '::1.2.3', '::12345', '::g', '1.2.3.4', '[::1]', '::1%eth0']) {
     t.notOk(isIpv6(bad), bad)
   }
+})
+
+t.test('lists', async (t) => {
+  const table: [string, string[]][] = [
+    ['', []], [',', []], ['a', ['a']], ['a,b', ['a', 'b']], [' a\t, ,\tb c ,', ['a', 'b c']], ['\xa0a', ['\xa0a']], ['a;q="x"', ['a;q="x"']],
+  ]
+  for (const [list, members] of table) t.same(listMembers(list), members, JSON.stringify(list))
 })
