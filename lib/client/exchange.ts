@@ -1,7 +1,7 @@
 import { background, ClosedError, event, scope, type Op, type Stream } from '../../lev/index.js'
 import { RequestError } from '../errors.js'
 import type { FieldBlock } from '../http1/headers.js'
-import { noHead, type ResponseHead } from '../http1/response-head.js'
+import { noHead, type ResponseHead } from '../http1/response-head-reader.js'
 import { keepAliveTimeout, responseFraming } from '../http1/response-framing.js'
 import type { ContentSource } from '../response/content-source.js'
 import type { Pieces } from '../pieces.js'

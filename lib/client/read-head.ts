@@ -2,7 +2,7 @@ import type { Op, Stream } from '../../lev/index.js'
 import { RequestError } from '../errors.js'
 import type { HeadLimits } from '../http1/field-lines.js'
 import { NEED_MORE, REJECTED } from '../http1/rejection.js'
-import { ResponseHeadReader, type ResponseHead } from '../http1/response-head.js'
+import { ResponseHeadReader, type ResponseHead } from '../http1/response-head-reader.js'
 
 /** Limits for the head of a response; one line may take up all of it. */
 export const headLimits: HeadLimits = { lineLimit: 65536, countLimit: 500, sizeLimit: 65536 }

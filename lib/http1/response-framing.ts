@@ -1,7 +1,7 @@
 import { contentLengthOf } from './framing.js'
 import { listMembers } from './grammar.js'
 import { rejections, type Rejection } from './rejection.js'
-import type { ResponseHead } from './response-head.js'
+import type { ResponseHead } from './response-head-reader.js'
 
 /** Length: content of unknown length, sent in chunks. */
 export const CHUNKED = -1

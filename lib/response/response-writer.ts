@@ -1,6 +1,6 @@
 import type { Op } from '../../lev/index.js'
 import type { ResponseHeaders } from '../http1/response-headers.js'
-import type { InterimStatus, Persistence } from '../http1/response.js'
+import type { InterimStatus, Persistence } from '../http1/write-head.js'
 import type { Transition } from '../request/states.js'
 
 /** Length of content that is not known in advance. */

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { ResponseHeadReader, type ResponseHead } from '../../../lib/http1/response-head.js'
+import { ResponseHeadReader, type ResponseHead } from '../../../lib/http1/response-head-reader.js'
 import { CHUNKED, keepAliveTimeout, responseFraming, UNTIL_CLOSE } from '../../../lib/http1/response-framing.js'
 import { limits } from './support.js'
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { NEED_MORE, REJECTED } from '../../../lib/http1/rejection.js'
-import { ResponseHeadReader } from '../../../lib/http1/response-head.js'
+import { ResponseHeadReader } from '../../../lib/http1/response-head-reader.js'
 import type { HeadLimits } from '../../../lib/http1/field-lines.js'
 import { seed } from '../../support/seed.js'
 import { changeAtRandom, limits, readInPieces } from './support.js'
