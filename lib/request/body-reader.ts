@@ -26,8 +26,8 @@ interface Plan {
   readonly coding: DecodableCoding | null
 }
 
-/** A body that the handler reads from the connection. */
-interface Opened {
+/** What reads a body that the handler does not get whole. */
+interface BodyReading {
   readonly body: RequestBody
   readonly reader: BodyReader
   readonly decoder: Decoder | null
@@ -41,7 +41,7 @@ export function bodyAtHand({ connection, head: { contentLength } }: Exchange): B
 }
 
 /** Reads the content of a request, or opens it for the handler to read. A Rejection if neither is possible. */
-export function* receiveBody(exchange: Exchange): Op<Buffer | Opened | Rejection> {
+export function* receiveBody(exchange: Exchange): Op<Buffer | BodyReading | Rejection> {
   const plan = planOf(exchange)
   if ('status' in plan) return plan
   const { buffered, limit, coding } = plan
@@ -87,7 +87,7 @@ function ask({ peer, head }: Exchange, choice: BufferChoice | SizeChoice): unkno
 }
 
 /** Responds to a request whose handler reads the body from the connection, then discards the unread rest. */
-export function* withOpenBody({ body, reader, decoder }: Opened, respond: () => NextAction | Op<NextAction>): Op<NextAction> {
+export function* withOpenBody({ body, reader, decoder }: BodyReading, respond: () => NextAction | Op<NextAction>): Op<NextAction> {
   const nextAction = yield* scope(function* (around) {
     const serving = around.spawn(() => RequestBody.serve(body))
     try {

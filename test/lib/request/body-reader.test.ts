@@ -88,3 +88,17 @@ t.test('one rule for the deadline: request_body_timeout, and the time of the byt
     }
   }
 })
+
+t.test('a client that neither sends the rest of a body nor reads the response: cut, and no fault of the handler', async (t) => {
+  const config = { buffer_body: false, send_timeout: 1, min_transfer_rate: 0 }
+  const log = await virtually(config, () => 'x'.repeat(60_000), function* ({ connect, log }) {
+    // More than the network holds, and less than the server waits for.
+    const client = yield* connect(request('GET /').repeat(3))
+    client.send(request('POST /', { 'Content-Length': '10' }))
+    yield* lev.sleep(60)
+    client.stream.close()
+    return log
+  })
+  t.strictSame(log.of('error'), [])
+  t.strictSame(log.statuses(), [200, 200, 200, 200])
+})
