@@ -118,10 +118,8 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
   /** Aborts when the server begins to stop. */
   get draining(): AbortSignal {
     if (this.#draining === null) {
-      const { connection } = this
-      this.#draining = new AbortController()
-      if (connection.draining) this.drain()
-      else connection.onDrain ??= () => this.drain()
+      const controller = this.#draining = new AbortController()
+      this.connection.whenDraining(() => controller.abort(new DOMException('the server stops', 'AbortError')))
     }
     return this.#draining.signal
   }
@@ -161,11 +159,6 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
     const sent = this.writer.interim(this, status, headers)
     this.#putBefore = this.connection.client.bytesPut
     return sent
-  }
-
-  /** Called when the server begins to stop. */
-  drain(): void {
-    this.#draining?.abort(new DOMException('the server stops', 'AbortError'))
   }
 
   /** Records that no client waits for the response any more, and aborts the handler's signal. The first reason counts. */

@@ -44,8 +44,7 @@ export function* processRequest(connection: Connection, count: number): Op<NextA
   } catch (error) {
     return afterFault(exchange, error)
   } finally {
-    connection.idle = false
-    connection.onDrain = null
+    connection.endRequest()
     // A request cancelled by a server that stops waiting is logged too.
     exchange.abandon(closed, 0, 'cancelled')
   }

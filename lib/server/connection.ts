@@ -43,7 +43,7 @@ export class Connection implements ContextConnection, OpenConnection {
   idleUntil: number
   /** Whether the connection waits for the first byte of a request or of its handshake. */
   idle = false
-  onDrain: (() => void) | null = null
+  #onDrain: (() => void) | null = null
   /** Cache: the host last found valid for this connection, and with which identities. The next request usually has it too. */
   #fittingHost = ''
   #fittingIdentities: Identities | null = null
@@ -67,10 +67,6 @@ export class Connection implements ContextConnection, OpenConnection {
     this.writer = new Http1Writer(client)
     client.stallTimeout = settings.send_timeout
     client.minSendRate = settings.min_transfer_rate
-  }
-
-  get draining(): boolean {
-    return this.service.draining
   }
 
   get logger(): Logger {
@@ -140,9 +136,25 @@ export class Connection implements ContextConnection, OpenConnection {
     return client.unsent > 0 || client.inputStart < client.inputEnd
   }
 
+  /** Has `act` called when the server begins to stop, at once if it has begun. Applies to the request in progress. */
+  whenDraining(act: () => void): void {
+    if (this.service.draining) return act()
+    const before = this.#onDrain
+    this.#onDrain = before === null ? act : () => {
+      before()
+      act()
+    }
+  }
+
+  /** Called when a request is over, or none came. */
+  endRequest(): void {
+    this.idle = false
+    this.#onDrain = null
+  }
+
   /** Called when the server stops: an idle connection is closed soon. A busy one checks `draining` when it responds. */
   drain(): void {
-    this.onDrain?.()
+    this.#onDrain?.()
     if (!this.idle) return
     const { client } = this
     this.idleUntil = Math.min(this.idleUntil, now() + idleGraceSeconds)

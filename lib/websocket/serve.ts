@@ -36,12 +36,8 @@ function* run(exchange: Exchange, upgrade: Upgrade, accepted: Accepted): Op<Next
   const compression = agreed ? { ...rules.compression, ...accepted.compression } : null
   const ws = new WebSocket(connection.client, { client: false, protocol: accepted.protocol, compression, connection: peer.connection }, rules, connection.service.inflateBudget)
   const record = WebSocketRecord.open(peer, head, accepted.protocol, compression !== null)
-  connection.onDrain = () => {
-    exchange.drain()
-    ws.close(closeReasons.stopping.code, closeReasons.stopping.reason)
-  }
   try {
-    if (connection.service.draining) connection.onDrain()
+    connection.whenDraining(() => ws.close(closeReasons.stopping.code, closeReasons.stopping.reason))
     yield* converse(exchange, ws, upgrade)
   } catch (error) {
     // A CancelledError comes from the client's leaving, or from the handler itself.

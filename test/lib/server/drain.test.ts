@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
-import type { Config, Handler } from '../../../lib/index.js'
+import type { Config, Context, Handler } from '../../../lib/index.js'
 import { saysClose } from '../../support/responses.js'
 import { eventually, gate, request, serve } from '../../support/serving.js'
 import { virtually, type World } from '../../support/virtual.js'
@@ -90,6 +90,28 @@ t.test('ctx.draining tells a request that came before, and one that asks late', 
     const stopping = server.stop({ drain: 10 })
     for (const client of clients) t.equal((yield* client.responses(1))[0].body.toString(), 'true')
     yield* lev.wait(stopping)
+  })
+})
+
+t.test('the context of an earlier request does not take the place of the one in progress', async (t) => {
+  const kept: Context[] = []
+  const handler: Handler = function* (_method, query, _args, _headers, _body, ctx) {
+    kept.push(ctx)
+    if (query === '/first') return 'ok'
+    t.notOk(kept[0].draining.aborted)
+    const { draining } = ctx
+    while (!draining.aborted) yield* lev.sleep(0.1)
+    return 'stopped'
+  }
+  await virtually({}, handler, function* ({ server, connect }: World) {
+    const client = yield* connect(request('GET /first') + request('GET /second'))
+    yield* client.responses(1)
+    const began = lev.now()
+    const stopped = server.stop({ drain: 30 })
+    const { responses } = yield* client.all()
+    t.strictSame(responses.map(({ body }) => body.toString()), ['ok', 'stopped'])
+    t.ok(lev.now() - began < 1)
+    yield* lev.wait(stopped)
   })
 })
 
