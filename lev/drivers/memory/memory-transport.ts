@@ -31,16 +31,16 @@ export class MemoryTransport implements Transport {
   #peer: MemoryTransport | null = null
   #events: TransportEvents | null = null
   /** Written bytes that have not arrived at the peer yet. */
-  #outbox: Buffer[] = []
-  #outboxSize = 0
+  #sendQueue: Buffer[] = []
+  #sendQueueSize = 0
   #ended = false
   #peerSawEnd = false
-  #flying = false
+  #delivering = false
   /** Whether the connection is broken, so that nothing is sent any more. */
   #broken = false
   /** Bytes that have arrived but were not read yet. */
-  #inbox: Buffer[] = []
-  #inboxSize = 0
+  #receiveQueue: Buffer[] = []
+  #receiveQueueSize = 0
   #peerEnded = false
   #endTold = false
   #reading = false
@@ -62,7 +62,7 @@ export class MemoryTransport implements Transport {
   }
 
   get pending(): number {
-    return this.#outboxSize
+    return this.#sendQueueSize
   }
 
   start(events: TransportEvents): void {
@@ -82,8 +82,8 @@ export class MemoryTransport implements Transport {
   write(parts: readonly (Buffer | string)[]): void {
     if (this.#closed) return
     for (const part of parts) {
-      this.#outbox.push(typeof part === 'string' ? Buffer.from(part, 'latin1') : part)
-      this.#outboxSize += part.length
+      this.#sendQueue.push(typeof part === 'string' ? Buffer.from(part, 'latin1') : part)
+      this.#sendQueueSize += part.length
     }
     this.#depart()
   }
@@ -98,14 +98,14 @@ export class MemoryTransport implements Transport {
   destroy(reset = false): void {
     if (this.#closed) return
     const peer = this.#peer
-    const abort = reset || this.#inboxSize > 0
+    const abort = reset || this.#receiveQueueSize > 0
     this.#release()
     if (abort) {
       this.#breakOff()
       this.#network.deliverLater(() => peer?.abort())
     } else {
-      if (this.#outboxSize > window) this.#outbox = [this.#take(window)]
-      this.#outboxSize = Math.min(this.#outboxSize, window)
+      if (this.#sendQueueSize > window) this.#sendQueue = [this.#take(window)]
+      this.#sendQueueSize = Math.min(this.#sendQueueSize, window)
       this.#ended = true
       this.#depart()
     }
@@ -135,8 +135,8 @@ export class MemoryTransport implements Transport {
     }
     if (bytes === null) this.#peerEnded = true
     else {
-      this.#inbox.push(bytes)
-      this.#inboxSize += bytes.length
+      this.#receiveQueue.push(bytes)
+      this.#receiveQueueSize += bytes.length
     }
     this.#read()
   }
@@ -144,14 +144,14 @@ export class MemoryTransport implements Transport {
   /** Sends the next bytes, unless some are on their way or the peer's buffer is full. */
   #depart(): void {
     const peer = this.#peer
-    if (this.#flying || this.#broken || peer === null) return
-    if (this.#outboxSize === 0 && (!this.#ended || this.#peerSawEnd)) return
-    if (this.#outboxSize > 0 && peer.#inboxSize >= window && !peer.#closed) return
-    this.#flying = true
+    if (this.#delivering || this.#broken || peer === null) return
+    if (this.#sendQueueSize === 0 && (!this.#ended || this.#peerSawEnd)) return
+    if (this.#sendQueueSize > 0 && peer.#receiveQueueSize >= window && !peer.#closed) return
+    this.#delivering = true
     this.#network.deliverLater(() => {
-      this.#flying = false
+      this.#delivering = false
       if (this.#broken) return
-      if (this.#outboxSize === 0) return this.#departEnd(peer)
+      if (this.#sendQueueSize === 0) return this.#departEnd(peer)
       peer.#arrive(this.#take(Math.min(this.#network.segment(), window)))
       if (!this.#closed) this.#tell((events) => events.onProgress())
       this.#depart()
@@ -167,29 +167,29 @@ export class MemoryTransport implements Transport {
 
   /** The next bytes to send, at most `limit`, as a copy: the two ends of a connection share no memory. */
   #take(limit: number): Buffer {
-    const bytes = Buffer.allocUnsafeSlow(Math.min(limit, this.#outboxSize))
+    const bytes = Buffer.allocUnsafeSlow(Math.min(limit, this.#sendQueueSize))
     let at = 0
     while (at < bytes.length) {
-      const first = this.#outbox[0]
+      const first = this.#sendQueue[0]
       const count = first.copy(bytes, at)
       at += count
-      if (count === first.length) this.#outbox.shift()
-      else this.#outbox[0] = first.subarray(count)
+      if (count === first.length) this.#sendQueue.shift()
+      else this.#sendQueue[0] = first.subarray(count)
     }
-    this.#outboxSize -= at
+    this.#sendQueueSize -= at
     return bytes
   }
 
   /** Passes arrived bytes to the reader, as long as it reads. */
   #read(): void {
-    while (this.#reading && this.#inbox.length > 0) {
-      const bytes = this.#inbox.shift() ?? Buffer.alloc(0)
-      this.#inboxSize -= bytes.length
+    while (this.#reading && this.#receiveQueue.length > 0) {
+      const bytes = this.#receiveQueue.shift() ?? Buffer.alloc(0)
+      this.#receiveQueueSize -= bytes.length
       this.#tell((events) => events.onChunk(bytes))
     }
     const peer = this.#peer
     if (peer !== null) peer.#depart()
-    if (this.#reading && this.#inbox.length === 0 && this.#peerEnded && !this.#endTold) {
+    if (this.#reading && this.#receiveQueue.length === 0 && this.#peerEnded && !this.#endTold) {
       this.#endTold = true
       this.#tell((events) => events.onEnd())
       this.#closeIfBothEnded()
@@ -205,14 +205,14 @@ export class MemoryTransport implements Transport {
   /** Closes this end. */
   #release(): void {
     this.#closed = true
-    this.#inbox = []
-    this.#inboxSize = 0
+    this.#receiveQueue = []
+    this.#receiveQueueSize = 0
   }
 
   #breakOff(): void {
     this.#broken = true
-    this.#outbox = []
-    this.#outboxSize = 0
+    this.#sendQueue = []
+    this.#sendQueueSize = 0
   }
 
   #tell(what: (events: TransportEvents) => void): void {
