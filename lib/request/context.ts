@@ -43,7 +43,7 @@ export interface ContextRequest {
 
 /** The handler's last argument: everything about the request beyond method, path, headers and body. */
 export class Context {
-  /** IP address of the peer. */
+  /** IP address of the peer; empty if the connection has none, as on a Unix socket. */
   readonly client_ip: string
   /** Number of the request on its connection, from 1. */
   readonly count: number

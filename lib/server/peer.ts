@@ -12,7 +12,7 @@ let connections = 0
 export class Peer {
   /** Number of its connection, for observers; unique in this thread. */
   readonly connection = ++connections
-  /** IP address of the client: that of the socket, or the one given to `process_request`. */
+  /** IP address of the client: that of the socket (empty for a Unix socket), or the one given to `process_request`. */
   readonly ip: string
   /** Its port; 0 for a Unix socket. */
   readonly port: number
