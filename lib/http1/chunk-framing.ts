@@ -1,5 +1,5 @@
-import { FORBIDDEN_TRAILERS } from './chunked.js'
 import { headerLines, ORDINARY, type ResponseHeaders } from './response-headers.js'
+import { FORBIDDEN_TRAILERS } from './trailers.js'
 
 /** The size line of a chunk of `bytes` bytes (not 0, which would end the body). The chunk's data must be followed by CRLF. */
 function chunkSize(bytes: number): string {

@@ -1,13 +1,14 @@
 import { BodyBuffer } from './body-buffer.js'
-import { HEX, TOKEN, VALUE } from './bytes.js'
+import { HEX } from './bytes.js'
+import { afterExtensionByte, EXTENSION_FAULT, EXTENSION_START, mayEndExtension } from './chunk-extension.js'
 import { FieldLines } from './field-lines.js'
 import type { HeadLimits } from './field-lines.js'
 import { FieldBlock } from './headers.js'
 import { NEED_MORE, REJECTED, rejections } from './rejection.js'
 import type { Rejection } from './rejection.js'
+import { FORBIDDEN_TRAILERS } from './trailers.js'
 
 export { NEED_MORE, REJECTED } from './rejection.js'
-export type { HeadLimits } from './field-lines.js'
 
 /** Result of `next`: content in buf[dataStart, dataEnd). */
 export const DATA = 1
@@ -28,28 +29,13 @@ const OVERHEAD_PER_BYTE = 16
 const LARGE_CHUNK = 4 * 1024
 const ENOUGH = 16 * 1024
 
-// Fields that are not allowed in trailers (RFC 9110 6.5.1): those for framing, routing, authentication, request control and the
-// format of the content. A proxy that merges trailers into the header would take them for header fields.
-export const FORBIDDEN_TRAILERS: ReadonlySet<string> = new Set([
-  'authorization', 'cache-control', 'connection', 'content-encoding', 'content-length', 'content-range', 'content-type',
-  'cookie', 'expect', 'forwarded', 'host', 'if-match', 'if-modified-since', 'if-none-match', 'if-range',
-  'if-unmodified-since', 'keep-alive', 'max-forwards', 'origin', 'proxy-authenticate', 'proxy-authorization',
-  'proxy-connection', 'range', 'set-cookie', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'www-authenticate',
-  'x-client-ip', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-real-ip',
-])
-
 // Not imported: see field-lines.ts.
 const hex = HEX
-const token = TOKEN
-const value = VALUE
 const HTAB = 0x09
 const LF = 0x0a
 const CR = 0x0d
 const SP = 0x20
-const QUOTE = 0x22
 const SEMICOLON = 0x3b
-const EQUALS = 0x3d
-const BACKSLASH = 0x5c
 
 // States of the reader: the next element to read.
 const SIZE = 0
@@ -61,43 +47,6 @@ const CONTENT_CR = 5
 const CONTENT_END = 6
 const TRAILERS = 7
 const OVER = 8
-
-// States within an extension: *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ) (RFC 9112 7.1.1).
-const NAME_START = 0
-const NAME = 1
-const NAME_END = 2
-const VALUE_START = 3
-const TOKEN_VALUE = 4
-const QUOTED = 5
-const QUOTED_PAIR = 6
-const QUOTED_END = 7
-const VALUE_END = 8
-const BAD = 9
-
-/** The state after a byte of an extension, except the CR that may end it in NAME, TOKEN_VALUE and QUOTED_END. */
-function afterByte(state: number, byte: number): number {
-  const space = byte === SP || byte === HTAB
-  switch (state) {
-    case NAME_START:
-      return space ? NAME_START : token[byte] !== 0 ? NAME : BAD
-    case NAME:
-      if (token[byte] !== 0) return NAME
-      return space ? NAME_END : afterByte(NAME_END, byte)
-    case NAME_END:
-      if (space) return NAME_END
-      return byte === EQUALS ? VALUE_START : byte === SEMICOLON ? NAME_START : BAD
-    case VALUE_START:
-      if (space) return VALUE_START
-      return byte === QUOTE ? QUOTED : token[byte] !== 0 ? TOKEN_VALUE : BAD
-    case QUOTED:
-      return byte === QUOTE ? QUOTED_END : byte === BACKSLASH ? QUOTED_PAIR : value[byte] !== 0 ? QUOTED : BAD
-    case QUOTED_PAIR:
-      return value[byte] !== 0 ? QUOTED : BAD
-    default:
-      if (state === TOKEN_VALUE && token[byte] !== 0) return TOKEN_VALUE
-      return space ? VALUE_END : byte === SEMICOLON ? NAME_START : BAD
-  }
-}
 
 /**
  * Reads a chunked body (RFC 9112 7.1), strictly: lines end in CRLF only, sizes are bounded in digits and value, and extensions
@@ -132,7 +81,7 @@ export class ChunkedReader {
   #digits = 0
   #size = 0
   #extension = 0
-  #extensionState = NAME_START
+  #extensionState = EXTENSION_START
   #overhead = 0
   #left = 0
 
@@ -239,20 +188,19 @@ export class ChunkedReader {
       if (i < stop && buf[i] !== SEMICOLON) return this.#reject(rejections.chunkSize, i)
       if (i < stop) {
         this.#state = EXTENSION
-        this.#extensionState = VALUE_END
+        this.#extensionState = EXTENSION_START
       }
     }
     if (this.#state === EXTENSION) {
       for (; i < stop && buf[i] !== CR; i++) {
-        this.#extensionState = afterByte(this.#extensionState, buf[i])
-        if (this.#extensionState === BAD) return this.#reject(rejections.chunkExtension, i)
+        this.#extensionState = afterExtensionByte(this.#extensionState, buf[i])
+        if (this.#extensionState === EXTENSION_FAULT) return this.#reject(rejections.chunkExtension, i)
       }
     }
     this.#extension += i - from
     if (this.#extension > MAX_EXTENSION) return this.#reject(rejections.chunkExtensionTooLong, i)
     if (i === end) return i
-    const state = this.#extensionState
-    if (state !== NAME && state !== TOKEN_VALUE && state !== QUOTED_END) return this.#reject(rejections.chunkExtension, i)
+    if (!mayEndExtension(this.#extensionState)) return this.#reject(rejections.chunkExtension, i)
     this.#state = SIZE_END
     return i + 1
   }

@@ -10,9 +10,6 @@ import { RequestLineReader } from './request-line.js'
 import { readTarget } from './target.js'
 
 export { NEED_MORE, REJECTED } from './rejection.js'
-export { RequestHead } from './request-head.js'
-export type { HeadLimits } from './field-lines.js'
-export type { TargetForm } from './target.js'
 
 const SLASH = 0x2f
 

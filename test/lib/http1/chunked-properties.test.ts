@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { DONE, NEED_MORE } from '../../../lib/http1/chunked.js'
-import type { HeadLimits } from '../../../lib/http1/chunked.js'
+import type { HeadLimits } from '../../../lib/http1/field-lines.js'
 import { randomFrom, seed } from '../../support/seed.js'
 import { changeAtRandom, limits, mutated, readBody } from './support.js'
 import type { BodyOutcome } from './support.js'
