@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import type * as server from '../../../lib/index.js'
@@ -101,4 +102,19 @@ t.test('a client that neither sends the rest of a body nor reads the response: c
   })
   t.strictSame(log.of('error'), [])
   t.strictSame(log.statuses(), [200, 200, 200, 200])
+})
+
+t.test('no content has no piece, however it was sent', async (t) => {
+  const empty = gzipSync('').toString('latin1')
+  const given = [request('POST /', { 'Content-Encoding': 'gzip' }, empty), request('POST /', chunked, '0\r\n\r\n'), request('GET /')]
+  const first: server.Handler = function* (_method, _query, _args, _headers, _body, ctx) {
+    return JSON.stringify(yield* ctx.body.read())
+  }
+  for (const buffer_body of [true, false]) {
+    const bodies = await virtually({ buffer_body, decode_body: true }, first, function* ({ connect }) {
+      const client = yield* connect(given.join(''))
+      return (yield* client.responses(3)).map(({ body }) => body.toString())
+    })
+    t.strictSame(bodies, ['null', 'null', 'null'], `buffer_body: ${buffer_body}`)
+  }
 })
