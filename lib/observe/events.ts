@@ -53,6 +53,8 @@ export interface RequestEnded extends RequestStarted {
   readonly reason: string | null
   /** 499 if the client did not get a whole response; undefined if a handler has written one itself and its status is unknown. */
   readonly status: number | undefined
+  /** Bytes of content that were read, as sent, without framing. */
+  readonly bytesIn: number
   /** Bytes of content sent. */
   readonly bytesOut: number
   /** Seconds from the end of the request's head until the response was sent, or buffered for sending; 0 if the head was rejected. */

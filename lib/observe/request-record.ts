@@ -16,6 +16,8 @@ interface RecordedRequest {
   readonly connection: RecordedConnection
   readonly count: number
   readonly head: RequestHead
+  /** Bytes of content that were read. */
+  readonly received: number
 }
 
 /** One request and its response, for the access log and observers. Made only if one of them is there to read it. */
@@ -30,6 +32,7 @@ export class RequestRecord implements RequestEnded {
   outcome: Outcome = 'complete'
   reason: string | null = null
   status: number | undefined = undefined
+  bytesIn = 0
   bytesOut = 0
   duration = 0
   /** When the head was complete; -1 if it was rejected, or a record was not wanted then. */
@@ -57,10 +60,12 @@ export class RequestRecord implements RequestEnded {
   }
 
   /** Completes the record, logs it and publishes it. */
-  end({ logger, settings }: RecordedConnection, outcome: Outcome, reason: string | null, status: number | undefined, bytesOut: number): void {
+  end({ connection, received }: RecordedRequest, outcome: Outcome, reason: string | null, status: number | undefined, bytesOut: number): void {
+    const { logger, settings } = connection
     this.outcome = outcome
     this.reason = reason
     this.status = status
+    this.bytesIn = received
     this.bytesOut = bytesOut
     if (this.#began >= 0) this.duration = now() - this.#began
     if (accessEnabled(logger)) logAccess(logger, this, settings.log_headers)

@@ -34,10 +34,11 @@ interface BodyReading {
 }
 
 /** Fast path of `receiveBody`: the content, if it is in the input buffer and goes to the handler whole and as sent; else null. */
-export function bodyAtHand({ connection, head: { contentLength } }: Exchange): Buffer | null {
+export function bodyAtHand(exchange: Exchange): Buffer | null {
+  const { connection, head: { contentLength } } = exchange
   const { buffer_body, decode_body, max_body_size } = connection.settings
   const asSent = buffer_body === true && !decode_body && typeof max_body_size === 'number' && contentLength <= max_body_size
-  return asSent ? takeBuffered(connection.client, contentLength) : null
+  return asSent ? takeWhole(exchange) : null
 }
 
 /** Reads the content of a request, or opens it for the handler to read. A Rejection if neither is possible. */
@@ -108,7 +109,6 @@ export class BodyReader implements Pieces, OpenBody {
   /** Null: the content is `#length` bytes. */
   readonly #chunks: ChunkedReader | null
   readonly #length: number
-  #received = 0
   #waited = 0
   /** Absolute deadline of all waits, whatever the timeouts allow. */
   #end = Infinity
@@ -132,7 +132,7 @@ export class BodyReader implements Pieces, OpenBody {
 
   get incomplete(): boolean {
     if (this.#chunks !== null) return !this.#done
-    return this.#length - this.#received > this.#client.inputEnd - this.#client.inputStart
+    return this.#length - this.#exchange.received > this.#client.inputEnd - this.#client.inputStart
   }
 
   get unusable(): boolean {
@@ -149,7 +149,7 @@ export class BodyReader implements Pieces, OpenBody {
     while (!this.#done) {
       const piece = this.#chunks === null ? this.#nextSized() : this.#nextChunked(this.#chunks)
       if (piece !== null) {
-        this.#received += piece.length
+        this.#exchange.received += piece.length
         return piece
       }
       if (this.#failure !== null) throw this.#failure
@@ -161,7 +161,7 @@ export class BodyReader implements Pieces, OpenBody {
   /** Reads all of the content into one buffer; to be called instead of `next`. @throws BodyError */
   *whole(): Op<Buffer> {
     if (this.#chunks !== null) return yield* readAll(() => this.next())
-    return takeBuffered(this.#client, this.#length) ?? (yield* this.#wholeSized())
+    return takeWhole(this.#exchange) ?? (yield* this.#wholeSized())
   }
 
   /** Reads and discards the rest of a body of moderate size. False: no other request can follow. */
@@ -186,8 +186,8 @@ export class BodyReader implements Pieces, OpenBody {
 
   #nextSized(): Buffer | null {
     const available = this.#client.inputEnd - this.#client.inputStart
-    const piece = takeBuffered(this.#client, Math.min(available, this.#length - this.#received))
-    this.#done = piece !== null && this.#received + piece.length === this.#length
+    const piece = takeBuffered(this.#client, Math.min(available, this.#length - this.#exchange.received))
+    this.#done = piece !== null && this.#exchange.received + piece.length === this.#length
     return piece
   }
 
@@ -207,9 +207,9 @@ export class BodyReader implements Pieces, OpenBody {
   *#wholeSized(): Op<Buffer> {
     this.#begin()
     let bytes: Buffer = Buffer.allocUnsafe(Math.min(this.#length, firstBufferBytes))
-    while (this.#received < this.#length) {
-      if (this.#received === bytes.length) bytes = grown(bytes, this.#length)
-      this.#received += yield* this.#wait(this.#client.readInto(bytes, this.#received))
+    while (this.#exchange.received < this.#length) {
+      if (this.#exchange.received === bytes.length) bytes = grown(bytes, this.#length)
+      this.#exchange.received += yield* this.#wait(this.#client.readInto(bytes, this.#exchange.received))
     }
     return bytes
   }
@@ -223,7 +223,7 @@ export class BodyReader implements Pieces, OpenBody {
     client.refuseSecondReader()
     const { request_body_timeout, min_transfer_rate } = this.#exchange.connection.settings
     const began = now()
-    const earned = min_transfer_rate === 0 ? 0 : this.#received / min_transfer_rate
+    const earned = min_transfer_rate === 0 ? 0 : this.#exchange.received / min_transfer_rate
     client.readDeadline = Math.min(began + request_body_timeout + earned - this.#waited, this.#end)
     this.#waiting = true
     try {
@@ -244,6 +244,13 @@ export class BodyReader implements Pieces, OpenBody {
     this.#failure = failure
     return failure
   }
+}
+
+/** The content, if all of it is in the input buffer; else null. */
+function takeWhole(exchange: Exchange): Buffer | null {
+  const bytes = takeBuffered(exchange.connection.client, exchange.head.contentLength)
+  if (bytes !== null) exchange.received = bytes.length
+  return bytes
 }
 
 /** Consumes `length` bytes of input, at least 1, and returns a view of them; null if they are not all in the input buffer. */

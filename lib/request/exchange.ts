@@ -53,6 +53,8 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
   keepAlive = false
   /** Null: the handler gets the body whole, or there is none. */
   body: OpenBody | null = null
+  /** Bytes of content that were read from the connection. */
+  received = 0
   trailers: FieldBlock | null = null
   /** Scope of the tasks that the handler has spawned, until it is awaited; null: none. */
   spawned: Scope | null = null
@@ -183,7 +185,7 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
   #end(status: number | undefined, size: number, next: NextAction, outcome: Outcome): NextAction {
     if (this.#output !== null) this.connection.client.onPut.detach(this.#watch)
     const record = this.#record ?? RequestRecord.late(this)
-    record?.end(this.connection, outcome, next[1], status, size)
+    record?.end(this, outcome, next[1], status, size)
     return next
   }
 

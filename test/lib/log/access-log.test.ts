@@ -16,7 +16,7 @@ function keep(): { lines: string[]; write(line: string): void } {
 }
 
 const record: RequestEnded = {
-  connection: 1, count: 1, host: 'example.com', client_ip: '192.0.2.1', method: 'GET', path: '/a', status: 200, bytesOut: 12,
+  connection: 1, count: 1, host: 'example.com', client_ip: '192.0.2.1', method: 'GET', path: '/a', status: 200, bytesIn: 0, bytesOut: 12,
   duration: 0.0012345678, outcome: 'complete', reason: null, headers: fields({}),
 }
 

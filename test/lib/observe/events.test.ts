@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import * as lev from '../../../lev/index.js'
 import type { Op } from '../../../lev/index.js'
@@ -293,6 +294,31 @@ t.test('process_request: requests, no connection', async (t) => {
   t.strictSame(ended.map(({ client_ip, count, host }) => [client_ip, count, host]), [['192.0.2.1', 1, 'test'], ['192.0.2.1', 2, 'test']])
   t.equal(ended[0].connection, ended[1].connection)
   t.equal(ended[0].headers.get('host'), 'test')
+})
+
+t.test('bytes of content that were read', async (t) => {
+  const chunked = { 'Transfer-Encoding': 'chunked' }
+  const bodies: [Config, string, number][] = [
+    [{}, request('POST /body', last, 'content'), 7],
+    [{}, request('POST /body', { ...chunked, ...last }, '3\r\ncon\r\n4\r\ntent\r\n0\r\n\r\n'), 7],
+    [{}, request('GET /plain', last), 0],
+    [{ max_body_size: 3 }, request('POST /body', {}, 'content'), 0],
+    [{ buffer_body: false }, request('POST /form', last, '[1,2]'), 5],
+    [{ buffer_body: false }, request('POST /plain', last, 'not read'), 0],
+    [{ decode_body: true }, request('POST /body', { ...last, 'Content-Encoding': 'gzip' }, gzipSync('content').toString('latin1')), gzipSync('content').length],
+    [{}, request('POST /body', { ...last, 'Content-Length': '100000' }) + 'x'.repeat(70_000), 70_000],
+  ]
+  for (const segment of [7000, undefined]) {
+    for (const [config, first, bytes] of bodies) {
+      const seen: number[] = []
+      const stopIt = observe('leveret:request:end', ({ bytesIn }) => seen.push(bytesIn))
+      await virtually(config, handle, function* ({ connect }) {
+        yield* drained(yield* connect(first))
+      }, segment === undefined ? {} : { segment })
+      stopIt()
+      t.strictSame(seen, [bytes], JSON.stringify(first.slice(0, 150)))
+    }
+  }
 })
 
 t.test('an observer that comes and goes while a request is in progress', async (t) => {
