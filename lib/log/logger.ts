@@ -49,7 +49,7 @@ export interface LoggerLike {
 }
 
 /** The settings for logging. */
-export interface LogSettings {
+interface LogSettings {
   readonly log_level: LogLevel
   readonly logger: LoggerLike | null
 }
@@ -145,7 +145,7 @@ function timestamp(): string {
  * Adapts a user's logger to the interface of the server's own. Its methods are called on the logger itself, and its level does
  * not change. Since its output format is unknown, access lines reach it with control characters escaped.
  */
-export function adapt(target: LoggerLike): Logger {
+function adapt(target: LoggerLike): Logger {
   const access = typeof target.access === 'function' ? 'access' : 'info'
   const time = stampsTime(target) ? 'duration' : 'time'
   const method = (name: 'debug' | 'info' | 'warn' | 'error'): LogMethod => {

@@ -103,7 +103,7 @@ export function* withOpenBody({ body, reader, decoder }: BodyReading, respond: (
 }
 
 /** The content of one request as it arrives, piece by piece, bounded by a byte limit and the timeouts. */
-export class BodyReader implements Pieces, OpenBody {
+class BodyReader implements Pieces, OpenBody {
   readonly #exchange: Exchange
   readonly #client: Stream
   /** Null: the content is `#length` bytes. */

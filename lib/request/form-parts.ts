@@ -20,7 +20,7 @@ const partsAtOnce = 16
 const defaultType = 'text/plain'
 
 /** Runs an operation for code that is not a coroutine. */
-export type Ask = <T>(operation: () => Op<T>) => Promise<T>
+type Ask = <T>(operation: () => Op<T>) => Promise<T>
 
 /** How to read the parts. */
 export interface PartsOptions {

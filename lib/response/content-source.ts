@@ -7,7 +7,7 @@ import type { Out } from './out.js'
 import { ReadAhead, type PieceSource } from './read-ahead.js'
 
 /** A piece of content; a string is sent as UTF-8. */
-export type Piece = string | Uint8Array
+type Piece = string | Uint8Array
 
 /** Content written by a coroutine, which may wait anywhere and is cancelled when its client disconnects. */
 export type Writer = (out: Out) => Op<void>
@@ -43,7 +43,7 @@ export interface ContentSource {
 }
 
 /** Content that makes its own source; it belongs to the handler's scope until it is returned. */
-export interface SelfSource {
+interface SelfSource {
   [contentSource](): ContentSource
   /** Lets the content outlive its scope: from here on it ends by `writeTo` or `cancel`. */
   [handOver](): void

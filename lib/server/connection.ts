@@ -15,7 +15,7 @@ import type { OpenConnection } from './connection-set.js'
 import type { Service } from './service.js'
 
 /** The state kept of a parked connection, beside its peer. */
-export interface ParkedState {
+interface ParkedState {
   readonly settings: Settings
   readonly count: number
   /** As in Connection. */

@@ -1,7 +1,7 @@
 import t from 'tap'
 import * as lev from '../../lev/index.js'
 import { instanceOf, messageOf } from '../../lev/core/foreign.js'
-import { adapt, ServerLog, type LoggerLike } from '../../lib/log/logger.js'
+import { ServerLog, type LoggerLike } from '../../lib/log/logger.js'
 import * as server from '../../lib/index.js'
 import { eventually, request, serve } from '../support/serving.js'
 
@@ -180,7 +180,7 @@ t.test('loggers tell of each of them', async (t) => {
       if (typeof fields === 'object' && 'err' in fields) read.push(`${(fields.err as Error).message} ${(fields.err as Error).stack ?? ''}`)
     }
     const user: LoggerLike = { debug: picky, info: picky, warn: picky, error: picky }
-    adapt(user).error({ err }, 'the handler failed')
+    new ServerLog({ log_level: 'debug', logger: user }, { write() {} }).logger.error({ err }, 'the handler failed')
     t.equal(read.length, 1, `${name}: a user's logger`)
   }
 })

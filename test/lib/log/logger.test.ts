@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { pino } from 'pino'
 import t from 'tap'
 import { defaults } from '../../../lib/config/settings.js'
-import { adapt, ServerLog } from '../../../lib/log/logger.js'
+import { ServerLog } from '../../../lib/log/logger.js'
 
 function keep(): { lines: string[]; write(line: string): void } {
   const lines: string[] = []
@@ -85,7 +85,7 @@ t.test('a logger with nothing but four methods', async (t) => {
     error(...given: unknown[]): void { this.#kept.push(['error', ...given]) }
   }
   const small = new Small()
-  const logger = adapt(small)
+  const { logger } = new ServerLog({ ...defaults, logger: small }, keep())
   const error = new Error('e')
   t.ok(logger.isLevelEnabled('access'))
   logger.access({ time: 1 })
