@@ -13,7 +13,7 @@ export function markHandled<T>(given: PromiseLike<T>): Promise<T> {
 }
 
 /**
- * Takes care of a handler's promise that nobody waits for any more: when it settles, its content is closed, or its error logged
+ * Takes care of a handler's promise that is not waited for any more: when it settles, its content is closed, or its error logged
  * unless the end of the request caused it.
  */
 export function dropLate(promise: Promise<unknown>, logger: Logger, request: { readonly method: string; readonly query: string }): void {

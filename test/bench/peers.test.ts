@@ -6,7 +6,7 @@ import { tasks } from '../../bench/tasks.js'
 
 const order = { task: 'hello', port: 8080, content: '/content', folder: '/folder', pem: null } as const
 
-t.test('whoever is not to be had says why', async (t) => {
+t.test('a peer that is not available says why', async (t) => {
   t.match(installed('no-such-package'), { absent: 'not installed: npm run bench:install' })
   t.equal(printed('/no/such/program', []), null)
   for (const { title, find } of peers) {

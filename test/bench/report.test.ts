@@ -39,7 +39,7 @@ t.test('without the reference there are no ratios', async (t) => {
   t.match(block(result), /^bare GET, keep-alive \(bare\)\n {2}A +1000/)
 })
 
-t.test('whoever has no figures is named, with the reason', async (t) => {
+t.test('a peer without figures is named, with the reason', async (t) => {
   const [gone, broken, other] = [named('c', 'C'), named('d', 'D'), named('e', 'E')]
   const lacking = [
     missing(gone, 'absent', 'not installed'), missing(broken, 'failed', 'it ended with 1'), missing(other, 'does not apply', 'no text'),

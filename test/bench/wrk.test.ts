@@ -43,7 +43,7 @@ t.test('wrk keeps count where it can be read', { skip: wrkVersion() === null }, 
   const folder = t.testdir({ 'a.http': 'GET / HTTP/1.1\r\nHost: a\r\n\r\n' })
   const counter = new CounterFile(`${folder}/count`)
   writeFileSync(`${folder}/a.lua`, wrkScript([`${folder}/a.http`], 3, counter.path))
-  // Nobody listens there: the script is tried once all the same.
+  // Nothing listens there: the script is tried once all the same.
   spawnSync('wrk', ['-t1', '-c1', '-d1s', '-s', `${folder}/a.lua`, 'http://127.0.0.1:1/'])
   t.equal(counter.read() % 3, 0)
   counter.close()

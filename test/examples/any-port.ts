@@ -17,6 +17,6 @@ const listenAnywhere: Listen = function (options, ...rest) {
 
 Reflect.set(Server.prototype, 'listen', listenAnywhere)
 
-// Nobody is left who would stop the program.
+// Nothing else would stop the program.
 process.on('disconnect', () => process.exit(1))
 process.channel?.unref()

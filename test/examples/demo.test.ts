@@ -74,7 +74,7 @@ t.test('its routes', { buffered: true }, async (t) => {
   t.equal(await slow, 'done after 1 s\n')
 })
 
-t.test('certificates are made once, and keys are nobody else\'s to read', { buffered: true }, async (t) => {
+t.test('certificates are made once, and only their owner may read keys', { buffered: true }, async (t) => {
   const first = await startDemo(t)
   t.match(first.program.output, 'made just now')
   await first.program.stop()

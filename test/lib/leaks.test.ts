@@ -265,7 +265,7 @@ for (const [name, entry] of entries) {
         if (ending.startsWith('the server')) break
         await same(t, idle, `${ending}: the server is idle again`)
       }
-      // Idle, it has nobody to wait for.
+      // Idle, it has no request to wait for.
       await server.stop({ drain: 60 })
       await done
       await same(t, nothing, `${ending}: the server is gone`)

@@ -140,7 +140,7 @@ t.test('tasks that handlers spawn: what becomes of them is no affair of the serv
   await done
 })
 
-t.test('a promise that is rejected at once, on a busy machine, is not taken for one that nobody handles', async (t) => {
+t.test('a promise that is rejected at once, on a busy machine, is not taken for one without a handler', async (t) => {
   let unhandled = 0
   const count = (): void => {
     unhandled++

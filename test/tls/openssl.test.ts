@@ -174,7 +174,7 @@ t.test('renegotiation is refused, a change of keys is not', async (t) => {
 
 function* readLine(listener: Listener, identities: Identities): Op<string> {
   const stream = yield* listener.accept()
-  if (stream === null) return 'nobody came'
+  if (stream === null) return 'no client came'
   stream.readDeadline = now() + 10
   let text = ''
   try {

@@ -96,7 +96,7 @@ t.test('a running task is never ended in the midst of its code', (t) => virtual(
   t.same(seen, ['goes on', 'finally'])
 }))
 
-t.test('cancelling disarms exactly once; what comes later wakes nobody', (t) => virtual(function* () {
+t.test('cancelling disarms exactly once; what comes later wakes no task', (t) => virtual(function* () {
   let disarmed = 0
   let wake = (_value: string): void => {}
   const task = lev.spawn(function* () {
@@ -291,7 +291,7 @@ t.test('nothing that a timeout or scope was given is lost when its caller is can
   }
 }))
 
-t.test('an error in a finally block comes out, whoever waits', async (t) => {
+t.test('an error in a finally block comes out, with and without a joiner', async (t) => {
   function* broken(): Op<void> {
     try {
       yield* lev.sleep(Infinity)

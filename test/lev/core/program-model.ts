@@ -167,7 +167,7 @@ function scope(program: Program & { kind: 'scope' }, start: number, around: Arou
 
 /**
  * The tasks of a scope. The fault of one that is joined when it fails is no longer its own; those that join it in the background
- * fail with it at once, so that it is as if nobody joined.
+ * fail with it at once, so that it is as if there were no joiner.
  */
 function runTasks(program: Program & { kind: 'scope' }, start: number, cancelledAt: number, cleanUntil: number): Outcome[] {
   const { delays, tasks, joinsAfter, joiners } = program

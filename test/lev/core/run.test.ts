@@ -77,7 +77,7 @@ t.test('deadlock: all cleanup is done, and the error says what happened', async 
   t.match([broken.error, broken.reported], [{ code: 'LEV_DEADLOCK' }, [/while it unwound/]])
 })
 
-t.test('an open listener with nobody to connect is a deadlock too', async (t) => {
+t.test('an open listener without a client is a deadlock too', async (t) => {
   const { error } = await ran(function* () {
     const listener = yield* lev.listen({ ip: '127.0.0.1', port: 0 })
     yield* listener.accept()
@@ -123,7 +123,7 @@ t.test('a cancelled wait ends; the promise goes on', (t) => virtual(function* ()
   yield* lev.yieldNow()
   task.cancel()
   t.match(yield* failure(task.join()), { code: 'LEV_CANCELLED' })
-  fail(new Error('nobody is told'))
+  fail(new Error('no task is told'))
   yield* lev.waitForThreadPool(later(2))
 }))
 
@@ -212,7 +212,7 @@ t.test('runs inside a world end with it: their cleanup runs, their promises sett
               yield* failAfter(0.01, new Error('of the cleanup'))
             }
           })
-          // Nobody waits for it.
+          // No task waits for it.
           void begin(() => lev.sleep(Infinity))
           broken.catch(ignored)
           nested.catch(() => log.push('settled'))

@@ -77,19 +77,19 @@ t.test('an error goes to those who join, else to the scope', async (t) => {
   t.match([joined.value, joined.error, joined.reported], [[/joiners/, /joiners/, /joiners/], undefined, []])
 
   const late = await ran(function* () {
-    const task = lev.spawn(() => failAfter(1, new Error('for nobody')))
+    const task = lev.spawn(() => failAfter(1, new Error('unjoined')))
     yield* lev.sleep(2)
     yield* failure(task.join())
   })
-  t.match([late.error, late.reported], [/for nobody/, []], 'whoever comes too late has been cancelled')
+  t.match([late.error, late.reported], [/unjoined/, []], 'a joiner that comes too late has been cancelled')
 
   const gone = await ran(function* () {
-    const task = lev.spawn(() => failAfter(2, new Error('for nobody')))
+    const task = lev.spawn(() => failAfter(2, new Error('unjoined')))
     const joiner = lev.spawn(() => failure(task.join()))
     yield* lev.sleep(1)
     joiner.cancel()
   })
-  t.match([gone.error, gone.reported], [/for nobody/, []], 'the joiner was cancelled before')
+  t.match([gone.error, gone.reported], [/unjoined/, []], 'the joiner was cancelled before')
 })
 
 t.test('waiting by done() is not joining: the error goes to the scope', async (t) => {

@@ -28,7 +28,7 @@ function wrap<T>(how: Actor['wrapped'], op: Op<T>): Op<T> {
   return how === 'scope' ? lev.scope(() => op) : op
 }
 
-t.test('channels: nothing is lost or doubled, order and capacity are kept, whoever is cancelled when', async (t) => {
+t.test('channels: nothing is lost or doubled, order and capacity are kept, whichever task is cancelled when', async (t) => {
   await fc.assert(fc.asyncProperty(fc.array(actor, { minLength: 1, maxLength: 10 }), fc.nat(3), async (actors, capacity) => {
     await virtual(function* () {
       const channel = lev.channel<string>(capacity)
@@ -92,7 +92,7 @@ t.test('channels: nothing is lost or doubled, order and capacity are kept, whoev
   }), { numRuns: 250 })
 })
 
-t.test('semaphores: never too many, no permit is lost, whoever is cancelled when', async (t) => {
+t.test('semaphores: never too many, no permit is lost, whichever task is cancelled when', async (t) => {
   const user = fc.record({
     starts: fc.nat(4), holds: fc.nat(4), cancelled: fc.oneof(fc.nat(8), fc.constant(Infinity)),
     cleans: fc.nat(2), wrapped: fc.constantFrom<Actor['wrapped']>('no', 'timeout', 'scope'),
@@ -201,7 +201,7 @@ t.test('events', (t) => virtual(function* () {
   yield* event.wait()
 }))
 
-t.test('a semaphore serves in the order of asking, and lets nobody overtake', (t) => virtual(function* () {
+t.test('a semaphore serves in the order of asking, and no task overtakes another', (t) => virtual(function* () {
   const semaphore = lev.semaphore(1)
   const order: number[] = []
   const use = (index: number): lev.Task<void> => lev.spawn(() => semaphore.with((function* () {

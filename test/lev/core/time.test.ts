@@ -20,7 +20,7 @@ t.test('sleepers wake in the order of their times, ties in the order of asking',
   }), { numRuns: 50 })
 })
 
-t.test('on the system\'s clock nobody wakes early', (t) => lev.run(function* () {
+t.test('on the system\'s clock no task wakes early', (t) => lev.run(function* () {
   const woken: number[] = []
   const times = [30, 5, 12, 5.5, 2, 20]
   const start = lev.now()

@@ -90,7 +90,7 @@ t.test('readInto at the end, past its deadline, and cancelled', (t) => virtual(f
   reading.cancel()
   yield* lev.yieldNow()
   bring(transport, Buffer.from('late'), true)
-  t.equal(target.toString('latin1', 0, 4), '\0\0\0\0', 'nothing is put where nobody waits any more')
+  t.equal(target.toString('latin1', 0, 4), '\0\0\0\0', 'nothing is put where no reader waits any more')
   t.equal((yield* stream.read())?.toString(), 'late')
   transport.events?.onEnd()
   t.equal(yield* stream.readInto(target, 0), 0)

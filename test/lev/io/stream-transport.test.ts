@@ -145,7 +145,7 @@ t.test('bytes that leave without being told of put the stall off, too', (t) => v
   t.equal(stream.isOpen, false)
 }))
 
-t.test('what was held back when the output was ended is dropped, and hurts nobody else', (t) => virtual(function* () {
+t.test('what was held back when the output was ended is dropped, and hurts no other stream', (t) => virtual(function* () {
   const [stream, transport] = yield* byHand()
   stream.put('x')
   yield* stream.flush(1)
@@ -226,7 +226,7 @@ t.test('onGone: once for the end, once for the loss, never for one\'s own close'
   t.same(told, [])
 }))
 
-t.test('an onGone that throws is reported and harms nobody', async (t) => {
+t.test('an onGone that throws is reported and harms no other code', async (t) => {
   const { value, reported } = await ran(function* () {
     const [stream, transport] = yield* byHand()
     stream.onGone.attach(() => {
@@ -276,7 +276,7 @@ t.test('a handshake waits until what was said before has left, and begins with w
   t.equal(stream.isOpen, false)
 }))
 
-t.test('a writer to somebody who takes all of it lets the others live', (t) => virtual(function* () {
+t.test('a writer to a fast reader lets other tasks run', (t) => virtual(function* () {
   const [stream, transport] = yield* byHand()
   transport.write = () => {}
   let stop = false

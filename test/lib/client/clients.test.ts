@@ -94,7 +94,7 @@ t.test('request and tcp over TLS: verified by default', async (t) => {
   })
 })
 
-t.test('tcp: bad arguments name themselves, nobody there is an AddressError', async (t) => {
+t.test('tcp: bad arguments name themselves, a port without a listener is an AddressError', async (t) => {
   for (const [argument, args] of [['host', ['', 1]], ['port', ['x', 0]], ['port', ['x', NaN]], ['ttl', ['x', 1, { ttl: 64 }]]] as const) {
     await t.rejects(lev.run(() => tcp.connect(args[0], args[1], args[2] as object | undefined)), { code: 'LEVERET_ARGUMENT', argument } as never)
   }

@@ -4,7 +4,7 @@ import { request, type RequestOptions } from '../../../lib/index.js'
 import { failure, virtual } from '../../../testing/virtual.js'
 import { ok, scripted, type Asked, type Scripted } from './scripted.js'
 
-/** Writes the same to everybody. */
+/** Writes the same to every client. */
 const always = (text: string) => function* (stream: lev.Stream): lev.Op<void> {
   yield* stream.write(Buffer.from(text, 'latin1'))
 }

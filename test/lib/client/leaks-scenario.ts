@@ -155,7 +155,7 @@ const ways: Readonly<Record<string, () => Op<unknown>>> = {
 for (const [name, way] of Object.entries(ways)) {
   // A world that is never stopped: nothing is released by its end.
   const ended = await lev.portal().run(way).then(() => 'well', (error: unknown) => (error instanceof Error && 'code' in error ? String(error.code) : String(error)))
-  // Sockets take a few turns to close; an open connection that nobody releases stays.
+  // Sockets take a few turns to close; an open connection that is not released stays.
   for (let turn = 0; turn < 200 && keepingAlive().length + connections.size > 0; turn++) await new Promise((resolve) => setTimeout(resolve, 5))
   console.log(JSON.stringify({ name, ended, left: keepingAlive(), tasks: unfinishedTasks(), connections: connections.size }))
   for (const socket of connections) socket.destroy()

@@ -62,7 +62,7 @@ t.test('a conversation: path, query, headers, subprotocol, messages, closing', a
   })
 })
 
-t.test('what the server does while nobody reads is noticed: pings, a close', async (t) => {
+t.test('what the server does while no task reads is noticed: pings, a close', async (t) => {
   await rawServerStory(function* (stream, head) {
     yield* stream.write(Buffer.concat([Buffer.from(accepted(head)), frame(opcodes.text, 'early', { mask: null }), frame(opcodes.ping, 'p', { mask: null })]))
     yield* lev.sleep(5)

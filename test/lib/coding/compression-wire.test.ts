@@ -50,7 +50,7 @@ t.test('which coding, by Accept-Encoding', async (t) => {
   for (const [accept, encoding] of cases) {
     const response = await ask(request('GET /text', accept === null ? {} : { 'Accept-Encoding': accept }))
     t.equal(valueOf(response, 'content-encoding'), encoding, `Accept-Encoding: ${accept ?? 'absent'}`)
-    t.equal(valueOf(response, 'vary'), 'Accept-Encoding', 'whoever asks, it varies')
+    t.equal(valueOf(response, 'vary'), 'Accept-Encoding', 'for every client, it varies')
     t.equal(decoded(response), text)
   }
 })

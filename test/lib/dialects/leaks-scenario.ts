@@ -27,7 +27,7 @@ const outside: Record<string, () => Promise<unknown>> = {
     await handle.stop()
   },
   'lune: a port that is taken': () => lune.serve(deaf, () => '', settings).catch(() => {}),
-  'lune: nobody there': () => lune.request('http://127.0.0.1:1').catch(() => {}),
+  'lune: no listener': () => lune.request('http://127.0.0.1:1').catch(() => {}),
   'lune: no response': () => lune.request(`http://127.0.0.1:${deaf}`, { timeout: 0.05 }).catch(() => {}),
   async 'lune: WebSockets, closed by the client, also when the handler has ended, by the handler, by the server'() {
     const handle = await lune.serve(0, {
@@ -60,7 +60,7 @@ const outside: Record<string, () => Promise<unknown>> = {
     await conn.close()
     await reading
   },
-  'lune: tcp, nobody there': () => lune.tcp.connect('127.0.0.1', 1).catch(() => {}),
+  'lune: tcp, no listener': () => lune.tcp.connect('127.0.0.1', 1).catch(() => {}),
   async 'zune: a server, a request, close'() {
     const [ok, handle] = await zune.serve({ port: 0, request: () => 'x', reuseAddress: true }, settings)
     if (!ok) throw new Error(handle)
@@ -136,7 +136,7 @@ const inside: Record<string, () => lev.Op<unknown>> = {
 const ways = { ...outside, ...Object.fromEntries(Object.entries(inside).map(([name, way]) => [name, () => lev.portal().run(way)])) }
 for (const [name, way] of Object.entries(ways)) {
   const ended = await way().then(() => 'well', String)
-  // Sockets take a few turns to close; what nobody releases stays.
+  // Sockets take a few turns to close; what is not released stays.
   for (let turn = 0; turn < 200 && keepingAlive().length + unfinishedTasks() > 0; turn++) await new Promise((resolve) => setTimeout(resolve, 5))
   console.log(JSON.stringify({ name, ended, left: keepingAlive(), tasks: unfinishedTasks() }))
 }

@@ -36,7 +36,7 @@ t.test('one line a request, with what it is to tell', async (t) => {
   t.match(lines[2], { method: 'FAIL', query: '/x', status: 500 })
   t.match(lines[3], { method: 'POST', size: 50 })
   t.equal(lines[3].forwarded_real_ip, undefined, 'it is the peer')
-  t.notMatch(JSON.stringify(lines), /secret/, 'arguments are nobody\'s business, nor are errors')
+  t.notMatch(JSON.stringify(lines), /secret/, 'arguments are not logged, nor are errors')
 })
 
 t.test('log_headers; requests that were refused', async (t) => {

@@ -146,7 +146,7 @@ t.test('bytes of the log stay within a small multiple of the bytes received', as
   await server.stop()
 })
 
-/** A server whose log goes to a stdout that nobody reads, until the test does; `prelude` runs before. */
+/** A server whose log goes to a stdout that is not read until the test does so; `prelude` runs before. */
 const program = (prelude: string): string => `
   import { writeSync } from 'node:fs'
   import { isMainThread, Worker } from 'node:worker_threads'
@@ -168,7 +168,7 @@ const stdouts: Record<string, string> = {
 }
 
 for (const [what, prelude] of Object.entries(stdouts)) {
-  t.test(`${what}, which nobody reads: a flood of requests is served, and a bounded part of its lines is kept`, async (t) => {
+  t.test(`${what}, which is not read: a flood of requests is served, and a bounded part of its lines is kept`, async (t) => {
     const source = program(prelude)
     const main = what.includes('worker')
       ? `import { Worker } from 'node:worker_threads'

@@ -150,7 +150,7 @@ t.test('nothing is lost at the end of the process, whatever ends it', async (t) 
   }
 })
 
-t.test('a stdout that nobody reads holds up neither the program nor its memory; a late reader gets all', async (t) => {
+t.test('a stdout that is not read holds up neither the program nor its memory; a late reader gets all', async (t) => {
   const child = run(`${logAll} setTimeout(() => say('alive'), 1)`)
   child.stdout.pause()
   t.match(String((await once(child.stderr as NodeJS.ReadableStream, 'data'))[0]), /alive/)
@@ -195,7 +195,7 @@ t.test('a reader that goes away while the log waits for it', async (t) => {
   t.equal(await said, 'alive\ndone\n')
 })
 
-t.test('goes along with console.log, and with whoever replaces process.stdout.write', async (t) => {
+t.test('goes along with console.log, and with code that replaces process.stdout.write', async (t) => {
   const child = run(`console.log('{"n":1}'); logger.info({ n: 2 })
     await null; console.log('{"n":3}'); logger.info({ n: 4 })
     setImmediate(() => {

@@ -216,7 +216,7 @@ t.test('a handler whose cleanup fails: 499, and a line that says so', async (t) 
   })
 })
 
-t.test('nobody is cancelled whose client is still there', async (t) => {
+t.test('a handler whose client is still there is not cancelled', async (t) => {
   for (const options of worlds) {
     const story = new Story()
     const handle: Handler = (_method, _query, _args, _headers, _body, ctx) => story.sleeper(ctx, 1)

@@ -112,7 +112,7 @@ for (const [transport, config] of transports) {
     client.end()
     await aborted.opened
     await ended.opened
-    // The connection ends, too, though nobody reads what is unsent.
+    // The connection ends, too, though what is unsent is not read.
     await served.server.stop({ drain: 600 })
     t.strictSame(served.log.statuses(), [499], name)
     t.equal(served.log.of('error').length, 0, name)
@@ -171,7 +171,7 @@ const leavings: [string, number | null, (client: RawClient) => void][] = [
     client.send(closeFrame)
     client.end()
   }],
-  ['FIN behind messages that nobody takes', 1006, (client) => {
+  ['FIN behind messages that are not taken', 1006, (client) => {
     for (let count = 0; count < 5; count++) client.send(message)
     client.end()
   }],
@@ -181,7 +181,7 @@ for (const [transport, config] of transports) {
   for (const [leaving, code, leave] of leavings) {
     for (const [name, send] of Object.entries(senders)) {
       // Who only waits for the queue learns of nothing that stands behind unread messages.
-      if (leaving.endsWith('nobody takes') && name.endsWith('drained')) continue
+      if (leaving.endsWith('are not taken') && name.endsWith('drained')) continue
       t.test(`${transport}: ${leaving}, a WebSocket with ${name}`, async (t) => {
         for (const close_timeout of [600, 0.05]) {
           const ended = gate()
@@ -209,7 +209,7 @@ for (const [transport, config] of transports) {
           await ended.opened
           t.equal(closed, code)
           if (close_timeout > 1) client.close()
-          // The end within that time, though nobody reads what is unsent.
+          // The end within that time, though what is unsent is not read.
           await served.server.stop({ drain: 600 })
           t.equal(served.log.of('error').length, 0)
         }

@@ -96,7 +96,7 @@ t.test('async code: to a disk, by a pipeline', async (t) => {
   }
 })
 
-t.test('parts that nobody reads are passed over; a part cannot be read when the next was asked for', async (t) => {
+t.test('parts that are not read are passed over; a part cannot be read when the next was asked for', async (t) => {
   const { ask, connect } = await serve(t, { buffer_body: false }, function* (_method, query, _args, _headers, _body, ctx) {
     const parts = ctx.body.parts()
     const kept: FormPart[] = []
@@ -141,7 +141,7 @@ t.test('what is no form, damaged, or too much', async (t) => {
   }
 })
 
-t.test('the end of the client ends whoever reads', async (t) => {
+t.test('the end of the client ends every reader', async (t) => {
   const ends: string[] = []
   for (const how of ['close', 'reset', 'end'] as const) {
     for (const kind of ['coroutine', 'async']) {

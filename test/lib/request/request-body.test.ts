@@ -219,7 +219,7 @@ t.test('Expect: 100-continue is answered when the handler reads, and only then',
     const other = yield* connect(request('POST /', expecting))
     const { responses, ending } = yield* other.all()
     t.equal(ending, 'end')
-    t.equal(valueOf(responses[0], 'connection'), 'close', 'nobody knows whether the content will come')
+    t.equal(valueOf(responses[0], 'connection'), 'close', 'it is unknown whether the content will come')
     t.notMatch(other.text, /100 Continue/)
   })
 })
@@ -413,7 +413,7 @@ t.test('trailers are there once the body was read to its end', async (t) => {
   }
 })
 
-t.test('a client that ends its side within its body gets a 400, whoever reads it', async (t) => {
+t.test('a client that ends its side within its body gets a 400, whether the server or the handler reads it', async (t) => {
   const size: Handler = (_method, _query, _args, _headers, body) => String(body?.length)
   const handlers: Record<string, Handler> = {
     buffered: size,

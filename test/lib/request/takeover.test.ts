@@ -96,7 +96,7 @@ t.test('a tunnel with backpressure: neither side holds more than the windows', a
       yield* client.stream.end()
     })
     yield* lev.sleep(5)
-    t.ok(sent < 1_500_000, `${sent} of 5,000,000 bytes were taken while nobody read`)
+    t.ok(sent < 1_500_000, `${sent} of 5,000,000 bytes were taken while no task read`)
     while (yield* client.more());
     yield* sending.join()
     t.equal(client.received.length, established.length + 5_000_000)

@@ -8,7 +8,7 @@ import type { Content } from '../../../lib/index.js'
 import { eventually, request, serve } from '../../support/serving.js'
 import { virtually, type World } from '../../support/virtual.js'
 
-/** A Blob that tells how much of it was read; its size is a lie that nobody finds out. */
+/** A Blob that tells how much of it was read; its size is a lie that is not found out. */
 class EndlessBlob extends Blob {
   readonly #step: () => string
   readonly #closed: () => void
@@ -28,7 +28,7 @@ class EndlessBlob extends Blob {
 const everyKind = ['iterable', 'async', 'web', 'readable', 'blob', 'writer']
 
 for (const what of everyKind) {
-  t.test(`${what}: a reader of 1 KB a second costs little memory; whoever it is, it is closed in the end`, async (t) => {
+  t.test(`${what}: a reader of 1 KB a second costs little memory; the source is closed in the end`, async (t) => {
     for (const coding of ['identity', 'gzip']) {
       for (const how of ['close', 'reset', 'end', 'stop'] as const) {
         let produced = 0

@@ -31,7 +31,7 @@ const required = (ca = authority.cert): Rules => ({ ca, client_certificate: 'req
 
 const who: Handler = (_method, _query, _args, _headers, _body, ctx) => {
   const certificate = ctx.tls?.client_certificate ?? null
-  return certificate === null ? 'nobody' : `${certificate.authorized ? '' : 'perhaps '}${certificate.subject}`
+  return certificate === null ? 'no certificate' : `${certificate.authorized ? '' : 'perhaps '}${certificate.subject}`
 }
 
 const pair = (issued: Issued | null) => (issued === null ? {} : { cert: readFileSync(issued.cert), key: readFileSync(issued.key) })
@@ -156,7 +156,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     t.equal((await ask(port, version, known, again.session)).text, null)
     await server.configure({ ssl: ssl(asked(other.cert)) })
     t.equal((await ask(port, version, known, again.session)).text, 'perhaps CN=known')
-    t.equal((await ask(port, version, null, again.session)).text, 'nobody')
+    t.equal((await ask(port, version, null, again.session)).text, 'no certificate')
     await server.configure({ ssl: ssl(required()) })
     t.equal((await ask(port, version, null, again.session)).text, null, 'also when the rules are what they were')
   })
@@ -169,7 +169,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       const { session } = await ask(port, version, issued)
       t.match(await ask(port, version, null, session), { text, resumed: true })
       t.match(await ask(port, version, null, session, 'strict.test'), { text: null, resumed: false })
-      for (const host of ['other.test', 'a.wide.test', 'unknown.test']) t.match(await ask(port, version, null, session, host), { text: 'nobody', resumed: false }, host)
+      for (const host of ['other.test', 'a.wide.test', 'unknown.test']) t.match(await ask(port, version, null, session, host), { text: 'no certificate', resumed: false }, host)
     }
   })
 

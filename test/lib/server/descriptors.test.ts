@@ -99,7 +99,7 @@ const abuses: Record<string, Abuse> = {
   'pipelined requests': { first: request('GET /large').repeat(100) },
   'a response without end': { first: request('GET /stream') },
   'a handler without end': { first: request('GET /never'), endless: true },
-  'a promise that nobody settles': { first: request('GET /promise'), endless: true },
+  'a promise that never settles': { first: request('GET /promise'), endless: true },
   'connections over the limit': { first: request('GET /never'), config: { connection_limit: 2 }, endless: true },
   'a WebSocket': { first: upgrade(Buffer.alloc(0)) },
   'a WebSocket, and half a frame': { first: upgrade(frame(opcodes.text, 'hello').subarray(0, 4)) },

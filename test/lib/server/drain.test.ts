@@ -41,7 +41,7 @@ t.test('what is in flight finishes and says close; what is idle closes', async (
       t.equal(ending, 'end')
       for (const client of [idle, fresh, busy]) client.stream.close()
       yield* lev.wait(stopped)
-      t.ok(lev.now() - began < 10, `stopped after ${lev.now() - began} s: nobody waits for the deadline`)
+      t.ok(lev.now() - began < 10, `stopped after ${lev.now() - began} s: it does not wait for the deadline`)
       t.strictSame(log.statuses(), [200, 200])
     }, options)
   }
@@ -240,7 +240,7 @@ const clients = `
   })
 `
 
-t.test('nobody comes in while it drains; a large response gets out whole', async (t) => {
+t.test('no connection comes in while it drains; a large response gets out whole', async (t) => {
   const { opened, open } = gate()
   const { server, connect, port, done } = await serve(
     t, {}, (_method, query) => opened.then(() => Buffer.alloc(Number(query.slice(1)), 'x')),

@@ -128,7 +128,7 @@ t.test('handshakes count towards connection_limit', async (t) => {
   // The reset may come before the client knows that it was connected.
   const over = async (client: RawClient): Promise<string> => `${await client.over} ${client.received.length}`
   const third = await connect().then(over, () => 'reset 0')
-  t.equal(third, 'reset 0', 'there is nobody to tell: closed before the handshake')
+  t.equal(third, 'reset 0', 'no client could be told: closed before the handshake')
   await Promise.all(silent.map(async (client) => await client.over))
   for (const client of silent) client.close()
   const next = await secure(request('GET /'))

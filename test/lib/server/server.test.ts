@@ -102,7 +102,7 @@ t.test('serve, stop, serve again', async (t) => {
     t.equal((await curl([`http://127.0.0.1:${port}/${round}`])).text, `/${round}`)
     await Promise.all([served.stop(), served.stop(), done])
     t.equal(await idle.over, 'end')
-    await t.rejects(RawClient.connect(port), { code: 'ECONNREFUSED' }, 'nobody listens')
+    await t.rejects(RawClient.connect(port), { code: 'ECONNREFUSED' }, 'nothing listens')
     idle.close()
   }
 })

@@ -121,7 +121,7 @@ t.test('context that is taken over makes repeats small', async (t) => {
 })
 
 t.test('no message can refer to another one\'s bytes without context takeover', async (t) => {
-  const secret = Buffer.from('the secret of somebody else, told before')
+  const secret = Buffer.from('the secret of another client, told before')
   const packed = deflateRawSync(secret, { dictionary: secret, finishFlush: constants.Z_SYNC_FLUSH })
   t.ok(packed.length < 20, 'it is nothing but references')
   const side = sideOf(lean, false)
@@ -195,7 +195,7 @@ t.test('bombs, and other bad data', async (t) => {
 
 const MiB = 1024 * 1024
 
-/** Compressed messages that cost much more than their bytes, and what they end in while nobody minds. */
+/** Compressed messages that cost much more than their bytes, and what they end in where no limit applies. */
 const costly: Record<string, [packed: Buffer, code: number | null]> = (() => {
   const side = sideOf(lean, true)
   const bomb = side.compress(Buffer.alloc(MiB))

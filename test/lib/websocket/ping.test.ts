@@ -8,7 +8,7 @@ import { frame, opcodes } from './wire.js'
 
 const { ping: pingOf, pong } = opcodes
 
-t.test('ping gives the time of the round trip, on both sides, whoever reads', async (t) => {
+t.test('ping gives the time of the round trip, on both sides, whichever task reads', async (t) => {
   await story(function* (ws) {
     const seconds = yield* ws.ping()
     t.ok(seconds >= 0.4 && seconds < 0.5, String(seconds))

@@ -193,7 +193,7 @@ t.test('a bomb of compressed data', async (t) => {
   }, { compression: {} })
 })
 
-t.test('compressed data is bounded by what was sent: on one connection, on many, and nobody else notices', async (t) => {
+t.test('compressed data is bounded by what was sent: on one connection, on many, and no other connection notices', async (t) => {
   const MiB = 1024 * 1024
   const plain = { server_no_context_takeover: true, client_no_context_takeover: true, server_max_window_bits: 15, client_max_window_bits: 15 }
   const compressor = new PerMessageDeflate(plain, { level: 9, min_size: 0 }, true, new InflateBudget(), { now: 0 })

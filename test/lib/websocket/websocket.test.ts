@@ -101,7 +101,7 @@ t.test('the handler closes', async (t) => {
   })
 })
 
-t.test('messages that nobody has taken are gone once the handler closes', async (t) => {
+t.test('messages that were not taken are gone once the handler closes', async (t) => {
   let after: unknown = 'nothing'
   await story(function* (ws) {
     yield* ws.next()
@@ -150,7 +150,7 @@ t.test('a handler that ends closes with 1000, one that fails with 1011', async (
   }, function* (world) {
     const peer = yield* Peer.open(world)
     peer.send(closeFrame(1000))
-    t.strictSame(yield* peer.all(), ['close 1000'], 'at once, though nobody reads')
+    t.strictSame(yield* peer.all(), ['close 1000'], 'at once, though no task reads')
     yield* lev.sleep(30)
     t.equal(world.log.of('error').length, 0)
   })

@@ -68,7 +68,7 @@ t.test('times of years', async (t) => {
   driver.stop()
 })
 
-t.test('after the end it wakes nobody and opens nothing', async (t) => {
+t.test('after the end it wakes no task and opens nothing', async (t) => {
   const driver = nodeDriver()
   const { loop, turns } = noting()
   driver.start(loop)

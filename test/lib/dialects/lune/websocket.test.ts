@@ -140,7 +140,7 @@ t.test('once it is closed: closeCode at once, next gives null at once, sending t
   t.equal(await waiting, null)
   t.equal(await socket.next(), null)
   await t.rejects(socket.send('x'), { code: 'LEV_CLOSED', message: /closed/ })
-  // Nobody has to wait for it.
+  // It need not be waited for.
   void socket.send('x')
   socket.close(3002)
   t.equal(socket.closeCode, 3001)
@@ -241,7 +241,7 @@ t.test('a WebSocket of a stopping server gets 1001', async (t) => {
   await stopping
 })
 
-t.test('messages arrive in the order of sending, whoever waits, and a slow reader makes who waits wait', async (t) => {
+t.test('messages arrive in the order of sending, waited for or not, and a slow reader holds up those that are waited for', async (t) => {
   await lev.run(function* () {
     let read = false
     const sizes: number[] = []

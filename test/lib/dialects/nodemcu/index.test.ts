@@ -321,7 +321,7 @@ t.test('res.finish', async (t) => {
   })
   t.equal((await ask(request('GET /'))).body.toString(), 'Hello, world!', 'the second is passed over')
   t.equal((await ask(request('GET /later'))).body.toString(), 'later')
-  for (const first of [request('GET /'), request('POST /', {}, 'a body that nobody reads'), request('GET /later'), request('GET / HTTP/1.0', { Connection: 'keep-alive' })]) {
+  for (const first of [request('GET /'), request('POST /', {}, 'a body that is not read'), request('GET /later'), request('GET / HTTP/1.0', { Connection: 'keep-alive' })]) {
     const client = await connect(first + request('GET /'))
     const [response] = await client.responses(1, [first.split(' ')[0]])
     t.equal(await client.over, 'end', 'the connection is closed')

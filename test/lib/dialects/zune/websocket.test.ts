@@ -93,7 +93,7 @@ t.test('in a virtual world', async (t) => {
     t.same(yield* got.receive(), Buffer.from([1, 255]))
     client.close()
     t.equal(client.connected, false)
-    yield* client.send('nobody hears this')
+    yield* client.send('this is not heard')
     yield* handle.close()
   }, { driver: lev.memory({ seed: 1 }) })
 })
@@ -180,7 +180,7 @@ t.test('what comes before a function is bound waits for it', async (t) => {
   await told
 })
 
-t.test('close comes also when nobody looks at messages', async (t) => {
+t.test('close comes also when messages are not read', async (t) => {
   const { url } = await serve(t, {
     open(ws) {
       ws.send('x')
