@@ -3,8 +3,14 @@ import t, { type Test } from 'tap'
 import * as lev from '../../../lev/index.js'
 import type { Op } from '../../../lev/index.js'
 import * as server from '../../../lib/index.js'
-import type { Config, Handler } from '../../../lib/index.js'
+import type { Config, Handler, LogLevel } from '../../../lib/index.js'
+import { NO_HEAD } from '../../../lib/http1/request-head.js'
+import { ServerLog } from '../../../lib/log/logger.js'
+import { ConnectionRecord } from '../../../lib/observe/connection-record.js'
 import { observe, type Events } from '../../../lib/observe/index.js'
+import { RequestRecord } from '../../../lib/observe/request-record.js'
+import { WebSocketRecord } from '../../../lib/observe/websocket-record.js'
+import { Peer } from '../../../lib/server/peer.js'
 import { keptLog } from '../../support/kept-log.js'
 import { request } from '../../support/serving.js'
 import { virtual } from '../../../testing/index.js'
@@ -294,6 +300,46 @@ t.test('process_request: requests, no connection', async (t) => {
   t.strictSame(ended.map(({ client_ip, count, host }) => [client_ip, count, host]), [['192.0.2.1', 1, 'test'], ['192.0.2.1', 2, 'test']])
   t.equal(ended[0].connection, ended[1].connection)
   t.equal(ended[0].headers.get('host'), 'test')
+})
+
+t.test('WebSockets that the program opens itself are no event', async (t) => {
+  const seen = record(t)
+  await virtual(function* () {
+    const served = server.new({ port: 0, logger: keptLog() }, handle)
+    const done = served.serve()
+    const { port } = yield* lev.wait(served.listening)
+    const ws = yield* server.websocket(`ws://127.0.0.1:${port}/ws`)
+    yield* ws.send('hello')
+    t.equal(yield* ws.next(), 'hello')
+    ws.close()
+    yield* lev.wait(served.stop())
+    yield* lev.wait(done)
+  })
+  const events = [
+    'open', 'start GET /ws', 'end GET /ws: complete 101 0', 'ws open /ws', 'ws received text 5', 'ws sent text 5', 'ws close ...', 'close',
+  ]
+  t.strictSame(seen.lines(events), events)
+})
+
+t.test('nothing is made if nobody wants it', async (t) => {
+  const head = NO_HEAD
+  const peer = new Peer('192.0.2.1', 1)
+  const settings = { log_headers: [] }
+  const made = (level: LogLevel): unknown[] => {
+    const { logger } = new ServerLog({ log_level: level, logger: null }, { write() {} })
+    const asked = { peer, head, count: 1, received: 0, connection: { logger, settings } }
+    return [RequestRecord.begin(asked), RequestRecord.late(asked), ConnectionRecord.open(peer), WebSocketRecord.open(peer, head, '', false)]
+  }
+  await virtual(function* () {
+    t.strictSame(made('info'), [null, null, null, null])
+    t.strictSame(made('access').map((one) => one !== null), [true, true, false, false])
+    for (const name of ['leveret:request:end', 'leveret:connection:close', 'leveret:websocket:close'] as const) {
+      const leaveIt = observe(name, () => {})
+      t.ok(made('info').some((one) => one !== null), name)
+      leaveIt()
+    }
+    t.strictSame(made('info'), [null, null, null, null])
+  })
 })
 
 t.test('bytes of content that were read', async (t) => {
