@@ -15,7 +15,7 @@ class Loopback implements Transport {
   #peer: Loopback = this
   #events: TransportEvents | null = null
   /** Arrived and not yet read; null is the end of the peer's output. */
-  #inbox: (Buffer | null)[] = []
+  #receiveQueue: (Buffer | null)[] = []
   #reading = false
   #sawEnd = false
   #ended = false
@@ -53,7 +53,7 @@ class Loopback implements Transport {
     for (const part of parts) {
       this.pending += part.length
       // A copy: what a reader is given belongs to it.
-      this.#peer.#inbox.push(typeof part === 'string' ? Buffer.from(part, 'latin1') : Buffer.from(part))
+      this.#peer.#receiveQueue.push(typeof part === 'string' ? Buffer.from(part, 'latin1') : Buffer.from(part))
     }
     this.#post(() => this.#peer.#deliver())
   }
@@ -61,14 +61,14 @@ class Loopback implements Transport {
   end(): void {
     if (this.#ended || this.#closed) return
     this.#ended = true
-    this.#peer.#inbox.push(null)
+    this.#peer.#receiveQueue.push(null)
     this.#post(() => this.#peer.#deliver())
   }
 
   destroy(abort = false): void {
     if (this.#closed) return
     // As in TCP: a connection that is closed with input unread is reset.
-    if (abort || this.#inbox.some((bytes) => bytes !== null)) this.#post(() => this.#peer.#close(reset()))
+    if (abort || this.#receiveQueue.some((bytes) => bytes !== null)) this.#post(() => this.#peer.#close(reset()))
     else this.end()
     this.#closed = true
     this.#post(() => this.#events?.onClose(null))
@@ -81,7 +81,7 @@ class Loopback implements Transport {
   /** Gives what has arrived to the reader, for as long as it reads. */
   #deliver(): void {
     while (this.#reading && !this.#closed) {
-      const bytes = this.#inbox.shift()
+      const bytes = this.#receiveQueue.shift()
       if (bytes === undefined) break
       if (bytes === null) {
         this.#sawEnd = true

@@ -104,19 +104,19 @@ func handler(task, folder string) http.HandlerFunc {
 		}
 	case "gzip":
 		text := content(folder, "text-20k.txt")
-		packers := sync.Pool{New: func() any {
-			packer, err := gzip.NewWriterLevel(io.Discard, gzipLevel)
+		compressors := sync.Pool{New: func() any {
+			compressor, err := gzip.NewWriterLevel(io.Discard, gzipLevel)
 			must(err)
-			return packer
+			return compressor
 		}}
 		return func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", plain)
 			w.Header().Set("Content-Encoding", "gzip")
-			packer := packers.Get().(*gzip.Writer)
-			packer.Reset(w)
-			packer.Write(text)
-			packer.Close()
-			packers.Put(packer)
+			compressor := compressors.Get().(*gzip.Writer)
+			compressor.Reset(w)
+			compressor.Write(text)
+			compressor.Close()
+			compressors.Put(compressor)
 		}
 	case "stream":
 		return func(w http.ResponseWriter, r *http.Request) {

@@ -249,7 +249,7 @@ t.test('what is called in the wrong place says so', async (t) => {
 
 t.test('a task in the background ends when all others of its scope are done', (t) => virtual(function* () {
   const seen: string[] = []
-  function* attend(name: string): Op<void> {
+  function* wait(name: string): Op<void> {
     try {
       seen.push(`${name} begins`)
       yield* lev.sleep(60)
@@ -259,8 +259,8 @@ t.test('a task in the background ends when all others of its scope are done', (t
     }
   }
   const value = yield* lev.scope(function* (scope) {
-    const task = lev.background(() => attend('one'))
-    scope.background(() => attend('two'))
+    const task = lev.background(() => wait('one'))
+    scope.background(() => wait('two'))
     seen.push('begun')
     lev.spawn(() => lev.sleep(2))
     t.equal(task.outcome, null)

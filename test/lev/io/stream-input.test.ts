@@ -11,9 +11,9 @@ function numbered(from: number, size: number): Buffer {
   return Buffer.from(Array.from({ length: size }, (_, index) => (from + index) % 251))
 }
 
-/** What was lent is written over, as the next read does. */
-function bring(transport: HandTransport, bytes: Buffer, lent: boolean): void {
-  if (!lent) return transport.events?.onChunk(bytes)
+/** What was borrowed is written over, as the next read does. */
+function bring(transport: HandTransport, bytes: Buffer, borrowed: boolean): void {
+  if (!borrowed) return transport.events?.onChunk(bytes)
   const room = Buffer.concat([bytes, Buffer.alloc(10)])
   transport.events?.onBorrowedChunk(room, bytes.length)
   room.fill(0xff)
@@ -21,7 +21,7 @@ function bring(transport: HandTransport, bytes: Buffer, lent: boolean): void {
 
 t.test('whatever pieces it comes in and whichever way it is read, input is the same', async (t) => {
   const size = fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 4000, max: 9000 }))
-  const pieces = fc.array(fc.record({ size, lent: fc.boolean(), together: fc.boolean() }), { minLength: 1, maxLength: 120 })
+  const pieces = fc.array(fc.record({ size, borrowed: fc.boolean(), together: fc.boolean() }), { minLength: 1, maxLength: 120 })
   const ways = fc.array(fc.constantFrom('read', 'some', 'into', 'parse'), { minLength: 1, maxLength: 20 })
   await fc.assert(fc.asyncProperty(pieces, ways, async (brought, reading) => {
     await lev.run(function* () {
@@ -30,7 +30,7 @@ t.test('whatever pieces it comes in and whichever way it is read, input is the s
       const bringer = lev.spawn(function* () {
         let sent = 0
         for (const piece of brought) {
-          bring(transport, numbered(sent, piece.size), piece.lent)
+          bring(transport, numbered(sent, piece.size), piece.borrowed)
           sent += piece.size
           if (!piece.together) yield* lev.yieldNow()
         }
@@ -191,16 +191,16 @@ t.test('who takes what arrives sees it first; the reader is woken only for what 
       while (yield* stream.fill()) woken++
     })
     yield* lev.yieldNow()
-    for (const lent of [true, false]) {
+    for (const borrowed of [true, false]) {
       takes = Infinity
-      bring(transport, Buffer.from('whole'), lent)
+      bring(transport, Buffer.from('whole'), borrowed)
       yield* lev.yieldNow()
-      t.equal(woken, lent ? 0 : 1)
+      t.equal(woken, borrowed ? 0 : 1)
       takes = 2
-      bring(transport, Buffer.from('a part'), lent)
-      bring(transport, Buffer.from(' and what comes while that is unread'), lent)
+      bring(transport, Buffer.from('a part'), borrowed)
+      bring(transport, Buffer.from(' and what comes while that is unread'), borrowed)
       yield* lev.yieldNow()
-      t.equal(woken, lent ? 1 : 2)
+      t.equal(woken, borrowed ? 1 : 2)
       t.equal(stream.input.toString('latin1', stream.inputStart, stream.inputEnd), 'part and what comes while that is unread')
       stream.consume(stream.inputEnd - stream.inputStart)
     }
