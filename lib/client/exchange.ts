@@ -9,10 +9,10 @@ import { ContentReader } from './content-reader.js'
 import { RequestContentWriter } from './outgoing.js'
 import { pool } from './pool.js'
 import { readHead } from './read-head.js'
-import { requestHead } from './request-head.js'
+import { requestHead, type OutgoingHead } from './request-head.js'
 import type { Hop } from './redirect.js'
 import type { RequestRules } from './request-options.js'
-import { openRoute, routeTo, type Route } from './route.js'
+import { openRoute, routeTo } from './route.js'
 
 /** Methods whose requests may be sent again if it is unknown whether the server has received them (RFC 9110 9.2.2). */
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
@@ -29,25 +29,30 @@ const nothing = Buffer.alloc(0)
  */
 export function* send(hop: Hop, rules: RequestRules): Op<Exchange> {
   const route = routeTo(hop.url, { tls: hop.tls, proxy: rules.proxy, socketPath: hop.socketPath })
-  const idle = pool().take(route.name)
+  const connections = pool()
+  const keep = (stream: Stream, seconds: number | null): void => connections.keep(route.name, stream, seconds)
+  const request = { ...hop, ...requestHead(hop, route, rules.decompress) }
+  const idle = connections.take(route.name)
   if (idle !== null) {
     // The server may have closed it already, and we may not know yet.
     const again = hop.body === null || hop.body.repeatable
-    const exchange = new Exchange(idle, route, hop, rules)
+    const exchange = new Exchange(idle, request, rules, keep)
     if (yield* exchange.begin(again && idempotent.has(hop.method))) return exchange
   }
-  const exchange = new Exchange(yield* openRoute(route), route, hop, rules)
+  const exchange = new Exchange(yield* openRoute(route), request, rules, keep)
   yield* exchange.begin(false)
   return exchange
 }
 
+/** A request that is ready to be sent. */
+export type ReadyRequest = Pick<Hop, 'method' | 'headers' | 'body'> & OutgoingHead
+
 /** One request and its response, on one connection. */
 export class Exchange implements Pieces {
   readonly #stream: Stream
-  readonly #route: Route
-  readonly #hop: Hop
-  readonly #rules: RequestRules
-  readonly #pool = pool()
+  readonly #request: ReadyRequest
+  readonly #rules: Pick<RequestRules, 'stream' | 'timeout' | 'maxBodySize'>
+  readonly #keep: (stream: Stream, seconds: number | null) => void
   #head: ResponseHead = noHead
   #content: ContentReader | null = null
   /** Whether the connection can be used for another request. */
@@ -61,11 +66,12 @@ export class Exchange implements Pieces {
   #detached = false
   readonly #over = event()
 
-  constructor(stream: Stream, route: Route, hop: Hop, rules: RequestRules) {
+  /** @param keep takes the stream when another request may follow, with the seconds for which the server keeps it, if it says so */
+  constructor(stream: Stream, request: ReadyRequest, rules: Pick<RequestRules, 'stream' | 'timeout' | 'maxBodySize'>, keep: (stream: Stream, seconds: number | null) => void) {
     this.#stream = stream
-    this.#route = route
-    this.#hop = hop
+    this.#request = request
     this.#rules = rules
+    this.#keep = keep
   }
 
   /** Length of the content in bytes; -1 if it is unknown. */
@@ -103,9 +109,9 @@ export class Exchange implements Pieces {
   }
 
   #send(): void {
-    const { head, announced } = requestHead(this.#hop, this.#route, this.#rules.decompress)
+    const { head, announced, body } = this.#request
     this.#stream.put(head)
-    const source = this.#hop.body?.source ?? nothing
+    const source = body?.source ?? nothing
     const content = typeof source === 'function' ? source() : null
     if (typeof source !== 'function') {
       if (source.length > 0) this.#stream.put(source)
@@ -150,11 +156,11 @@ export class Exchange implements Pieces {
 
   #take(head: ResponseHead): void {
     if (head.status === 101) throw new RequestError('the server changes the protocol, which it was not asked for')
-    const framing = responseFraming(this.#hop.method, head)
+    const framing = responseFraming(this.#request.method, head)
     if ('reason' in framing) throw new RequestError(`the response cannot be read: ${framing.reason}`)
     const { stream, timeout, maxBodySize } = this.#rules
     this.#head = head
-    this.#keepAlive = framing.keepAlive && !/\bclose\b/i.test(String(this.#hop.headers.connection))
+    this.#keepAlive = framing.keepAlive && !/\bclose\b/i.test(String(this.#request.headers.connection))
     this.#content = new ContentReader(this.#stream, { length: framing.length, limit: maxBodySize, patience: stream ? timeout : Infinity })
     if (this.#content.done) this.close()
   }
@@ -189,15 +195,20 @@ export class Exchange implements Pieces {
     this.#over.set()
   }
 
+  /** Waits until the exchange was closed or detached. */
+  ended(): Op<void> {
+    return this.#over.wait()
+  }
+
   /**
-   * Ends the exchange: returns the connection to the pool if it can be reused, and otherwise closes it. Repeated calls do
+   * Ends the exchange: gives the connection back if it can be reused, and otherwise closes it. Repeated calls do
    * nothing. May be called from anywhere until the content was read.
    */
   close(): void {
     if (this.#closed) return
     this.#closed = true
     this.#over.set()
-    if (this.#content?.done === true && this.#keepAlive && this.#sent) this.#pool.keep(this.#route.name, this.#stream, keepAliveTimeout(this.#head))
+    if (this.#content?.done === true && this.#keepAlive && this.#sent) this.#keep(this.#stream, keepAliveTimeout(this.#head))
     else this.#stream.close()
   }
 }

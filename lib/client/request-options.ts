@@ -131,18 +131,18 @@ function urlOf(value: unknown, key: string): URL {
   return url
 }
 
-function methodOf(value: unknown, key: string): string {
+export function methodOf(value: unknown, key: string): string {
   if (typeof value === 'string' && isToken(value) && value !== 'CONNECT') return value
   return refuse(key, value, 'a method such as "POST", and not CONNECT')
 }
 
-function bodyOf(value: unknown, key: string): Outgoing | null {
+export function bodyOf(value: unknown, key: string): Outgoing | null {
   if (value === null) return null
   return outgoingOf(value) ?? refuse(key, value, 'a string, bytes, a form, content that streams, or null')
 }
 
 /** With a wrong length, the server would take the rest of the content for another request. */
-function checkLength(given: string | string[] | undefined, body: Outgoing | null): void {
+export function checkLength(given: string | string[] | undefined, body: Outgoing | null): void {
   if (given === undefined) return
   const length = body?.length ?? 0
   if (typeof given === 'string' && /^[0-9]{1,15}$/.test(given) && (length < 0 || Number(given) === length)) return
@@ -153,9 +153,10 @@ function secondsOf(value: unknown, key: string): number {
   return typeof value === 'number' && value > 0 ? value : refuse(key, value, 'a number of seconds above 0')
 }
 
-function headersOf(value: unknown, key: string): Record<string, string | string[]> {
+/** Headers to send, by lower-case name. @param check what they may be */
+export function headersOf(value: unknown, key: string, check = headersCheck): Record<string, string | string[]> {
   const headers = Object.create(null) as Record<string, string | string[]>
-  for (const [name, given] of Object.entries(headersCheck(value, key))) {
+  for (const [name, given] of Object.entries(check(value, key))) {
     const values = given === null || given === undefined ? [] : [given].flat().map(String)
     if (values.length > 0) headers[name.toLowerCase()] = values.length === 1 ? values[0] : values
   }

@@ -127,7 +127,8 @@ function* followed(rules: RequestRules): Op<Exchange> {
   }
 }
 
-function factsOf({ head: { status, fields } }: Exchange): ResponseFacts {
+/** What the head of a response says. */
+export function factsOf({ head: { status, fields } }: Exchange): ResponseFacts {
   const headers = fields.toObject()
   const setCookie = fields.lines().filter(([name]) => name.toLowerCase() === 'set-cookie').map(([, value]) => value)
   if (setCookie.length > 0) headers['set-cookie'] = setCookie.join('\n')

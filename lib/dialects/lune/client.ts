@@ -6,7 +6,7 @@ import { boolean } from '../../config/validators.js'
 import { request as send, type ClientValue, type RequestOptions } from '../../client/request.js'
 import { tcp as core } from '../../client/tcp.js'
 import { ArgumentError } from '../../errors.js'
-import { begun, done, waiting, type Waiting } from '../shared/waiting.js'
+import { begun, done, waiting, type Waiting } from '../../waiting.js'
 
 /** Options for the response. */
 export interface FetchParamsOptions {

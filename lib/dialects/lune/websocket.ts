@@ -6,7 +6,7 @@ import { ArgumentError } from '../../errors.js'
 import type { WebSocket as CoreWebSocket } from '../../websocket/websocket.js'
 import { openWebSocket } from '../shared/dialling.js'
 import { SendQueue } from '../shared/send-queue.js'
-import { begun, done, waiting, type Waiting } from '../shared/waiting.js'
+import { begun, done, waiting, type Waiting } from '../../waiting.js'
 
 /** A WebSocket, of a server or a client. */
 export class WebSocket {

@@ -10,7 +10,7 @@ import type { Configuration, Handler, ReceivedRequest, Server } from './types.js
 import { conversation } from './websocket.js'
 import { queryPairs, tableOf } from '../shared/query.js'
 import { serverFor, splitSettings, started } from '../shared/serving.js'
-import { waiting, type Waiting } from '../shared/waiting.js'
+import { waiting, type Waiting } from '../../waiting.js'
 
 export type {
   Configuration, Handler, ReceivedRequest, Server, ServerResponse, ServerWebSocket, WebSocketHandlers,

@@ -7,7 +7,7 @@ import { listening } from './server.js'
 import type { Handler, Server } from './types.js'
 import { visit } from './visit.js'
 import { serverFor } from '../shared/serving.js'
-import type { Waiting } from '../shared/waiting.js'
+import type { Waiting } from '../../waiting.js'
 
 export type { Handler, Request, Response, Server, Socket } from './types.js'
 

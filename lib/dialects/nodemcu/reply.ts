@@ -8,7 +8,7 @@ import type { Out } from '../../response/out.js'
 import { textHeaders } from '../../response/send-response.js'
 import { Signal } from '../../signal.js'
 import type { Response } from './types.js'
-import { begun, done, waiting, type Waiting } from '../shared/waiting.js'
+import { begun, done, waiting, type Waiting } from '../../waiting.js'
 
 /** Queued bytes above which waiting for `send` takes time. */
 const queueLimit = 64 * 1024

@@ -4,7 +4,7 @@ import { ArgumentError, StateError } from '../../errors.js'
 import { Server as Core } from '../../server/server.js'
 import type { Server } from './types.js'
 import { started } from '../shared/serving.js'
-import { waiting, type Waiting } from '../shared/waiting.js'
+import { waiting, type Waiting } from '../../waiting.js'
 
 /** A server that holds a port. */
 interface Holder {

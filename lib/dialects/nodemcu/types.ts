@@ -1,4 +1,4 @@
-import type { Waiting } from '../shared/waiting.js'
+import type { Waiting } from '../../waiting.js'
 
 /** Called for each request: a plain function, a coroutine or an async function. Only `res.finish` ends the response. */
 export type Handler = (req: Request, res: Response) => unknown

@@ -1,6 +1,6 @@
 import { CancelledError, type Op } from '../../../lev/index.js'
 import { instanceOf, messageOf } from '../../../lev/internal.js'
-import { waiting, type Waiting } from '../shared/waiting.js'
+import { waiting, type Waiting } from '../../waiting.js'
 
 /** The result of a function that may fail: whether it succeeded, and its value or an error message. */
 export type Attempt<T> = [success: true, value: T] | [success: false, message: string]

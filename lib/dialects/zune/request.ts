@@ -4,7 +4,7 @@ import type { ClientValue, RequestOptions as CoreOptions } from '../../client/re
 import { request as send } from '../../client/request.js'
 import { ArgumentError } from '../../errors.js'
 import { hasScheme } from '../../http1/grammar.js'
-import type { Waiting } from '../shared/waiting.js'
+import type { Waiting } from '../../waiting.js'
 import { attempt, type Attempt } from './attempt.js'
 
 /** A request without content. */

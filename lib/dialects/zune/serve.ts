@@ -10,7 +10,7 @@ import type { WebSocketOptions } from '../../websocket/options.js'
 import type { WebSocketHandler } from '../../websocket/upgrade.js'
 import { responseOf, runHandler, untyped, type ResponseShape } from '../shared/responding.js'
 import { serverFor, splitSettings, started } from '../shared/serving.js'
-import { begun, called, type Waiting } from '../shared/waiting.js'
+import { begun, called, type Waiting } from '../../waiting.js'
 import { attempt, type Attempt } from './attempt.js'
 import { WebSocket } from './websocket.js'
 

@@ -1,7 +1,7 @@
 import { portal, type Portal } from '../../../lev/index.js'
 import type { WebSocket as CoreWebSocket } from '../../websocket/websocket.js'
 import { SendQueue } from '../shared/send-queue.js'
-import { begun, done, type Waiting } from '../shared/waiting.js'
+import { begun, done, type Waiting } from '../../waiting.js'
 
 /** A WebSocket; all its handlers get the same object. */
 export class WebSocket {

@@ -2,7 +2,7 @@
 import type { Config } from '../../../lib/config/settings.js'
 import { responseOf, runHandler, type ResponseShape } from '../../../lib/dialects/shared/responding.js'
 import { serverFor, splitSettings, started } from '../../../lib/dialects/shared/serving.js'
-import { waiting, type Waiting } from '../../../lib/dialects/shared/waiting.js'
+import { waiting, type Waiting } from '../../../lib/waiting.js'
 import type { Handler as CoreHandler } from '../../../lib/request/handler.js'
 
 /** What a handler is given. */

@@ -1,8 +1,8 @@
-import { inCoroutine, portal, runOutsideTask, wait, type Op, type Portal } from '../../../lev/index.js'
-import { settled } from '../../request/handler.js'
+import { inCoroutine, portal, runOutsideTask, wait, type Op, type Portal } from '../lev/index.js'
+import { settled } from './request/handler.js'
 
 /**
- * The result of a dialect's function that waits. In a coroutine of lev it is an operation, which begins only with `yield*`.
+ * The result of a function that waits, for both kinds of callers. In a coroutine of lev it is an operation, which begins only with `yield*`.
  * Elsewhere it is a promise, which has already begun. Each can be used as the other: an operation can be awaited in an async
  * function that a coroutine calls, and a promise can be `yield*`-ed.
  */
@@ -10,12 +10,13 @@ export type Waiting<T> = Op<T> & Promise<T>
 
 /** Returns `operation` in the form that fits the caller. @param world where it runs if it becomes a promise */
 export function waiting<T>(operation: () => Op<T>, world: Portal = portal()): Waiting<T> {
-  return inCoroutine() ? asOperation(operation(), world) : asPromise(world.run(operation))
+  return inCoroutine() ? asOperation(operation(), (op) => world.run(() => op)) : asPromise(world.run(operation))
 }
 
-function asOperation<T>(operation: Op<T>, world: Portal): Waiting<T> {
+/** Returns `operation` with the methods of a promise, which `begin` makes when one of them is called. */
+export function asOperation<T>(operation: Op<T>, begin: (operation: Op<T>) => Promise<T>): Waiting<T> {
   let begun: Promise<T> | null = null
-  const promise = (): Promise<T> => (begun ??= world.run(() => operation))
+  const promise = (): Promise<T> => (begun ??= begin(operation))
   return Object.assign(operation as Waiting<T>, {
     then: (...args: Parameters<Promise<T>['then']>) => promise().then(...args),
     catch: (...args: Parameters<Promise<T>['catch']>) => promise().catch(...args),
@@ -23,7 +24,8 @@ function asOperation<T>(operation: Op<T>, world: Portal): Waiting<T> {
   } as Partial<Promise<T>>)
 }
 
-function asPromise<T>(promise: Promise<T>): Waiting<T> {
+/** Returns `promise` with the methods of an operation that waits for it. */
+export function asPromise<T>(promise: Promise<T>): Waiting<T> {
   let waited: Op<T> | null = null
   const operation = (): Op<T> => (waited ??= wait(promise))
   return Object.assign(promise as Waiting<T>, {
