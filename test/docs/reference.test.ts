@@ -25,6 +25,7 @@ const pagesOf = new Map([
   ['lev/eslint', ['reference/eslint']],
   ['tls/index', ['reference/tls']],
   ['lib/observe/index', ['reference/observe']],
+  ['lib/web/router/index', ['reference/router']],
   ['testing/index', ['reference/testing']],
   ['lib/dialects/lune/index', ['dialects/lune']],
   ['lib/dialects/lute/index', ['dialects/lute']],

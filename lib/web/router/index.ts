@@ -1,0 +1,6 @@
+export { HttpError } from './http-error.js'
+export type { PathParams } from './path-params.js'
+export { json, problem, redirect, type Problem } from './responses.js'
+export type { RouteRequest } from './route-request.js'
+export { routes, type RoutesOptions } from './routes.js'
+export { group, type Route, type RouteHandler, type Routes, type Wrapper } from './table.js'

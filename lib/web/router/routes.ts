@@ -1,0 +1,135 @@
+import type { Op } from '../../../lev/index.js'
+import { instanceOf, messageOf } from '../../../lev/internal.js'
+import { ArgumentError } from '../../errors.js'
+import type { Context } from '../../request/context.js'
+import { isOp, isThenable, settled, type Handler, type HandlerResult } from '../../request/handler.js'
+import { HttpError } from './http-error.js'
+import { Matcher, type Mismatch } from './matcher.js'
+import { problem } from './responses.js'
+import { RouteRequest } from './route-request.js'
+import { readTable, type RouteHandler, type Routes } from './table.js'
+
+type Result = ReturnType<Handler>
+
+/** Options of `routes`. */
+export interface RoutesOptions {
+  /**
+   * Responds to an error: one that a handler or a wrapper has thrown, or the HttpError of a request that no handler gets (400, 404,
+   * 405, 414). It may throw: an HttpError becomes its response, anything else a 500.
+   */
+  readonly onError?: ((error: unknown, request: RouteRequest) => ReturnType<Handler>) | null | undefined
+}
+
+/** What serves a route. */
+interface Target {
+  readonly handle: RouteHandler
+  /** Its handler in its wrappers; null if it has none. */
+  readonly wrapped: Handler | null
+}
+
+/**
+ * A handler that calls the handler of the route which fits a request. Keys are `'METHOD /path'`, with `:name` for a segment and
+ * `*` at the end for the rest; a key without a method gives all methods of a path to an ordinary handler.
+ * @throws ArgumentError for a key that is malformed, or fits the same requests as another
+ */
+export function routes<Key extends string>(table: Routes<Key>, options: RoutesOptions = {}): Handler {
+  const { onError = null } = options
+  const matcher = new Matcher<Target>()
+  // The routes of requests that are with its wrappers.
+  const matched = new WeakMap<Context, { readonly handle: RouteHandler, readonly params: RouteRequest['params'] }>()
+  // Errors that `onError` has had already, and that wrappers have passed on.
+  const told = new WeakSet()
+
+  function failed(error: unknown, request: RouteRequest): Result {
+    if (onError === null || (typeof error === 'object' && error !== null && told.has(error))) return responseTo(error)
+    if (typeof error === 'object' && error !== null) told.add(error)
+    let result: Result
+    try {
+      result = onError(error, request)
+    } catch (again) {
+      return responseTo(again)
+    }
+    return guarded(result, responseTo)
+  }
+
+  function call(handle: RouteHandler, request: RouteRequest): Result {
+    let result: Result
+    try {
+      result = handle(request)
+    } catch (error) {
+      return failed(error, request)
+    }
+    return isOp(result) || isThenable(result) ? guarded(result, (error) => failed(error, request)) : result
+  }
+
+  const behindWrappers: Handler = (method, path, args, headers, body, ctx) => {
+    const { handle, params } = matched.get(ctx) ?? lost()
+    return call(handle, new RouteRequest(method, path, args, params, headers, body, ctx, null))
+  }
+
+  for (const { key, method, path, handle: given, wrappers } of readTable(table)) {
+    const handle = method === null ? spread(given as Handler) : given as RouteHandler
+    const wrapped = wrappers.length === 0 ? null : wrappers.reduceRight((inner, wrapper) => wrapper(inner), behindWrappers)
+    try {
+      matcher.add(method, path, { handle, wrapped })
+    } catch (error) {
+      throw new ArgumentError('table', `table: ${JSON.stringify(key)}: ${messageOf(error)}`, { cause: error })
+    }
+  }
+
+  /** Calls `handle` for a request that fits `target`. */
+  function serve(wrapped: Handler | null, handle: RouteHandler, request: RouteRequest): Result {
+    if (wrapped === null) return call(handle, request)
+    const { method, path, args, params, headers, body, ctx } = request
+    matched.set(ctx, { handle, params })
+    return call(() => wrapped(method, path, args, headers, body, ctx), request)
+  }
+
+  /** Responds to a request that fits no route, or only those of other methods. */
+  function mismatched(status: Mismatch, request: RouteRequest): Result {
+    const { method, path } = request
+    const allowed = status === 404 ? matcher.allowed(path) : []
+    if (allowed.length === 0) return failed(new HttpError(status), request)
+    const headers = { Allow: allowed.join(', ') }
+    if (method !== 'OPTIONS') return failed(new HttpError(405, '', headers), request)
+    const other = matcher.find(allowed[0], path)
+    return serve(typeof other === 'number' ? null : other.value.wrapped, () => [null, 204, headers], request)
+  }
+
+  return (method, path, args, headers, body, ctx) => {
+    const found = matcher.find(method, path)
+    if (typeof found === 'number') return mismatched(found, new RouteRequest(method, path, args, {}, headers, body, ctx, null))
+    return serve(found.value.wrapped, found.value.handle, new RouteRequest(method, path, args, found.params, headers, body, ctx, null))
+  }
+}
+
+/** An ordinary handler as that of a route. */
+function spread(handler: Handler): RouteHandler {
+  return ({ method, path, args, headers, body, ctx }) => handler(method, path, args, headers, body, ctx)
+}
+
+function lost(): never {
+  throw new ArgumentError('ctx', 'ctx: a wrapper gave its handler that of another request')
+}
+
+/** Gives the error of a coroutine or a promise to `failed`. */
+function guarded(result: Result, failed: (error: unknown) => Result): Result {
+  if (isOp(result)) return guardedOp(result, failed)
+  if (!isThenable(result)) return result
+  const mapped = Promise.resolve(result).then((value): unknown => isOp(value) ? guardedOp(value, failed) : value, failed)
+  return mapped as Promise<HandlerResult>
+}
+
+function* guardedOp(op: Op<HandlerResult>, failed: (error: unknown) => Result): Op<HandlerResult> {
+  try {
+    return (yield* settled(op)) as HandlerResult
+  } catch (error) {
+    return (yield* settled(failed(error))) as HandlerResult
+  }
+}
+
+/** The response to an HttpError. @throws any other error on */
+function responseTo(error: unknown): HandlerResult {
+  if (!instanceOf(error, HttpError)) throw error
+  return problem({ status: error.status, detail: error.message === '' ? null : error.message }, error.headers)
+}

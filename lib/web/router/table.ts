@@ -1,0 +1,91 @@
+import type { Handler } from '../../request/handler.js'
+import { ArgumentError } from '../../errors.js'
+import type { PathParams } from './path-params.js'
+import type { RouteRequest } from './route-request.js'
+
+/** Responds to the requests of one route: a plain function, a coroutine or async. */
+export type RouteHandler<Params = Readonly<Record<string, string | undefined>>, Query = URLSearchParams, Body = Buffer | null> =
+  (request: RouteRequest<Params, Query, Body>) => ReturnType<Handler>
+
+/** Makes a handler of a handler, as those that `wrap` helps to write. */
+export type Wrapper = (handler: Handler) => Handler
+
+/** A route of a group, with its wrappers. */
+export class Route {
+  readonly #handle: RouteHandler | Handler
+  readonly #wrappers: readonly Wrapper[]
+
+  /** @internal @param wrappers the outermost first */
+  constructor(handle: RouteHandler | Handler, wrappers: readonly Wrapper[]) {
+    this.#handle = handle
+    this.#wrappers = wrappers
+  }
+
+  /** @internal */
+  static parts(route: Route): RouteParts {
+    return { handle: route.#handle, wrappers: route.#wrappers }
+  }
+}
+
+/** What a route consists of. */
+export interface RouteParts {
+  /** An ordinary handler, if the key has no method. */
+  readonly handle: RouteHandler | Handler
+  /** The outermost first. */
+  readonly wrappers: readonly Wrapper[]
+}
+
+/** The value of an entry: a key with a method has the handler of a route, one without has an ordinary handler. */
+type Entry<Key extends string, Prefix extends string = ''> =
+  Key extends `${string} /${infer Path}` ? RouteHandler<PathParams<Joined<Prefix, `/${Path}`>>> | Route
+  : Key extends `/${string}` ? Handler | Route
+  : string extends Key ? RouteHandler | Route
+  : never
+
+/** Routes by method and path: `'GET /todos/:id'`. */
+export type Routes<Key extends string, Prefix extends string = ''> = { readonly [K in Key]: Entry<K, Prefix> }
+
+/** The key of an entry with a prefix before its path. */
+type Prefixed<Key extends string, Prefix extends string> =
+  Key extends `${infer Method} /${infer Path}` ? `${Method} ${Joined<Prefix, `/${Path}`>}` : Joined<Prefix, Key>
+
+type Joined<Prefix extends string, Path extends string> = Path extends '/' ? (Prefix extends '' ? '/' : Prefix) : `${Prefix}${Path}`
+
+/**
+ * Routes with a common prefix and common wrappers, to spread into a table: `...group('/api', [withToken], { ... })`. The wrappers
+ * run for each request that has a route in the group, the first one outermost.
+ * @param prefix begins with a slash and does not end with one; it may have parameters; empty for none
+ * @throws ArgumentError for an invalid prefix, or a key that is not `METHOD /path` or `/path`
+ */
+export function group<const Prefix extends string, Key extends string>(
+  prefix: Prefix, wrappers: readonly Wrapper[], table: Routes<Key, Prefix>,
+): { readonly [K in Key as Prefixed<K, Prefix>]: Route } {
+  if (prefix !== '' && !/^\/.*[^/]$/.test(prefix)) {
+    throw new ArgumentError('prefix', `prefix: ${JSON.stringify(prefix)} has to begin with a slash, and not to end with one`)
+  }
+  const grouped: Record<string, Route> = {}
+  for (const { method, path, handle, wrappers: inner } of readTable(table)) {
+    const joined = path === '/' && prefix !== '' ? prefix : prefix + path
+    grouped[method === null ? joined : `${method} ${joined}`] = new Route(handle, [...wrappers, ...inner])
+  }
+  return grouped as { readonly [K in Key as Prefixed<K, Prefix>]: Route }
+}
+
+/** An entry of a table, read. */
+export interface ReadEntry extends RouteParts {
+  readonly key: string
+  /** Null for all methods. */
+  readonly method: string | null
+  readonly path: string
+}
+
+/** The entries of a table. @throws ArgumentError for a malformed key, or an entry that is no handler */
+export function readTable(table: object): ReadEntry[] {
+  return Object.entries(table).map(([key, entry]: [string, unknown]) => {
+    const match = /^(?:([A-Z-]+) )?(\/[^ ]*)$/.exec(key)
+    if (match === null) throw new ArgumentError('table', `table: ${JSON.stringify(key)} is neither "METHOD /path" nor "/path"`)
+    const [, method = null, path] = match
+    if (!(entry instanceof Route) && typeof entry !== 'function') throw new ArgumentError('table', `table: ${JSON.stringify(key)} has no handler`)
+    return { key, method, path, ...(entry instanceof Route ? Route.parts(entry) : { handle: entry as RouteHandler | Handler, wrappers: [] }) }
+  })
+}
