@@ -18,3 +18,23 @@ export class HttpError extends LeveretError {
     this.headers = headers
   }
 }
+
+/** One thing that is wrong with a request. */
+export interface InvalidPart {
+  /** The part of the request. */
+  readonly in: 'params' | 'query' | 'body'
+  /** Where in that part: a JSON pointer (RFC 6901) as a fragment, such as `#/items/0/title`. */
+  readonly pointer: string
+  /** What is wrong. */
+  readonly detail: string
+}
+
+/** A request does not fit the schemas of its route: a 422, whose problem has `errors`. */
+export class ValidationError extends HttpError {
+  /** All that is wrong. */
+  readonly errors: readonly InvalidPart[]
+  constructor(errors: readonly InvalidPart[]) {
+    super(422, 'the request is not valid')
+    this.errors = errors
+  }
+}

@@ -2,6 +2,7 @@ import { ArgumentError } from '../../errors.js'
 import type { ResponseHeaders } from '../../http1/response-headers.js'
 import { reasonOf } from '../../http1/status.js'
 import type { ResponseParts } from '../../request/handler.js'
+import { percentEncode } from './percent-encode.js'
 
 /** What is wrong with a request, for programs (RFC 9457). Any other members are sent too. */
 export interface Problem {
@@ -36,11 +37,7 @@ export function problem(members: Problem, headers: ResponseHeaders = {}): Respon
  * @param status 303 makes the next request a GET, 307 and 308 keep the method
  */
 export function redirect(location: string, status: 301 | 302 | 303 | 307 | 308 = 302, headers: ResponseHeaders = {}): ResponseParts {
-  return [null, status, { Location: location.replace(/[^\x21-\x7e]+/g, percentEncoded), ...headers }]
-}
-
-function percentEncoded(text: string): string {
-  return Array.from(Buffer.from(text), (byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('')
+  return [null, status, { Location: location.replace(/[^\x21-\x7e]+/g, percentEncode), ...headers }]
 }
 
 function jsonText(value: unknown): string {

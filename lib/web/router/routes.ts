@@ -3,7 +3,7 @@ import { instanceOf, messageOf } from '../../../lev/internal.js'
 import { ArgumentError } from '../../errors.js'
 import type { Context } from '../../request/context.js'
 import { isOp, isThenable, settled, type Handler, type HandlerResult } from '../../request/handler.js'
-import { HttpError } from './http-error.js'
+import { HttpError, ValidationError } from './http-error.js'
 import { Matcher, type Mismatch } from './matcher.js'
 import { problem } from './responses.js'
 import { RouteRequest } from './route-request.js'
@@ -131,5 +131,6 @@ function* guardedOp(op: Op<HandlerResult>, failed: (error: unknown) => Result): 
 /** The response to an HttpError. @throws any other error on */
 function responseTo(error: unknown): HandlerResult {
   if (!instanceOf(error, HttpError)) throw error
-  return problem({ status: error.status, detail: error.message === '' ? null : error.message }, error.headers)
+  const members = { status: error.status, detail: error.message === '' ? null : error.message }
+  return problem(instanceOf(error, ValidationError) ? { ...members, errors: error.errors } : members, error.headers)
 }
