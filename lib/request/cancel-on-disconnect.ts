@@ -60,22 +60,24 @@ export function* cancelOnDisconnect<T>(exchange: Exchange, work: Op<T>, drop: (g
  * before the promise settles, `late` is called.
  */
 export function* settledOrGone<T>(exchange: Exchange, promise: PromiseLike<T>, late: () => void): Op<T | undefined> {
+  const { client } = exchange.connection
   const wait = new PromiseWait(promise, false)
-  const onGone = watchClient(exchange, () => wait.interrupt())
+  let onGone: ReturnType<typeof watchClient> | null = null
   let over = false
+  let failed = false
   try {
+    onGone = watchClient(exchange, () => wait.interrupt())
     const value = exchange.gone === null ? ((yield wait) as T) : undefined
     over = wait.settled
     takeOver(value)
     return value
   } catch (error) {
-    over = true
+    over = wait.settled
+    failed = true
     throw error
   } finally {
-    exchange.connection.client.onGone.detach(onGone)
-    if (!over) {
-      exchange.abort('the server stopped')
-      late()
-    }
+    client.onGone.detach(onGone)
+    if (!over && !failed) exchange.abort('the server stopped')
+    if (!over) late()
   }
 }

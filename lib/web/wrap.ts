@@ -1,4 +1,4 @@
-import { wait, type Op } from '../../lev/index.js'
+import { wait, type Op, type Suspension } from '../../lev/index.js'
 import type { RequestHeaders } from '../http1/headers.js'
 import type { ResponseHeaders } from '../http1/response-headers.js'
 import type { Context } from '../request/context.js'
@@ -71,8 +71,11 @@ function call(request: WrappedRequest, handle: () => Result, after: After, faile
     if (!failed) throw error
     return failed(error)
   }
-  if (isOp(result)) return settle(request, result, after, failed)
-  if (isThenable(result)) return settle(request, markHandled(result), after, failed)
+  if (isThenable(result)) {
+    const promise = markHandled(result)
+    return ready(settle(request, promise, after, failed), () => drop(request, promise))
+  }
+  if (isOp(result)) return after || failed ? settle(request, result, after, failed) : result
   return after ? respond(request, result, after) : result
 }
 
@@ -89,16 +92,14 @@ function* settle(request: WrappedRequest, pending: Op<HandlerResult> | Promise<u
 }
 
 /** Settles a result, and again while it is a coroutine or a promise. */
-function* resultOf({ method, query, ctx }: WrappedRequest, pending: unknown): Op<HandlerResult> {
+function* resultOf(request: WrappedRequest, pending: unknown): Op<HandlerResult> {
   let result = pending
-  while (isOp(result) || isThenable(result)) {
-    result = isOp(result) ? yield* result : yield* arriving(markHandled(result), (late) => dropLate(late, ctx.logger, { method, query }))
-  }
+  while (isOp(result) || isThenable(result)) result = isOp(result) ? yield* result : yield* arriving(request, markHandled(result))
   return result as HandlerResult
 }
 
-/** Waits for a promise; `drop` gets it if the wait is cancelled. */
-function* arriving(promise: Promise<unknown>, drop: (promise: Promise<unknown>) => void): Op<unknown> {
+/** Waits for a promise, whose value is closed if the wait is cancelled. */
+function* arriving(request: WrappedRequest, promise: Promise<unknown>): Op<unknown> {
   let cancelled = true
   try {
     const value = yield* wait(promise)
@@ -108,8 +109,35 @@ function* arriving(promise: Promise<unknown>, drop: (promise: Promise<unknown>) 
     cancelled = false
     throw error
   } finally {
-    if (cancelled) drop(promise)
+    if (cancelled) drop(request, promise)
   }
+}
+
+/** Closes a result that is not sent, when it is there. */
+function drop({ method, query, ctx }: WrappedRequest, result: unknown): void {
+  if (result instanceof Promise) dropLate(result, ctx.logger, { method, query })
+  else cancelContent(result)
+}
+
+const nothing: Suspension = { arm() {}, disarm() {} }
+
+/**
+ * An operation that calls `unused` if it is closed before it is run: an async wrapper may return it when the client has left.
+ * It has begun already, since closing a generator that has not begun runs no `finally`.
+ */
+function ready<T>(work: Op<T>, unused: () => void): Op<T> {
+  const operation = (function* (): Op<T> {
+    let run = false
+    try {
+      yield nothing
+      run = true
+    } finally {
+      if (!run) unused()
+    }
+    return yield* work
+  })()
+  operation.next()
+  return operation
 }
 
 /** Gives a response to `after`; its content is closed unless `after` returns. */
@@ -123,7 +151,12 @@ function respond(request: WrappedRequest, result: HandlerResult, after: NonNulla
     cancelContent(result)
     throw error
   }
-  return isOp(replaced) || isThenable(replaced) ? guarded(request, result, replaced) : replaced
+  if (!isOp(replaced) && !isThenable(replaced)) return replaced
+  const pending = isOp(replaced) ? replaced : markHandled(replaced)
+  return ready(guarded(request, result, pending), () => {
+    cancelContent(result)
+    drop(request, pending)
+  })
 }
 
 function* guarded(request: WrappedRequest, result: HandlerResult, pending: unknown): Op<HandlerResult> {

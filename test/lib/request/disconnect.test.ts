@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
@@ -335,5 +336,25 @@ t.test('a handler cannot take the place of the watch for its client', async (t) 
     yield* client.stream.end()
     yield* lev.sleep(1)
     t.strictSame(log.statuses(), [499])
+  })
+})
+
+t.test('an async handler that has attached its own function before the watch: an error, and its content is closed', async (t) => {
+  const stream = new Readable({ read() {} })
+  const mine = (): void => {}
+  let client: lev.Stream | null = null
+  const handle: Handler = async (_method, _query, _args, _headers, _body, ctx) => {
+    client = ctx.client
+    client.onGone.attach(mine)
+    return [stream]
+  }
+  await virtually({}, handle, function* ({ connect, log }: World) {
+    yield* connect(request('GET /'))
+    yield* lev.sleep(1)
+    t.match(log.of('error'), [{ err: { code: 'LEV_USAGE' } }])
+    t.strictSame(log.statuses(), [500])
+    yield* lev.wait(new Promise((resolve) => setImmediate(resolve)))
+    t.ok(stream.destroyed)
+    client?.onGone.detach(mine)
   })
 })

@@ -229,3 +229,61 @@ t.test('a promise that settles after the client has left', async (t) => {
   const logged = await late((_give, fail) => fail(new Error('too late')))
   t.match(logged, [{ message: 'the handler failed after its request was over', err: { message: 'too late' } }])
 })
+
+t.test('an async wrapper: an async `after` or `failed` that throws', async (t) => {
+  const thrown = async (): Promise<never> => {
+    throw new Error('a failure')
+  }
+  const failing: Handler = () => {
+    throw new Error('of the handler')
+  }
+  const wrappers: Record<string, Handler> = {
+    after: wrap(() => 'x', async (_request, next) => next(thrown)),
+    'after, handler async': wrap(async () => 'x', async (_request, next) => next(thrown)),
+    failed: wrap(failing, async (_request, next) => next(null, thrown)),
+  }
+  for (const [name, handler] of Object.entries(wrappers)) {
+    await virtually({}, handler, function* ({ connect, log }) {
+      const client = yield* connect(request('GET /'))
+      yield* lev.sleep(1)
+      t.match(log.statuses(), [500], name)
+      t.match(log.of('error'), [{ err: { message: 'a failure' } }], name)
+      client.stream.close()
+    })
+  }
+})
+
+t.test('an async wrapper that calls the handler after its client has left', async (t) => {
+  const content = (): Readable => new Readable({ read() {} })
+  const nexts: Record<string, Parameters<typeof wrap>[1]> = {
+    'next()': (_request, next) => next(),
+    'next(after)': (_request, next) => next((response) => response),
+    'next(async after)': (_request, next) => next(async (response) => response),
+    'next(async after that throws)': (_request, next) => next(async () => {
+      throw new Error('a failure')
+    }),
+  }
+  const handlers: Record<string, (stream: Readable) => Handler> = {
+    plain: (stream) => () => [stream],
+    async: (stream) => async () => [stream],
+  }
+  for (const [name, around] of Object.entries(nexts)) {
+    for (const [kind, make] of Object.entries(handlers)) {
+      const stream = content()
+      let lookedUp = (): void => {}
+      const handler = wrap(make(stream), async (request, next) => {
+        await new Promise<void>((resolve) => (lookedUp = resolve))
+        return around(request, next) as HandlerResult
+      })
+      await virtually({}, handler, function* ({ connect }) {
+        const client = yield* connect(request('GET /'))
+        yield* lev.sleep(1)
+        client.stream.reset()
+        yield* lev.sleep(1)
+        lookedUp()
+        yield* lev.wait(new Promise((resolve) => setImmediate(resolve)))
+      })
+      t.ok(stream.destroyed, `${name}, ${kind}`)
+    }
+  }
+})
