@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as lev from '../lev/index.js'
@@ -47,7 +48,7 @@ const tests: DriverTestBodies = {
   },
 
   * 'Unix sockets'() {
-    const path = join(tmpdir(), `leveret-${process.pid}.sock`)
+    const path = join(tmpdir(), `leveret-${randomBytes(6).toString('hex')}.sock`)
     match(yield* failure(lev.connect({ path })), { code: 'LEV_ADDRESS', message: `cannot connect to ${path}: connect ENOENT ${path}` })
     const listener = yield* lev.listen({ path })
     assert.deepEqual({ ...listener.address }, { ip: '', port: 0, path })
@@ -73,8 +74,15 @@ const tests: DriverTestBodies = {
     match(yield* failure(lev.connect({ path })), { cause: { code: 'ENOENT' } }, 'a closed listener removes its socket')
     const again = yield* lev.listen({ path })
     again.close()
-    for (const start of [() => lev.listen({ path: '' }), () => lev.connect(near.local)]) {
-      match(yield* failure(start()), { code: 'LEV_ADDRESS', message: /: the path is empty$/, cause: { name: 'RangeError' } })
+    match(yield* failure(lev.connect(near.local)), { message: /: the path is empty$/ })
+  },
+
+  * 'invalid paths of Unix sockets'() {
+    const path = join(tmpdir(), 'leveret')
+    for (const [wrong, fault] of [['', 'is empty'], [`${path}\0`, 'contains a zero byte'], [path.padEnd(300, 'x'), 'is longer than \\d+ bytes']] as const) {
+      for (const start of [() => lev.listen({ path: wrong }), () => lev.connect({ path: wrong })]) {
+        match(yield* failure(start()), { code: 'LEV_ADDRESS', message: new RegExp(`: the path ${fault}$`), cause: { name: 'RangeError' } })
+      }
     }
   },
 

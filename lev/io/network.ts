@@ -106,12 +106,22 @@ function check(what: string, where: ListenOptions | ConnectOptions, lowestPort: 
 }
 
 function faultOf(where: ListenOptions | ConnectOptions, lowestPort: number): string | null {
-  if (where.path !== undefined) return where.path === '' ? 'the path is empty' : null
+  if (where.path !== undefined) return pathFault(where.path)
   const [what, value, lowest, highest] = 'fd' in where && where.fd !== undefined
     ? ['file descriptor', where.fd, 0, 2 ** 31 - 1] as const
     : ['port', where.port, lowestPort, 65535] as const
   if (Number.isInteger(value) && value >= lowest && value <= highest) return null
   return `a ${what} is a whole number from ${lowest} to ${highest}, got ${value}`
+}
+
+/** Most bytes of a Unix socket's path; on Windows the path is that of a named pipe. */
+const mostPathBytes = process.platform === 'linux' ? 107 : process.platform === 'win32' ? 256 : 103
+
+/** Node 20 cuts off the end of a longer path, and what follows a zero byte: it would use another file. */
+function pathFault(path: string): string | null {
+  if (path === '') return 'the path is empty'
+  if (path.includes('\0')) return 'the path contains a zero byte'
+  return Buffer.byteLength(path) > mostPathBytes ? `the path is longer than ${mostPathBytes} bytes` : null
 }
 
 function messageOf(error: Error | null): string {
