@@ -49,6 +49,14 @@ export function* catchUp(): Op<void> {
   yield new Sleep(loop.timers, loop.driver.now())
 }
 
+/** Calls `act` at `time`, in `now()` seconds, outside of every task. Returns the function that takes it back. */
+export function callAt(time: number, act: () => void): () => void {
+  const { timers } = runningTask('lev.callAt()').loop
+  const timer = new Timer(act)
+  timers.set(timer, time)
+  return () => timers.remove(timer)
+}
+
 function checkSeconds(what: string, seconds: number): void {
   if (typeof seconds !== 'number' || Number.isNaN(seconds)) {
     throw new RangeError(`${what}: seconds must be a number, got ${typeof seconds === 'number' ? seconds : typeof seconds}`)

@@ -93,6 +93,8 @@ const flatTable = {
   request_header_timeout: row(10, 's', duration),
   /** How long a body may take, in seconds, on top of its size divided by `min_transfer_rate`. Default: 30. */
   request_body_timeout: row(30, 's', duration),
+  /** How long a handler may take until it has returned, in seconds; null: no limit. Default: null. */
+  handler_timeout: row<number | null>(null, 's', orNull(handlerTimeout)),
   /** How long a TLS handshake may take, in seconds. Default: 10. */
   tls_handshake_timeout: row(10, 's', duration),
   /** How long a client may stop reading its response, in seconds. Default: 30. */
@@ -218,6 +220,11 @@ function freeze(settings: Settings): Settings {
 
 function orNull<T>(check: (value: unknown, key: string, current: T | null) => T): Row<T | null>['check'] {
   return (value, key, current) => (value === null ? null : check(value, key, current))
+}
+
+function handlerTimeout(value: unknown, key: string): number {
+  if (value === 0 || value === Infinity) return refuse(key, value, 'a number of seconds', 'null turns it off')
+  return duration(value, key)
 }
 
 function loggedHeader(value: unknown, key: string): string {

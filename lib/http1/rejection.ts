@@ -84,6 +84,8 @@ export const rejections = {
   // Time, and the end of a connection.
   headTimeout: rejection(408, 'request header timeout'),
   bodyTimeout: rejection(408, 'request body timeout'),
+  /** The handler was cancelled. */
+  handlerTimeout: rejection(503, 'handler timeout'),
   bodyCutOff: rejection(400, 'the client ended within the body'),
 
   // TLS.

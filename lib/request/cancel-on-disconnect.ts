@@ -1,13 +1,19 @@
 import type { Op } from '../../lev/index.js'
-import { keepContext, PromiseWait, runningTask, scopeAfter } from '../../lev/internal.js'
+import { callAt, keepContext, PromiseWait, runningTask, scopeAfter } from '../../lev/internal.js'
 import { lingerSeconds } from '../config/fixed-limits.js'
 import type { Exchange } from './exchange.js'
 import { cancelContent, takeOver } from '../response/content-source.js'
 
-/** Calls `cancel` when the client disconnects, at once if it has. Returns the function that is attached to its stream. */
-function watchClient(exchange: Exchange, cancel: () => void): (how: 'end' | 'close') => void {
+/** The hook on a client's stream, with the function that takes back the handler's deadline if it has one. */
+interface Watch {
+  (how: 'end' | 'close'): void
+  unwatchTime?: () => void
+}
+
+/** Calls `cancel` when the client disconnects, at once if it has, and when the handler has taken too long. */
+function watch(exchange: Exchange, cancel: () => void): Watch {
   const { client, settings } = exchange.connection
-  const onGone = (how: 'end' | 'close'): void => {
+  const onGone: Watch = (how) => {
     // A reader of the body sees the end itself, as an error.
     if (how === 'end' && (settings.half_close === 'answer' || exchange.body?.waiting === true)) return
     // The client may still read pending output, such as responses to earlier requests; one that does not is not waited for.
@@ -19,22 +25,33 @@ function watchClient(exchange: Exchange, cancel: () => void): (how: 'end' | 'clo
   // The client may have disconnected before its request was processed.
   if (!client.isOpen) onGone('close')
   else if (client.inputEnded && exchange.body?.incomplete !== true) onGone('end')
+  if (exchange.handlerDeadline !== Infinity) {
+    onGone.unwatchTime = callAt(exchange.handlerDeadline, () => {
+      exchange.timeOut()
+      cancel()
+    })
+  }
   return onGone
+}
+
+function unwatch(exchange: Exchange, onGone: Watch | null): void {
+  exchange.connection.client.onGone.detach(onGone)
+  if (exchange.handlerDeadline !== Infinity) onGone?.unwatchTime?.()
 }
 
 /**
  * Runs `work`, which responds to a request, and waits for the tasks that the handler has spawned. All are cancelled if the client
- * disconnects or the server stops first. If they do not complete, `drop` gets the value of `work`, if it has one.
+ * disconnects, the server stops or the handler's time is over first. If they do not complete, `drop` gets the value of `work`, if it
+ * has one.
  */
 export function* cancelOnDisconnect<T>(exchange: Exchange, work: Op<T>, drop: (given?: T) => void = cancelContent): Op<T> {
-  const { client } = exchange.connection
   let given: T | undefined
-  let onGone: ReturnType<typeof watchClient> | null = null
+  let onGone: Watch | null = null
   let whole = false
   let failed = false
   try {
     const value = yield* scopeAfter(exchange, function* (around) {
-      onGone = watchClient(exchange, () => around.cancel('client gone'))
+      onGone = watch(exchange, () => around.cancel(exchange.timedOut ? 'timeout' : 'client gone'))
       given = yield* work
       takeOver(given)
       exchange.context = keepContext()
@@ -48,7 +65,7 @@ export function* cancelOnDisconnect<T>(exchange: Exchange, work: Op<T>, drop: (g
     failed = true
     throw error
   } finally {
-    client.onGone.detach(onGone)
+    unwatch(exchange, onGone)
     if (!whole && !failed) exchange.abort('the server stopped')
     if (!whole) drop(given)
   }
@@ -56,18 +73,17 @@ export function* cancelOnDisconnect<T>(exchange: Exchange, work: Op<T>, drop: (g
 
 /**
  * Waits for a handler's promise, if the handler has spawned no tasks: with nothing to cancel there is no need for a scope, which
- * would double the cost of the request. Undefined if the client disconnects first, as `exchange.gone` shows. If the wait ends
- * before the promise settles, `late` is called.
+ * would double the cost of the request. Undefined if the client disconnects or the handler's time is over first, as
+ * `exchange.gone` and `exchange.timedOut` show. If the wait ends before the promise settles, `late` is called.
  */
 export function* settledOrGone<T>(exchange: Exchange, promise: PromiseLike<T>, late: () => void): Op<T | undefined> {
-  const { client } = exchange.connection
   const wait = new PromiseWait(promise, false)
-  let onGone: ReturnType<typeof watchClient> | null = null
+  let onGone: Watch | null = null
   let over = false
   let failed = false
   try {
-    onGone = watchClient(exchange, () => wait.interrupt())
-    const value = exchange.gone === null ? ((yield wait) as T) : undefined
+    onGone = watch(exchange, () => wait.interrupt())
+    const value = exchange.gone === null && !exchange.timedOut ? ((yield wait) as T) : undefined
     over = wait.settled
     takeOver(value)
     return value
@@ -76,7 +92,7 @@ export function* settledOrGone<T>(exchange: Exchange, promise: PromiseLike<T>, l
     failed = true
     throw error
   } finally {
-    client.onGone.detach(onGone)
+    unwatch(exchange, onGone)
     if (!over && !failed) exchange.abort('the server stopped')
     if (!over) late()
   }

@@ -8,6 +8,7 @@ import type { Peer } from '../server/peer.js'
 import type { ContextRequest } from './context.js'
 import type { FieldBlock } from '../http1/headers.js'
 import type { ResponseHeaders } from '../http1/response-headers.js'
+import { rejections } from '../http1/rejection.js'
 import type { InterimStatus } from '../http1/write-head.js'
 import { NO_HEAD, type RequestHead } from '../http1/request-head.js'
 import { StatusReader } from '../http1/status-reader.js'
@@ -64,6 +65,10 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
   decoded = false
   #record: RequestRecord | null = null
   #gone: string | null = null
+  /** When the handler must have returned, in `now()` seconds; Infinity when it has, and if there is no limit. */
+  handlerDeadline = Infinity
+  /** Whether it has not. */
+  timedOut = false
   #signal: AbortController | null = null
   #draining: AbortController | null = null
   #putBefore = 0
@@ -100,15 +105,15 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
 
   /** Why no client waits for the response any more: it has disconnected, or the server stopped waiting. Null: one waits. */
   get gone(): string | null {
-    return this.#gone
+    return this.timedOut ? null : this.#gone
   }
 
   /** Whether there is a client to respond to. */
   get mayRespond(): boolean {
-    return this.#gone === null && this.connection.client.isOpen
+    return this.gone === null && this.connection.client.isOpen
   }
 
-  /** Aborts when the client is gone. */
+  /** Aborts when the client is gone, and when the handler has taken too long. */
   get signal(): AbortSignal {
     if (this.#signal === null) {
       this.#signal = new AbortController()
@@ -168,6 +173,13 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
     if (this.#gone !== null) return
     this.#gone = why
     this.#signal?.abort(new DOMException(why, 'AbortError'))
+  }
+
+  /** Records that the handler has taken too long, and aborts its signal. */
+  timeOut(): void {
+    if (this.#gone !== null) return
+    this.abort(rejections.handlerTimeout.reason)
+    this.timedOut = true
   }
 
   /** Whether the request and the server allow the connection to stay open. */

@@ -8,7 +8,7 @@ import { NEED_MORE, REJECTED } from '../http1/head.js'
 import { rejections } from '../http1/rejection.js'
 import { logFailure } from '../log/log-failure.js'
 import { respond } from './respond.js'
-import { fail, reject } from '../response/send-response.js'
+import { fail, failLate, reject } from '../response/send-response.js'
 import { transitions } from './states.js'
 
 export const idleTimeout: NextAction = [null, 'keepalive timeout']
@@ -82,6 +82,10 @@ function afterFault(exchange: Exchange, error: unknown): NextAction {
   // Reads and writes on a lost connection fail: no fault of the handler.
   const lost = !connection.client.isOpen && instanceOf<ClosedError | TimeoutError>(error, ClosedError, TimeoutError)
   if (exchange.gone !== null && (lost || instanceOf(error, CancelledError))) return exchange.abandon(closed)
+  if (exchange.isInHandler && exchange.timedOut) {
+    if (!lost && !instanceOf<Error>(error, CancelledError, BodyError)) logFailure(connection.logger, exchange.head, error, 'the handler failed after its time was over')
+    return failLate(exchange)
+  }
   if (exchange.isInHandler && instanceOf(error, BodyError) && exchange.written === 0) {
     return exchange.mayRespond ? reject(exchange, error) : exchange.abandon(closed)
   }

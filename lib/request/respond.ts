@@ -1,4 +1,4 @@
-import { wait, type Op } from '../../lev/index.js'
+import { now, wait, type Op } from '../../lev/index.js'
 import { callApart } from '../../lev/internal.js'
 import { cancelOnDisconnect, settledOrGone } from './cancel-on-disconnect.js'
 import type { Connection } from '../server/connection.js'
@@ -7,7 +7,7 @@ import { closed, isPending, type Exchange, type NextAction } from './exchange.js
 import { isOp, isThenable, type HandlerResult } from './handler.js'
 import { dropLate, markHandled } from './late-result.js'
 import { cancelContent } from '../response/content-source.js'
-import { sendResult } from '../response/send-response.js'
+import { failLate, sendResult } from '../response/send-response.js'
 import { RequestBody } from './request-body.js'
 import { transitions } from './states.js'
 import { serveWebSocket } from '../websocket/serve.js'
@@ -68,9 +68,14 @@ function arriving<T>(exchange: Exchange, promise: Promise<T>): Op<T> {
 }
 
 function finish(exchange: Exchange, given: HandlerResult): NextAction | Op<NextAction> {
+  exchange.handlerDeadline = Infinity
   if (exchange.gone !== null) {
     cancelContent(given)
     return exchange.abandon(closed)
+  }
+  if (exchange.timedOut) {
+    cancelContent(given)
+    return failLate(exchange)
   }
   return given instanceof Upgrade ? serveWebSocket(exchange, given) : sendResult(exchange, given)
 }
@@ -80,6 +85,8 @@ function callHandler(exchange: Exchange, body: Buffer | RequestBody | null): Ret
   const ctx = new Context(connection, exchange, body)
   exchange.advance(transitions.handlerCalled)
   connection.client.readDeadline = Infinity
+  const { handler_timeout } = connection.settings
+  if (handler_timeout !== null) exchange.handlerDeadline = now() + handler_timeout
   const headers = exchange.peer.headersOf(head)
   if (exchange.decoded) {
     delete headers['content-encoding']

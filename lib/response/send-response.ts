@@ -3,7 +3,7 @@ import { instanceOf, sendable } from '../../lev/internal.js'
 import { encode, isEncodable, variedHeaders, type Encoded } from '../coding/content-encoding.js'
 import type { Exchange, NextAction } from '../request/exchange.js'
 import type { HandlerResult, ResponseParts } from '../request/handler.js'
-import type { Rejection } from '../http1/rejection.js'
+import { rejections, type Rejection } from '../http1/rejection.js'
 import { NO_LENGTH } from '../http1/response-framing.js'
 import { declaredLength, ResponseError, withDefaults, type ResponseHeaders } from '../http1/response-headers.js'
 import { reasonOf } from '../http1/status.js'
@@ -45,6 +45,20 @@ export function fail(exchange: Exchange): NextAction {
   const { written, writtenStatus, connection: { client } } = exchange
   if (written > 0 || client.outputEnded) return exchange.finish(writtenStatus, written, [null, 'the handler failed'], 'failed')
   return exchange.complete(500, put(exchange, `${reasonOf(500)}\n`, 500, textHeaders), 'failed')
+}
+
+/**
+ * Sends the 503 of a handler that has taken too long. The connection is always closed: async code cannot be stopped, and may
+ * still write to it.
+ */
+export function failLate(exchange: Exchange): NextAction {
+  const { written, writtenStatus, connection: { client } } = exchange
+  const { handlerTimeout } = rejections
+  const next = [null, handlerTimeout.reason] as const
+  exchange.body?.close()
+  if (!exchange.mayRespond) return exchange.abandon(next)
+  if (written > 0 || client.outputEnded) return exchange.finish(writtenStatus, written, next, 'failed')
+  return exchange.finish(handlerTimeout.status, writeRejection(exchange.writer, exchange, handlerTimeout), next, 'failed')
 }
 
 /** Sends the response of a rejected request; the caller must then close the connection. */

@@ -20,7 +20,7 @@ function isRow(row: object): row is Row {
 
 function shown({ default: value, unit }: Row): string {
   const json = (Array.isArray(value) ? value : [value]).map((one) => `\`${JSON.stringify(one)}\``).join(', ')
-  return unit === '' ? json : `${json} ${unit}`
+  return unit === '' || value === null ? json : `${json} ${unit}`
 }
 
 /** The first two cells of the rows about something that has a name. */

@@ -38,6 +38,7 @@ t.test('the defaults are those of the design', async (t) => {
     keepalive_idle_timeout: 15,
     request_header_timeout: 10,
     request_body_timeout: 30,
+    handler_timeout: null,
     tls_handshake_timeout: 10,
     send_timeout: 30,
     drain: 30,
@@ -128,6 +129,7 @@ t.test('wrong values are refused: which setting, what it was, what it may be', a
     [{ log_level: 'acess' }, 'log_level must be one of "debug", "access", "info", "warn", "error", got "acess" ' +
       '(did you mean "access"?)'],
     [{ log_level: 25 }, 'log_level must be one of "debug", "access", "info", "warn", "error", got 25'],
+    [{ handler_timeout: 0 }, 'handler_timeout must be a number of seconds, got 0 (null turns it off)'],
     [{ half_close: true }, 'half_close must be one of "cancel", "answer", got true'],
     [{ handle_signals: 1 }, 'handle_signals must be true or false, got 1'],
     [{ log_headers: 'referer' }, 'log_headers must be an array of header names, got "referer"'],
@@ -174,10 +176,10 @@ t.test('durations are seconds: a millisecond at least, at most an hour', async (
     const hint = (value: unknown): string => rejection({ [name]: value }).message
     t.equal(hint(15000), `${expected} 15000 (the unit is seconds; 15000 looks like milliseconds: did you mean 15?)`)
     t.equal(hint(4000000), `${expected} 4000000 (the unit is seconds)`)
-    t.equal(hint(0), `${expected} 0 (a timeout cannot be turned off)`)
+    if (name !== 'handler_timeout') t.equal(hint(0), `${expected} 0 (a timeout cannot be turned off)`)
     t.equal(hint(1e-9), `${expected} 1e-9`)
     t.equal(hint(-1), `${expected} -1 (a timeout cannot be turned off)`)
-    t.equal(hint(Infinity), `${expected} Infinity (the unit is seconds, and a timeout cannot be turned off)`)
+    if (name !== 'handler_timeout') t.equal(hint(Infinity), `${expected} Infinity (the unit is seconds, and a timeout cannot be turned off)`)
     t.equal(hint(NaN), `${expected} NaN`)
     t.equal(hint('15'), `${expected} "15" (did you mean the number 15?)`)
     t.equal(hint('15s'), `${expected} "15s"`)

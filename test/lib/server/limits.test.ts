@@ -43,7 +43,7 @@ t.test('the defaults are those of the table', async (t) => {
     max_body_size: 5 * 1024 * 1024,
     request_line_limit: 8192, header_count_limit: 100, header_size_limit: 65_536, min_transfer_rate: 500,
     keepalive_idle_timeout: 15, request_header_timeout: 10, request_body_timeout: 30, tls_handshake_timeout: 10,
-    send_timeout: 30,
+    send_timeout: 30, handler_timeout: null,
     compression: { enabled: true, min_size: 4096 }, log_level: 'access',
     log_headers: ['referer', 'x-real-ip', 'user-agent'],
     half_close: 'cancel',
