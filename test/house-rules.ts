@@ -134,7 +134,7 @@ function programsOf(file: ts.SourceFile): Import[] {
 
 /** The path of a file of the project, or null for anything else. */
 function resolve(path: string, from: string): string | null {
-  const named = { leveret: 'lib/index.ts', 'leveret/lev': 'lev/index.ts', 'leveret/eslint': 'lev/eslint.ts', 'leveret/tls': 'tls/index.ts', 'leveret/testing': 'testing/index.ts', 'leveret/observe': 'lib/observe/index.ts', 'leveret/router': 'lib/web/router/index.ts' }[from]
+  const named = { leveret: 'lib/index.ts', 'leveret/lev': 'lev/index.ts', 'leveret/eslint': 'lev/eslint.ts', 'leveret/tls': 'tls/index.ts', 'leveret/testing': 'testing/index.ts', 'leveret/observe': 'lib/observe/index.ts', 'leveret/router': 'lib/web/router/index.ts', 'leveret/static': 'lib/web/static/index.ts' }[from]
   if (named !== undefined) return named
   if (from.startsWith('leveret/dialects/')) return `lib/${from.slice('leveret/'.length)}/index.ts`
   return from.startsWith('.') ? posix.join(posix.dirname(path), from).replace(/\.js$/, '.ts') : null

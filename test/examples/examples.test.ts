@@ -16,7 +16,7 @@ function start(t: Test, name: string): Program {
 t.jobs = 2
 
 t.test('every example is short', async (t) => {
-  for (const name of ['hello', 'many-hosts', 'cancellation', 'memory-test', 'loopback-driver-tests']) {
+  for (const name of ['hello', 'many-hosts', 'cancellation', 'memory-test', 'loopback-driver-tests', 'static']) {
     t.ok(source(name).split('\n').length <= 60, name)
   }
 })
@@ -26,6 +26,15 @@ t.test('hello', { buffered: true }, async (t) => {
   const lines = curlLines(source('hello'))
   t.equal(lines.length, 1)
   t.match(await shell(await program.withPorts(lines[0] ?? ''), '.'), { code: 0, stdout: 'Hello from /world\n' })
+  t.same(await program.stop(), { code: 0, signal: null })
+})
+
+t.test('static', { buffered: true }, async (t) => {
+  const program = new Program(built('examples/static.js'), { cwd: t.testdir({ 'index.html': '<p>files</p>' }) })
+  t.teardown(() => program.kill())
+  const responses: string[] = []
+  for (const line of curlLines(source('static'))) responses.push((await shell(await program.withPorts(line), '.')).stdout)
+  t.strictSame(responses, ['<p>files</p>', '<p>fi'])
   t.same(await program.stop(), { code: 0, signal: null })
 })
 
