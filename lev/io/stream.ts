@@ -20,15 +20,10 @@ const tooSlow: ErrorFactory = () => new TimeoutError('the peer took too long to 
  * then leaves in one write. If the peer reads slowly, `write` waits.
  */
 export class Stream extends StreamInput {
-  /**
-   * Called when the peer ends its output (`end`), and when the connection is lost (`close`): each at most once, and never
-   * after this side has closed the stream.
-   */
-  readonly onGone = new Hook<(how: 'end' | 'close') => void>('stream.onGone')
-
   /** @internal Called with the data of each `put`. */
   readonly onPut = new Hook<(data: Buffer | string) => void>('stream.onPut')
 
+  readonly #onGone = new Hook<(how: 'end' | 'close') => void>('stream.onGone')
   readonly #output: StreamOutput
   #secured: ((facts: SecureFacts) => void) | null = null
 
@@ -48,6 +43,14 @@ export class Stream extends StreamInput {
   /** Address of the peer. */
   get remote(): Address {
     return this.transport.remote
+  }
+
+  /**
+   * Called when the peer ends its output (`end`), and when the connection is lost (`close`): each at most once, and never
+   * after this side has closed the stream. An assignment throws TypeError: it would take the place of the hook.
+   */
+  get onGone(): Hook<(how: 'end' | 'close') => void> {
+    return this.#onGone
   }
 
   /** Whether the stream is still usable: neither closed by this side nor lost. */
@@ -262,7 +265,7 @@ export class Stream extends StreamInput {
 
   #tellGone(how: 'end' | 'close'): void {
     try {
-      this.onGone.attached?.(how)
+      this.#onGone.attached?.(how)
     } catch (error) {
       this.loop.report(error)
     }

@@ -33,3 +33,13 @@ t.test('each hook of a stream is its own, and names itself', async (t) => {
     other.close()
   }, { driver: lev.memory() })
 })
+
+t.test('an assignment in place of `attach`, as programs for 0.1.0 have it, is an error where it is made', async (t) => {
+  await lev.run(function* () {
+    const [stream, other] = lev.pipe()
+    t.throws(() => Object.assign(stream, { onGone: () => {} }), { name: 'TypeError', message: /onGone/ })
+    t.type(stream.onGone, Hook)
+    stream.close()
+    other.close()
+  }, { driver: lev.memory() })
+})
