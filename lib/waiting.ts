@@ -2,9 +2,9 @@ import { inCoroutine, portal, runOutsideTask, wait, type Op, type Portal } from 
 import { settled } from './request/handler.js'
 
 /**
- * The result of a function that waits, for both kinds of callers. In a coroutine of lev it is an operation, which begins only with `yield*`.
- * Elsewhere it is a promise, which has already begun. Each can be used as the other: an operation can be awaited in an async
- * function that a coroutine calls, and a promise can be `yield*`-ed.
+ * The result of a function that waits, for both kinds of callers. In a coroutine of lev it is an operation, which begins only
+ * with `yield*`. Elsewhere it is a promise, which has already begun. Each can be used as the other: an operation can be awaited in
+ * an async function that a coroutine calls, and a promise can be `yield*`-ed.
  */
 export type Waiting<T> = Op<T> & Promise<T>
 

@@ -67,7 +67,12 @@ export class Exchange implements Pieces {
   readonly #over = event()
 
   /** @param keep takes the stream when another request may follow, with the seconds for which the server keeps it, if it says so */
-  constructor(stream: Stream, request: ReadyRequest, rules: Pick<RequestRules, 'stream' | 'timeout' | 'maxBodySize'>, keep: (stream: Stream, seconds: number | null) => void) {
+  constructor(
+    stream: Stream,
+    request: ReadyRequest,
+    rules: Pick<RequestRules, 'stream' | 'timeout' | 'maxBodySize'>,
+    keep: (stream: Stream, seconds: number | null) => void,
+  ) {
     this.#stream = stream
     this.#request = request
     this.#rules = rules

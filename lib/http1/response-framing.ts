@@ -33,7 +33,9 @@ export function responseFraming(method: string, head: ResponseHead): ResponseFra
   const coding = fields.get('transfer-encoding')
   if (method === 'HEAD') return { length: 0, keepAlive }
   // A server that announces content here may also send it.
-  if (status < 200 || status === 204 || status === 304) return { length: 0, keepAlive: keepAlive && coding === undefined && (length === 0 || length === null) }
+  if (status < 200 || status === 204 || status === 304) {
+    return { length: 0, keepAlive: keepAlive && coding === undefined && (length === 0 || length === null) }
+  }
   if (coding !== undefined) {
     if (minorVersion === 0) return rejections.transferEncodingIn10
     if (length !== null) return rejections.lengthAndCoding

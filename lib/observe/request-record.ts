@@ -60,7 +60,9 @@ export class RequestRecord implements RequestEnded {
   }
 
   /** Completes the record, logs it and publishes it. */
-  end({ connection, received }: RecordedRequest, outcome: Outcome, reason: string | null, status: number | undefined, bytesOut: number): void {
+  end(
+    { connection, received }: RecordedRequest, outcome: Outcome, reason: string | null, status: number | undefined, bytesOut: number,
+  ): void {
     const { logger, settings } = connection
     this.outcome = outcome
     this.reason = reason

@@ -49,6 +49,6 @@ interface RecordedPeer {
 /** Publishes a message of a WebSocket. To be called only if `webSocketMessage.hasSubscribers`; a client's has no `connection`. */
 export function publishMessage(connection: number | null, direction: 'received' | 'sent', data: string | Uint8Array): void {
   if (connection === null) return
-  const isText = typeof data === 'string'
-  webSocketMessage.publish({ connection, direction, type: isText ? 'text' : 'binary', bytes: isText ? Buffer.byteLength(data) : data.length })
+  const type = typeof data === 'string' ? 'text' : 'binary'
+  webSocketMessage.publish({ connection, direction, type, bytes: Buffer.byteLength(data) })
 }

@@ -7,7 +7,7 @@ import { unreadBodyBytes, unreadBodySeconds } from '../config/fixed-limits.js'
 import { bodySize, type BufferChoice, type SizeChoice } from '../config/settings.js'
 import { boolean } from '../config/validators.js'
 import { bodyError, BodyError, StateError } from '../errors.js'
-import { isPending, type Exchange, type NextAction, type OpenBody } from './exchange.js'
+import { closing, isPending, type Exchange, type NextAction, type OpenBody } from './exchange.js'
 import { ChunkedReader, DONE, REJECTED } from '../http1/chunked.js'
 import { rejections, type Rejection } from '../http1/rejection.js'
 import { readAll, type Pieces } from '../pieces.js'
@@ -99,7 +99,7 @@ export function* withOpenBody({ body, reader, decoder }: BodyReading, respond: (
       decoder?.close()
     }
   })
-  return nextAction[0] !== 'keep-alive' || (yield* reader.drain()) ? nextAction : ['close', null]
+  return nextAction[0] !== 'keep-alive' || (yield* reader.drain()) ? nextAction : closing
 }
 
 /** The content of one request as it arrives, piece by piece, bounded by a byte limit and the timeouts. */

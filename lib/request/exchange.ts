@@ -26,7 +26,8 @@ export function isPending(sent: NextAction | Op<NextAction>): sent is Op<NextAct
 /** After a client that is gone. */
 export const closed: NextAction = [null, 'closed']
 const kept: NextAction = ['keep-alive', null]
-const closing: NextAction = ['close', null]
+/** After a response that is the last of its connection. */
+export const closing: NextAction = ['close', null]
 
 /** A request's body that its handler reads from the connection. */
 export interface OpenBody {

@@ -46,7 +46,8 @@ function awaited(exchange: Exchange, given: ReturnType<typeof callHandler>): Op<
   if (isOp(given)) return cancelOnDisconnect(exchange, given)
   if (!isThenable(given)) return cancelOnDisconnect(exchange, giving(given), () => cancelContent(given))
   const promise = Promise.resolve(given)
-  return exchange.spawned === null ? settledOrGone(exchange, promise, () => dropLate(promise, exchange.connection.logger, exchange.head)) : arriving(exchange, markHandled(promise))
+  if (exchange.spawned !== null) return arriving(exchange, markHandled(promise))
+  return settledOrGone(exchange, promise, () => dropLate(promise, exchange.connection.logger, exchange.head))
 }
 
 function* giving<T>(value: T): Op<T> {

@@ -16,7 +16,9 @@ export interface RespondedRequest extends Persistence {
 }
 
 /** In place of a request, for a response to a client whose request is not read. */
-export const noRequest: RespondedRequest = { method: '', minorVersion: 1, keepAlive: false, idleTimeout: 0, mayKeepAlive: () => false, advance() {} }
+export const noRequest: RespondedRequest = {
+  method: '', minorVersion: 1, keepAlive: false, idleTimeout: 0, mayKeepAlive: () => false, advance() {},
+}
 
 /**
  * Writes responses to the wire, in one version of the protocol: for each request `whole`, or `head`, then pieces, then `end`, or
@@ -43,7 +45,9 @@ export interface ResponseWriter {
    * @returns bytes of content written: none for HEAD, 204 and 304
    * @throws ResponseError as `responseHead`, before anything is written
    */
-  whole(request: RespondedRequest, status: number, headers: ResponseHeaders | null | undefined, content: Buffer | string, length?: number): number
+  whole(
+    request: RespondedRequest, status: number, headers: ResponseHeaders | null | undefined, content: Buffer | string, length?: number,
+  ): number
   /**
    * Sets the head of a final response whose content comes in pieces. It is written with the first piece, or at the end; until
    * then another head replaces it.

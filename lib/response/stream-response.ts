@@ -17,7 +17,9 @@ import { decodedHeaders, mayBeIn, testableCoding } from './stale-headers.js'
  *
  * @throws ResponseError for a head that cannot be sent, before anything is; errors of the source, before the head is sent
  */
-export function streamResponse(exchange: Exchange, source: ContentSource, status: number, headers: ResponseHeaders | undefined): Op<NextAction> | NextAction {
+export function streamResponse(
+  exchange: Exchange, source: ContentSource, status: number, headers: ResponseHeaders | undefined,
+): Op<NextAction> | NextAction {
   try {
     const plan = prepare(exchange, source, status, headers)
     const { writer } = exchange

@@ -1,4 +1,6 @@
-import { channel, listen, now, scope, timeout, TimeoutError, type Address, type Channel, type Listener, type ListenOptions, type Op } from '../../lev/index.js'
+import {
+  channel, listen, now, scope, timeout, TimeoutError, type Address, type Channel, type Listener, type ListenOptions, type Op,
+} from '../../lev/index.js'
 import { Acceptor } from './accept.js'
 import { BindError } from '../errors.js'
 import { listeningTexts } from './listening-texts.js'

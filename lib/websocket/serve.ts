@@ -1,6 +1,6 @@
 import { CancelledError, ClosedError, now, sleep, type Op } from '../../lev/index.js'
 import { instanceOf, scopeAfter } from '../../lev/internal.js'
-import type { Exchange, NextAction } from '../request/exchange.js'
+import { closing, type Exchange, type NextAction } from '../request/exchange.js'
 import { settled } from '../request/handler.js'
 import { rejections, type Rejection } from '../http1/rejection.js'
 import { ResponseError, type ResponseHeaders } from '../http1/response-headers.js'
@@ -13,8 +13,6 @@ import { closeReasons } from './close-reasons.js'
 import { acceptHandshake, type Accepted } from './handshake.js'
 import type { Upgrade } from './upgrade.js'
 import { WebSocket } from './websocket.js'
-
-const closing: NextAction = ['close', null]
 
 /** Responds to a handshake, and then runs the WebSocket until it is closed; after that the caller closes the connection. */
 export function serveWebSocket(exchange: Exchange, upgrade: Upgrade): NextAction | Op<NextAction> {
@@ -34,14 +32,17 @@ function* run(exchange: Exchange, upgrade: Upgrade, accepted: Accepted): Op<Next
   exchange.finish(101, 0, closing)
   const agreed = accepted.compression !== null && rules.compression !== null
   const compression = agreed ? { ...rules.compression, ...accepted.compression } : null
-  const ws = new WebSocket(connection.client, { client: false, protocol: accepted.protocol, compression, connection: peer.connection }, rules, connection.service.inflateBudget)
+  const terms = { client: false, protocol: accepted.protocol, compression, connection: peer.connection }
+  const ws = new WebSocket(connection.client, terms, rules, connection.service.inflateBudget)
   const record = WebSocketRecord.open(peer, head, accepted.protocol, compression !== null)
   try {
     connection.whenDraining(() => ws.close(closeReasons.stopping.code, closeReasons.stopping.reason))
     yield* converse(exchange, ws, upgrade)
   } catch (error) {
     // A CancelledError comes from the client's leaving, or from the handler itself.
-    if (!instanceOf(error, CancelledError) && !isBlameless(error, ws)) connection.logger.error({ err: error, query: head.query }, 'a WebSocket failed')
+    if (!instanceOf(error, CancelledError) && !isBlameless(error, ws)) {
+      connection.logger.error({ err: error, query: head.query }, 'a WebSocket failed')
+    }
   } finally {
     // Has an effect only if a stopping server has cancelled the handler.
     ws.close(closeReasons.stopping.code, closeReasons.stopping.reason)

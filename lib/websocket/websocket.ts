@@ -1,4 +1,5 @@
-import { ClosedError, now, semaphore, TimeoutError, UsageError, yieldNow, type Address, type Op, type Semaphore, type Stream } from '../../lev/index.js'
+import { ClosedError, now, semaphore, TimeoutError, UsageError, yieldNow } from '../../lev/index.js'
+import type { Address, Op, Semaphore, Stream } from '../../lev/index.js'
 import { unsentLimitBytes, watchMethods } from '../../lev/internal.js'
 import { closeReasons } from './close-reasons.js'
 import { PerMessageDeflate } from './deflate.js'
