@@ -1,3 +1,4 @@
+export { byRoute } from './by-route.js'
 export { clearCookie, cookies, setCookie, type CookieOptions } from './cookies.js'
 export { HttpError, ValidationError, type InvalidPart } from './http-error.js'
 export type { PathParams } from './path-params.js'

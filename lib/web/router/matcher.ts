@@ -1,4 +1,7 @@
 import findMyWay from 'find-my-way'
+import { messageOf } from '../../../lev/internal.js'
+import { ArgumentError } from '../../errors.js'
+import type { ReadKey } from './table.js'
 
 /** The longest parameter, in characters: bounds the work of regular expressions in paths. */
 export const longestParam = 1024
@@ -20,12 +23,16 @@ export class Matcher<Value> {
   readonly #forAll = newTree()
   readonly #methods = new Set<string>()
 
-  /** @param method null for all. @throws for a path that is malformed, or fits the same requests as another */
-  add(method: string | null, path: string, value: Value): void {
-    checkNames(path)
-    if (method !== null) this.#methods.add(method)
+  /** @throws ArgumentError for a path that is malformed, or fits the same requests as another */
+  add({ key, method, path }: ReadKey, value: Value): void {
     const tree = method === null ? this.#forAll : this.#byMethod
-    tree.on((method ?? 'GET') as findMyWay.HTTPMethod, path, noHandler, value)
+    try {
+      checkNames(path)
+      tree.on((method ?? 'GET') as findMyWay.HTTPMethod, path, noHandler, { value })
+    } catch (error) {
+      throw new ArgumentError('table', `table: ${JSON.stringify(key)}: ${messageOf(error)}`, { cause: error })
+    }
+    if (method !== null) this.#methods.add(method)
   }
 
   /** The value for a request. Values for one method come before those for all; HEAD gets those of GET after its own. */
@@ -61,7 +68,7 @@ function match<Value>(tree: Tree, method: string, path: string): Match<Value> | 
   if (found === null) return 404
   // The match of a parameter that is too long.
   if (found.store === null) return 414
-  return { value: found.store as Value, params: found.params }
+  return { value: (found.store as { value: Value }).value, params: found.params }
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Op } from '../../../lev/index.js'
-import { instanceOf, messageOf } from '../../../lev/internal.js'
+import { instanceOf } from '../../../lev/internal.js'
 import { ArgumentError } from '../../errors.js'
 import type { Context } from '../../request/context.js'
 import { isOp, isThenable, settled, type Handler, type HandlerResult } from '../../request/handler.js'
@@ -67,14 +67,10 @@ export function routes<Key extends string>(table: Routes<Key>, options: RoutesOp
     return call(handle, new RouteRequest(method, path, args, params, headers, body, ctx, null))
   }
 
-  for (const { key, method, path, handle: given, wrappers } of readTable(table)) {
-    const handle = method === null ? spread(given as Handler) : given as RouteHandler
+  for (const { handle: given, wrappers, ...key } of readTable(table)) {
+    const handle = key.method === null ? spread(given as Handler) : given as RouteHandler
     const wrapped = wrappers.length === 0 ? null : wrappers.reduceRight((inner, wrapper) => wrapper(inner), behindWrappers)
-    try {
-      matcher.add(method, path, { handle, wrapped })
-    } catch (error) {
-      throw new ArgumentError('table', `table: ${JSON.stringify(key)}: ${messageOf(error)}`, { cause: error })
-    }
+    matcher.add(key, { handle, wrapped })
   }
 
   /** Calls `handle` for a request that fits `target`. */

@@ -71,21 +71,27 @@ export function group<const Prefix extends string, Key extends string>(
   return grouped as { readonly [K in Key as Prefixed<K, Prefix>]: Route }
 }
 
-/** An entry of a table, read. */
-export interface ReadEntry extends RouteParts {
+/** A key of a table, read. */
+export interface ReadKey {
   readonly key: string
   /** Null for all methods. */
   readonly method: string | null
   readonly path: string
 }
 
-/** The entries of a table. @throws ArgumentError for a malformed key, or an entry that is no handler */
-export function readTable(table: object): ReadEntry[] {
+/** The entries of a table of routes. @throws ArgumentError for a malformed key, or an entry that is no handler */
+export function readTable(table: object): (ReadKey & RouteParts)[] {
   return Object.entries(table).map(([key, entry]: [string, unknown]) => {
-    const match = /^(?:([A-Z-]+) )?(\/[^ ]*)$/.exec(key)
-    if (match === null) throw new ArgumentError('table', `table: ${JSON.stringify(key)} is neither "METHOD /path" nor "/path"`)
-    const [, method = null, path] = match
-    if (!(entry instanceof Route) && typeof entry !== 'function') throw new ArgumentError('table', `table: ${JSON.stringify(key)} has no handler`)
-    return { key, method, path, ...(entry instanceof Route ? Route.parts(entry) : { handle: entry as RouteHandler | Handler, wrappers: [] }) }
+    if (entry instanceof Route) return { ...readKey(key), ...Route.parts(entry) }
+    if (typeof entry !== 'function') throw new ArgumentError('table', `table: ${JSON.stringify(key)} has no handler`)
+    return { ...readKey(key), handle: entry as RouteHandler | Handler, wrappers: [] }
   })
+}
+
+/** The parts of a key. @throws ArgumentError if it is malformed */
+export function readKey(key: string): ReadKey {
+  const match = /^(?:([A-Z-]+) )?(\/[^ ]*)$/.exec(key)
+  if (match === null) throw new ArgumentError('table', `table: ${JSON.stringify(key)} is neither "METHOD /path" nor "/path"`)
+  const [, method = null, path] = match
+  return { key, method, path }
 }
