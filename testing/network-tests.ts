@@ -79,7 +79,10 @@ const tests: DriverTestBodies = {
 
   * 'invalid paths of Unix sockets'() {
     const path = join(tmpdir(), 'leveret')
-    for (const [wrong, fault] of [['', 'is empty'], [`${path}\0`, 'contains a zero byte'], [path.padEnd(300, 'x'), 'is longer than \\d+ bytes']] as const) {
+    const faults: Readonly<Record<string, string>> = {
+      'is not a string': JSON.parse('null') as string, 'is empty': '', 'contains a zero byte': `${path}\0`, 'is longer than \\d+ bytes': path.padEnd(300, 'x'),
+    }
+    for (const [fault, wrong] of Object.entries(faults)) {
       for (const start of [() => lev.listen({ path: wrong }), () => lev.connect({ path: wrong })]) {
         match(yield* failure(start()), { code: 'LEV_ADDRESS', message: new RegExp(`: the path ${fault}$`), cause: { name: 'RangeError' } })
       }

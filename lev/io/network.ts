@@ -118,7 +118,8 @@ function faultOf(where: ListenOptions | ConnectOptions, lowestPort: number): str
 const mostPathBytes = process.platform === 'linux' ? 107 : process.platform === 'win32' ? 256 : 103
 
 /** Node 20 cuts off the end of a longer path, and what follows a zero byte: it would use another file. */
-function pathFault(path: string): string | null {
+function pathFault(path: unknown): string | null {
+  if (typeof path !== 'string') return 'the path is not a string'
   if (path === '') return 'the path is empty'
   if (path.includes('\0')) return 'the path contains a zero byte'
   return Buffer.byteLength(path) > mostPathBytes ? `the path is longer than ${mostPathBytes} bytes` : null

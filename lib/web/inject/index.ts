@@ -27,7 +27,7 @@ export interface InjectedResponse extends ResponseFacts {
 /**
  * Sends one request to a service, without a port, and waits for the whole response; with `stream: true`, for its head. The
  * service need not serve. In a coroutine `yield*` it, elsewhere await it. The request runs in the world in which `inject` is
- * called: with the virtual clock under `virtual`. Cancellation ends the request as a client does that leaves. A streamed response
+ * called: with the virtual clock under `virtual`. Cancellation ends the request as if the client had left. A streamed response
  * ends when its body was read or closed, and in a coroutine at the latest with the nearest enclosing scope.
  * @throws ArgumentError; RequestError if there is no response; what the request's content throws
  */
