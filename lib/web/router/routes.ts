@@ -1,6 +1,7 @@
 import type { Op } from '../../../lev/index.js'
 import { instanceOf } from '../../../lev/internal.js'
 import { ArgumentError } from '../../errors.js'
+import type { ResponseHeaders } from '../../http1/response-headers.js'
 import type { Context } from '../../request/context.js'
 import { isOp, isThenable, settled, type Handler, type HandlerResult } from '../../request/handler.js'
 import { HttpError, ValidationError } from './http-error.js'
@@ -81,13 +82,18 @@ export function routes<Key extends string>(table: Routes<Key>, options: RoutesOp
     return call(() => wrapped(method, path, args, headers, body, ctx), request)
   }
 
+  // Without `onError` no error is made: its stack would be most of the cost, and scanners cause many.
+  function refused(status: number, headers: ResponseHeaders, request: RouteRequest): Result {
+    return onError === null ? problem({ status }, headers) : failed(new HttpError(status, '', headers), request)
+  }
+
   /** Responds to a request that fits no route, or only those of other methods. */
   function mismatched(status: Mismatch, request: RouteRequest): Result {
     const { method, path } = request
     const allowed = status === 404 ? matcher.allowed(path) : []
-    if (allowed.length === 0) return failed(new HttpError(status), request)
+    if (allowed.length === 0) return refused(status, {}, request)
     const headers = { Allow: allowed.join(', ') }
-    if (method !== 'OPTIONS') return failed(new HttpError(405, '', headers), request)
+    if (method !== 'OPTIONS') return refused(405, headers, request)
     const other = matcher.find(allowed[0], path)
     return serve(typeof other === 'number' ? null : other.value.wrapped, () => [null, 204, headers], request)
   }
