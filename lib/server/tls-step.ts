@@ -23,7 +23,7 @@ export function* tlsStep(connection: Connection, identities: Identities): Op<boo
     const reason = messageOf(error)
     connection.logger.debug({ client_ip: peer.ip, reason }, 'TLS handshake failed')
     if (handshakeFailed.hasSubscribers) handshakeFailed.publish({ connection: peer.connection, client_ip: peer.ip, reason })
-    if (error instanceof NotTlsError) {
+    if (error instanceof NotTlsError && client.isOpen) {
       tellRejection(peer, rejections.notTls)
       writeRejection(connection.writer, noRequest, rejections.notTls)
       yield* connection.linger()
