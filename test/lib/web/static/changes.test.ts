@@ -167,7 +167,8 @@ t.test('a gigabyte at constant memory', async (t) => {
   }
   const grown = JSON.parse(inProcess([new URL('large-file.js', import.meta.url).pathname, root])) as { received: number; ratio: number }
   t.equal(grown.received, 2 ** 30)
-  t.ok(grown.ratio < 1.5, `after 32 times as many bytes the process has ${grown.ratio} times the memory`)
+  // All of it in memory would be more than ten times as much; garbage that waits for its collection makes it 1.1 to 1.4.
+  t.ok(grown.ratio < 3, `after 32 times as many bytes the process has ${grown.ratio} times the memory`)
 })
 
 t.test('a range of a large file beyond 4 GiB', async (t) => {
