@@ -46,7 +46,7 @@ export function isOp(value: unknown): value is Op<HandlerResult> {
 }
 
 /** Whether a handler's result is a promise or another object with a `then` method. */
-export function isThenable(value: unknown): value is PromiseLike<HandlerResult | Op<HandlerResult>> {
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 

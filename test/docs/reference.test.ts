@@ -25,6 +25,7 @@ const pagesOf = new Map([
   ['lev/eslint', ['reference/eslint']],
   ['tls/index', ['reference/tls']],
   ['lib/observe/index', ['reference/observe']],
+  ['lib/web/fetch/index', ['reference/fetch']],
   ['lib/web/router/index', ['reference/router']],
   ['lib/web/static/index', ['reference/static']],
   ['testing/index', ['reference/testing']],

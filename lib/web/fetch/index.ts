@@ -1,0 +1,61 @@
+import { wait } from '../../../lev/index.js'
+import { ArgumentError } from '../../errors.js'
+import { show } from '../../config/validators.js'
+import type { Context } from '../../request/context.js'
+import { isThenable, type Handler, type HandlerResult } from '../../request/handler.js'
+import { resultOf } from './response-result.js'
+import { isForbiddenMethod, serverRequest } from './server-request.js'
+
+/** The second argument of an application; in Hono `c.env`. */
+export interface FetchEnv {
+  /** The context of the request: the client's address, the logger, early hints. */
+  readonly ctx: Context
+}
+
+/** The third argument of an application; in Hono `c.executionCtx`. */
+export interface FetchExecution {
+  /** Keeps a stopping server waiting for `work`, as `ctx.detach` does; an error of it is logged. */
+  waitUntil(work: Promise<unknown>): void
+  /** Does nothing: there is no origin server behind this one. */
+  passThroughOnException(): void
+  /** Always empty; libraries of other platforms expect it. */
+  readonly props: Record<string, never>
+}
+
+/** An application of the fetch standard: what Hono, h3, tRPC, GraphQL Yoga and others call `fetch`. */
+export type FetchApplication = (request: Request, env: FetchEnv, execution: FetchExecution) => Response | PromiseLike<Response>
+
+/**
+ * The handler that serves an application of the fetch standard: `server.new(config, fromFetch(app.fetch))`.
+ * @throws ArgumentError if `application` is not a function
+ */
+export function fromFetch(application: FetchApplication): Handler {
+  if (typeof application !== 'function') {
+    throw new ArgumentError('application', `fromFetch: application must be a function (request) => Response, got ${show(application)}`)
+  }
+  return (method, query, args, headers, body, ctx) => {
+    if (isForbiddenMethod(method)) return ['Not Implemented\n', 501]
+    const request = serverRequest(method, query, args, headers, body, ctx)
+    const response = application(request, { ctx }, new Execution(ctx))
+    return isThenable(response) ? later(response) : resultOf(response)
+  }
+}
+
+async function later(response: PromiseLike<Response>): Promise<HandlerResult> {
+  return resultOf(await response)
+}
+
+class Execution implements FetchExecution {
+  readonly #ctx: Context
+  readonly props = {}
+
+  constructor(ctx: Context) {
+    this.#ctx = ctx
+  }
+
+  waitUntil(work: Promise<unknown>): void {
+    this.#ctx.detach(() => wait(work))
+  }
+
+  passThroughOnException(): void {}
+}

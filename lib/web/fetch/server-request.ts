@@ -1,0 +1,66 @@
+import type { ReadableStream as WebStream } from 'node:stream/web'
+import type { Context } from '../../request/context.js'
+import { headerEntries, type RequestHeaders } from '../../http1/headers.js'
+
+// The types of Node.js declare `signal` as a field, which a class could not replace by a getter.
+const PlatformRequest: new (url: string, init: RequestInit) => Omit<Request, 'signal' | 'clone'> = Request
+
+/**
+ * The Request that an application of the fetch standard gets. It is a Request of the platform's own, so it works wherever one
+ * is expected; only `signal` is made when it is looked at, which is most of the cost of making a Request.
+ */
+class ServerRequest extends PlatformRequest {
+  readonly #ctx: Context
+
+  constructor(url: string, init: RequestInit, ctx: Context) {
+    super(url, init)
+    this.#ctx = ctx
+  }
+
+  /** Aborts when the client disconnects, or the server stops waiting, before the response is finished. */
+  get signal(): AbortSignal {
+    return this.#ctx.signal
+  }
+
+  clone(): Request {
+    return new Request(Request.prototype.clone.call(this), { signal: this.#ctx.signal })
+  }
+}
+
+/** Methods of which a Request cannot be made (Fetch standard, "forbidden method"). */
+export function isForbiddenMethod(method: string): boolean {
+  return method === 'CONNECT' || method === 'TRACE' || method === 'TRACK'
+}
+
+/** @param body the content, if it is buffered */
+export function serverRequest(
+  method: string, query: string, args: string, headers: RequestHeaders, body: Buffer | null, ctx: Context,
+): Request {
+  const url = `${ctx.tls === null ? 'http' : 'https'}://${headers['host'] ?? ''}${query === '*' ? '/*' : query}${args === '' ? '' : `?${args}`}`
+  const init: RequestInit = { method, headers: headerEntries(headers) }
+  if (method !== 'GET' && method !== 'HEAD') {
+    if (body !== null) init.body = body
+    else if (mayStream(headers)) {
+      init.body = streamOf(ctx)
+      init.duplex = 'half'
+    }
+  }
+  return new ServerRequest(url, init, ctx)
+}
+
+/** Whether a request whose content is not buffered has content that the application reads itself. */
+function mayStream(headers: RequestHeaders): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+}
+
+/** The content as a stream that takes a piece from the connection only when one is wanted. */
+function streamOf(ctx: Context): WebStream<Uint8Array> {
+  const pieces = ctx.body[Symbol.asyncIterator]()
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await pieces.next()
+      if (done === true) controller.close()
+      else controller.enqueue(value)
+    },
+  }, { highWaterMark: 0 })
+}
