@@ -37,6 +37,11 @@ const noForgottenYield: Rule.RuleModule = {
       if (isOperation(type, checker)) context.report({ node, messageId: 'forgotten' })
     }
 
+    /** Some operations can be awaited. */
+    function checkAwaited({ argument }: { readonly argument: Expression }): void {
+      if (services.getTypeAtLocation(argument).getProperty('then') === undefined) check(argument)
+    }
+
     return {
       ExpressionStatement: (node) => check(node.expression),
       IfStatement: (node) => checkTest(node.test),
@@ -47,7 +52,7 @@ const noForgottenYield: Rule.RuleModule = {
       LogicalExpression: (node) => node.operator !== '??' && checkTest(node.left),
       UnaryExpression: (node) => node.operator === '!' && checkTest(node.argument),
       TemplateLiteral: (node) => node.expressions.forEach(check),
-      AwaitExpression: (node) => check(node.argument),
+      AwaitExpression: checkAwaited,
       YieldExpression: (node) => !node.delegate && check(node.argument),
       ReturnStatement: (node) => isInGenerator(context, node) && check(node.argument),
     }
@@ -75,6 +80,8 @@ function valuesOf(node: Expression | Super | null | undefined): Expression[] {
 /** Whether every part of a type is a generator that yields suspensions. */
 function isOperation(type: ts.Type, checker: ts.TypeChecker): boolean {
   return partsOf(type).every((kind) => {
+    // One that can be awaited; what is a whole promise may have begun by itself.
+    if (kind.isIntersection()) return kind.getProperty('catch') === undefined && kind.types.some((one) => isOperation(one, checker))
     // Primitive types have no symbol, although TypeScript declares it as always present.
     if ((kind.symbol as ts.Symbol | undefined)?.name !== 'Generator') return false
     const [yielded] = checker.getTypeArguments(kind as ts.TypeReference)

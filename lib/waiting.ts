@@ -1,5 +1,4 @@
-import { inCoroutine, portal, runOutsideTask, wait, type Op, type Portal } from '../lev/index.js'
-import { settled } from './request/handler.js'
+import { inCoroutine, portal, wait, type Op, type Portal } from '../lev/index.js'
 
 /**
  * The result of a function that waits, for both kinds of callers. In a coroutine of lev it is an operation, which begins only
@@ -13,15 +12,39 @@ export function waiting<T>(operation: () => Op<T>, world: Portal = portal()): Wa
   return inCoroutine() ? asOperation(operation(), (op) => world.run(() => op)) : asPromise(world.run(operation))
 }
 
-/** Returns `operation` with the methods of a promise, which `begin` makes when one of them is called. */
-export function asOperation<T>(operation: Op<T>, begin: (operation: Op<T>) => Promise<T>): Waiting<T> {
-  let begun: Promise<T> | null = null
-  const promise = (): Promise<T> => (begun ??= begin(operation))
-  return Object.assign(operation as Waiting<T>, {
-    then: (...args: Parameters<Promise<T>['then']>) => promise().then(...args),
-    catch: (...args: Parameters<Promise<T>['catch']>) => promise().catch(...args),
-    finally: (...args: Parameters<Promise<T>['finally']>) => promise().finally(...args),
-  } as Partial<Promise<T>>)
+/** Runs `operation` on behalf of code that awaits it. */
+type Begin<T> = (operation: Op<T>) => Promise<T>
+
+/** An operation that can be awaited. */
+type Awaitable<T> = Op<T> & { begin: Begin<T>; promise?: Promise<T> }
+
+function promiseOf<T>(operation: Awaitable<T>): Promise<T> {
+  return (operation.promise ??= operation.begin(operation))
+}
+
+/** What operations that can be awaited inherit: one object for all, so that none needs functions of its own. */
+const awaitable = Object.assign(Object.create(Object.getPrototypeOf((function* () {}).prototype) as object) as Generator, {
+  then(this: Awaitable<unknown>, ...args: Parameters<Promise<unknown>['then']>) {
+    return promiseOf(this).then(...args)
+  },
+  catch(this: Awaitable<unknown>, ...args: Parameters<Promise<unknown>['catch']>) {
+    return promiseOf(this).catch(...args)
+  },
+  finally(this: Awaitable<unknown>, ...args: Parameters<Promise<unknown>['finally']>) {
+    return promiseOf(this).finally(...args)
+  },
+})
+
+function* running<T>(operation: Op<T>): Op<T> {
+  return yield* operation
+}
+running.prototype = awaitable
+
+/** Returns `operation` as one that can also be awaited; `begin` then runs it, once. */
+export function asOperation<T>(operation: Op<T>, begin: Begin<T>): Waiting<T> {
+  const op = running(operation) as Waiting<T> & Awaitable<T>
+  op.begin = begin
+  return op
 }
 
 /** Returns `promise` with the methods of an operation that waits for it. */
@@ -51,11 +74,3 @@ export function done(): Waiting<void> {
 }
 
 function* nothing(): Op<void> {}
-
-/**
- * Calls a user's function, which may be plain, a coroutine or async, and waits for its value. A coroutine runs in the
- * caller's task; in the others, functions that wait return promises, because those cannot `yield*`.
- */
-export function* called<T>(call: () => T | Op<T> | PromiseLike<T>): Op<T> {
-  return (yield* settled(runOutsideTask(call))) as T
-}

@@ -9,6 +9,7 @@ import { NO_FIELDS, requestHeaders, type FieldBlock, type RequestHeaders } from 
 import { mediaTypeOf } from '../http1/parameters.js'
 import { rejections } from '../http1/rejection.js'
 import { OnePiece, readAll, type Pieces } from '../pieces.js'
+import { asOperation } from '../waiting.js'
 
 /** The request that the content belongs to. */
 interface Trailers {
@@ -24,7 +25,7 @@ interface Asker {
 /**
  * The content of a request: `ctx.body`. It is read once, in pieces or as a whole. With `buffer_body: false` it is read from
  * the connection, and a limit or timeout throws BodyError; if the handler does not catch it, its status becomes the response.
- * In async code iterate over it: `for await (const piece of ctx.body)`.
+ * In a coroutine `yield*` its methods; in async code await them, or iterate over it: `for await (const piece of ctx.body)`.
  */
 export class RequestBody implements AsyncIterable<Buffer> {
   readonly #pieces: Pieces
@@ -32,6 +33,8 @@ export class RequestBody implements AsyncIterable<Buffer> {
   readonly #request: Trailers
   /** Null for a buffered body, which any task can read. */
   readonly #asked: Channel<Asker> | null
+  /** Runs an operation that async code awaits. */
+  readonly #begin = <T>(operation: Op<T>): Promise<T> => this.#ask(() => operation)
   #readBegun = false
 
   /** @internal */
@@ -55,13 +58,21 @@ export class RequestBody implements AsyncIterable<Buffer> {
    * The next piece, of the size that arrived; null at the end, and for a request without a body.
    * @throws BodyError; UsageError while another task waits for a piece
    */
-  *read(): Op<Buffer | null> {
+  read(): Op<Buffer | null> & PromiseLike<Buffer | null> {
+    return this.#awaitable(this.#read())
+  }
+
+  *#read(): Op<Buffer | null> {
     this.#readBegun = true
     return yield* this.#pieces.next()
   }
 
   /** The whole body. @throws BodyError; StateError when part of it was read before */
-  *bytes(): Op<Buffer> {
+  bytes(): Op<Buffer> & PromiseLike<Buffer> {
+    return this.#awaitable(this.#bytes())
+  }
+
+  *#bytes(): Op<Buffer> {
     this.#take('bytes')
     return yield* readAll(() => this.#pieces.next())
   }
@@ -70,13 +81,21 @@ export class RequestBody implements AsyncIterable<Buffer> {
    * The whole body as text, in the charset of its Content-Type, by default UTF-8.
    * @throws as `bytes`; BodyError 415 for an unknown charset, 400 for bytes that are not valid in it
    */
-  *text(): Op<string> {
-    return decodeText(yield* this.bytes(), mediaTypeOf(this.#contentType).parameters.get('charset'))
+  text(): Op<string> & PromiseLike<string> {
+    return this.#awaitable(this.#text())
+  }
+
+  *#text(): Op<string> {
+    return decodeText(yield* this.#bytes(), mediaTypeOf(this.#contentType).parameters.get('charset'))
   }
 
   /** The whole body, parsed as JSON. @throws as `text`; BodyError 400 if it is not JSON */
-  *json(): Op<unknown> {
-    const text = yield* this.text()
+  json(): Op<unknown> & PromiseLike<unknown> {
+    return this.#awaitable(this.#json())
+  }
+
+  *#json(): Op<unknown> {
+    const text = yield* this.#text()
     try {
       return JSON.parse(text) as unknown
     } catch (error) {
@@ -85,7 +104,11 @@ export class RequestBody implements AsyncIterable<Buffer> {
   }
 
   /** The whole body as a form, urlencoded or multipart. @throws as `bytes`; BodyError 415 if it is not one, 400 if malformed */
-  *form(): Op<Form> {
+  form(): Op<Form> & PromiseLike<Form> {
+    return this.#awaitable(this.#form())
+  }
+
+  *#form(): Op<Form> {
     this.#take('form')
     return yield* readForm(mediaTypeOf(this.#contentType), this.#pieces)
   }
@@ -139,6 +162,10 @@ export class RequestBody implements AsyncIterable<Buffer> {
       }
       if (!asked.trySend({ run, reject })) reject(new ClosedError('the request is over'))
     })
+  }
+
+  #awaitable<T>(operation: Op<T>): Op<T> & PromiseLike<T> {
+    return asOperation(operation, this.#begin)
   }
 
   #take(what: string): void {

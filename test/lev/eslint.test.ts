@@ -15,6 +15,8 @@ const orders = lev.channel<number>()
 function* mine() { yield* lev.sleep(1); return 'x' }
 function* letters(): Generator<string, void, unknown> { yield 'a' }
 const box = { op: mine() }
+declare const lazy: () => lev.Op<string> & PromiseLike<string>
+declare const begun: () => lev.Op<string> & Promise<string>
 
 export function* statements() {
   lev.sleep(1) // forgotten
@@ -40,6 +42,14 @@ export function* statements() {
   Math.random() > 0.5 ? mine() : lev.sleep(1) // forgotten forgotten
   lev.sleep(1) satisfies lev.Op<void> // forgotten
   lev.sleep(1) as lev.Op<void> // forgotten
+}
+
+export function* awaitable() {
+  lazy() // forgotten
+  begun()
+  yield* lazy()
+  if (Math.random() > 0.5) return yield* lazy()
+  return lazy() // forgotten
 }
 
 export function* conditions() {
@@ -72,6 +82,9 @@ export async function awaited() {
     return lev.sleep(1) // forgotten
   })
   await lev.sleep(1) // forgotten
+  await lazy()
+  await begun()
+  lazy() // forgotten
   await lev.run(() => lev.sleep(1))
   return mine()
 }

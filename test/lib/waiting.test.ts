@@ -1,7 +1,8 @@
 import t from 'tap'
 import * as lev from '../../lev/index.js'
 import type { Op } from '../../lev/index.js'
-import { called, waiting, type Waiting } from '../../lib/waiting.js'
+import { called } from '../../lib/dialects/shared/called.js'
+import { waiting, type Waiting } from '../../lib/waiting.js'
 
 /** What a dialect's function looks like. */
 function double(value: number, begun: number[] = []): Waiting<number> {

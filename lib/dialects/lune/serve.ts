@@ -11,7 +11,8 @@ import type { WebSocketOptions } from '../../websocket/options.js'
 import { WebSocket } from './websocket.js'
 import { queryPairs, tableOf } from '../shared/query.js'
 import { serverFor, splitSettings, started } from '../shared/serving.js'
-import { begun, called, waiting, type Waiting } from '../../waiting.js'
+import { called } from '../shared/called.js'
+import { begun, waiting, type Waiting } from '../../waiting.js'
 
 /** A request, as passed to a handler. */
 export interface ServeRequest {

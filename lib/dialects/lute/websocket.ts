@@ -5,7 +5,7 @@ import { checkClose } from '../../websocket/frames.js'
 import type { WebSocketHandler } from '../../websocket/upgrade.js'
 import type { WebSocket } from '../../websocket/websocket.js'
 import type { ServerWebSocket, WebSocketHandlers } from './types.js'
-import { called } from '../../waiting.js'
+import { called } from '../shared/called.js'
 
 /** A handler of WebSockets that calls `handlers`. */
 export function conversation(handlers: WebSocketHandlers): WebSocketHandler {

@@ -5,7 +5,7 @@ import { Signal } from '../../signal.js'
 import type { Peer } from '../../server/peer.js'
 import type { Reply } from './reply.js'
 import type { Socket } from './types.js'
-import { called } from '../../waiting.js'
+import { called } from '../shared/called.js'
 
 /** Pauses the reading of a body. */
 export class Hold {

@@ -5,7 +5,7 @@ import { Signal } from '../../signal.js'
 import type { Reply } from './reply.js'
 import { connectionOf, type Hold } from './socket.js'
 import type { Handler, Request, Socket } from './types.js'
-import { called } from '../../waiting.js'
+import { called } from '../shared/called.js'
 
 /** Seconds for which a handler may go on after its response was sent. */
 const graceSeconds = 10

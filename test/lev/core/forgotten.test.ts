@@ -28,6 +28,12 @@ const forgetful: [what: string, program: string][] = [
   ['a write', inside('const [left] = lev.pipe()\nleft.write("x")')],
   ['one that is given to another', inside('lev.shield(lev.timeout(1, lev.sleep(1)))')],
   ['a close that lingers', inside('const [left] = lev.pipe()\nleft.linger(1, 1)')],
+  ['one that could be awaited', `
+    const { inject } = await import('leveret/testing')
+    await inject(server.new({ log_level: 'error' }, (method, query, args, headers, body, ctx) => {
+      ctx.body.json()
+      return ''
+    }), { path: '/' })`],
   ['a request', inside('server.request("http://127.0.0.1:1/")')],
 ]
 
@@ -50,6 +56,13 @@ t.test('it is told as soon as the operation is collected', async (t) => {
     }
     console.error('the end')`, 'development')
   t.match(text, /never run[^]*the end\n$/)
+})
+
+t.test('an operation that is awaited is not reported', async (t) => {
+  t.equal(await told(`
+    const { inject } = await import('leveret/testing')
+    const service = server.new({ log_level: 'error', buffer_body: false }, async (method, query, args, headers, body, ctx) => await ctx.body.text())
+    console.assert((await inject(service, { path: '/', method: 'POST', body: 'text' })).text() === 'text')`, 'development'), '')
 })
 
 t.test('an operation that is run, or given to another one, is not reported', async (t) => {
