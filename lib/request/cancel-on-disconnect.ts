@@ -25,7 +25,7 @@ function watch(exchange: Exchange, cancel: () => void): Watch {
   // The client may have disconnected before its request was processed.
   if (!client.isOpen) onGone('close')
   else if (client.inputEnded && exchange.body?.incomplete !== true) onGone('end')
-  if (exchange.handlerDeadline !== Infinity) {
+  if (exchange.handlerDeadline !== null) {
     onGone.unwatchTime = callAt(exchange.handlerDeadline, () => {
       exchange.timeOut()
       cancel()
@@ -36,7 +36,7 @@ function watch(exchange: Exchange, cancel: () => void): Watch {
 
 function unwatch(exchange: Exchange, onGone: Watch | null): void {
   exchange.connection.client.onGone.detach(onGone)
-  if (exchange.handlerDeadline !== Infinity) onGone?.unwatchTime?.()
+  onGone?.unwatchTime?.()
 }
 
 /**

@@ -66,8 +66,8 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
   decoded = false
   #record: RequestRecord | null = null
   #gone: string | null = null
-  /** When the handler must have returned, in `now()` seconds; Infinity when it has, and if there is no limit. */
-  handlerDeadline = Infinity
+  /** When the handler must have returned, in `now()` seconds; null when it has, and if there is no limit. */
+  handlerDeadline: number | null = null
   /** Whether it has not. */
   timedOut = false
   #signal: AbortController | null = null

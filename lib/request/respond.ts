@@ -69,7 +69,7 @@ function arriving<T>(exchange: Exchange, promise: Promise<T>): Op<T> {
 }
 
 function finish(exchange: Exchange, given: HandlerResult): NextAction | Op<NextAction> {
-  exchange.handlerDeadline = Infinity
+  exchange.handlerDeadline = null
   if (exchange.gone !== null) {
     cancelContent(given)
     return exchange.abandon(closed)
