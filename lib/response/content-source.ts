@@ -119,7 +119,8 @@ function iterated(content: Iterable<unknown>): ContentSource {
   }
 }
 
-function asynchronous(content: AsyncIterable<unknown>): ContentSource {
+/** The source of an async iterable. */
+export function asynchronous(content: AsyncIterable<unknown>): ContentSource {
   const close = (iterator: AsyncIterator<unknown>): void => {
     // An async generator that is waiting handles this only afterwards: do not wait for it. Its error then is dropped.
     iterator.return?.().then(undefined, () => {})

@@ -2,11 +2,13 @@ import type { ReadableStreamDefaultReader, ReadableStreamReadResult } from 'node
 import { show } from '../../config/validators.js'
 import { ResponseError, type ResponseHeaders } from '../../http1/response-headers.js'
 import type { ResponseParts } from '../../request/handler.js'
+import { asynchronous, contentSource, handOver, type ContentSource } from '../../response/content-source.js'
 
-/** Microtasks in which a stream that has all its content tells that it ends. */
+/** Microtasks in which a stream gives what it has, and tells that it has ended. */
 const microtasks = 4
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>
+type Read = ReadableStreamReadResult<Uint8Array>
 
 /**
  * The result of a handler that sends `response`: whole if all of its content is there, else as a stream.
@@ -37,39 +39,42 @@ function headersOf(given: Headers): ResponseHeaders {
   return headers
 }
 
-/** Reads the first piece; content that ends with it is sent whole, with its length. */
+/** Reads what is there already; content that ends with its first piece is sent whole, with its length. */
 async function begun(reader: Reader, status: number, headers: ResponseHeaders): Promise<ResponseParts> {
-  const { done, value } = await reader.read()
-  if (done) return ['', status, headers]
+  const first = reader.read()
+  const start = await soon(first)
+  if (start === null) return [new BodyContent(reader, [first], true), status, headers]
+  if (start.done) return ['', status, headers]
   const next = reader.read()
-  let after: ReadableStreamReadResult<Uint8Array> | null = null
-  next.then((result) => (after = result), () => {})
-  for (let k = 0; k < microtasks && after === null; k++) await undefined
-  const ended = (after as ReadableStreamReadResult<Uint8Array> | null)?.done === true
-  return [ended ? value : new Rest(reader, value, next), status, headers]
+  const end = await soon(next)
+  return [end?.done === true ? start.value : new BodyContent(reader, [first, next], false), status, headers]
 }
 
-/** A stream's content from its first piece on. */
-class Rest implements AsyncIterableIterator<Uint8Array> {
-  readonly #reader: Reader
-  #first: Uint8Array | null
-  #next: Promise<ReadableStreamReadResult<Uint8Array>> | null
+/** The value of a promise if it settles within some microtasks, else null. @throws what it is rejected with */
+async function soon<T>(promise: Promise<T>): Promise<T | null> {
+  let settled = false
+  const settle = (): void => void (settled = true)
+  promise.then(settle, settle)
+  for (let k = 0; k < microtasks && !settled; k++) await undefined
+  return settled ? await promise : null
+}
 
-  constructor(reader: Reader, first: Uint8Array, next: Promise<ReadableStreamReadResult<Uint8Array>>) {
+/** A body that is sent as it is read. */
+class BodyContent implements AsyncIterableIterator<Uint8Array> {
+  readonly #reader: Reader
+  /** Reads that were begun, and whose pieces were not sent yet. */
+  readonly #ahead: Promise<Read>[]
+  readonly #isIdle: boolean
+
+  /** @param isIdle whether the first piece may be a long time coming: the head is then sent at once */
+  constructor(reader: Reader, ahead: Promise<Read>[], isIdle: boolean) {
     this.#reader = reader
-    this.#first = first
-    this.#next = next
+    this.#ahead = ahead
+    this.#isIdle = isIdle
   }
 
   async next(): Promise<IteratorResult<Uint8Array, undefined>> {
-    if (this.#first !== null) {
-      const value = this.#first
-      this.#first = null
-      return { done: false, value }
-    }
-    const next = this.#next ?? this.#reader.read()
-    this.#next = null
-    const { done, value } = await next
+    const { done, value } = await (this.#ahead.shift() ?? this.#reader.read())
     return done ? { done: true, value: undefined } : { done: false, value }
   }
 
@@ -80,5 +85,27 @@ class Rest implements AsyncIterableIterator<Uint8Array> {
 
   [Symbol.asyncIterator](): this {
     return this
+  }
+
+  /** @internal */
+  [handOver](): void {}
+
+  /** @internal */
+  [contentSource](): ContentSource {
+    const isIdle = this.#isIdle
+    const pieces = asynchronous(this)
+    return {
+      ...pieces,
+      *writeTo(sink) {
+        let begun = false
+        try {
+          if (isIdle) yield* sink.flush()
+          begun = true
+        } finally {
+          if (!begun) pieces.cancel()
+        }
+        yield* pieces.writeTo(sink)
+      },
+    }
   }
 }

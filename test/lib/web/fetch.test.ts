@@ -171,6 +171,21 @@ t.test('a stream leaves piece by piece, and is cancelled when its client leaves'
   t.ok(aborted, 'the signal of the request aborts')
 })
 
+t.test('the head of a stream does not wait for its first piece; a client that leaves before that cancels it', async (t) => {
+  let cancelled = false
+  const { connect, log } = await serve(t, {}, fromFetch(async () => {
+    await Promise.resolve()
+    return new Response(new ReadableStream({ cancel: () => { cancelled = true } }), { headers: { 'Content-Type': 'text/event-stream' } })
+  }))
+  const client = await connect(request('GET /'))
+  await eventually(() => client.received.includes('\r\n\r\n'), 'the head')
+  t.match(client.received.toString(), /^HTTP\/1.1 200 .*text\/event-stream/s)
+  client.close()
+  await eventually(() => cancelled, 'the stream is cancelled')
+  await eventually(() => log.statuses().length === 1, 'the log line')
+  t.strictSame(log.statuses(), [499])
+})
+
 t.test('an endless stream waits for a client that does not read', async (t) => {
   let made = 0
   const app: FetchApplication = () => new Response(new ReadableStream({
