@@ -68,7 +68,7 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
   #gone: string | null = null
   /** When the handler must have returned, in `now()` seconds; null when it has, and if there is no limit. */
   handlerDeadline: number | null = null
-  /** Whether it has not. */
+  /** Whether that time has passed before the handler returned. */
   timedOut = false
   #signal: AbortController | null = null
   #draining: AbortController | null = null

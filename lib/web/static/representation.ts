@@ -22,7 +22,7 @@ const freshSeconds = 1
  * Describes a file.
  *
  * The entity-tag is made of size and time of modification, in microseconds, as nginx makes it, so that all servers with the same
- * files have the same. It is strong: the same tag means the same bytes unless somebody sets the time back. Only a file that was
+ * files have the same. It is strong: the same tag means the same bytes unless a program sets the time back. Only a file that was
  * changed within the last second may change again without a trace, where the file system counts time in seconds. Its tag is weak.
  *
  * @param name of the file, or its path; it decides the media type

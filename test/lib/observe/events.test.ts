@@ -321,7 +321,7 @@ t.test('WebSockets that the program opens itself are no event', async (t) => {
   t.strictSame(seen.lines(events), events)
 })
 
-t.test('nothing is made if nobody wants it', async (t) => {
+t.test('nothing is made without a listener', async (t) => {
   const head = NO_HEAD
   const peer = new Peer('192.0.2.1', 1)
   const settings = { log_headers: [] }

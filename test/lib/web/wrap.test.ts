@@ -4,38 +4,9 @@ import * as lev from '../../../lev/index.js'
 import type { Op } from '../../../lev/index.js'
 import { wrap, type Around, type Context, type Handler, type HandlerResult, type WrappedResponse } from '../../../lib/index.js'
 import { Upgrade } from '../../../lib/websocket/upgrade.js'
+import { kinds } from '../../support/handler-kinds.js'
 import { request } from '../../support/serving.js'
 import { virtually } from '../../support/virtual.js'
-
-/** Each way to write a function of a service: it gives `value`, or throws `error`. */
-const kinds: Record<string, (make: () => HandlerResult) => ReturnType<Handler>> = {
-  plain: (make) => make(),
-  *generator(make) {
-    yield* lev.sleep(1)
-    return make()
-  },
-  'generator that does not wait': function* (make) {
-    return make()
-  },
-  async async(make) {
-    await Promise.resolve()
-    return make()
-  },
-  async 'async that gives a coroutine'(make) {
-    await Promise.resolve()
-    return (function* (): Op<HandlerResult> {
-      yield* lev.sleep(1)
-      return make()
-    })()
-  },
-  thenable: (make) => ({ then: (give: (value: HandlerResult) => void, fail: (error: unknown) => void) => {
-    try {
-      give(make())
-    } catch (error) {
-      fail(error)
-    }
-  } }) as PromiseLike<HandlerResult>,
-}
 
 const names = Object.keys(kinds)
 
@@ -286,4 +257,15 @@ t.test('an async wrapper that calls the handler after its client has left', asyn
       t.ok(stream.destroyed, `${name}, ${kind}`)
     }
   }
+})
+
+t.test('a wrapped handler may return an operation of the body', async (t) => {
+  const slow = wrap((_method, _query, _args, _headers, _body, ctx) => ctx.body.text(), (_request, next) => next(([content]) => `${String(content)}!`))
+  await virtually({ buffer_body: false }, slow, function* ({ connect }) {
+    const client = yield* connect('POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\nsl')
+    yield* lev.sleep(20)
+    client.stream.put('ow')
+    const [response] = yield* client.responses(1, ['POST'])
+    t.equal(response.body.toString(), 'slow!')
+  })
 })

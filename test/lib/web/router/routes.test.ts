@@ -4,6 +4,7 @@ import * as lev from '../../../../lev/index.js'
 import type { Context, Handler, HandlerResult } from '../../../../lib/index.js'
 import { group, HttpError, json, routes, type RouteRequest, type RoutesOptions } from '../../../../lib/web/router/index.js'
 import { wrap } from '../../../../lib/web/wrap.js'
+import { kinds } from '../../../support/handler-kinds.js'
 import { request, serve } from '../../../support/serving.js'
 import { valueOf, type WireResponse } from '../../../support/responses.js'
 import { virtually } from '../../../support/virtual.js'
@@ -214,33 +215,6 @@ t.test('the query is made when it is asked for, once', async (t) => {
   t.equal(seen[0], seen[1])
   t.equal(call(handler, 'GET /')[0], '[]')
 })
-
-/** One handler, written in each way. */
-const kinds: Record<string, (make: () => HandlerResult) => ReturnType<Handler>> = {
-  plain: (make) => make(),
-  *generator(make) {
-    yield* lev.sleep(1)
-    return make()
-  },
-  'generator that does not wait': function* (make) {
-    return make()
-  },
-  async async(make) {
-    await Promise.resolve()
-    return make()
-  },
-  'async that gives a coroutine': async (make) => await Promise.resolve((function* (): lev.Op<HandlerResult> {
-    yield* lev.sleep(1)
-    return make()
-  })()),
-  thenable: (make) => ({ then: (give: (value: HandlerResult) => void, fail: (error: unknown) => void) => {
-    try {
-      give(make())
-    } catch (error) {
-      fail(error)
-    }
-  } }) as PromiseLike<HandlerResult>,
-}
 
 async function ask(handler: Handler, line: string): Promise<WireResponse> {
   return await virtually({}, handler, function* ({ connect }) {
