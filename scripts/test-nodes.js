@@ -1,6 +1,8 @@
-// node scripts/test-nodes.js [FILE | FOLDER | OPTION OF TAP...]: compiles, and runs these tests, or all, on every supported
-// version of Node.js, and with LEVERET_PORTABLE=1 on the oldest and the newest. It ends with the result of each step, and
-// fails unless all passed.
+// node scripts/test-nodes.js [--others] [FILE | FOLDER | OPTION OF TAP...]: compiles, and runs these tests, or all, on every
+// supported version of Node.js, and with LEVERET_PORTABLE=1 on the oldest and the newest. It ends with the result of each
+// step, and fails unless all passed.
+//
+// With --others it leaves out the step that `npm test` has run already: the running version, not portable.
 //
 // The versions come from the npm registry, as packages that carry the program. A version that cannot be had is a failure.
 import { spawnSync } from 'node:child_process'
@@ -8,12 +10,14 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { dirname, join, resolve } from 'node:path'
 import { compile, compiledTests, tap } from './tests.js'
 
+const given = process.argv.slice(2)
+const tested = given.includes('--others') ? versionOf(process.execPath) : null
 const majors = [20, 22, 24, 26]
 const steps = [
-  ...majors.map((major) => ({ major, portable: false })),
+  ...majors.filter((major) => major !== tested).map((major) => ({ major, portable: false })),
   ...[majors[0], majors[majors.length - 1]].map((major) => ({ major, portable: true })),
 ]
-const args = compiledTests(process.argv.slice(2))
+const args = compiledTests(given.filter((arg) => arg !== '--others'))
 compile()
 const cache = resolve('node_modules', '.cache', 'nodes')
 mkdirSync(cache, { recursive: true })

@@ -66,6 +66,17 @@ t.test('on every version of Node.js they are named alike', async (t) => {
   t.equal(stderr.match(/^compiled$/gm)?.length, 1, 'compiled once')
 })
 
+t.test('--others leaves out what npm test has run: the running version, not portable', async (t) => {
+  const run = project(t)
+  const { status, stdout, stderr } = run('test-nodes.js', ['test/top.test.ts', '--others'])
+  t.equal(status, 0, stderr)
+  t.equal(stdout, 'ran [".build/test/top.test.js"]\n'.repeat(5))
+  const running = Number.parseInt(process.versions.node, 10)
+  const others = [20, 22, 24, 26].filter((major) => major !== running).map((major) => `Node.js ${major}: passed`)
+  t.match(stderr, [...others, 'Node.js 20, portable: passed', 'Node.js 26, portable: passed'].join('\n'))
+  t.notMatch(stderr, `Node.js ${running}:`)
+})
+
 const wrong: readonly [args: string[], says: string][] = [
   [['test/lib/c.test.ts'], 'no such test: test/lib/c.test.ts\n'],
   [['test/b.test.ts'], 'no such test: test/b.test.ts; there is test/lib/b.test.ts, test/lib/deep/b.test.ts\n'],
