@@ -1,5 +1,6 @@
 export { byRoute } from './by-route.js'
 export { clearCookie, cookies, setCookie, type CookieOptions } from './cookies.js'
+export type { ResponseDescription, RouteDescription } from './description.js'
 export { HttpError, ValidationError, type InvalidPart } from './http-error.js'
 export type { PathParams } from './path-params.js'
 export { json, problem, redirect, type Problem } from './responses.js'

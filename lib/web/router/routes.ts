@@ -4,6 +4,7 @@ import { ArgumentError } from '../../errors.js'
 import type { ResponseHeaders } from '../../http1/response-headers.js'
 import type { Context } from '../../request/context.js'
 import { isOp, isThenable, settled, type Handler, type HandlerResult } from '../../request/handler.js'
+import { noteTable } from './description.js'
 import { HttpError, ValidationError } from './http-error.js'
 import { Matcher, type Mismatch } from './matcher.js'
 import { problem } from './responses.js'
@@ -68,7 +69,8 @@ export function routes<Key extends string>(table: Routes<Key>, options: RoutesOp
     return call(handle, new RouteRequest(method, path, args, params, headers, body, ctx, null))
   }
 
-  for (const { handle: given, wrappers, ...key } of readTable(table)) {
+  const entries = readTable(table)
+  for (const { handle: given, wrappers, ...key } of entries) {
     const handle = key.method === null ? spread(given as Handler) : given as RouteHandler
     const wrapped = wrappers.length === 0 ? null : wrappers.reduceRight((inner, wrapper) => wrapper(inner), behindWrappers)
     matcher.add(key, { handle, wrapped })
@@ -98,11 +100,13 @@ export function routes<Key extends string>(table: Routes<Key>, options: RoutesOp
     return serve(typeof other === 'number' ? null : other.value.wrapped, () => [null, 204, headers], request)
   }
 
-  return (method, path, args, headers, body, ctx) => {
+  const handler: Handler = (method, path, args, headers, body, ctx) => {
     const found = matcher.find(method, path)
     if (typeof found === 'number') return mismatched(found, new RouteRequest(method, path, args, {}, headers, body, ctx, null))
     return serve(found.value.wrapped, found.value.handle, new RouteRequest(method, path, args, found.params, headers, body, ctx, null))
   }
+  noteTable(handler, entries)
+  return handler
 }
 
 /** An ordinary handler as that of a route. */

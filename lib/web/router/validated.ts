@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import type { Op } from '../../../lev/index.js'
 import { mediaTypeOf } from '../../http1/parameters.js'
 import { isThenable, settled, type Handler, type HandlerResult } from '../../request/handler.js'
+import { describe, type RouteDescription } from './description.js'
 import { HttpError, ValidationError, type InvalidPart } from './http-error.js'
 import { RouteRequest } from './route-request.js'
 import type { SchemaIssue, SchemaResult, StandardSchema } from './standard-schema.js'
@@ -27,16 +28,19 @@ type Validated<Given extends Schemas, Params> =
 /**
  * A handler of a route that gets `params`, `query` and `body` as its schemas return them. A request that does not fit gets 422
  * with all that is wrong; one whose content is not JSON 415, or 400. If no schema returns a promise, nothing waits.
+ * @param schemas with what a document (`leveret/openapi`) says of the route
  */
-export function validated<const Given extends Schemas, Params = Readonly<Record<string, string | undefined>>>(
+export function validated<const Given extends Schemas & RouteDescription, Params = Readonly<Record<string, string | undefined>>>(
   schemas: Given, handler: Validated<Given, Params>,
 ): RouteHandler<Params> {
   const handle = handler as RouteHandler<unknown, unknown, unknown>
-  return (request) => {
+  const isOpen = !schemas.body && !schemas.query && !schemas.params
+  return describe((request: RouteRequest<Params>) => {
+    if (isOpen) return handle(request)
     const { body, headers, ctx } = request
     const isLeft = schemas.body && body === null && (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0)
     return isLeft ? readFirst(ctx.body.bytes(), (bytes) => check(schemas, request, bytes, handle)) : check(schemas, request, body, handle)
-  }
+  }, schemas)
 }
 
 /** Reads content that was not buffered. */

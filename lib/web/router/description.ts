@@ -1,0 +1,67 @@
+import type { Handler } from '../../request/handler.js'
+import type { StandardSchema } from './standard-schema.js'
+import type { ReadKey, RouteHandler, RouteParts, Wrapper } from './table.js'
+
+/** What a document of the routes (`leveret/openapi`) says of one; requests are served alike with it and without. */
+export interface RouteDescription {
+  /** What the route does, in a few words. */
+  readonly summary?: string | null | undefined
+  /** What it does, at length; may be Markdown. */
+  readonly description?: string | null | undefined
+  /** Names of the groups that it belongs to. */
+  readonly tags?: readonly string[] | null | undefined
+  /** Its name in programs that are generated from the document; by default made of the method and path. */
+  readonly operationId?: string | null | undefined
+  /** Whether clients should stop using it. Default: false. */
+  readonly deprecated?: boolean | null | undefined
+  /** Whether the document leaves it out. Default: false. */
+  readonly hidden?: boolean | null | undefined
+  /** What a client must have, by names of `components.securitySchemes`: any one of the objects, with all of its members. */
+  readonly security?: readonly Readonly<Record<string, readonly string[]>>[] | null | undefined
+  /** Its responses by status: the schema of the JSON, or only what the response means. */
+  readonly responses?: Readonly<Record<number, StandardSchema | string | ResponseDescription>> | null | undefined
+}
+
+/** What a document of the routes says of a response. */
+export interface ResponseDescription {
+  /** What it means; by default the reason phrase of the status. */
+  readonly description?: string | null | undefined
+  /** Of the content. */
+  readonly schema?: StandardSchema | null | undefined
+  /** The media type of the content. Default: "application/json" if there is a schema, else no content. */
+  readonly type?: string | null | undefined
+}
+
+/** A route as a document sees it. */
+export type TableEntry = ReadKey & RouteParts
+
+const descriptions = new WeakMap<object, RouteDescription>()
+const tables = new WeakMap<Handler, readonly TableEntry[]>()
+const readers = new WeakMap<object, (table: readonly TableEntry[]) => void>()
+
+/** Notes the description of a handler or wrapper; of a validated handler with its schemas. */
+export function describe<Described extends RouteHandler<never, never, never> | Wrapper>(described: Described, given: RouteDescription): Described {
+  descriptions.set(described, given)
+  return described
+}
+
+/** The description of a handler or wrapper; null if it has none. */
+export function descriptionOf(described: object): RouteDescription | null {
+  return descriptions.get(described) ?? null
+}
+
+/** Has `read` called with the table that `handler` is in, when `routes` makes a handler of it. */
+export function onTable(handler: RouteHandler, read: (table: readonly TableEntry[]) => void): void {
+  readers.set(handler, read)
+}
+
+/** Notes the table of a handler that `routes` has made, and tells it to the handlers that asked for it. */
+export function noteTable(handler: Handler, table: readonly TableEntry[]): void {
+  tables.set(handler, table)
+  for (const { handle } of table) readers.get(handle)?.(table)
+}
+
+/** The table of a handler; null if `routes` has not made it. */
+export function tableOf(handler: Handler): readonly TableEntry[] | null {
+  return tables.get(handler) ?? null
+}
