@@ -7,7 +7,7 @@ export const clientGone = 499
 
 /** Reserved members of a line. If `log_headers` could name one, a client could forge it. */
 export const lineFields: ReadonlySet<string> = new Set([
-  'vhost', 'client_ip', 'method', 'query', 'status', 'size', 'time', 'forwarded_for', 'forwarded_real_ip',
+  'vhost', 'client_ip', 'method', 'query', 'status', 'size', 'time', 'route', 'forwarded_for', 'forwarded_real_ip',
   // Added by loggers, or treated specially by pino and its readers.
   'duration', 'level', 'ts', 'msg', 'err', 'pid', 'hostname', 'headers', '__proto__',
 ])
@@ -30,6 +30,7 @@ export function logAccess(logger: Logger, record: RequestEnded, logHeaders: read
     size: record.bytesOut,
     // The clock is no finer than a microsecond.
     time: Math.round(record.duration * 1e6) / 1e6,
+    route: cut(record.route ?? undefined),
     forwarded_for: cut(headers.get('x-forwarded-for')),
   }
   if (realIp !== client_ip) line.forwarded_real_ip = cut(realIp)

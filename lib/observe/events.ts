@@ -49,6 +49,8 @@ export type Outcome = 'complete' | 'rejected' | 'failed' | 'client gone' | 'canc
 export interface RequestEnded extends RequestStarted {
   /** How it ended. */
   readonly outcome: Outcome
+  /** The pattern of the route that the request had, such as `/todos/:id`; null if it had none, or the handler does not tell. */
+  readonly route: string | null
   /** Why no other request follows on the connection, as the `err` of `process_request`; null if there is no fault. */
   readonly reason: string | null
   /** 499 if the client did not get a whole response; undefined if a handler has written one itself and its status is unknown. */

@@ -18,6 +18,8 @@ interface RecordedRequest {
   readonly head: RequestHead
   /** Bytes of content that were read. */
   readonly received: number
+  /** The pattern of its route. */
+  readonly route: string | null
 }
 
 /** One request and its response, for the access log and observers. Made only if one of them is there to read it. */
@@ -30,6 +32,7 @@ export class RequestRecord implements RequestEnded {
   readonly path: string
   readonly headers: RequestHead['fields']
   outcome: Outcome = 'complete'
+  route: string | null = null
   reason: string | null = null
   status: number | undefined = undefined
   bytesIn = 0
@@ -61,10 +64,11 @@ export class RequestRecord implements RequestEnded {
 
   /** Completes the record, logs it and publishes it. */
   end(
-    { connection, received }: RecordedRequest, outcome: Outcome, reason: string | null, status: number | undefined, bytesOut: number,
+    { connection, received, route }: RecordedRequest, outcome: Outcome, reason: string | null, status: number | undefined, bytesOut: number,
   ): void {
     const { logger, settings } = connection
     this.outcome = outcome
+    this.route = route
     this.reason = reason
     this.status = status
     this.bytesIn = received

@@ -35,7 +35,8 @@ interface BodyReading {
 
 /** Fast path of `receiveBody`: the content, if it is in the input buffer and goes to the handler whole and as sent; else null. */
 export function bodyAtHand(exchange: Exchange): Buffer | null {
-  const { connection, head: { contentLength } } = exchange
+  const { connection, limits, head: { contentLength } } = exchange
+  if (limits !== null) return null
   const { buffer_body, decode_body, max_body_size } = connection.settings
   const asSent = buffer_body === true && !decode_body && typeof max_body_size === 'number' && contentLength <= max_body_size
   return asSent ? takeWhole(exchange) : null
@@ -64,7 +65,9 @@ export function* receiveBody(exchange: Exchange): Op<Buffer | BodyReading | Reje
 
 function planOf(exchange: Exchange): Plan | Rejection {
   const { connection, head } = exchange
-  const { buffer_body, decode_body, max_body_size } = connection.settings
+  const { decode_body } = connection.settings
+  const max_body_size = exchange.limits?.max_body_size ?? connection.settings.max_body_size
+  const buffer_body = exchange.limits?.buffer_body ?? connection.settings.buffer_body
   let limit: number
   let buffered: boolean
   try {
@@ -221,7 +224,8 @@ class BodyReader implements Pieces, OpenBody {
   *#wait<T extends boolean | number>(input: Op<T>): Op<T> {
     const client = this.#client
     client.refuseSecondReader()
-    const { request_body_timeout, min_transfer_rate } = this.#exchange.connection.settings
+    const { min_transfer_rate } = this.#exchange.connection.settings
+    const request_body_timeout = this.#exchange.limits?.request_body_timeout ?? this.#exchange.connection.settings.request_body_timeout
     const began = now()
     const earned = min_transfer_rate === 0 ? 0 : this.#exchange.received / min_transfer_rate
     client.readDeadline = Math.min(began + request_body_timeout + earned - this.#waited, this.#end)

@@ -10,7 +10,10 @@ interface Watch {
   unwatchTime?: () => void
 }
 
-/** Calls `cancel` when the client disconnects, at once if it has, and when the handler has taken too long. */
+/**
+ * Calls `cancel` when the client disconnects, at once if it has, unless the handler is uninterruptible; and when the handler has taken
+ * too long.
+ */
 function watch(exchange: Exchange, cancel: () => void): Watch {
   const { client, settings } = exchange.connection
   const onGone: Watch = (how) => {
@@ -18,6 +21,7 @@ function watch(exchange: Exchange, cancel: () => void): Watch {
     if (how === 'end' && (settings.half_close === 'answer' || exchange.body?.waiting === true)) return
     // The client may still read pending output, such as responses to earlier requests; one that does not is not waited for.
     client.stallTimeout = Math.min(client.stallTimeout, lingerSeconds)
+    if (exchange.limits?.uninterruptible === true) return exchange.leave('client gone')
     exchange.abort('client gone')
     cancel()
   }

@@ -1,5 +1,6 @@
 import type { Op, Stream } from '../../lev/index.js'
 import type { TlsFacts } from '../../tls/index.js'
+import type { CheckedLimits } from '../config/limits.js'
 import { show } from '../config/validators.js'
 import type { Peer } from '../server/peer.js'
 import type { Settings } from '../config/settings.js'
@@ -31,6 +32,10 @@ export interface ContextRequest {
   readonly peer: Peer
   readonly count: number
   readonly head: RequestHead
+  /** The pattern of its route; null if it is not known. */
+  route: string | null
+  /** The limits of its route; null: those of the settings. */
+  readonly limits: CheckedLimits | null
   /** Fields sent after the content; null until the content is read to its end, and when there were none. */
   readonly trailers: FieldBlock | null
   readonly signal: AbortSignal
@@ -116,6 +121,18 @@ export class Context {
     return this.#request.draining
   }
 
+  /**
+   * The pattern of the request's route, such as `/todos/:id`, for the access log and observers; null: not known. `routes` sets it; any
+   * other router may.
+   */
+  get route(): string | null {
+    return this.#request.route
+  }
+
+  set route(pattern: string | null) {
+    this.#request.route = pattern
+  }
+
   /** Whether the request asks for a WebSocket; its handshake may still be invalid. */
   get wantsWebSocket(): boolean {
     return asksForWebSocket(this.#request.head)
@@ -134,6 +151,11 @@ export class Context {
   /** @internal Who sent the request. Unlike `client`, reading it does not expose the connection to the handler. */
   static peer(context: Context): Peer {
     return context.#request.peer
+  }
+
+  /** @internal The limits of the request's route; null: those of the settings. */
+  static limits(context: Context): CheckedLimits | null {
+    return context.#request.limits
   }
 
   /** @internal Name and value of each header line, as received and in order. */

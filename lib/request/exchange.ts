@@ -1,11 +1,13 @@
 import type { Op, Scope } from '../../lev/index.js'
 import { sameContext, type Snapshot } from '../../lev/internal.js'
+import type { CheckedLimits } from '../config/limits.js'
 import { clientGone } from '../log/access-log.js'
 import type { Outcome } from '../observe/events.js'
 import { RequestRecord } from '../observe/request-record.js'
 import type { Connection } from '../server/connection.js'
 import type { Peer } from '../server/peer.js'
 import type { ContextRequest } from './context.js'
+import type { RouteChooser } from './route-choice.js'
 import type { FieldBlock } from '../http1/headers.js'
 import type { ResponseHeaders } from '../http1/response-headers.js'
 import { rejections } from '../http1/rejection.js'
@@ -62,10 +64,16 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
   spawned: Scope | null = null
   /** The async context at the end of the handler; its streaming content runs in it. */
   context: Snapshot = sameContext
+  /** The pattern of the request's route, as far as it is known. */
+  route: string | null = null
+  /** The limits of its route; null: those of the settings. */
+  limits: CheckedLimits | null = null
   /** Whether the handler gets the content without its content-coding. */
   decoded = false
   #record: RequestRecord | null = null
   #gone: string | null = null
+  /** Why the handler's signal is aborted. */
+  #aborted: string | null = null
   /** When the handler must have returned, in `now()` seconds; null when it has, and if there is no limit. */
   handlerDeadline: number | null = null
   /** Whether that time has passed before the handler returned. */
@@ -118,7 +126,7 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
   get signal(): AbortSignal {
     if (this.#signal === null) {
       this.#signal = new AbortController()
-      if (this.#gone !== null) this.#signal.abort(new DOMException(this.#gone, 'AbortError'))
+      if (this.#aborted !== null) this.#signal.abort(new DOMException(this.#aborted, 'AbortError'))
     }
     return this.#signal.signal
   }
@@ -161,6 +169,14 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
     return head
   }
 
+  /** Finds the route, and its limits. */
+  choose(chooser: RouteChooser): void {
+    const choice = chooser.choose(this.head.method, this.head.query)
+    if (choice === null) return
+    this.route = choice.route
+    this.limits = choice.limits
+  }
+
   putInterim(status: InterimStatus, headers: ResponseHeaders): boolean {
     // After the head of a response it would be read as content, also if the handler has written that head itself.
     if (!this.mayPutInterim || this.written > 0) return false
@@ -171,9 +187,15 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
 
   /** Records that no client waits for the response any more, and aborts the handler's signal. The first reason counts. */
   abort(why: string): void {
-    if (this.#gone !== null) return
-    this.#gone = why
+    this.leave(why)
+    if (this.#aborted !== null) return
+    this.#aborted = why
     this.#signal?.abort(new DOMException(why, 'AbortError'))
+  }
+
+  /** Records that no client waits for the response any more, for a handler that runs on. The first reason counts. */
+  leave(why: string): void {
+    this.#gone ??= why
   }
 
   /** Records that the handler has taken too long, and aborts its signal. */

@@ -31,6 +31,8 @@ export function* processRequest(connection: Connection, count: number): Op<NextA
     client.consume(end - client.inputStart)
     const head = exchange.begin(reader.head)
     if (!connection.mayServe(head)) return reject(exchange, rejections.misdirected)
+    const { chooser } = connection.service
+    if (chooser !== null) exchange.choose(chooser)
 
     let body: Buffer | null = null
     if (head.chunked || head.contentLength > 0) {

@@ -4,7 +4,7 @@ import { cancelOnDisconnect, settledOrGone } from './cancel-on-disconnect.js'
 import type { Connection } from '../server/connection.js'
 import { Context } from './context.js'
 import { closed, isPending, type Exchange, type NextAction } from './exchange.js'
-import { isOp, isThenable, type HandlerResult } from './handler.js'
+import { isOp, isThenable, type HandlerResult, type ResponseParts } from './handler.js'
 import { dropLate, markHandled } from './late-result.js'
 import { cancelContent } from '../response/content-source.js'
 import { failLate, sendResult } from '../response/send-response.js'
@@ -71,6 +71,7 @@ function arriving<T>(exchange: Exchange, promise: Promise<T>): Op<T> {
 function finish(exchange: Exchange, given: HandlerResult): NextAction | Op<NextAction> {
   exchange.handlerDeadline = null
   if (exchange.gone !== null) {
+    if (exchange.limits?.uninterruptible === true) tellLost(exchange, given)
     cancelContent(given)
     return exchange.abandon(closed)
   }
@@ -81,12 +82,19 @@ function finish(exchange: Exchange, given: HandlerResult): NextAction | Op<NextA
   return given instanceof Upgrade ? serveWebSocket(exchange, given) : sendResult(exchange, given)
 }
 
+/** Logs that the client has not waited for the response of a handler that ran on without it. */
+function tellLost({ connection, head: { method, query } }: Exchange, given: HandlerResult): void {
+  const status = Array.isArray(given) ? (given as ResponseParts)[1] ?? 200 : 200
+  connection.logger.warn({ method, query, status }, 'the client left before the response of an uninterruptible handler')
+}
+
 function callHandler(exchange: Exchange, body: Buffer | RequestBody | null): ReturnType<Connection['service']['handle']> {
   const { connection, head } = exchange
   const ctx = new Context(connection, exchange, body)
   exchange.advance(transitions.handlerCalled)
   connection.client.readDeadline = Infinity
-  const { handler_timeout } = connection.settings
+  const own = exchange.limits?.handler_timeout
+  const handler_timeout = own === undefined ? connection.settings.handler_timeout : own
   if (handler_timeout !== null) exchange.handlerDeadline = now() + handler_timeout
   const headers = exchange.peer.headersOf(head)
   if (exchange.decoded) {

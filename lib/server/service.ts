@@ -4,6 +4,7 @@ import type { Identities } from '../../tls/index.js'
 import type { Settings } from '../config/settings.js'
 import { ConnectionSet } from './connection-set.js'
 import type { Handler } from '../request/handler.js'
+import { chooserOf, type RouteChooser } from '../request/route-choice.js'
 import type { ServerLog } from '../log/logger.js'
 import { Signal } from '../signal.js'
 import { InflateBudget } from '../websocket/inflate-budget.js'
@@ -11,6 +12,8 @@ import { InflateBudget } from '../websocket/inflate-budget.js'
 /** The state that all connections of one server share. */
 export class Service {
   readonly handle: Handler
+  /** Null: the handler does not consist of routes. */
+  readonly chooser: RouteChooser | null
   readonly log: ServerLog
   /** Settings for new connections; open ones keep theirs. */
   settings: Settings
@@ -31,6 +34,7 @@ export class Service {
   constructor(settings: Settings, handle: Handler, log: ServerLog) {
     this.settings = settings
     this.handle = handle
+    this.chooser = chooserOf(handle)
     this.log = log
   }
 

@@ -4,6 +4,7 @@ import type { ResponseHeaders } from '../http1/response-headers.js'
 import type { Context } from '../request/context.js'
 import { isOp, isThenable, type Content, type Handler, type HandlerResult, type ResponseParts } from '../request/handler.js'
 import { dropLate, markHandled } from '../request/late-result.js'
+import { chooserOf, withChooser } from '../request/route-choice.js'
 import { cancelContent } from '../response/content-source.js'
 import { contentOf } from '../response/send-response.js'
 import { Upgrade } from '../websocket/upgrade.js'
@@ -49,7 +50,7 @@ export type Around = (
  * coroutine or async; where none of them waits, nothing does.
  */
 export function wrap(handler: Handler, around: Around): Handler {
-  return (method, query, args, headers, body, ctx) => {
+  const wrapped: Handler = (method, query, args, headers, body, ctx) => {
     const request: WrappedRequest = { method, query, args, headers, body, ctx }
     // The server settles results that are again coroutines or promises.
     return around(request, (after, failed) => {
@@ -57,6 +58,7 @@ export function wrap(handler: Handler, around: Around): Handler {
       return call(request, () => handler(method, query, args, headers, body, ctx), after, failed)
     }) as ReturnType<Handler>
   }
+  return withChooser(wrapped, chooserOf(handler))
 }
 
 type After = Parameters<Next>[0]

@@ -1,12 +1,14 @@
 import type { Op } from '../../../lev/index.js'
 import { instanceOf } from '../../../lev/internal.js'
-import { ArgumentError } from '../../errors.js'
+import type { CheckedLimits } from '../../config/limits.js'
+import { ArgumentError, StateError } from '../../errors.js'
 import type { ResponseHeaders } from '../../http1/response-headers.js'
-import type { Context } from '../../request/context.js'
+import { Context } from '../../request/context.js'
 import { isOp, isThenable, settled, type Handler, type HandlerResult } from '../../request/handler.js'
+import { chooserOf, withChooser, type RouteChoice, type RouteChooser } from '../../request/route-choice.js'
 import { noteTable } from './description.js'
 import { HttpError, ValidationError } from './http-error.js'
-import { Matcher, type Mismatch } from './matcher.js'
+import { Matcher, type Match, type Mismatch } from './matcher.js'
 import { problem } from './responses.js'
 import { RouteRequest } from './route-request.js'
 import { readTable, type RouteHandler, type Routes } from './table.js'
@@ -27,6 +29,11 @@ interface Target {
   readonly handle: RouteHandler
   /** Its handler in its wrappers; null if it has none. */
   readonly wrapped: Handler | null
+  /** Its path in the table. */
+  readonly route: string
+  readonly limits: CheckedLimits | null
+  /** The routes that its handler consists of; null if it does not. */
+  readonly inner: RouteChooser | null
 }
 
 /**
@@ -70,10 +77,16 @@ export function routes<Key extends string>(table: Routes<Key>, options: RoutesOp
   }
 
   const entries = readTable(table)
-  for (const { handle: given, wrappers, ...key } of entries) {
+  let hasLimits = false
+  for (const { handle: given, wrappers, limits, ...key } of entries) {
+    const inner = key.method === null ? chooserOf(given as Handler) : null
+    if (limits !== null && inner?.hasLimits === true) {
+      throw new ArgumentError('table', `table: ${JSON.stringify(key.key)} has limits, and so have the routes that it leads to`)
+    }
+    hasLimits ||= limits !== null || inner?.hasLimits === true
     const handle = key.method === null ? spread(given as Handler) : given as RouteHandler
     const wrapped = wrappers.length === 0 ? null : wrappers.reduceRight((inner, wrapper) => wrapper(inner), behindWrappers)
-    matcher.add(key, { handle, wrapped })
+    matcher.add(key, { handle, wrapped, route: key.path, limits, inner })
   }
 
   /** Calls `handle` for a request that fits `target`. */
@@ -100,14 +113,39 @@ export function routes<Key extends string>(table: Routes<Key>, options: RoutesOp
     return serve(typeof other === 'number' ? null : other.value.wrapped, () => [null, 204, headers], request)
   }
 
+  // What `choose` has found, for the call of the handler that follows, if no other request comes between.
+  let foundMethod = ''
+  let foundPath = ''
+  let lastFound: Match<Target> | Mismatch | null = null
+
+  function choose(method: string, path: string): RouteChoice | null {
+    const found = lastFound = matcher.find(foundMethod = method, foundPath = path)
+    if (typeof found === 'number') return null
+    const { inner, limits } = found.value
+    const choice = inner?.choose(method, path) ?? found.value
+    return choice.limits === null && limits !== null ? { route: choice.route, limits } : choice
+  }
+
+  function find(method: string, path: string): Match<Target> | Mismatch {
+    const found = path === foundPath && method === foundMethod ? lastFound : null
+    // The parameters belong to one request.
+    lastFound = null
+    return found ?? matcher.find(method, path)
+  }
+
   const handler: Handler = (method, path, args, headers, body, ctx) => {
-    const found = matcher.find(method, path)
+    const found = find(method, path)
     if (typeof found === 'number') return mismatched(found, new RouteRequest(method, path, args, {}, headers, body, ctx, null))
-    return serve(found.value.wrapped, found.value.handle, new RouteRequest(method, path, args, found.params, headers, body, ctx, null))
+    const { handle, wrapped, route, limits } = found.value
+    if (limits !== null && Context.limits(ctx) !== limits) throw new StateError(`the limits of ${method} ${route} do not hold: ${passOn}`)
+    ctx.route = route
+    return serve(wrapped, handle, new RouteRequest(method, path, args, found.params, headers, body, ctx, null))
   }
   noteTable(handler, entries)
-  return handler
+  return withChooser(handler, { hasLimits, choose })
 }
+
+const passOn = 'give the handler that `routes` returns to the server itself, or wrap it with `wrap`'
 
 /** An ordinary handler as that of a route. */
 function spread(handler: Handler): RouteHandler {

@@ -1,4 +1,7 @@
 import type { Handler } from '../../request/handler.js'
+import { asArguments } from '../../config/arguments.js'
+import { checkLimits, type CheckedLimits, type Limits } from '../../config/limits.js'
+import { typeName } from '../../config/validators.js'
 import { ArgumentError } from '../../errors.js'
 import type { PathParams } from './path-params.js'
 import type { RouteRequest } from './route-request.js'
@@ -10,37 +13,43 @@ export type RouteHandler<Params = Readonly<Record<string, string | undefined>>, 
 /** Makes a handler of a handler, as those that `wrap` helps to write. */
 export type Wrapper = (handler: Handler) => Handler
 
-/** A route of a group, with its wrappers. */
-export class Route {
-  readonly #handle: RouteHandler | Handler
+/** A route that is more than its handler: one of a group, or with limits. */
+export class Route<out Handle = unknown> {
+  readonly #handle: Handle
   readonly #wrappers: readonly Wrapper[]
+  readonly #limits: CheckedLimits | null
 
-  /** @internal @param wrappers the outermost first */
-  constructor(handle: RouteHandler | Handler, wrappers: readonly Wrapper[]) {
+  /** @internal */
+  constructor({ handle, wrappers, limits }: RouteParts<Handle>) {
     this.#handle = handle
     this.#wrappers = wrappers
+    this.#limits = limits
   }
 
   /** @internal */
-  static parts(route: Route): RouteParts {
-    return { handle: route.#handle, wrappers: route.#wrappers }
+  static parts<Handle>(route: Route<Handle>): RouteParts<Handle> {
+    return { handle: route.#handle, wrappers: route.#wrappers, limits: route.#limits }
   }
 }
 
 /** What a route consists of. */
-export interface RouteParts {
+export interface RouteParts<Handle = RouteHandler | Handler> {
   /** An ordinary handler, if the key has no method. */
-  readonly handle: RouteHandler | Handler
+  readonly handle: Handle
   /** The outermost first. */
   readonly wrappers: readonly Wrapper[]
+  /** Null: those of the settings. */
+  readonly limits: CheckedLimits | null
 }
 
 /** The value of an entry: a key with a method has the handler of a route, one without has an ordinary handler. */
 type Entry<Key extends string, Prefix extends string = ''> =
-  Key extends `${string} /${infer Path}` ? RouteHandler<PathParams<Joined<Prefix, `/${Path}`>>> | Route
-  : Key extends `/${string}` ? Handler | Route
-  : string extends Key ? RouteHandler | Route
+  Key extends `${string} /${infer Path}` ? OrLimited<RouteHandler<PathParams<Joined<Prefix, `/${Path}`>>>>
+  : Key extends `/${string}` ? OrLimited<Handler>
+  : string extends Key ? OrLimited<RouteHandler>
   : never
+
+type OrLimited<Handle> = Handle | Route<Handle>
 
 /** Routes by method and path: `'GET /todos/:id'`. */
 export type Routes<Key extends string, Prefix extends string = ''> = { readonly [K in Key]: Entry<K, Prefix> }
@@ -59,16 +68,27 @@ type Joined<Prefix extends string, Path extends string> = Path extends '/' ? (Pr
  */
 export function group<const Prefix extends string, Key extends string>(
   prefix: Prefix, wrappers: readonly Wrapper[], table: Routes<Key, Prefix>,
-): { readonly [K in Key as Prefixed<K, Prefix>]: Route } {
+): { readonly [K in Key as Prefixed<K, Prefix>]: Route<never> } {
   if (prefix !== '' && !/^\/.*[^/]$/.test(prefix)) {
     throw new ArgumentError('prefix', `prefix: ${JSON.stringify(prefix)} has to begin with a slash, and not to end with one`)
   }
   const grouped: Record<string, Route> = {}
-  for (const { method, path, handle, wrappers: inner } of readTable(table)) {
+  for (const { method, path, wrappers: inner, ...route } of readTable(table)) {
     const joined = path === '/' && prefix !== '' ? prefix : prefix + path
-    grouped[method === null ? joined : `${method} ${joined}`] = new Route(handle, [...wrappers, ...inner])
+    grouped[method === null ? joined : `${method} ${joined}`] = new Route({ ...route, wrappers: [...wrappers, ...inner] })
   }
-  return grouped as { readonly [K in Key as Prefixed<K, Prefix>]: Route }
+  return grouped as { readonly [K in Key as Prefixed<K, Prefix>]: Route<never> }
+}
+
+/**
+ * A route with limits of its own, in place of the settings: `'PUT /pictures/:name': limited({ max_body_size: 50_000_000 }, handler)`.
+ * They hold where the handler that `routes` returns is that of the server, if need be inside of `wrap` or of a route of other `routes`.
+ * Anywhere else a request of the route fails with a 500, and the log says so.
+ * @throws ArgumentError naming the limit, the given value and the expected one
+ */
+export function limited<Handle extends RouteHandler<never> | Handler>(limits: Limits, handler: Handle): Route<Handle> {
+  if (typeof handler !== 'function') throw new ArgumentError('handler', `handler must be a function, got ${typeName(handler)}`)
+  return new Route({ handle: handler, wrappers: [], limits: asArguments(() => checkLimits(limits)) })
 }
 
 /** A key of a table, read. */
@@ -82,9 +102,9 @@ export interface ReadKey {
 /** The entries of a table of routes. @throws ArgumentError for a malformed key, or an entry that is no handler */
 export function readTable(table: object): (ReadKey & RouteParts)[] {
   return Object.entries(table).map(([key, entry]: [string, unknown]) => {
-    if (entry instanceof Route) return { ...readKey(key), ...Route.parts(entry) }
+    if (entry instanceof Route) return { ...readKey(key), ...Route.parts(entry as Route<RouteHandler | Handler>) }
     if (typeof entry !== 'function') throw new ArgumentError('table', `table: ${JSON.stringify(key)} has no handler`)
-    return { ...readKey(key), handle: entry as RouteHandler | Handler, wrappers: [] }
+    return { ...readKey(key), handle: entry as RouteHandler | Handler, wrappers: [], limits: null }
   })
 }
 

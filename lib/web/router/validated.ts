@@ -1,5 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { Op } from '../../../lev/index.js'
+import { typeName } from '../../config/validators.js'
+import { ArgumentError } from '../../errors.js'
 import { mediaTypeOf } from '../../http1/parameters.js'
 import { isThenable, settled, type Handler, type HandlerResult } from '../../request/handler.js'
 import { describe, type RouteDescription } from './description.js'
@@ -33,6 +35,7 @@ type Validated<Given extends Schemas, Params> =
 export function validated<const Given extends Schemas & RouteDescription, Params = Readonly<Record<string, string | undefined>>>(
   schemas: Given, handler: Validated<Given, Params>,
 ): RouteHandler<Params> {
+  if (typeof handler !== 'function') throw new ArgumentError('handler', `handler must be a function, got ${typeName(handler)}`)
   const handle = handler as RouteHandler<unknown, unknown, unknown>
   const isOpen = !schemas.body && !schemas.query && !schemas.params
   return describe((request: RouteRequest<Params>) => {

@@ -17,7 +17,7 @@ function keep(): { lines: string[]; write(line: string): void } {
 
 const record: RequestEnded = {
   connection: 1, count: 1, host: 'example.com', client_ip: '192.0.2.1', method: 'GET', path: '/a', status: 200, bytesIn: 0, bytesOut: 12,
-  duration: 0.0012345678, outcome: 'complete', reason: null, headers: fields({}),
+  duration: 0.0012345678, outcome: 'complete', route: null, reason: null, headers: fields({}),
 }
 
 function fields(values: Record<string, string>): Map<string, string> {

@@ -112,7 +112,7 @@ t.test('a key without a method is for all, after those with one, and its handler
   })
   t.equal(call(handler, 'GET /files/list')[0], 'list')
   for (const line of ['POST /files/list', 'GET /files/a', 'OPTIONS /files/a', 'WHAT /files/b', 'HEAD /files/']) t.equal(call(handler, line, 'x=1')[0], 'files', line)
-  t.strictSame(given[1], ['GET', '/files/a', 'x=1', {}, null, {}])
+  t.strictSame(given[1], ['GET', '/files/a', 'x=1', {}, null, { route: '/files/*' }])
   t.equal(call(handler, 'POST /')[1], 405)
 })
 
