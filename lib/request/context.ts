@@ -142,10 +142,11 @@ export class Context {
    * The response that turns the connection into a WebSocket: `return ctx.upgrade(function* (ws) { ... })`. A request that is not
    * a valid handshake gets 426, 400 or 403 instead. `handle` runs after the handshake; the WebSocket is closed with 1000 when it
    * returns, and with 1011 when it throws.
+   * @param headers of the 101 response, such as `Set-Cookie`; those of the handshake itself are the server's
    * @throws ConfigError naming an invalid option
    */
-  upgrade(handle: WebSocketHandler, options?: WebSocketOptions): Upgrade {
-    return new Upgrade(handle, options)
+  upgrade(handle: WebSocketHandler, options?: WebSocketOptions | null, headers?: ResponseHeaders | null): Upgrade {
+    return new Upgrade(handle, options, headers)
   }
 
   /** @internal Who sent the request. Unlike `client`, reading it does not expose the connection to the handler. */

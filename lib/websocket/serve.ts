@@ -3,7 +3,7 @@ import { instanceOf, scopeAfter } from '../../lev/internal.js'
 import { closing, type Exchange, type NextAction } from '../request/exchange.js'
 import { settled } from '../request/handler.js'
 import { rejections, type Rejection } from '../http1/rejection.js'
-import { ResponseError, type ResponseHeaders } from '../http1/response-headers.js'
+import { namesOf, ResponseError, type ResponseHeaders } from '../http1/response-headers.js'
 import { logFailure } from '../log/log-failure.js'
 import { visible } from '../log/stdout-sink.js'
 import { tellRejection } from '../observe/tell-rejection.js'
@@ -28,7 +28,7 @@ export function serveWebSocket(exchange: Exchange, upgrade: Upgrade): NextAction
 function* run(exchange: Exchange, upgrade: Upgrade, accepted: Accepted): Op<NextAction> {
   const { connection, head, peer } = exchange
   const { rules } = upgrade
-  exchange.writer.upgrade(exchange, accepted.headers)
+  exchange.writer.upgrade(exchange, withHeaders(accepted.headers, upgrade.headers))
   exchange.finish(101, 0, closing)
   const agreed = accepted.compression !== null && rules.compression !== null
   const compression = agreed ? { ...rules.compression, ...accepted.compression } : null
@@ -52,6 +52,16 @@ function* run(exchange: Exchange, upgrade: Upgrade, accepted: Accepted): Op<Next
     record?.close(closeCode ?? 1006, closeReason)
   }
   return closing
+}
+
+const handshakeHeader = /^(?:upgrade|sec-websocket-.*)$/i
+
+/** The headers of a handshake and those of the handler. @throws ResponseError if one of these is the handshake's */
+function withHeaders(accepted: ResponseHeaders, given: ResponseHeaders | null | undefined): ResponseHeaders {
+  if (given === null || given === undefined) return accepted
+  const taken = namesOf(given).find((name) => handshakeHeader.test(name))
+  if (taken !== undefined) throw new ResponseError(taken, 'is set by the handshake')
+  return { ...given, ...accepted }
 }
 
 /** A client that asked for an upgrade may already have sent data of the new protocol, so no further request can be read. */

@@ -1,5 +1,6 @@
 import { keepContext, type Snapshot } from '../../lev/internal.js'
 import { ConfigError } from '../errors.js'
+import type { ResponseHeaders } from '../http1/response-headers.js'
 import { rulesOf, type WebSocketOptions, type WebSocketRules } from './options.js'
 import type { WebSocket } from './websocket.js'
 
@@ -14,11 +15,14 @@ export class Upgrade {
   readonly rules: WebSocketRules
   /** @internal The async context in which it was created, and in which `handle` runs. */
   readonly context: Snapshot = keepContext()
+  /** @internal Of the 101 response, beside those of the handshake. */
+  headers: ResponseHeaders | null | undefined
 
   /** @internal @throws ConfigError naming the invalid argument or option */
-  constructor(handle: WebSocketHandler, options: WebSocketOptions | undefined) {
+  constructor(handle: WebSocketHandler, options: WebSocketOptions | null | undefined, headers?: ResponseHeaders | null) {
     if (typeof handle !== 'function') throw new ConfigError('handle', `upgrade: handle must be a function, got ${typeof handle}`)
     this.handle = handle
     this.rules = rulesOf(options)
+    this.headers = headers
   }
 }

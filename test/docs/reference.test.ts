@@ -26,6 +26,7 @@ const pagesOf = new Map([
   ['tls/index', ['reference/tls']],
   ['lib/observe/index', ['reference/observe']],
   ['lib/web/fetch/index', ['reference/fetch']],
+  ['lib/web/hono/index', ['reference/hono']],
   ['lib/web/router/index', ['reference/router']],
   ['lib/web/static/index', ['reference/static']],
   ['testing/index', ['reference/testing']],

@@ -3,8 +3,12 @@ import { ArgumentError } from '../../errors.js'
 import { show } from '../../config/validators.js'
 import type { Context } from '../../request/context.js'
 import { isThenable, type Handler, type HandlerResult } from '../../request/handler.js'
+import type { Upgrade } from '../../websocket/upgrade.js'
 import { resultOf } from './response-result.js'
 import { isForbiddenMethod, serverRequest } from './server-request.js'
+import { upgradeOf } from './upgrade-response.js'
+
+export { upgradeResponse } from './upgrade-response.js'
 
 /** The second argument of an application; in Hono `c.env`. */
 export interface FetchEnv {
@@ -37,12 +41,16 @@ export function fromFetch(application: FetchApplication): Handler {
     if (isForbiddenMethod(method)) return ['Not Implemented\n', 501]
     const request = serverRequest(method, query, args, headers, body, ctx)
     const response = application(request, { ctx }, new Execution(ctx))
-    return isThenable(response) ? later(response) : resultOf(response)
+    return isThenable(response) ? later(ctx, response) : sent(ctx, response)
   }
 }
 
-async function later(response: PromiseLike<Response>): Promise<HandlerResult> {
-  return resultOf(await response)
+async function later(ctx: Context, response: PromiseLike<Response>): Promise<HandlerResult> {
+  return sent(ctx, await response)
+}
+
+function sent(ctx: Context, response: Response): Upgrade | ReturnType<typeof resultOf> {
+  return upgradeOf(ctx, response) ?? resultOf(response)
 }
 
 class Execution implements FetchExecution {

@@ -28,7 +28,7 @@ function isResponse(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'status' in value && 'headers' in value && 'body' in value
 }
 
-function headersOf(given: Headers): ResponseHeaders {
+export function headersOf(given: Headers): ResponseHeaders {
   const headers: Record<string, string | string[]> = {}
   for (const [name, value] of given) {
     const earlier = headers[name]

@@ -62,6 +62,26 @@ t.test('a server that has both pages and WebSockets', async (t) => {
   })
 })
 
+t.test('headers of the 101', async (t) => {
+  const table: [headers: server.ResponseHeaders, sent: RegExp | null][] = [
+    [{ 'Set-Cookie': ['a=1', 'b=2'], Date: 'today' }, /\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nDate: today\r\n/],
+    [{ UPGRADE: 'h2c' }, null],
+    [{ 'sec-websocket-protocol': 'chat' }, null],
+    [{ 'Content-Length': '3' }, null],
+    [{ 'X-A': 'a\r\nb' }, null],
+    [new Map([['a', 'b']]) as never, null],
+  ]
+  for (const [headers, sent] of table) {
+    await virtually({}, (_method, _query, _args, _headers, _body, ctx) => ctx.upgrade(echo, null, headers), function* (world) {
+      const client = yield* world.connect(handshake())
+      while (!client.text.includes('\r\n\r\n')) yield* client.more()
+      t.match(client.text, sent ?? /^HTTP\/1.1 500 /, JSON.stringify(headers))
+      t.equal(world.log.of('error').length, sent === null ? 1 : 0)
+      client.stream.close()
+    })
+  }
+})
+
 t.test('handlers of every kind', async (t) => {
   const kinds: Record<string, server.Handler> = {
     coroutine: function* (_m, _q, _a, _h, _b, ctx) {
