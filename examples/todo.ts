@@ -1,103 +1,80 @@
-// A to-do service: routes, validation, a session cookie, errors as problems. Then, in another terminal:
-//   curl -c jar -H 'Content-Type: application/json' -d '{"name":"ann","password":"correct horse"}' http://127.0.0.1:8080/login
+// A to-do service on SQLite: routes, validation by zod, sessions, problems. It needs Node 22 or newer, as better-sqlite3 does.
+//   curl -c jar -H 'Content-Type: application/json' -d '{"name":"ann","password":"hare"}' http://127.0.0.1:8080/login
 //   curl -b jar -H 'Content-Type: application/json' -d '{"title":"ship it"}' http://127.0.0.1:8080/todos
 //   curl -b jar -X PATCH -H 'Content-Type: application/json' -d '{"done":true}' http://127.0.0.1:8080/todos/1
 //   curl -b jar 'http://127.0.0.1:8080/todos?done=true'
-//   curl http://127.0.0.1:8080/todos
 import { randomUUID, scrypt, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
+import Database from 'better-sqlite3'
 import * as server from 'leveret'
-import {
-  clearCookie, cookies, group, HttpError, json, problem, routes, setCookie, validated, type SchemaIssue, type StandardSchema, type Wrapper,
-} from 'leveret/router'
+import { cookies, group, HttpError, json, problem, routes, setCookie, validated, type Wrapper } from 'leveret/router'
+import { z } from 'zod'
 
-interface Todo {
-  readonly id: number
-  readonly title: string
-  readonly done: boolean
-}
+const db = new Database(process.env.TODO_DB ?? ':memory:')
+db.exec('CREATE TABLE IF NOT EXISTS todos (id INTEGER PRIMARY KEY, title TEXT NOT NULL, done INTEGER NOT NULL)')
+const list = db.prepare<object, Row>(
+  'SELECT * FROM todos WHERE done = ifnull(:done, done) ORDER BY id LIMIT 20 OFFSET 20 * (:page - 1)',
+)
+const select = db.prepare<number, Row>('SELECT * FROM todos WHERE id = ?')
+const insert = db.prepare<object, Row>('INSERT INTO todos (title, done) VALUES (:title, :done) RETURNING *')
+const update = db.prepare<object, Row>(
+  'UPDATE todos SET title = ifnull(:title, title), done = ifnull(:done, done) WHERE id = :id RETURNING *',
+)
+const remove = db.prepare<number, Row>('DELETE FROM todos WHERE id = ? RETURNING *')
 
-const todos = new Map<number, Todo>()
-let lastId = 0
 const hashOf = promisify<string, string, number, Buffer>(scrypt)
-const users = new Map([['ann', await hashOf('correct horse', 'ann', 32)]])
+const users = new Map([['ann', await hashOf('hare', 'ann', 32)]])
 const sessions = new Map<string, string>()
 
-// What zod, valibot or arktype make in a line; here by hand.
-type Read<T> = (value: unknown) => T | undefined
-const schema = <T extends object>(fields: { readonly [K in keyof T]: Read<T[K]> }): StandardSchema<unknown, T> => ({ '~standard': { version: 1, vendor: 'todo', validate(given) {
-  const members = Object(given) as Record<string, unknown>
-  const issues: SchemaIssue[] = []
-  const read = ([name, field]: [string, unknown]): [string, unknown] => {
-    const value = (field as Read<unknown>)(members[name])
-    if (value === undefined) issues.push({ message: `invalid ${name}`, path: [name] })
-    return [name, value]
-  }
-  const value = Object.fromEntries(Object.entries(fields).map(read)) as T
-  return issues.length > 0 ? { issues } : { value }
-} } })
-const text: Read<string> = (value) => typeof value === 'string' && value !== '' ? value : undefined
-const flag: Read<boolean> = (value) => ({ true: true, false: false })[String(value)]
-const or = <T, U>(read: Read<T>, otherwise: U): Read<T | U> => (value) => value === undefined ? otherwise : read(value)
+const params = z.object({ id: z.coerce.number().int().positive() })
+const query = z.object({ done: z.stringbool().optional(), page: z.coerce.number().int().positive().default(1) })
+const todo = z.object({ title: z.string().min(1).max(200), done: z.boolean() })
+const newTodo = todo.partial({ done: true })
 
-const params = schema({ id: (value) => /^\d{1,9}$/.test(String(value)) ? Number(value) : undefined })
-const query = schema({ done: or(flag, null), page: or((value) => Number(value) >= 1 ? Math.floor(Number(value)) : undefined, 1) })
+const fail = (status: number, message: string): never => { throw new HttpError(status, message) }
 
-function find(id: number): Todo {
-  return todos.get(id) ?? fail(404, `there is no to-do ${id}`)
-}
-
-function keep(todo: Todo): Todo {
-  todos.set(todo.id, todo)
-  return todo
-}
-
-function fail(status: number, message: string): never {
-  throw new HttpError(status, message)
-}
+type Todo = z.infer<typeof todo>
+type Row = { id: number, title: string, done: number }
+const toRow = ({ title, done }: Partial<Todo>) => ({ title: title ?? null, done: done === undefined ? null : Number(done) })
+const toTodo = ({ id, title, done }: Row) => ({ id, title, done: done === 1 })
+const found = (row: Row | undefined) => toTodo(row ?? fail(404, 'there is no such to-do'))
+const add = (todo: z.infer<typeof newTodo>) => found(insert.get(toRow({ done: false, ...todo })))
+const change = (id: number, todo: Partial<Todo>) => found(update.get({ id, ...toRow(todo) }))
+const addAll = db.transaction((todos: z.infer<typeof newTodo>[]) => todos.map(add))
 
 const signedIn: Wrapper = (handler) => server.wrap(handler, ({ headers }, next) => {
-  return sessions.has(cookies(headers).session ?? '') ? next() : fail(401, 'log in first')
+  const token = headers.authorization?.replace('Bearer ', '') ?? cookies(headers).session ?? ''
+  return sessions.has(token) ? next() : fail(401, 'log in first')
 })
 
-/** All of the service. */
-export const handler = routes({
-  'GET /health': () => json({ todos: todos.size }),
-  'POST /login': validated({ body: schema({ name: text, password: text }) }, async ({ body: { name, password } }) => {
-    const [given, expected] = [await hashOf(password, name, 32), users.get(name)]
+const handler = routes({
+  'GET /health': () => json({ ok: db.open }),
+  'POST /login': validated({ body: z.object({ name: z.string(), password: z.string() }) }, async ({ body }) => {
+    const [given, expected] = [await hashOf(body.password, body.name, 32), users.get(body.name)]
     if (expected === undefined || !timingSafeEqual(given, expected)) fail(403, 'wrong name or password')
-    const session = randomUUID()
-    sessions.set(session, name)
-    // `secure: false`, since this example has no TLS.
-    return [null, 204, { 'Set-Cookie': setCookie('session', session, { maxAge: 3600, secure: false }) }]
+    const token = randomUUID()
+    sessions.set(token, body.name)
+    return json({ token }, 200, { 'Set-Cookie': setCookie('session', token, { maxAge: 3600, secure: false }) })
   }),
-  ...group('', [signedIn], {
-    'GET /todos': validated({ query }, ({ query: { done, page } }) => {
-      const found = [...todos.values()].filter((todo) => done === null || todo.done === done)
-      return json(found.slice((page - 1) * 10, page * 10))
-    }),
-    'POST /todos': validated({ body: schema({ title: text }) }, ({ body }) => {
-      const todo = keep({ id: ++lastId, title: body.title, done: false })
+  ...group('/todos', [signedIn], {
+    'GET /': validated({ query }, ({ query: { done, page } }) => json(list.all({ ...toRow({ done }), page }).map(toTodo))),
+    'POST /': validated({ body: newTodo }, ({ body }) => {
+      const todo = add(body)
       return json(todo, 201, { Location: `/todos/${todo.id}` })
     }),
-    'GET /todos/:id': validated({ params }, ({ params }) => json(find(params.id))),
-    'PUT /todos/:id': validated({ params, body: schema({ title: text, done: flag }) }, ({ params, body }) => json(keep({ ...find(params.id), ...body }))),
-    'PATCH /todos/:id': validated({ params, body: schema({ title: or(text, null), done: or(flag, null) }) }, ({ params, body }) => {
-      const { id, title, done } = find(params.id)
-      return json(keep({ id, title: body.title ?? title, done: body.done ?? done }))
-    }),
-    'DELETE /todos/:id': validated({ params }, ({ params }) => todos.delete(params.id) ? [null, 204] : fail(404, 'it is gone already')),
-    'POST /logout': ({ headers }) => {
-      sessions.delete(cookies(headers).session ?? '')
-      return [null, 204, { 'Set-Cookie': clearCookie('session', { secure: false }) }]
-    },
+    'POST /bulk': validated({ body: z.array(newTodo).max(100) }, ({ body }) => json(addAll(body), 201)),
+    'GET /:id': validated({ params }, ({ params }) => json(found(select.get(params.id)))),
+    'PUT /:id': validated({ params, body: todo }, ({ params, body }) => json(change(params.id, body))),
+    'PATCH /:id': validated({ params, body: todo.partial() }, ({ params, body }) => json(change(params.id, body))),
+    'DELETE /:id': validated({ params }, ({ params }) => found(remove.get(params.id)) && [null, 204]),
   }),
 }, {
-  onError(error, { method, path, ctx }) {
+  onError(error, { ctx }) {
     if (error instanceof HttpError) throw error
-    ctx.logger.error({ err: error, method, path }, 'a route failed')
+    ctx.logger.error({ err: error }, 'a route failed')
     return problem({ status: 500, detail: 'try again later' })
   },
 })
 
-if (process.argv[1] === import.meta.filename) await server.new({ port: 8080, handle_signals: true }, handler).serve()
+export const service = server.new({ port: 8080, handle_signals: true }, handler)
+if (process.argv[1] === import.meta.filename) await service.serve()
