@@ -66,7 +66,7 @@ t.test('the address: host and target as sent, in the form that every URL has', a
     [get('/', 'test:65536'), 400],
     // Hosts of RFC 3986 that no URL has.
     [get('/', '256.256.256.256'), 400],
-    [get('/', 'xn--a'), 400],
+    [get('/', 'a.test.1'), 400],
     [get('/', '1.2.3.4.5'), 400],
     // Other forms of the target.
     [get('http://other.test/p?q', 'other.test'), 'http://other.test/p?q'],
