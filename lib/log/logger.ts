@@ -160,10 +160,7 @@ function adapt(target: LoggerLike): Logger {
       const clean = typeof fields === 'string' ? visible(fields) : visibleFields(fields, time)
       pass(target, target[access] ?? target.info, clean, message)
     },
-    child(fields) {
-      const clean = visibleFields(fields)
-      return adapt(typeof target.child !== 'function' ? withFields(target, clean) : target.child(clean))
-    },
+    child: (fields) => adapt(typeof target.child !== 'function' ? withFields(target, fields) : target.child(fields)),
     isLevelEnabled: (level) => target.isLevelEnabled?.(level === 'access' ? access : level) ?? true,
   }
 }
@@ -189,8 +186,7 @@ class ReadableError extends Error {}
 /** Loggers whose failure was reported. */
 const broken = new WeakSet<LoggerLike>()
 
-/** Strings with their control characters escaped; @param time the name of the member `time` */
-function visibleFields(fields: object, time = 'time'): object {
+function visibleFields(fields: object, time: string): object {
   return Object.fromEntries(
     Object.entries(fields).map(([name, value]: [string, unknown]) => [
       name === 'time' ? time : name,

@@ -27,6 +27,7 @@ const pagesOf = new Map([
   ['lib/observe/index', ['reference/observe']],
   ['lib/web/fetch/index', ['reference/fetch']],
   ['lib/web/hono/index', ['reference/hono']],
+  ['lib/web/openapi/index', ['reference/openapi']],
   ['lib/web/router/index', ['reference/router']],
   ['lib/web/static/index', ['reference/static']],
   ['testing/index', ['reference/testing']],
