@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { inject } from 'leveret/testing'
 import { service } from './todo.js'
 
-service.configure({ port: 0, log_level: 'error' })
+await service.configure({ port: 0, log_level: 'error' })
 const ask = (method: string, path: string, headers = {}, json?: object) => inject(service, { method, path, headers, json })
 
 test('a to-do is made, changed and validated', async () => {

@@ -25,11 +25,12 @@ export function withToken(handler: Handler, token: string): Handler {
   })
 }
 
-/** Gives each request an id, which the handler and the client see. */
+/** Gives each request an id, which the client, the handler and each line of the log about it have. */
 export function withRequestId(handler: Handler): Handler {
   return wrap(handler, (request, next) => {
     const id = randomUUID()
     request.headers['x-request-id'] = id
+    request.ctx.addLogFields({ request_id: id })
     return next(([content, status, headers]) => [content, status, { ...headers, 'X-Request-Id': id }])
   })
 }

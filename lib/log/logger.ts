@@ -160,7 +160,10 @@ function adapt(target: LoggerLike): Logger {
       const clean = typeof fields === 'string' ? visible(fields) : visibleFields(fields, time)
       pass(target, target[access] ?? target.info, clean, message)
     },
-    child: (fields) => adapt(typeof target.child !== 'function' ? withFields(target, fields) : target.child(fields)),
+    child(fields) {
+      const clean = visibleFields(fields)
+      return adapt(typeof target.child !== 'function' ? withFields(target, clean) : target.child(clean))
+    },
     isLevelEnabled: (level) => target.isLevelEnabled?.(level === 'access' ? access : level) ?? true,
   }
 }
@@ -186,7 +189,8 @@ class ReadableError extends Error {}
 /** Loggers whose failure was reported. */
 const broken = new WeakSet<LoggerLike>()
 
-function visibleFields(fields: object, time: string): object {
+/** Strings with their control characters escaped; @param time the name of the member `time` */
+function visibleFields(fields: object, time = 'time'): object {
   return Object.fromEntries(
     Object.entries(fields).map(([name, value]: [string, unknown]) => [
       name === 'time' ? time : name,

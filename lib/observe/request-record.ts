@@ -6,7 +6,6 @@ import { requestEnded, requestStarted, type Outcome, type RequestEnded } from '.
 
 /** The connection of a request, as its record sees it. */
 interface RecordedConnection {
-  readonly logger: Logger
   readonly settings: { readonly log_headers: readonly string[] }
 }
 
@@ -14,6 +13,7 @@ interface RecordedConnection {
 interface RecordedRequest {
   readonly peer: { readonly connection: number; readonly ip: string }
   readonly connection: RecordedConnection
+  readonly logger: Logger
   readonly count: number
   readonly head: RequestHead
   /** Bytes of content that were read. */
@@ -64,9 +64,9 @@ export class RequestRecord implements RequestEnded {
 
   /** Completes the record, logs it and publishes it. */
   end(
-    { connection, received, route }: RecordedRequest, outcome: Outcome, reason: string | null, status: number | undefined, bytesOut: number,
+    { connection, logger, received, route }: RecordedRequest, outcome: Outcome, reason: string | null, status: number | undefined, bytesOut: number,
   ): void {
-    const { logger, settings } = connection
+    const { settings } = connection
     this.outcome = outcome
     this.route = route
     this.reason = reason
@@ -79,8 +79,8 @@ export class RequestRecord implements RequestEnded {
   }
 }
 
-function isWanted({ connection }: RecordedRequest): boolean {
-  return accessEnabled(connection.logger) || requestEnded.hasSubscribers || requestStarted.hasSubscribers
+function isWanted({ logger }: RecordedRequest): boolean {
+  return accessEnabled(logger) || requestEnded.hasSubscribers || requestStarted.hasSubscribers
 }
 
 function publishStart(record: RequestRecord): RequestRecord {

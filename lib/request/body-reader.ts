@@ -74,7 +74,7 @@ function planOf(exchange: Exchange): Plan | Rejection {
     limit = typeof max_body_size === 'number' ? max_body_size : bodySize(ask(exchange, max_body_size), 'what max_body_size gives')
     buffered = typeof buffer_body === 'boolean' ? buffer_body : boolean(ask(exchange, buffer_body), 'what buffer_body gives')
   } catch (error) {
-    connection.logger.error({ err: error, method: head.method, query: head.query }, 'a setting of the body failed')
+    exchange.logger.error({ err: error, method: head.method, query: head.query }, 'a setting of the body failed')
     return rejections.bodyNotRead
   }
   if (head.contentLength > limit) return rejections.bodyTooLarge(head.contentLength)

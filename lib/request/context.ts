@@ -9,6 +9,7 @@ import type { FieldBlock } from '../http1/headers.js'
 import type { RequestHead } from '../http1/request-head.js'
 import type { InterimStatus } from '../http1/write-head.js'
 import type { ResponseHeaders } from '../http1/response-headers.js'
+import { lineFields } from '../log/access-log.js'
 import type { Logger } from '../log/logger.js'
 import { logFailure } from '../log/log-failure.js'
 import { RequestBody } from './request-body.js'
@@ -21,7 +22,6 @@ import { Upgrade, type WebSocketHandler } from '../websocket/upgrade.js'
 export interface ContextConnection {
   readonly client: Stream
   readonly settings: Settings
-  readonly logger: Logger
   readonly redis: unknown
   /** Runs `work` independently of the request and the connection; `failed` gets its error. */
   detach(work: Op<unknown>, failed: (error: unknown) => void): void
@@ -32,6 +32,8 @@ export interface ContextRequest {
   readonly peer: Peer
   readonly count: number
   readonly head: RequestHead
+  /** The server's logger, with the fields that were added for this request. */
+  readonly logger: Logger
   /** The pattern of its route; null if it is not known. */
   route: string | null
   /** The limits of its route; null: those of the settings. */
@@ -42,6 +44,7 @@ export interface ContextRequest {
   readonly draining: AbortSignal
   /** Called when the handler is given the connection, on which it may write its response. */
   watchOutput(): void
+  addLogFields(fields: object): void
   /** Sends an interim response; false once the final one has begun, and for a client that speaks HTTP/1.0. */
   putInterim(status: InterimStatus, headers: ResponseHeaders): boolean
 }
@@ -54,8 +57,6 @@ export class Context {
   readonly count: number
   /** The settings of this connection. */
   readonly cfg: Settings
-  /** The server's logger, for handlers too. */
-  readonly logger: Logger
   /** The module passed to `process_request`; null under `serve`. */
   readonly redis: unknown
   /** The results of the TLS handshake, with the client's certificate; null without TLS. */
@@ -71,7 +72,6 @@ export class Context {
     this.client_ip = request.peer.ip
     this.count = request.count
     this.cfg = connection.settings
-    this.logger = connection.logger
     this.redis = connection.redis
     this.tls = request.peer.tls
     this.#request = request
@@ -101,6 +101,22 @@ export class Context {
    */
   earlyHints(headers: ResponseHeaders): boolean {
     return this.#request.putInterim(103, headers)
+  }
+
+  /** The server's logger, for handlers too; with the fields of `addLogFields`. */
+  get logger(): Logger {
+    return this.#request.logger
+  }
+
+  /**
+   * Adds fields to each further line that the log has about this request, such as an id: those of `ctx.logger`, of the server's errors
+   * and of the access log.
+   * @throws ArgumentError for a name that the lines of the server have already
+   */
+  addLogFields(fields: Readonly<Record<string, unknown>>): void {
+    const reserved = Object.keys(fields).find((name) => lineFields.has(name))
+    if (reserved !== undefined) throw new ArgumentError('fields', `addLogFields: the lines of the log have something else named ${reserved}`)
+    this.#request.addLogFields(fields)
   }
 
   /** The host that the client named in its TLS handshake (SNI), lower case; null if none. */

@@ -2,6 +2,7 @@ import type { Op, Scope } from '../../lev/index.js'
 import { sameContext, type Snapshot } from '../../lev/internal.js'
 import type { CheckedLimits } from '../config/limits.js'
 import { clientGone } from '../log/access-log.js'
+import type { Logger } from '../log/logger.js'
 import type { Outcome } from '../observe/events.js'
 import { RequestRecord } from '../observe/request-record.js'
 import type { Connection } from '../server/connection.js'
@@ -71,6 +72,8 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
   /** Whether the handler gets the content without its content-coding. */
   decoded = false
   #record: RequestRecord | null = null
+  /** Null: the server's. */
+  #logger: Logger | null = null
   #gone: string | null = null
   /** Why the handler's signal is aborted. */
   #aborted: string | null = null
@@ -93,6 +96,15 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
 
   get writer(): ResponseWriter {
     return this.connection.writer
+  }
+
+  /** The server's logger, with the fields that were added for this request. */
+  get logger(): Logger {
+    return this.#logger ?? this.connection.logger
+  }
+
+  addLogFields(fields: object): void {
+    this.#logger = this.logger.child(fields)
   }
 
   get method(): string {

@@ -85,13 +85,13 @@ function afterFault(exchange: Exchange, error: unknown): NextAction {
   const lost = !connection.client.isOpen && instanceOf<ClosedError | TimeoutError>(error, ClosedError, TimeoutError)
   if (exchange.gone !== null && (lost || instanceOf(error, CancelledError))) return exchange.abandon(closed)
   if (exchange.isInHandler && exchange.timedOut) {
-    if (!lost && !instanceOf<Error>(error, CancelledError, BodyError)) logFailure(connection.logger, exchange.head, error, 'the handler failed after its time was over')
+    if (!lost && !instanceOf<Error>(error, CancelledError, BodyError)) logFailure(exchange.logger, exchange.head, error, 'the handler failed after its time was over')
     return failLate(exchange)
   }
   if (exchange.isInHandler && instanceOf(error, BodyError) && exchange.written === 0) {
     return exchange.mayRespond ? reject(exchange, error) : exchange.abandon(closed)
   }
-  logFailure(connection.logger, exchange.head, error, 'the handler failed')
+  logFailure(exchange.logger, exchange.head, error, 'the handler failed')
   // The unread rest of the body must not be taken for the next request.
   exchange.body?.close()
   return exchange.mayRespond ? fail(exchange) : exchange.abandon(closed)

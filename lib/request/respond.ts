@@ -47,7 +47,7 @@ function awaited(exchange: Exchange, given: ReturnType<typeof callHandler>): Op<
   if (!isThenable(given)) return cancelOnDisconnect(exchange, giving(given), () => cancelContent(given))
   const promise = Promise.resolve(given)
   if (exchange.spawned !== null) return arriving(exchange, markHandled(promise))
-  return settledOrGone(exchange, promise, () => dropLate(promise, exchange.connection.logger, exchange.head))
+  return settledOrGone(exchange, promise, () => dropLate(promise, exchange.logger, exchange.head))
 }
 
 function* giving<T>(value: T): Op<T> {
@@ -65,7 +65,7 @@ function arriving<T>(exchange: Exchange, promise: Promise<T>): Op<T> {
       throw error
     }
   }
-  return cancelOnDisconnect(exchange, arrival(), () => !failed && dropLate(promise, exchange.connection.logger, exchange.head))
+  return cancelOnDisconnect(exchange, arrival(), () => !failed && dropLate(promise, exchange.logger, exchange.head))
 }
 
 function finish(exchange: Exchange, given: HandlerResult): NextAction | Op<NextAction> {
@@ -83,9 +83,9 @@ function finish(exchange: Exchange, given: HandlerResult): NextAction | Op<NextA
 }
 
 /** Logs that the client has not waited for the response of a handler that ran on without it. */
-function tellLost({ connection, head: { method, query } }: Exchange, given: HandlerResult): void {
+function tellLost({ logger, head: { method, query } }: Exchange, given: HandlerResult): void {
   const status = Array.isArray(given) ? (given as ResponseParts)[1] ?? 200 : 200
-  connection.logger.warn({ method, query, status }, 'the client left before the response of an uninterruptible handler')
+  logger.warn({ method, query, status }, 'the client left before the response of an uninterruptible handler')
 }
 
 function callHandler(exchange: Exchange, body: Buffer | RequestBody | null): ReturnType<Connection['service']['handle']> {

@@ -31,7 +31,7 @@ export function sendResult(exchange: Exchange, given: HandlerResult): NextAction
   } catch (error) {
     if (!instanceOf(error, ResponseError)) throw error
     const { method, query } = exchange.head
-    exchange.connection.logger.error({ err: error, method, query }, 'the handler\'s response cannot be sent')
+    exchange.logger.error({ err: error, method, query }, 'the handler\'s response cannot be sent')
     cancelContent(given)
     return fail(exchange)
   }

@@ -41,14 +41,14 @@ function* run(exchange: Exchange, upgrade: Upgrade, accepted: Accepted): Op<Next
   } catch (error) {
     // A CancelledError comes from the client's leaving, or from the handler itself.
     if (!instanceOf(error, CancelledError) && !isBlameless(error, ws)) {
-      connection.logger.error({ err: error, query: head.query }, 'a WebSocket failed')
+      exchange.logger.error({ err: error, query: head.query }, 'a WebSocket failed')
     }
   } finally {
     // Has an effect only if a stopping server has cancelled the handler.
     ws.close(closeReasons.stopping.code, closeReasons.stopping.reason)
     exchange.abort('the WebSocket is closed')
     const { closeCode, closeReason } = ws
-    connection.logger.debug({ client_ip: peer.ip, query: head.query, code: closeCode, reason: visible(closeReason) }, 'WebSocket closed')
+    exchange.logger.debug({ client_ip: peer.ip, query: head.query, code: closeCode, reason: visible(closeReason) }, 'WebSocket closed')
     record?.close(closeCode ?? 1006, closeReason)
   }
   return closing
@@ -101,8 +101,8 @@ function* handle(exchange: Exchange, ws: WebSocket, upgrade: Upgrade): Op<number
     return 1000
   } catch (error) {
     if (isBlameless(error, ws)) return 1000
-    const { connection, head } = exchange
-    logFailure(connection.logger, head, error, 'the handler failed')
+    const { logger, head } = exchange
+    logFailure(logger, head, error, 'the handler failed')
     return 1011
   }
 }

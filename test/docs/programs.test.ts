@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import ts from 'typescript'
 import { built, Program, shell } from '../examples/program.js'
 import { blocksOf, pages, root, says, type Block } from './blocks.js'
 import { compile } from './compile.js'
@@ -85,14 +86,29 @@ function where({ file, line }: Block): string {
   return `${file}:${line}`
 }
 
-function runs({ words }: Block): boolean {
-  return !words.includes('norun') && !words.includes('declaration') && sourceOf(words) === undefined
+/** Whether a block shows what is written in another framework. */
+function isForeign({ language, words }: Block): boolean {
+  return language === 'js' && words.length === 1 && ['express', 'fastify', 'hono'].includes(words[0])
+}
+
+function runs(block: Block): boolean {
+  const { words } = block
+  return !isForeign(block) && !words.includes('norun') && !words.includes('declaration') && sourceOf(words) === undefined
 }
 
 t.jobs = 3
 
 t.test('all programs compile against the package', async (t) => {
   t.strictSame(problems, [])
+})
+
+t.test('programs of other frameworks have the right syntax', async (t) => {
+  const foreign = all.flatMap(({ blocks }) => blocks).filter(isForeign)
+  t.ok(foreign.length > 0)
+  for (const block of foreign) {
+    const options = { reportDiagnostics: true, compilerOptions: { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext } }
+    t.strictSame(ts.transpileModule(block.text, options).diagnostics?.map(({ messageText }) => messageText), [], where(block))
+  }
 })
 
 t.test('few blocks are not run', async (t) => {

@@ -7,7 +7,7 @@ const skip = Number(process.versions.node.split('.')[0]) < 22 ? 'better-sqlite3 
 
 t.test('the service', { skip }, async (t) => {
   const { service } = await import('../../examples/todo.js')
-  service.configure({ log_level: 'error' })
+  await service.configure({ log_level: 'error' })
   let sent: Record<string, string> = {}
   const ask = async (line: string, content: object | null = null): Promise<{ status: number, headers: Readonly<Record<string, string | undefined>>, value: unknown }> => {
     const [method, path] = line.split(' ')

@@ -5,7 +5,7 @@ import type { Context } from '../../request/context.js'
 import { isThenable, type Handler, type HandlerResult } from '../../request/handler.js'
 import type { Upgrade } from '../../websocket/upgrade.js'
 import { resultOf } from './response-result.js'
-import { isForbiddenMethod, serverRequest } from './server-request.js'
+import { refusal, serverRequest } from './server-request.js'
 import { upgradeOf } from './upgrade-response.js'
 
 export { upgradeResponse } from './upgrade-response.js'
@@ -38,7 +38,8 @@ export function fromFetch(application: FetchApplication): Handler {
     throw new ArgumentError('application', `fromFetch: application must be a function (request) => Response, got ${show(application)}`)
   }
   return (method, query, args, headers, body, ctx) => {
-    if (isForbiddenMethod(method)) return ['Not Implemented\n', 501]
+    const refused = refusal(method, headers)
+    if (refused !== null) return refused
     const request = serverRequest(method, query, args, headers, body, ctx)
     const response = application(request, { ctx }, new Execution(ctx))
     return isThenable(response) ? later(ctx, response) : sent(ctx, response)

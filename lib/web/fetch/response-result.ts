@@ -45,9 +45,18 @@ async function begun(reader: Reader, status: number, headers: ResponseHeaders): 
   const start = await soon(first)
   if (start === null) return [new BodyContent(reader, [first], true), status, headers]
   if (start.done) return ['', status, headers]
+  const piece = bytesOf(start.value, reader)
   const next = reader.read()
   const end = await soon(next)
-  return [end?.done === true ? start.value : new BodyContent(reader, [first, next], false), status, headers]
+  return [end?.done === true ? piece : new BodyContent(reader, [first, next], false), status, headers]
+}
+
+/** A chunk of a body. @throws ResponseError, and cancels the body, if it is anything but bytes, as where the standard reads one */
+function bytesOf(chunk: unknown, reader: Reader): Uint8Array {
+  if (chunk instanceof Uint8Array) return chunk
+  const error = new ResponseError(null, `the stream of a Response must give bytes (Uint8Array), got ${show(chunk)}`)
+  reader.cancel(error).catch(() => {})
+  throw error
 }
 
 /** The value of a promise if it settles within some microtasks, else null. @throws what it is rejected with */
@@ -75,7 +84,7 @@ class BodyContent implements AsyncIterableIterator<Uint8Array> {
 
   async next(): Promise<IteratorResult<Uint8Array, undefined>> {
     const { done, value } = await (this.#ahead.shift() ?? this.#reader.read())
-    return done ? { done: true, value: undefined } : { done: false, value }
+    return done ? { done: true, value: undefined } : { done: false, value: bytesOf(value, this.#reader) }
   }
 
   async return(): Promise<IteratorResult<Uint8Array, undefined>> {

@@ -1,5 +1,6 @@
 import type { ReadableStream as WebStream } from 'node:stream/web'
 import type { Context } from '../../request/context.js'
+import type { ResponseParts } from '../../request/handler.js'
 import { headerEntries, type RequestHeaders } from '../../http1/headers.js'
 
 // The types of Node.js declare `signal` as a field, which a class could not replace by a getter.
@@ -27,16 +28,36 @@ class ServerRequest extends PlatformRequest {
   }
 }
 
-/** Methods of which a Request cannot be made (Fetch standard, "forbidden method"). */
-export function isForbiddenMethod(method: string): boolean {
-  return method === 'CONNECT' || method === 'TRACE' || method === 'TRACK'
+/** Methods of which no Request can be made (Fetch standard, "forbidden method"), and others that it would write in capitals. */
+const unfit = /^(?:connect|trace|track|delete|get|head|options|post|put)$/i
+
+const fit = new Set(['DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT'])
+
+/** The last host of which a URL could be made: nearly always that of the next request too. */
+let hostFit = ''
+
+/** The response to a request that no Request can stand for; null for all others. */
+export function refusal(method: string, headers: RequestHeaders): ResponseParts | null {
+  if (!fit.has(method) && unfit.test(method)) return ['Not Implemented: no Request has this method\n', 501]
+  const host = hostOf(headers)
+  if (host !== hostFit) {
+    if (!URL.canParse(`http://${host}`)) return ['Bad Request: no URL has this host\n', 400]
+    hostFit = host
+  }
+  return null
+}
+
+/** The host for the URL. Without one, the path would be taken for it. */
+function hostOf(headers: RequestHeaders): string {
+  const host = headers['host'] ?? ''
+  return host === '' ? 'localhost' : host
 }
 
 /** @param body the content, if it is buffered */
 export function serverRequest(
   method: string, query: string, args: string, headers: RequestHeaders, body: Buffer | null, ctx: Context,
 ): Request {
-  const url = `${ctx.tls === null ? 'http' : 'https'}://${headers['host'] ?? ''}${query === '*' ? '/*' : query}${args === '' ? '' : `?${args}`}`
+  const url = `${ctx.tls === null ? 'http' : 'https'}://${hostOf(headers)}${query === '*' ? '/*' : query}${args === '' ? '' : `?${args}`}`
   const init: RequestInit = { method, headers: headerEntries(headers) }
   if (method !== 'GET' && method !== 'HEAD') {
     if (body !== null) init.body = body
