@@ -3,6 +3,8 @@ import { lineFields } from '../log/access-log.js'
 import {
   boolean, duration, fieldName, fieldsOf, hostOrAddress, integer, listOf, longest, mediaType, number, oneOf, refuse, setOf,
 } from './validators.js'
+import type { ForwardedFields } from '../peer/forwarded.js'
+import { network } from '../peer/networks.js'
 import { refuseUnknown, tlsConfig, type TlsChanges } from './tls-settings.js'
 import { ConfigError } from '../errors.js'
 import type { RequestHeaders } from '../http1/headers.js'
@@ -110,6 +112,20 @@ const flatTable = {
    * waits for the response ("answer"). Default: "cancel".
    */
   half_close: row<'cancel' | 'answer'>('cancel', '', oneOf('cancel', 'answer')),
+  /**
+   * The peers that begin each connection with a header of the PROXY protocol, version 1 or 2: addresses, ranges
+   * ("10.0.0.0/8"), "loopback", and "unix" for Unix sockets. It is demanded of them, and taken from nobody else. Default: none.
+   */
+  proxy_protocol: row<readonly string[]>([], '', listOf('networks', network)),
+  /**
+   * The proxies whose `forwarded` fields are believed, as for `proxy_protocol`. Default: none.
+   */
+  trusted_proxies: row<readonly string[]>([], '', listOf('networks', network)),
+  /**
+   * Which header fields of trusted proxies tell the client, its scheme and host: X-Forwarded-For, -Proto and -Host
+   * ("x-forwarded"), or Forwarded ("forwarded"). Default: "x-forwarded".
+   */
+  forwarded: row<ForwardedFields>('x-forwarded', '', oneOf('x-forwarded', 'forwarded')),
   /** Certificates by host name; null: no TLS. Default: null. */
   ssl: row<TlsConfig | null>(null, '', orNull(tlsConfig)),
   /** A pino-like logger to use instead of the server's own; `log_level` does not apply to it. Default: null. */
@@ -211,7 +227,7 @@ function refuseName(name: string): never {
 
 function freeze(settings: Settings): Settings {
   const { compression, log_headers, ssl } = settings
-  for (const part of [compression, compression.types, log_headers, ssl, ssl?.hosts]) Object.freeze(part)
+  for (const part of [compression, compression.types, log_headers, settings.proxy_protocol, settings.trusted_proxies, ssl, ssl?.hosts]) Object.freeze(part)
   for (const identities of [ssl?.default ?? {}, ...Object.values(ssl?.hosts ?? {})]) {
     for (const part of [identities, ...[identities].flat()]) Object.freeze(part)
   }

@@ -88,6 +88,10 @@ export const rejections = {
   handlerTimeout: rejection(503, 'handler timeout'),
   bodyCutOff: rejection(400, 'the client ended within the body'),
 
+  // A proxy in front (the PROXY protocol).
+  proxyHeader: (fault: string) => rejection(400, `no PROXY header: ${fault}`),
+  proxyHeaderUnlisted: rejection(400, 'a PROXY header from a peer that is not in proxy_protocol'),
+
   // TLS.
   notTls: rejection(400, 'this port speaks HTTPS; the request was sent as plain HTTP'),
   /** The connection may not serve the host of the request (RFC 9110 section 7.4). */

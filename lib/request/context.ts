@@ -2,7 +2,7 @@ import type { Op, Stream } from '../../lev/index.js'
 import type { TlsFacts } from '../../tls/index.js'
 import type { CheckedLimits } from '../config/limits.js'
 import { show } from '../config/validators.js'
-import type { Peer } from '../server/peer.js'
+import type { Peer, SocketPeer } from '../server/peer.js'
 import type { Settings } from '../config/settings.js'
 import { ArgumentError } from '../errors.js'
 import type { FieldBlock } from '../http1/headers.js'
@@ -51,7 +51,7 @@ export interface ContextRequest {
 
 /** The handler's last argument: everything about the request beyond method, path, headers and body. */
 export class Context {
-  /** IP address of the peer; empty if the connection has none, as on a Unix socket. */
+  /** IP address of the client; empty if it has none, as on a Unix socket. */
   readonly client_ip: string
   /** Number of the request on its connection, from 1. */
   readonly count: number
@@ -117,6 +117,21 @@ export class Context {
     const reserved = Object.keys(fields).find((name) => lineFields.has(name))
     if (reserved !== undefined) throw new ArgumentError('fields', `addLogFields: the lines of the log have something else named ${reserved}`)
     this.#request.addLogFields(fields)
+  }
+
+  /** The other end of the connection: the client, or a proxy in front of the server. */
+  get peer(): SocketPeer {
+    return this.#request.peer.socket
+  }
+
+  /** How the client made its request: over TLS ("https"), with this server or with a trusted proxy in front of it, or not. */
+  get scheme(): 'http' | 'https' {
+    return this.#request.peer.scheme
+  }
+
+  /** The host that the client made its request to, with the port if one was given: as sent, or as a trusted proxy tells; "" if none. */
+  get host(): string {
+    return this.#request.peer.hostOf(this.#request.head)
   }
 
   /** The host that the client named in its TLS handshake (SNI), lower case; null if none. */

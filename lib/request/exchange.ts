@@ -71,6 +71,8 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
   limits: CheckedLimits | null = null
   /** Whether the handler gets the content without its content-coding. */
   decoded = false
+  /** Null: the connection's peer. */
+  #sender: Peer | null = null
   #record: RequestRecord | null = null
   /** Null: the server's. */
   #logger: Logger | null = null
@@ -113,7 +115,7 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
 
   /** Who sent the request. */
   get peer(): Peer {
-    return this.connection.peer
+    return this.#sender ?? this.connection.peer
   }
 
   get minorVersion(): 0 | 1 {
@@ -176,7 +178,9 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
   begin(head: RequestHead): RequestHead {
     this.head = head
     this.advance(transitions.headRead)
-    this.#putBefore = this.connection.client.bytesPut
+    const { client, peer, settings } = this.connection
+    if (settings.trusted_proxies.length > 0) this.#sender = peer.sender(head, settings)
+    this.#putBefore = client.bytesPut
     this.#record = RequestRecord.begin(this)
     return head
   }

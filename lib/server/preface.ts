@@ -1,6 +1,7 @@
 import type { Op } from '../../lev/index.js'
 import type { Connection } from './connection.js'
 import type { Service } from './service.js'
+import { proxyStep } from './proxy-step.js'
 import { tlsStep } from './tls-step.js'
 
 /**
@@ -11,8 +12,10 @@ import { tlsStep } from './tls-step.js'
 export type PrefaceStep = (connection: Connection) => Op<boolean>
 
 /** The steps of a connection that is accepted now, in order. */
-export function prefaceOf({ identities }: Service): readonly PrefaceStep[] {
-  return identities === null ? [] : [(connection) => tlsStep(connection, identities)]
+export function prefaceOf({ identities, settings }: Service): readonly PrefaceStep[] {
+  const steps: PrefaceStep[] = settings.proxy_protocol.length > 0 ? [proxyStep] : []
+  if (identities !== null) steps.push((connection) => tlsStep(connection, identities))
+  return steps
 }
 
 /** Runs the steps. False: the connection ends without a request. */

@@ -10,8 +10,6 @@ export interface UpgradeRequest {
   readonly method: string
   /** Whether Connection has the token "upgrade", there is an Upgrade field, and the version is HTTP/1.1. */
   readonly upgrade: boolean
-  /** Host and port, as sent. */
-  readonly host: string
   /** The fields by lower-case name; the values of a repeated field are joined by ", ". */
   readonly fields: { get(name: string): string | undefined }
 }
@@ -53,9 +51,10 @@ export function asksForWebSocket({ method, upgrade, fields }: UpgradeRequest): b
 
 /**
  * Checks a handshake (RFC 6455 section 4.2.1) and makes the server's choices.
- * @param secure whether the connection uses TLS
+ * @param host host and port that the client made its request to
+ * @param secure whether it did so over TLS
  */
-export function acceptHandshake(request: UpgradeRequest, rules: HandshakeRules, secure: boolean): Accepted | Rejection {
+export function acceptHandshake(request: UpgradeRequest, rules: HandshakeRules, host: string, secure: boolean): Accepted | Rejection {
   const { fields } = request
   if (!asksForWebSocket(request)) return rejections.notWebSocket
   if (fields.get('sec-websocket-version') !== '13') return rejections.webSocketVersion
@@ -65,7 +64,7 @@ export function acceptHandshake(request: UpgradeRequest, rules: HandshakeRules, 
   if (extensions === null) return rejections.webSocketExtensions
   const offered = listMembers(fields.get('sec-websocket-protocol') ?? '')
   if (!offered.every(isToken)) return rejections.webSocketProtocol
-  if (!mayConnect(fields.get('origin') ?? null, request.host, secure, rules.origins)) return rejections.webSocketOrigin
+  if (!mayConnect(fields.get('origin') ?? null, host, secure, rules.origins)) return rejections.webSocketOrigin
 
   const headers: Record<string, string> = { Upgrade: 'websocket', 'Sec-WebSocket-Accept': acceptKey(key) }
   const protocol = chooseProtocol(offered, rules.protocols)

@@ -19,7 +19,7 @@ export function serveWebSocket(exchange: Exchange, upgrade: Upgrade): NextAction
   const { head, peer, written } = exchange
   const { rules } = upgrade
   if (written > 0) throw new ResponseError(null, 'the handler has written to the connection itself, and upgrades it as well')
-  const accepted = head.chunked || head.contentLength > 0 ? rejections.webSocketBody : acceptHandshake(head, rules, peer.tls !== null)
+  const accepted = head.chunked || head.contentLength > 0 ? rejections.webSocketBody : acceptHandshake(head, rules, peer.hostOf(head), peer.scheme === 'https')
   if (!('status' in accepted)) return run(exchange, upgrade, accepted)
   tellRejection(peer, accepted)
   return sendResult(exchange, declined(accepted, head.upgrade))

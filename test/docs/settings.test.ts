@@ -20,6 +20,7 @@ function isRow(row: object): row is Row {
 
 function shown({ default: value, unit }: Row): string {
   const json = (Array.isArray(value) ? value : [value]).map((one) => `\`${JSON.stringify(one)}\``).join(', ')
+  if (json === '') return 'none'
   return unit === '' || value === null ? json : `${json} ${unit}`
 }
 

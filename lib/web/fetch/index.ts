@@ -38,7 +38,7 @@ export function fromFetch(application: FetchApplication): Handler {
     throw new ArgumentError('application', `fromFetch: application must be a function (request) => Response, got ${show(application)}`)
   }
   return (method, query, args, headers, body, ctx) => {
-    const refused = refusal(method, headers)
+    const refused = refusal(method, ctx)
     if (refused !== null) return refused
     const request = serverRequest(method, query, args, headers, body, ctx)
     const response = application(request, { ctx }, new Execution(ctx))

@@ -37,9 +37,9 @@ const fit = new Set(['DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT'])
 let hostFit = ''
 
 /** The response to a request that no Request can stand for; null for all others. */
-export function refusal(method: string, headers: RequestHeaders): ResponseParts | null {
+export function refusal(method: string, ctx: Context): ResponseParts | null {
   if (!fit.has(method) && unfit.test(method)) return ['Not Implemented: no Request has this method\n', 501]
-  const host = hostOf(headers)
+  const host = hostOf(ctx)
   if (host !== hostFit) {
     if (!URL.canParse(`http://${host}`)) return ['Bad Request: no URL has this host\n', 400]
     hostFit = host
@@ -48,8 +48,7 @@ export function refusal(method: string, headers: RequestHeaders): ResponseParts 
 }
 
 /** The host for the URL. Without one, the path would be taken for it. */
-function hostOf(headers: RequestHeaders): string {
-  const host = headers['host'] ?? ''
+function hostOf({ host }: Context): string {
   return host === '' ? 'localhost' : host
 }
 
@@ -57,7 +56,7 @@ function hostOf(headers: RequestHeaders): string {
 export function serverRequest(
   method: string, query: string, args: string, headers: RequestHeaders, body: Buffer | null, ctx: Context,
 ): Request {
-  const url = `${ctx.tls === null ? 'http' : 'https'}://${hostOf(headers)}${query === '*' ? '/*' : query}${args === '' ? '' : `?${args}`}`
+  const url = `${ctx.scheme}://${hostOf(ctx)}${query === '*' ? '/*' : query}${args === '' ? '' : `?${args}`}`
   const init: RequestInit = { method, headers: headerEntries(headers) }
   if (method !== 'GET' && method !== 'HEAD') {
     if (body !== null) init.body = body

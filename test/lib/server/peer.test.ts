@@ -15,10 +15,10 @@ t.test('the headers that tell a handler who its client is', async (t) => {
   t.equal(peer.tls, null)
   const cases: [target: string, lines: string[], added: Record<string, string>][] = [
     ['/', [], { 'host': 'sent.test', 'x-client-ip': '192.0.2.1', 'x-real-ip': '192.0.2.1' }],
-    ['/', ['X-Real-IP: 198.51.100.7'], { 'host': 'sent.test', 'x-client-ip': '192.0.2.1', 'x-real-ip': '198.51.100.7' }],
+    ['/', ['X-Real-IP: 198.51.100.7'], { 'host': 'sent.test', 'x-client-ip': '192.0.2.1', 'x-real-ip': '192.0.2.1' }],
     ['/', ['X-Client-IP: 198.51.100.7'], { 'host': 'sent.test', 'x-client-ip': '192.0.2.1', 'x-real-ip': '192.0.2.1' }],
     ['http://asked.test/', [], { 'host': 'asked.test', 'x-client-ip': '192.0.2.1', 'x-real-ip': '192.0.2.1' }],
-    ['http://asked.test/', ['X-Real-IP: ::1'], { 'host': 'asked.test', 'x-client-ip': '192.0.2.1', 'x-real-ip': '::1' }],
+    ['http://asked.test/', ['X-Real-IP: ::1'], { 'host': 'asked.test', 'x-client-ip': '192.0.2.1', 'x-real-ip': '192.0.2.1' }],
   ]
   // Twice: what a handler changes in its headers is not there for the next request.
   for (let round = 0; round < 2; round++) {
@@ -29,4 +29,17 @@ t.test('the headers that tell a handler who its client is', async (t) => {
       headers['host'] = 'changed'
     }
   }
+})
+
+t.test('a request that a trusted proxy has passed on', async (t) => {
+  const trust = { trusted_proxies: ['192.0.2.1'], forwarded: 'x-forwarded' } as const
+  const peer = new Peer('192.0.2.1', 50000)
+  const head = headOf('/', 'X-Forwarded-For: 198.51.100.7:1234', 'X-Forwarded-Host: outside.test', 'X-Forwarded-Proto: https')
+  const sender = peer.sender(head, trust)
+  t.match(sender, { ip: '198.51.100.7', port: 1234, scheme: 'https', connection: peer.connection, tls: null, socket: { ip: '192.0.2.1', port: 50000 } })
+  t.equal(sender.hostOf(head), 'outside.test')
+  t.match(peer, { ip: '192.0.2.1', port: 50000, scheme: 'http' }, 'the connection is still the proxy’s')
+  const told = headOf('/', 'X-Real-IP: 198.51.100.9')
+  t.match({ ...peer.sender(told, trust).headersOf(told) }, { 'x-client-ip': '192.0.2.1', 'x-real-ip': '198.51.100.9' })
+  t.equal(new Peer('192.0.2.2', 1).sender(head, trust).ip, '192.0.2.2')
 })

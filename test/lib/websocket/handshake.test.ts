@@ -15,11 +15,11 @@ const all: Agreement = { ...none, server_no_context_takeover: false, client_no_c
 
 function request(fields: Record<string, string | undefined> = {}, more: Partial<UpgradeRequest> = {}): UpgradeRequest {
   const every: Record<string, string | undefined> = { upgrade: 'websocket', 'sec-websocket-key': key, 'sec-websocket-version': '13', ...fields }
-  return { method: 'GET', upgrade: true, host: 'example.com', fields: { get: (name) => every[name] }, ...more }
+  return { method: 'GET', upgrade: true, fields: { get: (name) => every[name] }, ...more }
 }
 
 t.test('the example of RFC 6455 section 1.3', async (t) => {
-  t.match(acceptHandshake(request({ 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' }), plain, false), { headers: { 'Sec-WebSocket-Accept': 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=' } })
+  t.match(acceptHandshake(request({ 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' }), plain, 'example.com', false), { headers: { 'Sec-WebSocket-Accept': 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=' } })
 })
 
 t.test('what is a handshake, and what is wrong with others', async (t) => {
@@ -44,7 +44,7 @@ t.test('what is a handshake, and what is wrong with others', async (t) => {
     ['unknown extensions', request({ 'sec-websocket-extensions': 'x-webkit-deflate-frame; a=b; c="d", foo' }), null],
   ]
   for (const [what, one, status] of table) {
-    const result = acceptHandshake(one, plain, false)
+    const result = acceptHandshake(one, plain, 'example.com', false)
     t.equal('status' in result ? result.status : null, status, what)
     if (!('status' in result) || status !== 426) continue
     t.equal(result.headers?.Upgrade, 'websocket', 'RFC 9110 section 7.8: a 426 says to what')
@@ -56,7 +56,7 @@ t.test('what is a handshake, and what is wrong with others', async (t) => {
 
 t.test('subprotocols', async (t) => {
   const choose = (offered: string | undefined, protocols: HandshakeRules['protocols']): unknown => {
-    const result = acceptHandshake(request({ 'sec-websocket-protocol': offered }), { ...plain, protocols }, false)
+    const result = acceptHandshake(request({ 'sec-websocket-protocol': offered }), { ...plain, protocols }, 'example.com', false)
     return 'status' in result ? result.status : [result.protocol, result.headers['Sec-WebSocket-Protocol']]
   }
   t.strictSame(choose('chat, superchat', ['superchat', 'chat']), ['superchat', 'superchat'])
@@ -69,7 +69,7 @@ t.test('subprotocols', async (t) => {
 
 t.test('origins', async (t) => {
   const may = (origin: string | undefined, origins: HandshakeRules['origins']): boolean =>
-    !('status' in acceptHandshake(request({ origin }), { ...plain, origins }, false))
+    !('status' in acceptHandshake(request({ origin }), { ...plain, origins }, 'example.com', false))
   t.ok(may('https://evil.test', '*'))
   t.ok(may('https://a.test', ['https://a.test']))
   t.ok(may('https://A.test', ['https://a.test:443']))
@@ -78,7 +78,7 @@ t.test('origins', async (t) => {
   t.ok(may(undefined, []), 'no browser')
   t.ok(may('https://x.a.test', (origin, host) => origin === 'https://x.a.test' && host === 'example.com'))
   t.notOk(may(undefined, (origin) => origin !== null))
-  const refused = acceptHandshake(request({ origin: 'https://evil.test' }), plain, false)
+  const refused = acceptHandshake(request({ origin: 'https://evil.test' }), plain, 'example.com', false)
   t.equal('status' in refused ? refused.status : 0, 403)
 })
 
@@ -114,7 +114,7 @@ t.test('the same origin', async (t) => {
     ['', 'example.com', false, false],
   ]
   for (const [origin, host, ...expected] of table) {
-    const found = [false, true].map((secure) => !('status' in acceptHandshake(request({ origin }, { host }), plain, secure)))
+    const found = [false, true].map((secure) => !('status' in acceptHandshake(request({ origin }), plain, host, secure)))
     t.strictSame(found, expected, `${origin} to ${host}`)
   }
 })
@@ -204,8 +204,8 @@ t.test('no fields make it throw', async (t) => {
   fc.assert(fc.property(fc.record({
     upgrade: value, origin: value, 'sec-websocket-key': value, 'sec-websocket-version': value, 'sec-websocket-protocol': value, 'sec-websocket-extensions': value,
   }), (fields) => {
-    acceptHandshake(request(fields), { origins: 'same', protocols: ['a'], compression: none }, false)
-    acceptHandshake(request({ ...fields, upgrade: 'websocket', 'sec-websocket-key': key, 'sec-websocket-version': '13' }), { origins: [], protocols: ['a'], compression: none }, true)
+    acceptHandshake(request(fields), { origins: 'same', protocols: ['a'], compression: none }, 'example.com', false)
+    acceptHandshake(request({ ...fields, upgrade: 'websocket', 'sec-websocket-key': key, 'sec-websocket-version': '13' }), { origins: [], protocols: ['a'], compression: none }, 'example.com', true)
   }), { seed, numRuns: 500 })
   t.pass()
 })
