@@ -43,7 +43,8 @@ export function headersOf(given: Headers): ResponseHeaders {
 async function begun(reader: Reader, status: number, headers: ResponseHeaders): Promise<ResponseParts> {
   const first = reader.read()
   const start = await soon(first)
-  if (start === null) return [new BodyContent(reader, [first], true), status, headers]
+  // Whether content is still in its coding shows in the first piece: `fetch` decodes, and leaves the header.
+  if (start === null) return [new BodyContent(reader, [first], headers['content-encoding'] === undefined), status, headers]
   if (start.done) return ['', status, headers]
   const piece = bytesOf(start.value, reader)
   const next = reader.read()
