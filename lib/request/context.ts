@@ -38,6 +38,8 @@ export interface ContextRequest {
   route: string | null
   /** The limits of its route; null: those of the settings. */
   readonly limits: CheckedLimits | null
+  /** The content, if the handler reads it from the connection; else null. */
+  readonly body: object | null
   /** Fields sent after the content; null until the content is read to its end, and when there were none. */
   readonly trailers: FieldBlock | null
   readonly signal: AbortSignal
@@ -183,6 +185,11 @@ export class Context {
   /** @internal Who sent the request. Unlike `client`, reading it does not expose the connection to the handler. */
   static peer(context: Context): Peer {
     return context.#request.peer
+  }
+
+  /** @internal Whether there is content that was not buffered. */
+  static mustReadBody(context: Context): boolean {
+    return context.#request.body !== null
   }
 
   /** @internal The limits of the request's route; null: those of the settings. */
