@@ -16,7 +16,10 @@ const noForgottenYield: Rule.RuleModule = {
   meta: {
     type: 'problem',
     docs: { description: 'an operation does nothing until it is run by `yield*`' },
-    messages: { forgotten: 'This operation is made and never run: write `yield*` before it.' },
+    messages: {
+      forgotten: 'This operation is made and never run: write `yield*` before it, or `await` in an async function.',
+      awaited: 'This operation cannot be awaited, since a function* of your own has made it: write `await lev.run(() => ...)`.',
+    },
     schema: [],
   },
   create(context) {
@@ -24,8 +27,8 @@ const noForgottenYield: Rule.RuleModule = {
     const checker = services.program.getTypeChecker()
 
     /** Reports each expression that may become the value of `node` and whose type is an operation, or an operation or null. */
-    function check(node: Expression | Super | null | undefined): void {
-      for (const value of valuesOf(node)) checkType(value, checker.getNonNullableType(services.getTypeAtLocation(value)))
+    function check(node: Expression | Super | null | undefined, messageId = 'forgotten'): void {
+      for (const value of valuesOf(node)) checkType(value, checker.getNonNullableType(services.getTypeAtLocation(value)), messageId)
     }
 
     /** Like `check`, for a condition, which may test an operation that can be null. */
@@ -33,13 +36,13 @@ const noForgottenYield: Rule.RuleModule = {
       for (const value of valuesOf(node)) checkType(value, services.getTypeAtLocation(value))
     }
 
-    function checkType(node: Expression, type: ts.Type): void {
-      if (isOperation(type, checker)) context.report({ node, messageId: 'forgotten' })
+    function checkType(node: Expression, type: ts.Type, messageId = 'forgotten'): void {
+      if (isOperation(type, checker)) context.report({ node, messageId })
     }
 
-    /** Some operations can be awaited. */
+    /** Operations of lev and Leveret can be awaited. */
     function checkAwaited({ argument }: { readonly argument: Expression }): void {
-      if (services.getTypeAtLocation(argument).getProperty('then') === undefined) check(argument)
+      if (services.getTypeAtLocation(argument).getProperty('then') === undefined) check(argument, 'awaited')
     }
 
     return {
@@ -51,7 +54,7 @@ const noForgottenYield: Rule.RuleModule = {
       ConditionalExpression: (node) => checkTest(node.test),
       LogicalExpression: (node) => node.operator !== '??' && checkTest(node.left),
       UnaryExpression: (node) => node.operator === '!' && checkTest(node.argument),
-      TemplateLiteral: (node) => node.expressions.forEach(check),
+      TemplateLiteral: (node) => node.expressions.forEach((one) => check(one)),
       AwaitExpression: checkAwaited,
       YieldExpression: (node) => !node.delegate && check(node.argument),
       ReturnStatement: (node) => isInGenerator(context, node) && check(node.argument),
@@ -80,13 +83,19 @@ function valuesOf(node: Expression | Super | null | undefined): Expression[] {
 /** Whether every part of a type is a generator that yields suspensions. */
 function isOperation(type: ts.Type, checker: ts.TypeChecker): boolean {
   return partsOf(type).every((kind) => {
-    // One that can be awaited; what is a whole promise may have begun by itself.
+    // An operation that is a promise too may have begun by itself.
     if (kind.isIntersection()) return kind.getProperty('catch') === undefined && kind.types.some((one) => isOperation(one, checker))
+    if (isAwaitable(kind)) return true
     // Primitive types have no symbol, although TypeScript declares it as always present.
     if ((kind.symbol as ts.Symbol | undefined)?.name !== 'Generator') return false
     const [yielded] = checker.getTypeArguments(kind as ts.TypeReference)
     return partsOf(yielded).some(isSuspension)
   })
+}
+
+/** Whether a type is lev's interface `Awaitable`. */
+function isAwaitable(type: ts.Type): boolean {
+  return (type.symbol as ts.Symbol | undefined)?.name === 'Awaitable' && ['next', 'then'].every((name) => type.getProperty(name) !== undefined)
 }
 
 function partsOf(type: ts.Type): readonly ts.Type[] {

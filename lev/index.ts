@@ -16,6 +16,7 @@ export {
   UsageError,
   type CancelReason,
 } from './core/errors.js'
+export type { Awaitable } from './core/operation.js'
 export { within } from './core/child.js'
 export type { Hook } from './io/hook.js'
 export { connect, listen, pipe, type Listener } from './io/network.js'

@@ -1,5 +1,5 @@
-import { HandshakeError, type Op, type SecureFacts, type Stream } from '../lev/index.js'
-import { made } from '../lev/internal.js'
+import { HandshakeError, type Awaitable, type Op, type SecureFacts, type Stream } from '../lev/index.js'
+import { made, makesAwaitable } from '../lev/internal.js'
 import { readClientHello } from './client-hello.js'
 import { tlsFacts, type TlsFacts } from './facts.js'
 import { normalHostName } from './host-name.js'
@@ -23,7 +23,7 @@ export interface Handshake {
  *
  * @throws NotTlsError; HandshakeError; TimeoutError past the deadline; ClosedError
  */
-export function handshake(stream: Stream, identities: Identities, alpn: readonly string[] = ['http/1.1']): Op<Handshake> {
+export function handshake(stream: Stream, identities: Identities, alpn: readonly string[] = ['http/1.1']): Awaitable<Handshake> {
   return made(shakingHands(stream, identities, alpn))
 }
 
@@ -35,6 +35,8 @@ function* shakingHands(stream: Stream, identities: Identities, alpn: readonly st
   if (!sameName(secure, serverName)) throw new HandshakeError('the server name changed during the handshake')
   return { facts: tlsFacts(secure, serverName, identity), identity }
 }
+
+makesAwaitable(shakingHands)
 
 /** The hello is parsed twice, here and by the TLS library. A client for which the results differ is rejected. */
 function sameName({ serverName, resumed, protocol }: SecureFacts, read: string | null): boolean {

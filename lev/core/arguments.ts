@@ -1,3 +1,4 @@
+import { isAwaitable } from './operation.js'
 import { UsageError } from './errors.js'
 
 // The compiler finds most of these mistakes, but only in TypeScript. Each message says what to write instead.
@@ -22,9 +23,12 @@ export function checkPromise(what: string, promise: unknown): void {
   }
 }
 
-/** Whether `value` is a generator; nothing more can be known of an operation before it runs. Other iterators have no `throw`. */
+/**
+ * Whether `value` is a generator; nothing more can be known of an operation before it runs. Other iterators have no `throw`. A
+ * promise that can be `yield*`-ed has begun, and counts as a promise.
+ */
 export function isOperation(value: unknown): boolean {
-  return has(value, 'next') && has(value, 'throw') && has(value, Symbol.iterator) && !has(value, 'then')
+  return has(value, 'next') && has(value, 'throw') && has(value, Symbol.iterator) && (!has(value, 'then') || isAwaitable(value))
 }
 
 function advice(given: unknown): string {

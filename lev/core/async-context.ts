@@ -27,6 +27,12 @@ export function copyContext(context: Snapshot): Snapshot {
   return context(captureContext)
 }
 
+/** `storage.run(store, call)` without carrying it from task to task: for a store that is the same in all tasks of a world. */
+export const runUnnoticed: <S, T>(storage: AsyncLocalStorage<S>, store: S, call: () => T) => T = (() => {
+  const run = AsyncLocalStorage.prototype.run as (...args: unknown[]) => unknown
+  return <S, T>(storage: AsyncLocalStorage<S>, store: S, call: () => T) => Reflect.apply(run, storage, [store, call]) as T
+})()
+
 // Node cannot say whether any AsyncLocalStorage is in use, and each suspension has to know. So the two methods that set
 // a store are wrapped until their first call.
 //

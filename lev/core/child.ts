@@ -1,5 +1,6 @@
 import { checkOperation } from './arguments.js'
 import { sameContext } from './async-context.js'
+import { makesAwaitable, type Awaitable } from './operation.js'
 import { UsageError } from './errors.js'
 import { made } from './forgotten.js'
 import type { Op, Suspension, Waker } from './op.js'
@@ -54,7 +55,7 @@ export function* given<T>(caller: Task<unknown>, task: Task<T>): Op<T> {
  * Runs `op` in the async context in which `call` calls its argument: `yield* lev.within((run) => storage.run(store, run), op)`.
  * @throws UsageError if `call` returns without having called its argument; what `op` throws
  */
-export function within<T>(call: (run: () => void) => unknown, op: Op<T>): Op<T> {
+export function within<T>(call: (run: () => void) => unknown, op: Op<T>): Awaitable<T> {
   return made(runningWithin(call, op), op)
 }
 
@@ -70,3 +71,4 @@ function* runningWithin<T>(call: (run: () => void) => unknown, op: Op<T>): Op<T>
   if (child.start()) yield child
   return yield* given(caller, child.task)
 }
+makesAwaitable(runningWithin)

@@ -1,5 +1,7 @@
 // In development (NODE_ENV=development), stderr reports each operation that was created but never run: its `yield*` is missing.
 
+import { makesAwaitable, type Awaitable, type Op, type OpMaker } from './operation.js'
+
 type Operation = Generator<unknown, unknown, unknown>
 type Maker = (...args: never[]) => Operation
 
@@ -31,15 +33,17 @@ if (watching) {
 }
 
 /**
- * Returns `op`, an operation that the caller of the calling function must run. In development it is reported if it never runs.
+ * Returns `op`, an operation that the caller of the calling function must run or await. In development it is reported if it never
+ * runs.
+ * @param op made by a generator function that `makesAwaitable` was called with
  * @param inner an operation that `op` runs; only `op` is watched from here on
  */
-export function made<T extends Operation>(op: T, inner?: unknown): T {
+export function made<T>(op: Op<T>, inner?: unknown): Awaitable<T> {
   if (watching) {
     claim(inner)
     watch(op, made)
   }
-  return op
+  return op as Awaitable<T>
 }
 
 /** Stops watching `op`: it is not reported even if it never runs, for example in a task that is cancelled before its first step. */
@@ -47,11 +51,23 @@ export function claim(op: unknown): void {
   if (watching) unwatch(op as Operation)
 }
 
-/** In development, has the operations returned by the methods `names` of `object` watched as by `made`. Returns `object`. */
-export function watchMethods<T extends object>(object: T, ...names: readonly (keyof T & string)[]): T {
-  if (!watching) return object
+/** `T` with methods of the names `K` that are plain generator functions. */
+type Plain<T, K extends keyof T> = Omit<T, K> & {
+  [Name in K]: T[Name] extends (...args: infer Args) => Awaitable<infer R> ? (...args: Args) => Op<R> : never
+}
+
+/**
+ * Makes the operations awaitable that the methods `names` of `object` return, and in development has them watched as by `made`.
+ * Returns `object`.
+ */
+export function opMethods<T extends object, K extends keyof T>(object: Plain<T, K>, ...names: readonly (K & string)[]): T
+export function opMethods(prototype: object, ...names: readonly string[]): void
+export function opMethods(object: object, ...names: readonly string[]): object {
   for (const name of names) {
-    const method = object[name] as (...args: unknown[]) => Operation
+    const method = (object as Record<string, unknown>)[name] as (...args: unknown[]) => Operation
+    // A method that is not a generator function returns an operation that another one has made.
+    if (method.prototype !== undefined) makesAwaitable(method as OpMaker)
+    if (!watching) continue
     const value = function (this: unknown, ...args: unknown[]): Operation {
       const op = method.apply(this, args)
       watch(op, value)

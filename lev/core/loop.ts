@@ -56,15 +56,18 @@ export class Loop {
   readonly #later = new Ring<Runnable>()
   #gathered: Flushable[] = []
   readonly #report: Report
+  /** Whether turns run in the context in which the loop was created, whatever causes them. */
+  readonly #ownContext: boolean
   #turning = false
   /** Whether a turn is certain to follow: a driver event is in progress, or a microtask is queued. */
   #kicked = false
   #turnsByPromises = 0
   #now: number
 
-  constructor(driver: Driver, report: Report) {
+  constructor(driver: Driver, report: Report, ownContext = false) {
     this.driver = driver
     this.#report = report
+    this.#ownContext = ownContext
     this.#now = driver.now()
     driver.start({
       beginEvent: () => {
@@ -72,7 +75,7 @@ export class Loop {
       },
       tick: () => {
         this.#turnsByPromises = 0
-        this.tick()
+        this.#begin()
       },
       fault: (error) => this.report(error),
       deadlocked: () => {
@@ -207,6 +210,11 @@ export class Loop {
   }
 
   readonly #onMicrotask = (): void => {
-    if (this.#kicked) this.tick()
+    if (this.#kicked) this.#begin()
+  }
+
+  #begin(): void {
+    if (this.#ownContext) this.context(() => this.tick())
+    else this.tick()
   }
 }

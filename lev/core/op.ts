@@ -1,33 +1,8 @@
 import { checkPromise } from './arguments.js'
 import { made } from './forgotten.js'
+import { makesAwaitable, type Awaitable, type Op, type Suspension, type Waker } from './operation.js'
 
-/** Wakes a suspended task. Only the first call for each suspension counts. */
-export interface Waker {
-  /** Makes the task ready; its `yield` returns `value`. */
-  resume(value: unknown): void
-  /** Makes the task ready; its `yield` throws `error`. */
-  fail(error: unknown): void
-  /**
-   * The wake-up will come from outside the driver's world (+1), or has come or is no longer awaited (-1).
-   * `guaranteed`: it will come regardless of the driver's world.
-   */
-  externalWait(change: 1 | -1, guaranteed: boolean): void
-}
-
-/**
- * Yielded by a coroutine that cannot go on: the only suspension primitive.
- * The task calls `arm` once; then either the waker is called, or the task is cancelled and `disarm` must release
- * what `arm` set up (a timer, a listener, a position in a queue).
- */
-export interface Suspension {
-  /** Starts waiting: `waker` must be called once, unless `disarm` is called before. */
-  arm(waker: Waker): void
-  /** Stops waiting: the waker must not be called after this. */
-  disarm(): void
-}
-
-/** An operation that may suspend; run with `yield*`. */
-export type Op<T> = Generator<Suspension, T, unknown>
+export type { Awaitable, Op, Suspension, Waker } from './operation.js'
 
 /** Releases what a suspension set up. */
 export type Disarm = () => void
@@ -116,7 +91,7 @@ export class PromiseWait implements Suspension {
  *
  * @throws the argument of `fail`
  */
-export function suspend<T>(arm: Arm<T>): Op<T> {
+export function suspend<T>(arm: Arm<T>): Awaitable<T> {
   return made(suspending(arm))
 }
 
@@ -129,7 +104,7 @@ function* suspending<T>(arm: Arm<T>): Op<T> {
  * promise; a later rejection is ignored.
  * @throws what the promise is rejected with; UsageError if it is an operation or a function
  */
-export function wait<T>(promise: PromiseLike<T>): Op<T> {
+export function wait<T>(promise: PromiseLike<T>): Awaitable<T> {
   return made(waiting('wait', promise, false))
 }
 
@@ -137,7 +112,7 @@ export function wait<T>(promise: PromiseLike<T>): Op<T> {
  * Like `wait`, for work that always ends by itself, such as compression in the thread pool: the memory driver's clock
  * stands still until it has ended.
  */
-export function waitForThreadPool<T>(promise: PromiseLike<T>): Op<T> {
+export function waitForThreadPool<T>(promise: PromiseLike<T>): Awaitable<T> {
   return made(waiting('waitForThreadPool', promise, true))
 }
 
@@ -145,6 +120,8 @@ function* waiting<T>(what: string, promise: PromiseLike<T>, guaranteed: boolean)
   checkPromise(what, promise)
   return (yield new PromiseWait(promise, guaranteed)) as T
 }
+
+makesAwaitable(suspending, waiting)
 
 /** An operation that is already done: for functions that seldom have to wait. Can be run any number of times. */
 export const done: Op<void> = finished()

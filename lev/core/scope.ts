@@ -1,5 +1,6 @@
 import { checkStart } from './arguments.js'
 import { sameContext } from './async-context.js'
+import { makesAwaitable, type Awaitable } from './operation.js'
 import { CleanupTime } from './cancellation.js'
 import { ClosedError, type CancelReason } from './errors.js'
 import { together } from './failure.js'
@@ -28,9 +29,15 @@ export class Scope {
   #waiter: Waker | null = null
   #ended = false
 
+  /** Whether background tasks may outlive the others; then nothing ends them. */
+  readonly #lasting: boolean
+  /** Set when `onSettled` was called. */
+  #told: (() => void) | null = null
+
   /** @internal */
-  constructor(loop: Loop) {
+  constructor(loop: Loop, lasting = false) {
     this.#loop = loop
+    this.#lasting = lasting
   }
 
   /** Number of tasks of the scope that are not done yet. */
@@ -87,9 +94,26 @@ export class Scope {
     }
     if (this.#background !== null) {
       this.#background.delete(task)
-      this.#endBackground(this.#background)
+      if (!this.#lasting) this.#endBackground(this.#background)
     }
     if (this.#tasks.size === 0) this.#waiter?.resume(undefined)
+    this.#told?.()
+  }
+
+  /** @internal Calls `act` whenever a task has ended. */
+  onSettled(act: () => void): void {
+    this.#told = act
+  }
+
+  /** @internal Number of tasks that the scope waits for. */
+  get pending(): number {
+    return this.#tasks.size - (this.#background?.size ?? 0)
+  }
+
+  /** @internal Takes the errors of failed tasks: null if there is none, an AggregateError if there are several. */
+  takeError(): { readonly error: unknown } | null {
+    const errors = this.#errors.splice(0)
+    return errors.length === 0 ? null : { error: together(errors) }
   }
 
   #adopt<T>(what: string, start: () => Op<T>): Task<T> {
@@ -165,7 +189,7 @@ class Emptied implements Suspension {
  * @throws the error of the task that failed (an AggregateError if several did); CancelledError if the scope was
  * cancelled before the body had a value
  */
-export function scope<T>(body: (scope: Scope) => Op<T>): Op<T> {
+export function scope<T>(body: (scope: Scope) => Op<T>): Awaitable<T> {
   checkStart('scope', body)
   return made(scopeAfter({ spawned: null, context: sameContext }, body))
 }
@@ -182,6 +206,7 @@ export function* scopeAfter<T>(aftermath: Aftermath, body: (scope: Scope) => Op<
   if (inner.failed) yield* inner.tell(caller)
   return yield* main.join()
 }
+makesAwaitable(scopeAfter)
 
 /**
  * Starts a task in the nearest enclosing scope of the running task.

@@ -1,7 +1,8 @@
 import { checkOperation } from './arguments.js'
 import { ClosedError, UsageError } from './errors.js'
 import { WaitQueue } from './wait-queue.js'
-import { made, watchMethods } from './forgotten.js'
+import { makesAwaitable, type Awaitable } from './operation.js'
+import { made, opMethods } from './forgotten.js'
 import { suspend, type Op } from './op.js'
 import { Ring } from './ring.js'
 
@@ -32,14 +33,14 @@ export interface Event {
   /** Wakes all waiters; later calls of `wait` return at once. May be called from anywhere. */
   set(): void
   /** Waits until `set` is called. */
-  wait(): Op<void>
+  wait(): Awaitable<void>
 }
 
 /** Creates an event that is not set. */
 export function event(): Event {
   const waiters = new Waiters<void>()
   let isSet = false
-  return watchMethods({
+  return opMethods<Event, 'wait'>({
     get isSet() {
       return isSet
     },
@@ -58,7 +59,7 @@ export interface Semaphore {
   /** Number of free permits. */
   readonly available: number
   /** Waits for a permit and runs `op` while holding it; the permit is always returned. */
-  with<T>(op: Op<T>): Op<T>
+  with<T>(op: Op<T>): Awaitable<T>
 }
 
 /**
@@ -86,6 +87,7 @@ export function semaphore(permits: number): Semaphore {
       release()
     }
   }
+  makesAwaitable(holding)
 
   return {
     get available() {
@@ -98,11 +100,11 @@ export function semaphore(permits: number): Semaphore {
 /** A queue between tasks that can be closed. */
 export interface Channel<T> {
   /** Sends `value`, not null; waits while the channel is full. @throws ClosedError if the channel is or gets closed */
-  send(value: T): Op<void>
+  send(value: T): Awaitable<void>
   /** Sends `value` if there is room now. May be called from anywhere. @throws ClosedError if the channel is closed */
   trySend(value: T): boolean
   /** Waits for the next value; null once the channel is closed and empty. */
-  receive(): Op<T | null>
+  receive(): Awaitable<T | null>
   /** The next value if there is one now, else null. May be called from anywhere. */
   tryReceive(): T | null
   /** Closes the channel: receivers get the queued values and then null, waiting senders get ClosedError. */
@@ -148,7 +150,7 @@ export function channel<T>(capacity = 0): Channel<T> {
     return value
   }
 
-  return watchMethods({
+  return opMethods<Channel<T>, 'send' | 'receive'>({
     get size() {
       return queue.size
     },

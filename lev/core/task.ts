@@ -2,7 +2,8 @@ import { captureContext, contextsInUse, copyContext, leaveContext, watchContexts
 import { Cancellation, Ending, type CleanupTime } from './cancellation.js'
 import { CancelledError, UsageError, type CancelReason } from './errors.js'
 import { instanceOf } from './foreign.js'
-import { claim, watchMethods } from './forgotten.js'
+import type { Awaitable } from './operation.js'
+import { claim, opMethods } from './forgotten.js'
 import { Join, type Joiner } from './join.js'
 import { WaitQueue } from './wait-queue.js'
 import type { Loop } from './loop.js'
@@ -134,6 +135,7 @@ export class Task<T> {
   }
 
   /** Waits until the task is done, however it ends. Unlike `join`, this does not take its error. */
+  done(): Awaitable<void>
   *done(): Op<void> {
     if (current === this) throw new UsageError('a task cannot join itself')
     if (this.#outcome === null) yield new Join(this, false)
@@ -143,6 +145,7 @@ export class Task<T> {
    * Waits until the task is done, and returns its value.
    * @throws what the task threw; CancelledError if it was cancelled
    */
+  join(): Awaitable<T>
   *join(): Op<T> {
     if (current === this) throw new UsageError('a task cannot join itself')
     if (this.#outcome === null) yield new Join(this, true)
@@ -348,7 +351,7 @@ export class Task<T> {
   }
 }
 
-watchMethods(Task.prototype, 'done', 'join')
+opMethods(Task.prototype, 'done', 'join')
 
 function isSuspension(value: unknown): boolean {
   try {

@@ -1,4 +1,5 @@
 import { checkOperation } from './arguments.js'
+import { makesAwaitable, type Awaitable } from './operation.js'
 import { TimeoutError } from './errors.js'
 import { made } from './forgotten.js'
 import type { Loop, Runnable } from './loop.js'
@@ -31,7 +32,7 @@ class Sleep implements Suspension {
 }
 
 /** Suspends for `seconds`; 0 or less only lets other tasks run first. Infinity sleeps until cancelled. */
-export function sleep(seconds: number): Op<void> {
+export function sleep(seconds: number): Awaitable<void> {
   return made(sleeping(seconds))
 }
 
@@ -67,7 +68,7 @@ function checkSeconds(what: string, seconds: number): void {
  * Runs `op` for at most `seconds`; after that, cancels it, waits for its `finally` blocks, and throws.
  * @throws TimeoutError, whose `cause` is the error that `op` threw after that time, if any; what `op` throws
  */
-export function timeout<T>(seconds: number, op: Op<T>): Op<T> {
+export function timeout<T>(seconds: number, op: Op<T>): Awaitable<T> {
   return made(timing(seconds, op), op)
 }
 
@@ -100,7 +101,7 @@ function* timing<T>(seconds: number, op: Op<T>): Op<T> {
  * @param seconds the deadline
  * @throws TimeoutError; what `op` throws
  */
-export function shield<T>(op: Op<T>, seconds = shieldSeconds): Op<T> {
+export function shield<T>(op: Op<T>, seconds = shieldSeconds): Awaitable<T> {
   return made(shielding(op, seconds), op)
 }
 
@@ -126,13 +127,15 @@ export function wallClock(): number {
 }
 
 /** Lets all other ready tasks and external events run first. */
-export function yieldNow(): Op<void> {
+export function yieldNow(): Awaitable<void> {
   return made(yieldingNow())
 }
 
 function* yieldingNow(): Op<void> {
   yield new YieldNow(runningTask('lev.yieldNow()').loop)
 }
+
+makesAwaitable(sleeping, timing, shielding, yieldingNow)
 
 class YieldNow implements Suspension, Runnable {
   readonly #loop: Loop

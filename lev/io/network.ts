@@ -1,6 +1,7 @@
 import { AddressError } from '../core/errors.js'
 import type { Address, ConnectOptions, ListenerTransport, ListenOptions, Transport } from '../drivers/driver.js'
 import { MemoryTransport, waitForTlsWork, type VirtualNetwork } from '../drivers/memory/memory-transport.js'
+import { makesAwaitable, type Awaitable } from '../core/operation.js'
 import { made } from '../core/forgotten.js'
 import type { Loop } from '../core/loop.js'
 import { suspend, type Op } from '../core/op.js'
@@ -14,7 +15,7 @@ export interface Listener {
   /** The address it listens on; if port 0 was requested, with the port that the system chose. */
   readonly address: Address
   /** Waits for the next connection; null once the listener is closed. */
-  accept(): Op<Stream | null>
+  accept(): Awaitable<Stream | null>
   /** Stops accepting and frees the address; connections that were not accepted yet are closed. Repeated calls do nothing. */
   close(): void
 }
@@ -23,7 +24,7 @@ export interface Listener {
  * Binds an address.
  * @throws AddressError, whose cause is the system's error
  */
-export function listen(options: ListenOptions): Op<Listener> {
+export function listen(options: ListenOptions): Awaitable<Listener> {
   return made(listening(options))
 }
 
@@ -62,7 +63,7 @@ function* listening(options: ListenOptions): Op<Listener> {
  * Opens a connection. Cancellation abandons the attempt.
  * @throws AddressError, whose cause is the system's error
  */
-export function connect(options: ConnectOptions): Op<Stream> {
+export function connect(options: ConnectOptions): Awaitable<Stream> {
   return made(connecting(options))
 }
 
@@ -77,6 +78,8 @@ function* connecting(options: ConnectOptions): Op<Stream> {
   )
   return new Stream(loop, transport)
 }
+
+makesAwaitable(listening, connecting)
 
 const pipeEnd: Address = { ip: '127.0.0.1', port: 0 }
 

@@ -1,7 +1,8 @@
 import type { Transport } from '../drivers/driver.js'
 import { TimeoutError, UsageError } from '../core/errors.js'
 import type { ErrorFactory } from '../core/failure.js'
-import { watchMethods } from '../core/forgotten.js'
+import type { Awaitable } from '../core/operation.js'
+import { opMethods } from '../core/forgotten.js'
 import type { Loop } from '../core/loop.js'
 import type { Op, Suspension, Waker } from '../core/op.js'
 import { allocBuffer } from './alloc-buffer.js'
@@ -146,6 +147,7 @@ export abstract class StreamInput {
    * Returns available input, at most `max` bytes of it; waits if there is none. Null at the end of the input.
    * @throws as `fill`; UsageError if `max` is not a whole number from 0 on
    */
+  read(max?: number): Awaitable<Buffer | null>
   *read(max = Infinity): Op<Buffer | null> {
     this.refuseSecondReader()
     if (max !== Infinity && !(Number.isInteger(max) && max >= 0)) throw new UsageError(`read takes a whole number of bytes, got ${max}`)
@@ -162,6 +164,7 @@ export abstract class StreamInput {
    * the number of bytes; 0 if the peer has ended its output.
    * @throws as `fill`; UsageError if `start` is not an offset in `target`
    */
+  readInto(target: Buffer, start: number): Awaitable<number>
   *readInto(target: Buffer, start: number): Op<number> {
     this.refuseSecondReader()
     if (!Number.isInteger(start) || start < 0 || start > target.length) {
@@ -312,7 +315,7 @@ export abstract class StreamInput {
   }
 }
 
-watchMethods(StreamInput.prototype, 'read', 'readInto')
+opMethods(StreamInput.prototype, 'read', 'readInto')
 
 function readTimeout(): TimeoutError {
   return new TimeoutError('nothing arrived in time')

@@ -1,7 +1,8 @@
 import type { Address, SecureFacts, Security, Transport } from '../drivers/driver.js'
 import { ClosedError, HandshakeError, TimeoutError } from '../core/errors.js'
 import type { ErrorFactory } from '../core/failure.js'
-import { watchMethods } from '../core/forgotten.js'
+import type { Awaitable } from '../core/operation.js'
+import { opMethods } from '../core/forgotten.js'
 import type { Loop } from '../core/loop.js'
 import type { Op } from '../core/op.js'
 import { sendable } from './as-buffer.js'
@@ -133,6 +134,7 @@ export class Stream extends StreamInput {
    * not be changed afterwards.
    * @throws ClosedError if the stream is closed or lost, or its output was ended; TimeoutError if the peer was too slow
    */
+  write(data: Uint8Array | string): Awaitable<void>
   *write(data: Uint8Array | string): Op<void> {
     this.put(sendable(data))
     if (this.#output.needsDrain) yield* this.#output.waitForDrain()
@@ -144,11 +146,13 @@ export class Stream extends StreamInput {
   }
 
   /** Waits until all output, or all but `rest` bytes of it, has left. @throws as `write` */
+  flush(rest?: number): Awaitable<void>
   *flush(rest = 0): Op<void> {
     yield* this.#output.untilUnsent(rest)
   }
 
   /** Sends all output, then ends it (FIN); the input stays open. @throws as `write` */
+  end(): Awaitable<void>
   *end(): Op<void> {
     if (this.#output.ended) return
     yield* this.#output.untilUnsent(0)
@@ -162,6 +166,7 @@ export class Stream extends StreamInput {
    * first, for at most `seconds` and `limit` bytes. Closing with unread input would make the system send a reset, which
    * destroys output that the peer has not read yet (RFC 9112 section 9.6).
    */
+  linger(seconds: number, limit: number): Awaitable<void>
   *linger(seconds: number, limit: number): Op<void> {
     this.refuseSecondReader()
     try {
@@ -193,6 +198,7 @@ export class Stream extends StreamInput {
    * Switches the stream to TLS. Unread input is the beginning of the handshake. `readDeadline` applies to the handshake.
    * @throws HandshakeError (the stream is then closed); TimeoutError; ClosedError; UsageError while another task reads
    */
+  secure(security: Security): Awaitable<SecureFacts>
   *secure(security: Security): Op<SecureFacts> {
     this.refuseSecondReader()
     yield* this.flush()
@@ -287,7 +293,7 @@ export class Stream extends StreamInput {
   }
 }
 
-watchMethods(Stream.prototype, 'write', 'flush', 'end', 'linger', 'secure')
+opMethods(Stream.prototype, 'write', 'flush', 'end', 'linger', 'secure')
 
 function handshakeFault(error: ClosedError): string {
   return error.cause instanceof Error ? `the TLS handshake failed: ${error.cause.message}` : 'the peer left during the handshake'

@@ -1,5 +1,5 @@
-import { AddressError, ClosedError, HandshakeError, scope, timeout as within, waitForThreadPool, type Op } from '../../lev/index.js'
-import { instanceOf, made, messageOf } from '../../lev/internal.js'
+import { AddressError, ClosedError, HandshakeError, scope, timeout as within, waitForThreadPool, type Awaitable, type Op } from '../../lev/index.js'
+import { instanceOf, made, makesAwaitable, messageOf } from '../../lev/internal.js'
 import { readAll } from '../pieces.js'
 import { ArgumentError, RequestError } from '../errors.js'
 import { hasContent, reasonOf } from '../http1/status.js'
@@ -44,9 +44,9 @@ export interface StreamedResponse extends ResponseFacts {
  * @throws ArgumentError; IdentityError; RequestError if there is no usable response (connection refused or broken, a certificate
  * that is not trusted, content that is too large or cannot be decompressed); TimeoutError; what the request's content throws
  */
-export function request(options: StreamRequestOptions): Op<StreamedResponse>
-export function request(options: string | URL | RequestOptions): Op<ClientResponse>
-export function request(options: string | URL | RequestOptions | StreamRequestOptions, more?: unknown): Op<ClientResponse | StreamedResponse> {
+export function request(options: StreamRequestOptions): Awaitable<StreamedResponse>
+export function request(options: string | URL | RequestOptions): Awaitable<ClientResponse>
+export function request(options: string | URL | RequestOptions | StreamRequestOptions, more?: unknown): Awaitable<ClientResponse | StreamedResponse> {
   return made(requesting(options, more))
 }
 
@@ -66,6 +66,8 @@ function* requesting(options: string | URL | RequestOptions | StreamRequestOptio
     if (!done && typeof rules.body?.source === 'function') rules.body.source().cancel()
   }
 }
+
+makesAwaitable(requesting)
 
 function* whole(rules: RequestRules): Op<ClientResponse> {
   // Content in pieces is written by a task, which must end with the request.

@@ -1,5 +1,5 @@
-import { portal, type Op, type Portal } from '../../lev/index.js'
-import { Exclusive, watchMethods } from '../../lev/internal.js'
+import { portal, type Awaitable, type Op, type Portal } from '../../lev/index.js'
+import { Exclusive, opMethods } from '../../lev/internal.js'
 import { readAll, type Pieces } from '../pieces.js'
 import { RequestError, StateError } from '../errors.js'
 import { NO_FIELDS, requestHeaders, type RequestHeaders } from '../http1/headers.js'
@@ -32,12 +32,14 @@ export class ResponseBody implements AsyncIterable<Buffer> {
   }
 
   /** The next piece, of any size; null at the end. @throws RequestError; TimeoutError; UsageError while another task reads */
+  read(): Awaitable<Buffer | null>
   *read(): Op<Buffer | null> {
     this.#readBegun = true
     return yield* this.#next()
   }
 
   /** The whole content. @throws as `read`; StateError if some of it was read before */
+  bytes(): Awaitable<Buffer>
   *bytes(): Op<Buffer> {
     if (this.#readBegun) throw new StateError('bytes: some of the body was read already, and it can be read only once')
     this.#readBegun = true
@@ -45,11 +47,13 @@ export class ResponseBody implements AsyncIterable<Buffer> {
   }
 
   /** The whole content, decoded as UTF-8 without a byte order mark, like fetch. @throws as `bytes` */
+  text(): Awaitable<string>
   *text(): Op<string> {
     return new TextDecoder().decode(yield* this.bytes())
   }
 
   /** The whole content, parsed as JSON. @throws as `bytes`; RequestError if it is not JSON */
+  json(): Awaitable<unknown>
   *json(): Op<unknown> {
     const text = yield* this.text()
     try {
@@ -118,4 +122,4 @@ export class ResponseBody implements AsyncIterable<Buffer> {
   }
 }
 
-watchMethods(ResponseBody.prototype, 'read', 'bytes', 'text', 'json')
+opMethods(ResponseBody.prototype, 'read', 'bytes', 'text', 'json')

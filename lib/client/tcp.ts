@@ -1,6 +1,6 @@
 import * as lev from '../../lev/index.js'
-import { watchMethods } from '../../lev/internal.js'
-import type { Op, Stream } from '../../lev/index.js'
+import { made, makesAwaitable } from '../../lev/internal.js'
+import type { Awaitable, Op, Stream } from '../../lev/index.js'
 import { clientSecurity, type ClientTlsOptions } from '../../tls/index.js'
 import { asArguments, optionsOf } from '../config/arguments.js'
 import { ArgumentError } from '../errors.js'
@@ -21,7 +21,11 @@ export interface TcpOptions {
  * @throws ArgumentError; AddressError if no connection can be made; HandshakeError if TLS fails; IdentityError if a
  * certificate or a key cannot be used
  */
-function* connect(host: string, port: number, options: TcpOptions | boolean = {}): Op<Stream> {
+function connect(host: string, port: number, options: TcpOptions | boolean = {}): Awaitable<Stream> {
+  return made(connecting(host, port, options))
+}
+
+function* connecting(host: string, port: number, options: TcpOptions | boolean): Op<Stream> {
   if (typeof host !== 'string' || host === '') throw new ArgumentError('host', 'host must be a host name or an IP address')
   if (!Number.isInteger(port) || port < 1 || port > 65535) throw new ArgumentError('port', `port must be an integer from 1 to 65535, got ${String(port)}`)
   const tls = typeof options === 'boolean' ? options : tlsOf(options)
@@ -39,6 +43,8 @@ function* connect(host: string, port: number, options: TcpOptions | boolean = {}
   }
 }
 
+makesAwaitable(connecting)
+
 /** Checks the options and returns `tls`. */
 function tlsOf(options: TcpOptions): boolean | ClientTlsOptions {
   return asArguments(() => {
@@ -49,4 +55,4 @@ function tlsOf(options: TcpOptions): boolean | ClientTlsOptions {
 }
 
 /** TCP connections, with or without TLS: `tcp.connect(host, port, options)`. */
-export const tcp = watchMethods({ connect } as const, 'connect')
+export const tcp = { connect } as const

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { AddressError, background, ClosedError, HandshakeError, timeout, TimeoutError, type Op, type Stream } from '../../lev/index.js'
-import { instanceOf, made } from '../../lev/internal.js'
+import { AddressError, background, ClosedError, HandshakeError, timeout, TimeoutError, type Awaitable, type Op, type Stream } from '../../lev/index.js'
+import { instanceOf, made, makesAwaitable } from '../../lev/internal.js'
 import { RequestError, UpgradeError } from '../errors.js'
 import type { HeadLimits } from '../http1/field-lines.js'
 import { responseFraming } from '../http1/response-framing.js'
@@ -32,7 +32,7 @@ const stallTimeout = 30
  * (connection refused or broken, a certificate that is not trusted, a response that is not HTTP); UpgradeError, with its
  * `status`, if the response opens no WebSocket; TimeoutError
  */
-export function websocket(url: string | URL, options?: WebSocketClientOptions): Op<WebSocket> {
+export function websocket(url: string | URL, options?: WebSocketClientOptions): Awaitable<WebSocket> {
   return made(opening(url, options))
 }
 
@@ -47,6 +47,8 @@ function* opening(url: string | URL, options?: WebSocketClientOptions): Op<WebSo
   }
   return ws
 }
+
+makesAwaitable(opening)
 
 /** An open WebSocket, which the caller must run and release. */
 interface Dialled {

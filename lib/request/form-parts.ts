@@ -1,5 +1,5 @@
-import { yieldNow, type Op } from '../../lev/index.js'
-import { Exclusive, watchMethods } from '../../lev/internal.js'
+import { yieldNow, type Awaitable, type Op } from '../../lev/index.js'
+import { awaitableBy, Exclusive, opMethods } from '../../lev/internal.js'
 import { readAll, type Pieces } from '../pieces.js'
 import { decodeText } from './body-text.js'
 import { formNameBytes } from '../config/fixed-limits.js'
@@ -70,30 +70,38 @@ export class FormPart implements AsyncIterable<Buffer> {
   }
 
   /** The next piece of the part's content; null at the end. @throws BodyError; StateError once the next part was requested */
-  read(): Op<Buffer | null> {
-    return this.#read(this)
+  read(): Awaitable<Buffer | null> {
+    return this.#awaitable(this.#read(this))
   }
 
   /** The rest of the part's content. @throws as `read` */
-  bytes(): Op<Buffer> {
-    return readAll(() => this.#read(this))
+  bytes(): Awaitable<Buffer> {
+    return this.#awaitable(readAll(() => this.#read(this)))
   }
 
   /**
    * The rest of the part's content as text, in the charset of its Content-Type, by default UTF-8.
    * @throws as `read`; BodyError 415 for an unknown charset, 400 for bytes that are not valid in it
    */
-  *text(): Op<string> {
-    return decodeText(yield* this.bytes(), this.#mediaType.parameters.get('charset'))
+  text(): Awaitable<string> {
+    return this.#awaitable(this.#text())
+  }
+
+  *#text(): Op<string> {
+    return decodeText(yield* readAll(() => this.#read(this)), this.#mediaType.parameters.get('charset'))
   }
 
   /** For async code; in a coroutine, `read` is simpler. @throws as `read` */
   [Symbol.asyncIterator](): AsyncIterator<Buffer, undefined> {
     return iterator(this.#ask, () => this.#read(this))
   }
+
+  #awaitable<T>(operation: Op<T>): Awaitable<T> {
+    return awaitableBy(operation, (op) => this.#ask(() => op))
+  }
 }
 
-watchMethods(FormPart.prototype, 'read', 'bytes', 'text')
+opMethods(FormPart.prototype, 'read', 'bytes', 'text')
 
 /** The parts of a multipart form as they arrive, one after another: files of any size pass through a few KiB of memory. */
 export class FormParts implements AsyncIterable<FormPart> {
@@ -123,8 +131,8 @@ export class FormParts implements AsyncIterable<FormPart> {
    * @throws BodyError: 400 for a malformed form, 413 for one with more than 1000 parts or with a field that is too long;
    * UsageError while another task waits for a read of the form
    */
-  next(): Op<FormPart | null> {
-    return this.#reading.run(this.#next())
+  next(): Awaitable<FormPart | null> {
+    return awaitableBy(this.#reading.run(this.#next()), (op) => this.#ask(() => op))
   }
 
   *#next(): Op<FormPart | null> {
@@ -186,7 +194,7 @@ export class FormParts implements AsyncIterable<FormPart> {
   }
 }
 
-watchMethods(FormParts.prototype, 'next')
+opMethods(FormParts.prototype, 'next')
 
 function isText({ type }: MediaType): boolean {
   return type.startsWith('text/') || type === 'application/json' || type.endsWith('+json')

@@ -1,5 +1,5 @@
-import { channel, ClosedError, portal, type Channel, type Op } from '../../lev/index.js'
-import { Exclusive, watchMethods } from '../../lev/internal.js'
+import { channel, ClosedError, portal, type Awaitable, type Channel, type Op } from '../../lev/index.js'
+import { awaitableBy, Exclusive, opMethods } from '../../lev/internal.js'
 import { decodeText } from './body-text.js'
 import { formFieldBytes } from '../config/fixed-limits.js'
 import { bodyError, StateError } from '../errors.js'
@@ -9,7 +9,6 @@ import { NO_FIELDS, requestHeaders, type FieldBlock, type RequestHeaders } from 
 import { mediaTypeOf } from '../http1/parameters.js'
 import { rejections } from '../http1/rejection.js'
 import { OnePiece, readAll, type Pieces } from '../pieces.js'
-import { asOperation } from '../waiting.js'
 
 /** The request that the content belongs to. */
 interface Trailers {
@@ -58,7 +57,7 @@ export class RequestBody implements AsyncIterable<Buffer> {
    * The next piece, of the size that arrived; null at the end, and for a request without a body.
    * @throws BodyError; UsageError while another task waits for a piece
    */
-  read(): Op<Buffer | null> & PromiseLike<Buffer | null> {
+  read(): Awaitable<Buffer | null> {
     return this.#awaitable(this.#read())
   }
 
@@ -68,7 +67,7 @@ export class RequestBody implements AsyncIterable<Buffer> {
   }
 
   /** The whole body. @throws BodyError; StateError when part of it was read before */
-  bytes(): Op<Buffer> & PromiseLike<Buffer> {
+  bytes(): Awaitable<Buffer> {
     return this.#awaitable(this.#bytes())
   }
 
@@ -81,7 +80,7 @@ export class RequestBody implements AsyncIterable<Buffer> {
    * The whole body as text, in the charset of its Content-Type, by default UTF-8.
    * @throws as `bytes`; BodyError 415 for an unknown charset, 400 for bytes that are not valid in it
    */
-  text(): Op<string> & PromiseLike<string> {
+  text(): Awaitable<string> {
     return this.#awaitable(this.#text())
   }
 
@@ -90,7 +89,7 @@ export class RequestBody implements AsyncIterable<Buffer> {
   }
 
   /** The whole body, parsed as JSON. @throws as `text`; BodyError 400 if it is not JSON */
-  json(): Op<unknown> & PromiseLike<unknown> {
+  json(): Awaitable<unknown> {
     return this.#awaitable(this.#json())
   }
 
@@ -104,7 +103,7 @@ export class RequestBody implements AsyncIterable<Buffer> {
   }
 
   /** The whole body as a form, urlencoded or multipart. @throws as `bytes`; BodyError 415 if it is not one, 400 if malformed */
-  form(): Op<Form> & PromiseLike<Form> {
+  form(): Awaitable<Form> {
     return this.#awaitable(this.#form())
   }
 
@@ -164,8 +163,8 @@ export class RequestBody implements AsyncIterable<Buffer> {
     })
   }
 
-  #awaitable<T>(operation: Op<T>): Op<T> & PromiseLike<T> {
-    return asOperation(operation, this.#begin)
+  #awaitable<T>(operation: Op<T>): Awaitable<T> {
+    return awaitableBy(operation, this.#begin)
   }
 
   #take(what: string): void {
@@ -174,4 +173,4 @@ export class RequestBody implements AsyncIterable<Buffer> {
   }
 }
 
-watchMethods(RequestBody.prototype, 'read', 'bytes', 'text', 'json', 'form')
+opMethods(RequestBody.prototype, 'read', 'bytes', 'text', 'json', 'form')

@@ -1,5 +1,5 @@
 import { now, scope, sleep, type Op, type Task } from '../../lev/index.js'
-import { keepContext, messageOf, watchMethods } from '../../lev/internal.js'
+import { keepContext, messageOf, opMethods } from '../../lev/internal.js'
 import { asArguments, optionsOf } from '../config/arguments.js'
 import { fieldsOf } from '../config/validators.js'
 import { ArgumentError } from '../errors.js'
@@ -137,7 +137,7 @@ class Sender implements EventSender {
   }
 }
 
-watchMethods(Sender.prototype, 'send', 'comment')
+opMethods(Sender.prototype, 'send', 'comment')
 
 /** Puts `prefix` before each line of a text: CR, LF and CRLF all end lines in this format. */
 function lines(prefix: string, text: string): string {

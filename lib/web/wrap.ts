@@ -73,11 +73,12 @@ function call(request: WrappedRequest, handle: () => Result, after: After, faile
     if (!failed) throw error
     return failed(error)
   }
+  // Operations of lev are thenable too.
+  if (isOp(result)) return after || failed ? settle(request, result, after, failed) : result
   if (isThenable(result)) {
     const promise = markHandled(result)
     return ready(settle(request, promise, after, failed), () => drop(request, promise))
   }
-  if (isOp(result)) return after || failed ? settle(request, result, after, failed) : result
   return after ? respond(request, result, after) : result
 }
 

@@ -1,4 +1,5 @@
-import { suspend, type Op } from '../../lev/index.js'
+import { ClosedError, suspend, type Op } from '../../lev/index.js'
+import { makesAwaitable } from '../../lev/internal.js'
 
 /** The numbered pings of one WebSocket, and the tasks that wait for their pongs. */
 export class Pings {
@@ -6,6 +7,8 @@ export class Pings {
   /** The ping of the last pong, and when the pong arrived. A pong may also answer all earlier pings (RFC 6455 5.5.3). */
   #ponged = 0
   #pongedAt = 0
+  /** Whether no more pongs will arrive. */
+  closed = false
   /** The waiting tasks, by ping; each ping has at most one. */
   readonly #waiting = new Map<number, () => void>()
 
@@ -30,8 +33,9 @@ export class Pings {
     while (this.#ponged < ping) this.#waiting.get(++this.#ponged)?.()
   }
 
-  /** Wakes all waiting tasks: no more pongs will arrive. */
+  /** No more pongs will arrive: wakes all waiting tasks. */
   close(): void {
+    this.closed = true
     for (const wake of this.#waiting.values()) wake()
   }
 
@@ -51,3 +55,12 @@ export class Pings {
     }
   }
 }
+
+/** Waits for the pong of `ping`, sent at `at`, and returns the seconds between. @throws ClosedError; also without `pings` */
+export function* roundTrip(pings: Pings | null, ping: number, at: number): Op<number> {
+  if (pings !== null && pings.pongOf(ping) === null && !pings.closed) yield* pings.wait(ping)
+  const pongedAt = pings?.pongOf(ping) ?? null
+  if (pongedAt === null) throw new ClosedError('the WebSocket is closed')
+  return pongedAt - at
+}
+makesAwaitable(roundTrip)

@@ -1,6 +1,6 @@
 import { ClosedError, now, semaphore, TimeoutError, UsageError, yieldNow } from '../../lev/index.js'
-import type { Address, Op, Semaphore, Stream } from '../../lev/index.js'
-import { unsentLimitBytes, watchMethods } from '../../lev/internal.js'
+import type { Address, Awaitable, Op, Semaphore, Stream } from '../../lev/index.js'
+import { opMethods, unsentLimitBytes } from '../../lev/internal.js'
 import { closeReasons } from './close-reasons.js'
 import { PerMessageDeflate } from './deflate.js'
 import { checkClose, CLOSE, closeContent, FAILED, FIN, NEED_MORE, PING } from './frames.js'
@@ -8,7 +8,7 @@ import type { Agreed, WebSocketLimits, Ending } from './limits.js'
 import { ReceiveQueue, Wakeup } from './receive-queue.js'
 import { InflateBudget } from './inflate-budget.js'
 import { CLOSED, MESSAGE, MessageReader, PINGED, PONGED, type Message } from './messages.js'
-import { Pings } from './pings.js'
+import { Pings, roundTrip } from './pings.js'
 import { Sender, sizeOf } from './sender.js'
 import { Liveness, type Phase } from './liveness.js'
 
@@ -96,6 +96,7 @@ export class WebSocket {
    * closed; messages that arrived before the peer closed it come first.
    * @throws UsageError if another task is already waiting for a message
    */
+  next(): Awaitable<Message | null>
   *next(): Op<Message | null> {
     if (this.#receiving) throw new UsageError('two tasks wait for the messages of one WebSocket')
     this.#receiving = true
@@ -124,6 +125,7 @@ export class WebSocket {
    * @returns the number of bytes sent, including the frame header
    * @throws ClosedError if the WebSocket is closed, or gets closed meanwhile; TypeError if `data` is not a message
    */
+  send(data: string | Uint8Array): Awaitable<number>
   *send(data: string | Uint8Array): Op<number> {
     const size = sizeOf('send', data)
     if (this.#sending?.available === 0 || !this.#hasSendRoom(size)) {
@@ -173,6 +175,7 @@ export class WebSocket {
   }
 
   /** Waits until at most half of `queue_limit` is unsent. @throws ClosedError if the WebSocket gets closed meanwhile */
+  drained(): Awaitable<void>
   *drained(): Op<void> {
     const half = this.#limits.queue_limit >>> 1
     yield* this.#sender.waitForDrain(half)
@@ -184,19 +187,12 @@ export class WebSocket {
    * the pong: `yield* ws.ping()` returns the round-trip time in seconds. Bound it with `lev.timeout`.
    * @throws ClosedError from the operation, if the WebSocket is closed or gets closed meanwhile
    */
-  ping(): Op<number> {
-    if (this.closeCode !== null) return this.#roundTrip(null, 0, 0)
+  ping(): Awaitable<number> {
+    if (this.closeCode !== null) return roundTrip(null, 0, 0) as Awaitable<number>
     const pings = (this.#pings ??= new Pings())
     const { now: at } = this.#stream
     this.#sender.frame(FIN | PING, pings.next())
-    return this.#roundTrip(pings, pings.sent, at)
-  }
-
-  *#roundTrip(pings: Pings | null, ping: number, at: number): Op<number> {
-    if (pings !== null && pings.pongOf(ping) === null && this.closeCode === null) yield* pings.wait(ping)
-    const pongedAt = pings === null ? null : pings.pongOf(ping)
-    if (pongedAt === null) throw new ClosedError('the WebSocket is closed')
-    return pongedAt - at
+    return roundTrip(pings, pings.sent, at) as Awaitable<number>
   }
 
   /**
@@ -397,4 +393,4 @@ export class WebSocket {
   }
 }
 
-watchMethods(WebSocket.prototype, 'next', 'send', 'drained')
+opMethods(WebSocket.prototype, 'next', 'send', 'drained')

@@ -15,7 +15,7 @@ const orders = lev.channel<number>()
 function* mine() { yield* lev.sleep(1); return 'x' }
 function* letters(): Generator<string, void, unknown> { yield 'a' }
 const box = { op: mine() }
-declare const lazy: () => lev.Op<string> & PromiseLike<string>
+declare const lazy: () => lev.Awaitable<string>
 declare const begun: () => lev.Op<string> & Promise<string>
 
 export function* statements() {
@@ -81,7 +81,11 @@ export async function awaited() {
   await lev.run(function* () {
     return lev.sleep(1) // forgotten
   })
-  await lev.sleep(1) // forgotten
+  await mine() // forgotten
+  await lev.sleep(1)
+  lev.sleep(1) // forgotten
+  await orders.receive()
+  orders.receive() // forgotten
   await lazy()
   await begun()
   lazy() // forgotten
@@ -101,19 +105,45 @@ t.test('an operation that nothing runs is reported, and no other', async (t) => 
   t.strictSame(messages.map(({ line }) => line), forgotten)
   t.strictSame(new Set(messages.map(({ ruleId }) => ruleId)), new Set(['leveret/no-forgotten-yield']))
   t.match(messages[0].message, /write `yield\*`/)
+  const line = program.split('\n').findIndex((text) => text.includes('await mine()')) + 1
+  t.match(messages.find((one) => one.line === line)?.message, /cannot be awaited/)
 })
 
 t.test('without types the rule says what it needs', async (t) => {
   await t.rejects(lint(t.testdir({ 'program.ts': 'f()\n', 'tsconfig.json': tsconfig }), false), /projectService/)
 })
 
-async function lint(folder: string, projectService: boolean): Promise<{ line: number; ruleId: string | null; message: string }[]> {
+t.test('the rule of typescript-eslint for promises finds them too', async (t) => {
+  const source = `
+import * as lev from 'leveret/lev'
+import * as server from 'leveret'
+
+export async function handle(ctx: server.Context, ws: server.WebSocket) {
+  lev.sleep(1) // floating
+  await lev.sleep(1)
+  ctx.body.json() // floating
+  const value = await ctx.body.json()
+  ws.send('text') // floating
+  server.request('http://127.0.0.1/') // floating
+  const task = lev.spawn(() => lev.sleep(1))
+  task.join() // floating
+  const { status } = await lev.timeout(9, server.request('http://127.0.0.1/'))
+  return [status satisfies number, value, await task.join() satisfies undefined | void]
+}
+`
+  const expected = source.split('\n').flatMap((line, index) => (line.includes('// floating') ? [index + 1] : []))
+  const folder = t.testdir({ 'program.ts': source, 'tsconfig.json': tsconfig })
+  const rules = { plugins: { '@typescript-eslint': tseslint.plugin }, rules: { '@typescript-eslint/no-floating-promises': 'error' } }
+  t.strictSame((await lint(folder, true, rules)).map(({ line }) => line), expected)
+})
+
+async function lint(folder: string, projectService: boolean, rules: object = leveret.configs.recommended): Promise<{ line: number; ruleId: string | null; message: string }[]> {
   const eslint = new ESLint({
     cwd: folder,
     overrideConfigFile: true,
     overrideConfig: [
       { files: ['**/*.ts'], languageOptions: { parser: tseslint.parser, parserOptions: { projectService, tsconfigRootDir: folder } } },
-      leveret.configs.recommended,
+      rules,
     ] as ESLint.Options['overrideConfig'],
   })
   const [{ messages }] = await eslint.lintFiles([join(folder, 'program.ts')])

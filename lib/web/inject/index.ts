@@ -1,5 +1,6 @@
 /// <reference types="node" preserve="true" />
 import { event, inCoroutine, pipe, portal, scope, type Event, type Op, type Portal, type Stream } from '../../../lev/index.js'
+import { awaitableBy } from '../../../lev/internal.js'
 import { Exchange } from '../../client/exchange.js'
 import { factsOf, type ResponseFacts, type StreamedResponse } from '../../client/request.js'
 import { ResponseBody } from '../../client/response-body.js'
@@ -7,7 +8,7 @@ import { lingerBytes, lingerSeconds } from '../../config/fixed-limits.js'
 import { RequestError } from '../../errors.js'
 import { readAll } from '../../pieces.js'
 import type { Server } from '../../server/server.js'
-import { asOperation, asPromise, waiting } from '../../waiting.js'
+import { asPromise, waiting } from '../../waiting.js'
 import { injectRulesOf, type InjectOptions, type StreamInjectOptions } from './options.js'
 
 export type { InjectOptions, StreamInjectOptions } from './options.js'
@@ -37,7 +38,7 @@ export function inject(service: Server, options: InjectOptions | StreamInjectOpt
   if (options.stream !== true) return waiting(() => whole(service, options))
   const world = portal()
   const begin = (): Promise<StreamedResponse> => streamedOutside(service, options, world)
-  return inCoroutine() ? asOperation(streamed(service, options), begin) : asPromise(begin())
+  return inCoroutine() ? awaitableBy(streamed(service, options), begin) : asPromise(begin())
 }
 
 function* whole(service: Server, options: InjectOptions): Op<InjectedResponse> {

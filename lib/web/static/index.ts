@@ -1,5 +1,6 @@
 /// <reference types="node" preserve="true" />
-import type { Op } from '../../../lev/index.js'
+import type { Awaitable, Op } from '../../../lev/index.js'
+import { made, makesAwaitable } from '../../../lev/internal.js'
 import type { ResponseHeaders } from '../../http1/response-headers.js'
 import type { Handler, ResponseParts } from '../../request/handler.js'
 import { fileResponse, type FileRequest } from './file-response.js'
@@ -35,10 +36,15 @@ export function files(root: string | URL, options?: FilesOptions | null): Handle
  * @param headers of the response, in addition to those about the file
  * @throws ArgumentError for an invalid path; errors of the system, such as too many open files
  */
-export function* file(path: string | URL, request: FileRequest, headers?: ResponseHeaders | null): Op<ResponseParts> {
+export function file(path: string | URL, request: FileRequest, headers?: ResponseHeaders | null): Awaitable<ResponseParts> {
+  return made(responding(path, request, headers))
+}
+
+function* responding(path: string | URL, request: FileRequest, headers?: ResponseHeaders | null): Op<ResponseParts> {
   const added = fileHeaders(headers)
   const opened = yield* openFile(pathArgument('path', path), null)
   if (opened === 'forbidden') return ['Forbidden\n', 403]
   if (typeof opened === 'string') return ['Not Found\n', 404]
   return fileResponse(represent(opened.path, opened.stats, '', added), opened.handle, request)
 }
+makesAwaitable(responding)
