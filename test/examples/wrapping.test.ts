@@ -1,9 +1,10 @@
 import * as server from 'leveret'
 import type { Handler, HandlerResult } from 'leveret'
 import * as packed from 'leveret/lev'
+import { cors, withRequestId } from 'leveret/router'
 import t from 'tap'
 import * as lev from '../../lev/index.js'
-import { cors, errorsMapped, NotFound, timed, withRequestId, withToken } from '../../examples/wrapping.js'
+import { errorsMapped, NotFound, timed, withToken } from '../../examples/wrapping.js'
 import { request } from '../support/serving.js'
 import { valueOf, type WireResponse } from '../support/responses.js'
 import { virtually } from '../support/virtual.js'
@@ -32,7 +33,7 @@ async function ask(handler: Handler, line: string, headers: Record<string, strin
 for (const [kind, made] of Object.entries(kinds)) {
   t.test(kind, async (t) => {
     t.test('cors', async (t) => {
-      const handler = cors(made((method) => [`${method} it is`, 200, { Vary: 'Accept' }]), ['https://a.test'])
+      const handler = cors(made((method) => [`${method} it is`, 200, { Vary: 'Accept' }]), { origins: ['https://a.test'] })
       const own = await ask(handler, 'GET /', { Origin: 'https://a.test' })
       t.equal(own.body.toString(), 'GET it is')
       t.equal(valueOf(own, 'access-control-allow-origin'), 'https://a.test')
@@ -94,7 +95,7 @@ for (const [kind, made] of Object.entries(kinds)) {
         if (query === '/none') throw new NotFound('nothing here')
         return [new Set(['a', 'b'])]
       })
-      const service = withRequestId(timed(cors(errorsMapped(withToken(handler, 'secret')), ['https://a.test'])))
+      const service = withRequestId(timed(cors(errorsMapped(withToken(handler, 'secret')), { origins: ['https://a.test'] })))
       const headers = { Origin: 'https://a.test', Authorization: 'Bearer secret' }
       for (const [query, status, body] of [['/', 200, 'ab'], ['/none', 404, 'nothing here\n']] as const) {
         const response = await ask(service, `GET ${query}`, headers)
@@ -111,7 +112,7 @@ t.test('a WebSocket passes through all of them', async (t) => {
     (_method, _query, _args, _headers, _body, ctx) => ctx.upgrade(function* (ws) {
       yield* ws.send('hello')
     }), 'secret',
-  )), [])))
+  )), { origins: [] })))
   const served = server.new({ port: 0, log_level: 'error' }, service)
   const done = served.serve()
   const { port } = await served.listening
