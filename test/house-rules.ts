@@ -34,7 +34,7 @@ const driverModules = new Set([
 const tlsNames = new Set(['createSecureContext', 'checkServerIdentity', 'rootCertificates', 'getCiphers', 'DEFAULT_CIPHERS'])
 
 /** What compresses: the table of content codings, and the extension of WebSockets. */
-const zlibUsers = new Set(['lib/coding/codings.ts', 'lib/websocket/deflate.ts'])
+const zlibUsers = new Set(['lib/coding/codings.ts', 'lib/coding/node-zstd.ts', 'lib/websocket/deflate.ts'])
 
 /** Names, and members of names, that read a clock or set a timer. */
 const clockNames = new Set(['setTimeout', 'setInterval', 'setImmediate', 'performance'])

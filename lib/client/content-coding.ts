@@ -1,7 +1,8 @@
+import type { Op } from '../../lev/index.js'
 import { acceptEncodingOf, codingNamed, decodableCodings, namesIn, type DecodableCoding } from '../coding/codings.js'
 import { Decoder, type DecodingRules } from '../coding/decoder.js'
 import { RequestError } from '../errors.js'
-import type { Pieces } from '../pieces.js'
+import { OnePiece, readAll, type Pieces } from '../pieces.js'
 
 /** The value of Accept-Encoding: everything that `decoded` can decode. */
 export const acceptEncoding = acceptEncodingOf(decodableCodings)
@@ -31,18 +32,13 @@ export function codingsOf(contentEncoding: string): readonly DecodableCoding[] |
 
 /**
  * Decodes content by its Content-Encoding; null if it stays as it is.
- * @throws Error if the content cannot be decoded, or exceeds `limit` bytes
+ * @throws RequestError if the content cannot be decoded, or exceeds `limit` bytes
  */
-export async function decoded(contentEncoding: string, bytes: Buffer, limit: number): Promise<Buffer | null> {
+export function* decoded(contentEncoding: string, bytes: Buffer, limit: number): Op<Buffer | null> {
   const codings = codingsOf(contentEncoding)
   if (codings === null) return null
-  let content = bytes
-  for (const { formatOf } of codings) {
-    if (content.length === 0) continue
-    const { pooled, lenient } = formatOf(content[0])
-    content = await pooled(content, { finishFlush: lenient, maxOutputLength: Math.max(1, limit) })
-  }
-  return content
+  const pieces = decodedPieces(codings, new OnePiece(bytes), limit)
+  return yield* readAll(() => pieces.next())
 }
 
 /** Decodes content as it arrives; `next` throws RequestError if it cannot be decoded, or exceeds `limit` bytes. */

@@ -1,5 +1,5 @@
-import { AddressError, ClosedError, HandshakeError, scope, timeout as within, waitForThreadPool, type Awaitable, type Op } from '../../lev/index.js'
-import { instanceOf, made, makesAwaitable, messageOf } from '../../lev/internal.js'
+import { AddressError, ClosedError, HandshakeError, scope, timeout as within, type Awaitable, type Op } from '../../lev/index.js'
+import { instanceOf, made, makesAwaitable } from '../../lev/internal.js'
 import { readAll } from '../pieces.js'
 import { ArgumentError, RequestError } from '../errors.js'
 import { hasContent, reasonOf } from '../http1/status.js'
@@ -89,12 +89,7 @@ function* received(rules: RequestRules): Op<ClientResponse> {
 
 function* decompressed({ headers }: ResponseFacts, coded: Buffer, limit: number): Op<Buffer | null> {
   const coding = headers['content-encoding'] ?? ''
-  if (coding === '') return null
-  try {
-    return yield* waitForThreadPool(decoded(coding, coded, limit))
-  } catch (error) {
-    throw new RequestError(messageOf(error), { cause: error })
-  }
+  return coding === '' ? null : yield* decoded(coding, coded, limit)
 }
 
 function* streamed(rules: RequestRules): Op<StreamedResponse> {

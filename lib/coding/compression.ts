@@ -3,7 +3,7 @@ import { scratchBuffer } from '../../lev/internal.js'
 import type { CompressionSettings } from '../config/settings.js'
 import { listMembers } from '../http1/grammar.js'
 import { negotiateCoding } from '../http1/negotiate.js'
-import { responseCodings, type ResponseCoding } from './codings.js'
+import { codingNamed, responseCodings, type ResponseCoding } from './codings.js'
 
 /** The properties of a response that decide whether it is compressed. Header values are as the handler set them. */
 export interface Compressible {
@@ -15,12 +15,6 @@ export interface Compressible {
   readonly contentRange: string | undefined
   readonly cacheControl: string | undefined
 }
-
-/**
- * Largest content, in bytes, that is compressed synchronously, in a tenth of a millisecond or two. The thread pool costs this
- * thread 20 to 50 microseconds and delays the response by as much again, which pays only for larger content.
- */
-export const onTheSpotLimit = 32 * 1024
 
 /**
  * Whether a response is compressed for clients that accept it: its content has a listed type and at least `min_size` bytes, is
@@ -43,19 +37,33 @@ export function isCompressible(settings: CompressionSettings, response: Compress
 }
 
 /** The coding for a compressible response; null: none. `acceptEncoding` is the request's field. */
-export function chooseCoding(acceptEncoding: string | undefined): ResponseCoding | null {
-  return negotiateCoding(acceptEncoding, responseCodings)
+export function chooseCoding(settings: CompressionSettings, acceptEncoding: string | undefined): ResponseCoding | null {
+  return negotiateCoding(acceptEncoding, offeredBy(settings.codings))
+}
+
+/** What a server offers, by its setting. */
+const offers = new WeakMap<readonly string[], readonly ResponseCoding[]>()
+
+/** The codings of these names that this Node.js has. */
+function offeredBy(names: readonly string[]): readonly ResponseCoding[] {
+  let offered = offers.get(names)
+  if (offered === undefined) {
+    offered = names.map((name) => codingNamed(responseCodings, name)).filter((coding) => coding !== undefined)
+    offers.set(names, offered)
+  }
+  return offered
 }
 
 /** For text that is compressed synchronously; a new buffer for each makes 20 KB of text cost 5 % more. */
-const scratch = scratchBuffer(onTheSpotLimit)
+const scratch = scratchBuffer(Math.max(...responseCodings.map(({ compression }) => compression.syncLimit)))
 
 /**
- * Compresses bytes, or latin1 text: synchronously up to `onTheSpotLimit`, else on the thread pool while other tasks run.
+ * Compresses bytes, or latin1 text: synchronously up to the coding's limit, else on the thread pool while other tasks run. The pool
+ * costs this thread 20 to 50 microseconds and delays the response by as much again, which pays only for larger content.
  * Incompressible data grows a little.
  */
 export function* compress({ compression }: ResponseCoding, content: Buffer | string): Op<Buffer> {
-  if (content.length > onTheSpotLimit) {
+  if (content.length > compression.syncLimit) {
     return yield* waitForThreadPool(compression.pooled(typeof content === 'string' ? Buffer.from(content, 'latin1') : content))
   }
   return compression.sync(typeof content === 'string' ? scratch.subarray(0, scratch.write(content, 'latin1')) : content)

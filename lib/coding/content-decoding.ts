@@ -2,7 +2,8 @@ import type { Op } from '../../lev/index.js'
 import { bodyError } from '../errors.js'
 import { rejections } from '../http1/rejection.js'
 import { OnePiece, readAll, type Pieces } from '../pieces.js'
-import { codingNamed, namesIn, requestCodings, type DecodableCoding } from './codings.js'
+import { codingNamed, namesIn, decodableCodings, type DecodableCoding } from './codings.js'
+import type { ZstdFrames } from './zstd-frames.js'
 import { chunkSize, Decoder, type DecodingRules } from './decoder.js'
 
 /**
@@ -22,7 +23,7 @@ const strictly: DecodingRules = {
 export function bodyCoding(contentEncoding: string | undefined): DecodableCoding | null | undefined {
   const names = namesIn(contentEncoding)
   if (names.length === 0) return null
-  return names.length === 1 ? codingNamed(requestCodings, names[0]) : undefined
+  return names.length === 1 ? codingNamed(decodableCodings, names[0]) : undefined
 }
 
 /** Decodes a whole body. @throws BodyError: 400 for a malformed one, 413 for more than `limit` decoded bytes */
@@ -37,8 +38,9 @@ export function* decodeWhole(bytes: Buffer, coding: DecodableCoding, limit: numb
   }
 }
 
-/** Decodes a body synchronously; null: the content has more than `limit` bytes. */
+/** Decodes a body synchronously; null: the content has more than `limit` bytes, or the body is not one frame. */
 function decodeOnTheSpot(bytes: Buffer, coding: DecodableCoding, limit: number): Buffer | null {
+  if (coding.frames !== null && !isOneFrame(coding.frames(), bytes)) return null
   try {
     // zlib does not accept a limit of 0.
     const options = { info: true, maxOutputLength: Math.max(limit, 1), chunkSize: Math.min(4 * bytes.length + 1024, chunkSize) }
@@ -49,9 +51,13 @@ function decodeOnTheSpot(bytes: Buffer, coding: DecodableCoding, limit: number):
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error
     if (error.code === 'ERR_BUFFER_TOO_LARGE') return null
-    // Only the errors of zlib and brotli have an `errno`.
+    // Only the errors of zlib, brotli and zstd have an `errno`.
     throw 'errno' in error ? bodyError(rejections.compressedBody) : error
   }
+}
+
+function isOneFrame(frames: ZstdFrames, bytes: Buffer): boolean {
+  return frames.read(bytes) === bytes.length && frames.isComplete
 }
 
 /** Decodes a body piece by piece; `next` throws BodyError as `decodeWhole`. */

@@ -21,7 +21,7 @@ export function isEncodable(exchange: Exchange, status: number, headers: Respons
 
 /** Compresses an encodable response's content if its client accepts that, and adds Vary to the headers. */
 export function* encode(exchange: Exchange, headers: ResponseHeaders | undefined, bytes: Buffer | string): Op<Encoded> {
-  const coding = chooseCoding(exchange.head.fields.get('accept-encoding'))
+  const coding = chooseCoding(exchange.connection.settings.compression, exchange.head.fields.get('accept-encoding'))
   const varied = encodedHeaders(headers, coding)
   if (coding === null) return { headers: varied, bytes, length: bytes.length }
   // Only compressing would give the length of GET's content, so the response to HEAD has none.
@@ -59,7 +59,7 @@ interface StreamEncoding {
 /** Chooses the coding of streaming content of `size` bytes; Infinity if unknown. */
 export function streamEncoding(exchange: Exchange, status: number, headers: ResponseHeaders | undefined, size: number): StreamEncoding {
   if (!isEncodable(exchange, status, headers, size)) return { encoding: null, headers: variedHeaders(exchange, status, headers, size) }
-  const encoding = chooseCoding(exchange.head.fields.get('accept-encoding'))
+  const encoding = chooseCoding(exchange.connection.settings.compression, exchange.head.fields.get('accept-encoding'))
   return { encoding, headers: encodedHeaders(headers, encoding) }
 }
 

@@ -1,9 +1,13 @@
 import { waitForThreadPool, type Op } from '../../lev/index.js'
 import type { Pieces } from '../pieces.js'
 import type { DecodableCoding, ZlibStream } from './codings.js'
+import type { ZstdFrames } from './zstd-frames.js'
 
 /** Size of the output chunks: with zlib's default of 16 KiB large content takes twice as long. */
 export const chunkSize = 64 * 1024
+
+/** Most frames of content that is decoded strictly: a frame of 9 bytes takes as long as 100 KB of content. */
+const frameLimit = 1000
 
 /** How strictly content is decoded, and the errors of `next`. */
 export interface DecodingRules {
@@ -24,6 +28,9 @@ export class Decoder implements Pieces {
   readonly #coding: DecodableCoding
   readonly #limit: number
   readonly #rules: DecodingRules
+  readonly #frames: ZstdFrames | null
+  /** The part of the last piece of input that follows the end of a frame. */
+  #behind: Buffer | null = null
   #zlib: ZlibStream | null = null
   /** Bytes given to zlib. */
   #given = 0
@@ -40,6 +47,7 @@ export class Decoder implements Pieces {
     this.#coding = coding
     this.#limit = limit
     this.#rules = rules
+    this.#frames = coding.frames === null ? null : coding.frames()
   }
 
   *next(): Op<Buffer | null> {
@@ -49,7 +57,7 @@ export class Decoder implements Pieces {
       if (bytes) return this.#counted(bytes)
       if (this.#ended) return yield* this.#rest()
       if (this.#hungry) {
-        const piece = yield* this.#source.next()
+        const piece = yield* this.#input()
         if (piece === null && this.#zlib === null) return this.#nothing()
         this.#give(piece)
       }
@@ -60,6 +68,30 @@ export class Decoder implements Pieces {
   /** Frees zlib's memory. Harmless when repeated. */
   close(): void {
     this.#zlib?.destroy()
+  }
+
+  /** The next piece of input. It ends where a frame does. */
+  *#input(): Op<Buffer | null> {
+    const piece = this.#behind ?? (yield* this.#source.next())
+    this.#behind = null
+    return this.#frames === null ? piece : this.#frame(piece, this.#frames)
+  }
+
+  #frame(piece: Buffer | null, frames: ZstdFrames): Buffer | null {
+    const { lenient, malformed } = this.#rules
+    const wasComplete = frames.isComplete
+    if (piece === null) {
+      if (!lenient && !wasComplete) throw this.#fail(malformed('unexpected end of file'))
+      return null
+    }
+    const size = frames.read(piece)
+    if (frames.fault !== null) {
+      if (lenient && wasComplete) return null
+      throw this.#fail(malformed(frames.fault))
+    }
+    if (!lenient && frames.count > frameLimit) throw this.#fail(malformed(`more than ${frameLimit} frames`))
+    if (size < piece.length) this.#behind = piece.subarray(size)
+    return piece.subarray(0, size)
   }
 
   #counted(bytes: Buffer): Buffer {

@@ -2,10 +2,10 @@ import { waitForThreadPool, type Op } from '../../lev/index.js'
 import type { ResponseCoding, ZlibStream } from './codings.js'
 
 /**
- * Compresses streaming content on the thread pool, as one compressed stream. Each call of `compress` ends with a sync flush, so
+ * Compresses streaming content on the thread pool, as one compressed stream. Each call of `compress` ends with a flush, so
  * that the client can decode everything up to there.
  *
- * It holds some 270 KB outside the JavaScript heap until `release`, which must be called on every path.
+ * It holds some 300 KB outside the JavaScript heap (with br up to 800 KB) until `release`, which must be called on every path.
  */
 export class StreamCompressor {
   readonly #zlib: ZlibStream

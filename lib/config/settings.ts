@@ -1,7 +1,8 @@
 import type { TlsConfig } from '../../tls/index.js'
+import { codings } from '../coding/codings.js'
 import { lineFields } from '../log/access-log.js'
 import {
-  boolean, duration, fieldName, fieldsOf, hostOrAddress, integer, listOf, longest, mediaType, number, oneOf, refuse, setOf,
+  atLeastOne, boolean, duration, fieldName, fieldsOf, hostOrAddress, integer, listOf, longest, mediaType, number, oneOf, refuse, setOf,
 } from './validators.js'
 import type { ForwardedFields } from '../peer/forwarded.js'
 import { network } from '../peer/networks.js'
@@ -32,6 +33,8 @@ export type BufferChoice = (method: string, path: string, headers: RequestHeader
 /** Decides the maximum bytes of a request's body. */
 export type SizeChoice = (method: string, path: string, headers: RequestHeaders) => number
 
+const codingNames = codings.map(({ name }) => name)
+
 const compressionTable = {
   /** Whether responses are compressed for clients that accept it. Default: true. */
   enabled: row(true, '', boolean),
@@ -50,6 +53,12 @@ const compressionTable = {
     '',
     setOf('media types', mediaType),
   ),
+  /**
+   * Content codings that responses are compressed in, the preferred one first: which one, if a client likes several equally. Those
+   * that this Node.js does not have are passed over: before 22.15 and 23.8, zstd.
+   * Default: zstd, gzip, br, deflate.
+   */
+  codings: row<readonly string[]>(codingNames, '', atLeastOne(listOf('content codings', oneOf(...codingNames)), 'enabled: false turns compression off')),
 }
 
 /** All settings except the nested ones: the only place of their names, defaults, units and checks. */
@@ -79,7 +88,7 @@ const flatTable = {
    * decides for each request with a body. Default: true.
    */
   buffer_body: row<boolean | BufferChoice>(true, '', bufferBody),
-  /** Whether bodies with `Content-Encoding: gzip` or `deflate` are decoded, others rejected with 415. Default: false. */
+  /** Whether bodies with a Content-Encoding of the table of codings are decoded, and others rejected with 415. Default: false. */
   decode_body: row(false, '', boolean),
   /** Longest request line, and longest header line, in bytes. Default: 8192 (8 KiB). */
   request_line_limit: row(8 * KiB, 'B', integer(16, MiB, 'bytes')),
@@ -191,7 +200,7 @@ export function mergeSettings(current: Settings, config: unknown): Settings {
 function mergeCompression(current: CompressionSettings, given: unknown): CompressionSettings {
   if (given === undefined || given === null) return current
   const hint = typeof given === 'boolean' ? `did you mean { enabled: ${given} }?` : undefined
-  const fields = fieldsOf(given, 'compression', 'an object { enabled, min_size, types }', hint)
+  const fields = fieldsOf(given, 'compression', 'an object { enabled, min_size, types, codings }', hint)
   const known = Object.keys(compressionTable)
   for (const name of fields.keys()) if (!known.includes(name)) refuseUnknown(name, known, 'compression.')
   return mergeTable(compressionTable, current, fields, 'compression.')
@@ -226,8 +235,8 @@ function refuseName(name: string): never {
 }
 
 function freeze(settings: Settings): Settings {
-  const { compression, log_headers, ssl } = settings
-  for (const part of [compression, compression.types, log_headers, settings.proxy_protocol, settings.trusted_proxies, ssl, ssl?.hosts]) Object.freeze(part)
+  const { compression, log_headers, proxy_protocol, trusted_proxies, ssl } = settings
+  for (const part of [compression, compression.types, compression.codings, log_headers, proxy_protocol, trusted_proxies, ssl, ssl?.hosts]) Object.freeze(part)
   for (const identities of [ssl?.default ?? {}, ...Object.values(ssl?.hosts ?? {})]) {
     for (const part of [identities, ...[identities].flat()]) Object.freeze(part)
   }

@@ -96,6 +96,14 @@ export function listOf(what: string, item: Check<string>): Check<readonly string
   }
 }
 
+/** A list that is not empty. `instead` says what an empty one might be for. */
+export function atLeastOne(list: Check<readonly string[]>, instead: string): Check<readonly string[]> {
+  return (value, key) => {
+    const given = list(value, key)
+    return given.length > 0 ? given : refuse(key, value, 'an array of at least one name', instead)
+  }
+}
+
 /** A list of strings as for `listOf`, or a set as in Lua: `{ 'text/html': true }`, in which `false` omits a string. */
 export function setOf(what: string, item: Check<string>): Check<readonly string[]> {
   const list = listOf(what, item)

@@ -1,6 +1,6 @@
 import { ClosedError, now, scope, TimeoutError, type Op, type Stream } from '../../lev/index.js'
 import { callContained, instanceOf } from '../../lev/internal.js'
-import { acceptEncodingOf, requestCodings, type DecodableCoding } from '../coding/codings.js'
+import { acceptEncodingOf, decodableCodings, type DecodableCoding } from '../coding/codings.js'
 import { bodyCoding, bodyDecoder, decodeWhole } from '../coding/content-decoding.js'
 import type { Decoder } from '../coding/decoder.js'
 import { unreadBodyBytes, unreadBodySeconds } from '../config/fixed-limits.js'
@@ -79,7 +79,7 @@ function planOf(exchange: Exchange): Plan | Rejection {
   }
   if (head.contentLength > limit) return rejections.bodyTooLarge(head.contentLength)
   const coding = decode_body ? bodyCoding(head.fields.get('content-encoding')) : null
-  return coding === undefined ? rejections.contentCoding(acceptEncodingOf(requestCodings)) : { buffered, limit, coding }
+  return coding === undefined ? rejections.contentCoding(acceptEncodingOf(decodableCodings)) : { buffered, limit, coding }
 }
 
 /** Calls a function among the settings. */

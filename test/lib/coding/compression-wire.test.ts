@@ -1,10 +1,15 @@
 import { randomBytes } from 'node:crypto'
-import { brotliCompressSync, gunzipSync, inflateSync } from 'node:zlib'
+import { brotliCompressSync, gunzipSync } from 'node:zlib'
 import t from 'tap'
+import { codingNamed, decodableCodings } from '../../../lib/coding/codings.js'
+import { zstd } from '../../../lib/coding/node-zstd.js'
 import type { Handler, HandlerResult } from '../../../lib/index.js'
 import { curl } from '../../support/curl.js'
 import { valueOf, type WireResponse } from '../../support/responses.js'
 import { request, serve } from '../../support/serving.js'
+
+/** The first choice of the server. */
+const best = zstd === null ? 'gzip' : 'zstd'
 
 const text = 'All work and no play makes Jack a dull boy. '.repeat(200)
 
@@ -15,18 +20,22 @@ function table(responses: Readonly<Record<string, HandlerResult>>): Handler {
 
 /** The content as it was before it was encoded. */
 function decoded(response: WireResponse): string {
-  const encoding = valueOf(response, 'content-encoding')
   const { body } = response
-  return (encoding === 'gzip' ? gunzipSync(body) : encoding === 'deflate' ? inflateSync(body) : body).toString()
+  const coding = codingNamed(decodableCodings, valueOf(response, 'content-encoding') ?? '')
+  return String(coding === undefined ? body : coding.formatOf(body[0]).sync(body, {}))
 }
 
 t.test('curl --compressed gets what was meant', async (t) => {
   const large = text.repeat(100)
+  // A curl that was built without them does not decode them.
+  const { text: about } = await curl(['--version'])
+  const curlCodings = [['br', /brotli/], ['zstd', /zstd/]].filter(([, built]) => about.match(built) !== null)
+    .map(([name]) => ['-H', `Accept-Encoding: ${String(name)}`, '--compressed'])
   const { port, log } = await serve(t, {}, table({ small: 'small', text, large, utf8: 'käse → 🧀'.repeat(2000) }))
   const url = `http://127.0.0.1:${port}`
   const contents = [['small', 'small'], ['text', text], ['large', large], ['utf8', 'käse → 🧀'.repeat(2000)]]
   for (const [path, expected] of contents) {
-    for (const accept of [['--compressed'], ['-H', 'Accept-Encoding: deflate', '--compressed'], []]) {
+    for (const accept of [['--compressed'], ['-H', 'Accept-Encoding: deflate', '--compressed'], [], ...curlCodings]) {
       const { text: got, code, stderr } = await curl([...accept, `${url}/${path}`])
       t.equal(code, 0, stderr)
       t.ok(got === expected, `${path} ${accept.join(' ')}`)
@@ -42,8 +51,9 @@ t.test('which coding, by Accept-Encoding', async (t) => {
   const cases: [accept: string | null, encoding: string | undefined][] = [
     [null, undefined], ['', undefined], ['gzip', 'gzip'], ['GZIP', 'gzip'], ['x-gzip', 'gzip'], ['deflate', 'deflate'],
     ['gzip, deflate, br', 'gzip'], ['deflate, gzip', 'gzip'], ['gzip;q=0.5, deflate;q=0.8', 'deflate'],
-    ['gzip;q=0, deflate', 'deflate'], ['gzip;q=0', undefined], ['br', undefined], ['*', 'gzip'], ['*;q=0', undefined],
-    ['gzip;q=0, *', 'deflate'], ['identity', undefined], ['identity;q=1, gzip;q=0.5', undefined],
+    ['gzip;q=0, deflate', 'deflate'], ['gzip;q=0', undefined], ['br', 'br'], ['BR', 'br'], ['*', best], ['*;q=0', undefined],
+    ['gzip;q=0, *', zstd === null ? 'br' : 'zstd'], ['gzip, deflate, br, zstd', best], ['zstd', zstd === null ? undefined : 'zstd'],
+    ['br;q=1.0, gzip;q=0.8, *;q=0.1', 'br'], ['zstd;q=0, br', 'br'], ['compress', undefined], ['identity;q=0', undefined], ['*;q=0, gzip', 'gzip'], ['identity', undefined], ['identity;q=1, gzip;q=0.5', undefined],
     ['gzip;q=0.001', 'gzip'],
     ['identity;q=0, gzip', 'gzip'], ['gzip;q=2', undefined], ['gzip;q=x', undefined],
   ]

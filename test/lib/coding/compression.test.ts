@@ -1,15 +1,20 @@
 import assert from 'node:assert/strict'
-import { gunzipSync, inflateSync } from 'node:zlib'
+import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
 import fc from 'fast-check'
 import t from 'tap'
 import { run } from '../../../lev/index.js'
 import {
-  chooseCoding, compress, isCompressible, mergeVary, onTheSpotLimit, weakenEtag, type Compressible,
+  chooseCoding, compress, isCompressible, mergeVary, weakenEtag, type Compressible,
 } from '../../../lib/coding/compression.js'
-import { responseCodings } from '../../../lib/coding/codings.js'
+import { codingNamed, responseCodings, type ResponseCoding } from '../../../lib/coding/codings.js'
+import { zstd } from '../../../lib/coding/node-zstd.js'
 import { defaults, mergeSettings } from '../../../lib/config/settings.js'
 
-const [gzip, deflate] = responseCodings
+function named(name: string): ResponseCoding {
+  const coding = codingNamed(responseCodings, name)
+  if (coding === undefined) throw new Error(`no ${name}`)
+  return coding
+}
 
 const settings = defaults.compression
 const page: Compressible = {
@@ -70,11 +75,30 @@ t.test('what is compressed', async (t) => {
 })
 
 t.test('what the client accepts', async (t) => {
+  const best = zstd === null ? 'gzip' : 'zstd'
   const cases: readonly (readonly [string | undefined, string | null])[] = [
-    [undefined, null], ['', null], ['gzip', 'gzip'], ['deflate', 'deflate'], ['deflate, gzip', 'gzip'], ['br', null],
-    ['gzip;q=0.5, deflate', 'deflate'], ['gzip;q=0', null], ['*', 'gzip'], ['identity', null],
+    [undefined, null], ['', null], ['gzip', 'gzip'], ['deflate', 'deflate'], ['deflate, gzip', 'gzip'], ['br', 'br'],
+    ['deflate, br', 'br'], ['br, gzip', 'gzip'], ['br;q=1.0, gzip;q=0.8, *;q=0.1', 'br'],
+    ['gzip;q=0.5, deflate', 'deflate'], ['gzip;q=0', null], ['*', best], ['identity', null],
+    ['zstd', zstd === null ? null : 'zstd'], ['gzip, deflate, br, zstd', best], ['zstd;q=0.9, gzip', 'gzip'], ['zstd;q=0, *', 'gzip'], ['zstd;q=0, br', 'br'],
+    ['identity;q=0', null], ['*;q=0', null], ['identity;q=0, *;q=0', null], ['gzip;q=0.5, identity;q=0.6', null], ['compress, x-compress', null],
   ]
-  for (const [accepted, expected] of cases) t.equal(chooseCoding(accepted)?.name ?? null, expected, `${accepted}`)
+  for (const [accepted, expected] of cases) t.equal(chooseCoding(settings, accepted)?.name ?? null, expected, `${accepted}`)
+})
+
+t.test('the setting chooses among those that a client likes equally', async (t) => {
+  const browser = 'gzip, deflate, br, zstd'
+  const best = zstd === null ? 'gzip' : 'zstd'
+  const cases: readonly (readonly [codings: string[] | null, accepted: string, string | null])[] = [
+    [null, browser, best], [['br', 'gzip'], browser, 'br'], [['br', 'gzip'], 'gzip, br;q=0.9', 'gzip'], [['deflate'], browser, 'deflate'],
+    [['deflate'], 'gzip, br', null], [['zstd'], browser, zstd === null ? null : 'zstd'], [['zstd', 'br'], '*', zstd === null ? 'br' : 'zstd'],
+    [['gzip'], 'x-gzip', 'gzip'], [['gzip'], 'br, *;q=0', null], [['gzip', 'br'], '*, gzip;q=0', 'br'],
+  ]
+  for (const [codings, accepted, expected] of cases) {
+    const { compression } = mergeSettings(defaults, { compression: { codings } })
+    t.equal(chooseCoding(compression, accepted)?.name ?? null, expected, `${String(codings)}: ${accepted}`)
+    t.equal(chooseCoding(compression, accepted)?.name ?? null, expected, 'again')
+  }
 })
 
 t.test('Vary', async (t) => {
@@ -100,14 +124,19 @@ t.test('ETag', async (t) => {
   for (const [etag, expected] of Object.entries(cases)) t.equal(weakenEtag(etag), expected)
 })
 
-const decode: Record<string, (bytes: Buffer) => Buffer> = { gzip: gunzipSync, deflate: inflateSync }
+const decode: Record<string, (bytes: Buffer) => Buffer> = {
+  gzip: gunzipSync,
+  deflate: inflateSync,
+  br: brotliDecompressSync,
+  zstd: (bytes) => zstd?.zstdDecompressSync(bytes, { params: {} }) as Buffer,
+}
 
 t.test('what was compressed is what is decoded, on the spot and on the thread pool', async () => {
   const bytes = fc.oneof(
     fc.uint8Array({ maxLength: 2000 }),
     fc.tuple(fc.uint8Array({ minLength: 1, maxLength: 50 }), fc.integer({ min: 1, max: 4000 }))
       .map(([piece, times]) => Buffer.concat(Array<Uint8Array>(times).fill(piece))),
-    fc.constantFrom(onTheSpotLimit - 1, onTheSpotLimit, onTheSpotLimit + 1, 300_000)
+    fc.constantFrom(...responseCodings.flatMap(({ compression: { syncLimit } }) => [syncLimit, syncLimit + 1]), 300_000)
       .map((size) => Buffer.alloc(size, 'leveret ')),
   )
   await fc.assert(fc.asyncProperty(bytes, fc.constantFrom(...responseCodings), async (content, coding) => {
@@ -121,14 +150,16 @@ t.test('what was compressed is what is decoded, on the spot and on the thread po
 })
 
 t.test('deflate is the zlib format, not the raw one', async (t) => {
-  const packed = await run(() => compress(deflate, Buffer.from('abc')))
+  const packed = await run(() => compress(named('deflate'), Buffer.from('abc')))
   t.equal(packed[0] & 15, 8)
   t.equal(packed.readUInt16BE(0) % 31, 0)
 })
 
 t.test('small content never suspends, large content lets others go on', async (t) => {
-  const small = compress(gzip, Buffer.alloc(onTheSpotLimit)).next()
-  t.equal(small.done, true)
-  const large = compress(gzip, Buffer.alloc(onTheSpotLimit + 1)).next()
-  t.equal(large.done, false)
+  for (const coding of responseCodings) {
+    const { syncLimit } = coding.compression
+    t.equal(compress(coding, Buffer.alloc(syncLimit)).next().done, true, coding.name)
+    t.equal(compress(coding, 'x'.repeat(syncLimit)).next().done, true, `${coding.name}, text`)
+    t.equal(compress(coding, Buffer.alloc(syncLimit + 1)).next().done, false, coding.name)
+  }
 })

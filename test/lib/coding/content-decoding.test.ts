@@ -1,14 +1,24 @@
-import { deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
+import { brotliCompressSync, constants, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import type { Pieces } from '../../../lib/pieces.js'
 import { bodyCoding, bodyDecoder, decodeWhole } from '../../../lib/coding/content-decoding.js'
-import { requestCodings, type DecodableCoding } from '../../../lib/coding/codings.js'
+import { codingNamed, decodableCodings, type DecodableCoding } from '../../../lib/coding/codings.js'
+import { zstd } from '../../../lib/coding/node-zstd.js'
 import { BodyError } from '../../../lib/index.js'
 import { seed } from '../../support/seed.js'
 
-const [gzip, deflate] = requestCodings
+const gzip = named('gzip')
+const deflate = named('deflate')
+const br = named('br')
+
+function named(name: string): DecodableCoding {
+  const coding = codingNamed(decodableCodings, name)
+  if (coding === undefined) throw new Error(`no ${name}`)
+  return coding
+}
+
 const limit = 300_000
 const text = 'some text, '.repeat(20)
 const large = Buffer.from(Array.from({ length: 200_000 }, (_, at) => (at * at * 31 + (at >> 3)) & 0xff))
@@ -69,7 +79,85 @@ const table: readonly [name: string, coding: DecodableCoding, body: Buffer, outc
   ['zlib bomb', deflate, deflateSync(Buffer.alloc(50e6)), 413],
   ['gzip for deflate', deflate, gzipSync(text), 400],
   ['no deflate', deflate, Buffer.from('xxx'), 400],
+  ['br', br, brotliCompressSync(text), text],
+  ['br of nothing', br, brotliCompressSync(''), ''],
+  ['br, the smallest window', br, brotliCompressSync(text, { params: { [constants.BROTLI_PARAM_LGWIN]: 10 } }), text],
+  ['large br', br, brotliCompressSync(large), large],
+  ['br, as large as may be', br, brotliCompressSync(Buffer.alloc(limit)), Buffer.alloc(limit)],
+  ['br, too large', br, brotliCompressSync(Buffer.alloc(limit + 1)), 413],
+  ['br bomb', br, brotliCompressSync(Buffer.alloc(50e6), { params: { [constants.BROTLI_PARAM_QUALITY]: 2 } }), 413],
+  ['two of br', br, Buffer.concat([brotliCompressSync(text), brotliCompressSync(text)]), 400],
+  ['garbage behind br', br, Buffer.concat([brotliCompressSync(text), Buffer.from('x')]), 400],
+  ['zeros behind much of br', br, Buffer.concat([brotliCompressSync(large), Buffer.alloc(100)]), 400],
+  ['br, cut off', br, brotliCompressSync(text).subarray(0, -1), 400],
+  ['a window of br that only "large window brotli" has', br, brotliCompressSync(text, {
+    params: { [constants.BROTLI_PARAM_LARGE_WINDOW]: 1, [constants.BROTLI_PARAM_LGWIN]: 26 },
+  }), 400],
+  ['no br', br, Buffer.from('no brotli'), 400],
+  ['nothing for br', br, Buffer.alloc(0), 400],
+  ...zstdRows(),
 ]
+
+/** A frame of Zstandard. */
+function frame(content: string | Buffer, params: Record<number, number> = {}): Buffer {
+  return zstd?.zstdCompressSync(Buffer.from(content), { params }) ?? Buffer.alloc(0)
+}
+
+/** A skippable frame (RFC 8878 section 3.1.2). */
+function skippable(first: number, content: string): Buffer {
+  return Buffer.concat([Buffer.from([first, 0x2a, 0x4d, 0x18, content.length, 0, 0, 0]), Buffer.from(content)])
+}
+
+function zstdRows(): [name: string, coding: DecodableCoding, body: Buffer, outcome: string | Buffer | number][] {
+  if (zstd === null) return []
+  const coding = named('zstd')
+  const { ZSTD_c_windowLog } = zstd.constants
+  const checksum = { 201: 1 }
+  // A frame of one block as it is, in a window of 2 to the power of 10 plus `exponent`, or with a dictionary.
+  const raw = (header: number[], content: string): Buffer =>
+    Buffer.concat([Buffer.from([0x28, 0xb5, 0x2f, 0xfd, ...header, content.length << 3 | 1, 0, 0]), Buffer.from(content)])
+  const windowed = (exponent: number): Buffer => raw([0, exponent << 3], 'abc')
+  return [
+    ['zstd', coding, frame(text), text],
+    ['zstd of nothing', coding, frame(''), ''],
+    ['zstd with a checksum', coding, frame(text, checksum), text],
+    ['zstd with a wrong checksum', coding, Buffer.from(frame(text, checksum).map((byte, at, all) => (at === all.length - 1 ? byte ^ 1 : byte))), 400],
+    ['zstd, two frames', coding, Buffer.concat([frame('Hello, ', checksum), frame('world')]), 'Hello, world'],
+    ['zstd, frames of nothing', coding, Buffer.concat([frame(''), frame('a'), frame(''), frame('b'), frame('')]), 'ab'],
+    ['zstd, 50 frames', coding, Buffer.concat(Array.from({ length: 50 }, (_, at) => frame(`${at};`))), Array.from({ length: 50 }, (_, at) => `${at};`).join('')],
+    ['zstd, 1000 frames', coding, Buffer.concat(Array<Buffer>(1000).fill(frame('a'))), 'a'.repeat(1000)],
+    ['zstd, 1001 frames', coding, Buffer.concat(Array<Buffer>(1001).fill(frame('a'))), 400],
+    ['zstd, skippable frames', coding, Buffer.concat([skippable(0x50, 'x'), frame('a'), skippable(0x5f, ''), frame('b'), skippable(0x57, 'xyz')]), 'ab'],
+    ['zstd, nothing but a skippable frame', coding, skippable(0x50, 'abc'), ''],
+    ['zstd, half a skippable frame', coding, Buffer.concat([frame('a'), skippable(0x50, 'abc').subarray(0, -1)]), 400],
+    ['large zstd', coding, frame(large), large],
+    ['zstd, two large frames', coding, Buffer.concat([frame(large.subarray(0, 150_000)), frame(large.subarray(150_000))]), large],
+    ['zstd, as large as may be', coding, frame(Buffer.alloc(limit)), Buffer.alloc(limit)],
+    ['zstd, too large', coding, frame(Buffer.alloc(limit + 1)), 413],
+    ['zstd, frames that are too large together', coding, Buffer.concat([frame(Buffer.alloc(limit)), frame('x')]), 413],
+    ['zstd bomb', coding, frame(Buffer.alloc(50e6), { [ZSTD_c_windowLog]: 20 }), 413],
+    ['zstd, a block as it is', coding, windowed(0), 'abc'],
+    ['zstd, the largest window', coding, windowed(13), 'abc'],
+    ['zstd, a window that is too large', coding, raw([0, 13 << 3 | 1], 'abc'), 400],
+    ['zstd, a window of 16 MiB', coding, windowed(14), 400],
+    ['zstd, the largest window there is', coding, windowed(31), 400],
+    ['zstd, one segment that is too large', coding, frame(Buffer.alloc(9 * 2 ** 20), { [ZSTD_c_windowLog]: 24 }), 400],
+    ['zstd with a dictionary', coding, raw([0x21, 7, 3], 'abc'), 400],
+    ['zstd with the dictionary 0, which is none', coding, raw([0x21, 0, 3], 'abc'), 'abc'],
+    ['zstd with a reserved bit', coding, raw([0x28, 3], 'abc'), 400],
+    ['zeros behind zstd', coding, Buffer.concat([frame(text), Buffer.alloc(8)]), 400],
+    ['garbage behind zstd', coding, Buffer.concat([frame(text), Buffer.from('garbage')]), 400],
+    ['the first byte of a frame behind zstd', coding, Buffer.concat([frame(text), Buffer.from([0x28])]), 400],
+    ['garbage behind much of zstd', coding, Buffer.concat([frame(large), Buffer.from('garbage')]), 400],
+    ['zstd, a second frame that is cut off', coding, Buffer.concat([frame(text), frame(text).subarray(0, -1)]), 400],
+    ['zstd, cut off', coding, frame(text).subarray(0, -1), 400],
+    ['zstd without its checksum', coding, frame(text, checksum).subarray(0, -4), 400],
+    ['zstd, only its mark', coding, frame(text).subarray(0, 4), 400],
+    ['no zstd', coding, Buffer.from('no zstd'), 400],
+    ['gzip for zstd', coding, gzipSync(text), 400],
+    ['nothing for zstd', coding, Buffer.alloc(0), 400],
+  ]
+}
 
 /** The content, or the status of the rejection. */
 async function outcome(decode: () => lev.Op<Buffer>): Promise<Buffer | number> {
@@ -174,7 +262,7 @@ t.test('content leaves as soon as it can, and little is decoded ahead of its rea
 t.test('the coding of a body', async (t) => {
   const rows = [
     [undefined, null], ['', null], ['identity', null], ['gzip', 'gzip'], ['X-GZip', 'gzip'], ['deflate', 'deflate'], [' , gzip ,', 'gzip'],
-    ['identity, gzip', 'gzip'], ['br', undefined], ['gzip, gzip', undefined], ['gzip, br', undefined], ['gzip;q=1', undefined],
+    ['identity, gzip', 'gzip'], ['br', 'br'], ['compress', undefined], ['gzip, gzip', undefined], ['gzip, br', undefined], ['gzip;q=1', undefined],
   ] as const
   for (const [field, coding] of rows) {
     const found = bodyCoding(field)

@@ -58,6 +58,7 @@ t.test('the defaults are those of the design', async (t) => {
         'text/html', 'text/plain', 'text/css', 'text/javascript', 'image/svg+xml',
         'application/json', 'application/rss+xml',
       ],
+      codings: ['zstd', 'gzip', 'br', 'deflate'],
     },
   })
   t.strictSame(mergeSettings(defaults, {}), defaults)
@@ -139,10 +140,15 @@ t.test('wrong values are refused: which setting, what it was, what it may be', a
     [{ log_headers: ['a', 'b c'] }, 'log_headers[1] must be the name of a header, got "b c"'],
     [{ log_headers: ['Status'] }, 'log_headers[0] must be the name of a header, got "Status" ' +
       '(the access line has something else of this name)'],
-    [{ compression: false }, 'compression must be an object { enabled, min_size, types }, got false ' +
+    [{ compression: false }, 'compression must be an object { enabled, min_size, types, codings }, got false ' +
       '(did you mean { enabled: false }?)'],
     [{ compression: { types: { 'text/html': 1 } } }, 'compression.types["text/html"] must be true or false, got 1'],
     [{ compression: { types: { html: true } } }, 'compression.types must be a media type such as "text/html", got "html"'],
+    [{ compression: { codings: ['brotli'] } }, 'compression.codings[0] must be one of "zstd", "gzip", "br", "deflate", got "brotli"'],
+    [{ compression: { codings: ['gzip', 'zst'] } },
+      'compression.codings[1] must be one of "zstd", "gzip", "br", "deflate", got "zst" (did you mean "zstd"?)'],
+    [{ compression: { codings: [] } }, 'compression.codings must be an array of at least one name, got an array (enabled: false turns compression off)'],
+    [{ compression: { codings: 'gzip' } }, 'compression.codings must be an array of content codings, got "gzip"'],
     [{ drain: -1 }, 'drain must be a number from 0 to 3600 (seconds), got -1'],
     [{ compression: { types: ['text/html; charset=utf-8'] } }, 'compression.types[0] must be a media type such as ' +
       '"text/html", got "text/html; charset=utf-8" (without parameters: it counts whatever they are)'],
@@ -261,7 +267,7 @@ t.test('compression is merged key by key, ssl is replaced as a whole', async (t)
     compression: { types: ['Text/HTML', 'text/html'] },
     ssl: { default: { pfx: 'q' } },
   })
-  t.strictSame(second.compression, { enabled: true, min_size: 1, types: ['text/html'] })
+  t.strictSame(second.compression, { ...defaults.compression, min_size: 1, types: ['text/html'] })
   t.strictSame(second.ssl, { default: { pfx: 'q' } })
   t.equal(mergeSettings(second, { port: 1 }).ssl, second.ssl)
   t.equal(mergeSettings(second, { ssl: null }).ssl, null)
