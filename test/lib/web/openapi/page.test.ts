@@ -41,7 +41,7 @@ t.test('Chromium shows the page, which sends requests', { skip: findChromium() =
   t.teardown(() => browser.close())
   await browser.open(`http://127.0.0.1:${port}/docs`)
 
-  const page = await browser.evaluate(when(`document.documentElement.dataset.state === 'ready'`, `({
+  const page = await browser.evaluate(when(`document.documentElement?.dataset.state === 'ready'`, `({
     title: document.title, heading: document.querySelector('h1').textContent, images: document.images.length,
     parts: Array.from(document.querySelectorAll('h2, summary'), (one) => one.textContent.trim()),
     type: document.querySelector('main > details:last-of-type pre').textContent,
