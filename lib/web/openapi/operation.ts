@@ -4,6 +4,7 @@ import { descriptionOf, type ResponseDescription, type RouteDescription, type Ta
 import type { StandardSchema } from '../router/standard-schema.js'
 import type { Schemas } from '../router/validated.js'
 import type { SchemaComponents } from './components.js'
+import { jsonSchemaOf } from './json-schema.js'
 import { pathParameters, queryParameters } from './parameters.js'
 import { capitalized, type PathTemplate } from './path-template.js'
 import type { OpenApiContent, OpenApiOperation, OpenApiResponse } from './types.js'
@@ -31,13 +32,14 @@ export function describedOf({ handle, wrappers }: TableEntry): Described {
 export function operationOf(
   { key, method }: TableEntry, given: Described, template: PathTemplate, names: readonly string[], components: SchemaComponents,
 ): OpenApiOperation {
-  const { summary, description, tags = [], deprecated, security, body, query } = given
+  const { summary, description, tags = [], deprecated, security, query } = given
   const operationId = operationIdOf(String(method), given, template)
   const schemaName = capitalized(given.operationId ?? operationId)
   const parameters = [
     ...pathParameters(template.params, names, given.params ?? null, components),
     ...(query ? queryParameters(query, components) : []),
   ]
+  const content = contentOf(given, `${schemaName}Body`, components)
   return {
     operationId,
     ...(summary ? { summary } : {}),
@@ -46,7 +48,7 @@ export function operationOf(
     ...(deprecated === true ? { deprecated } : {}),
     ...(security ? { security } : {}),
     ...(parameters.length > 0 ? { parameters } : {}),
-    ...(body ? { requestBody: { required: true, content: { 'application/json': { schema: components.add(body, 'input', `${schemaName}Body`) } } } } : {}),
+    ...(content === null ? {} : { requestBody: { required: true, content } }),
     responses: responsesOf(key, given, schemaName, components),
   }
 }
@@ -56,7 +58,20 @@ function operationIdOf(method: string, { operationId }: Described, { name, lacks
   return lacks === null ? operationId : `${operationId}Without${capitalized(lacks)}`
 }
 
-function responsesOf(key: string, { body, query, params, responses }: Described, schemaName: string, components: SchemaComponents): Record<string, OpenApiResponse> {
+/** The content of requests; null if the route has no schema of it. */
+function contentOf({ body, form }: Described, name: string, components: SchemaComponents): OpenApiContent | null {
+  const content: Record<string, OpenApiContent[string]> = {}
+  if (body) content['application/json'] = { schema: components.add(body, 'input', name) }
+  if (form) {
+    const schema = components.add(form, 'input', `${name}Form`)
+    // Files fit into this type alone.
+    if (!JSON.stringify(jsonSchemaOf(form, 'input')).includes('"binary"')) content['application/x-www-form-urlencoded'] = { schema }
+    content['multipart/form-data'] = { schema }
+  }
+  return body || form ? content : null
+}
+
+function responsesOf(key: string, { body, form, query, params, responses }: Described, schemaName: string, components: SchemaComponents): Record<string, OpenApiResponse> {
   const problem = (description: string): OpenApiResponse => ({ description, content: { 'application/problem+json': { schema: components.add(problemSchema, 'output', 'Problem') } } })
   const found: Record<string, OpenApiResponse> = {}
   for (const [status, given] of Object.entries(responses ?? {})) {
@@ -64,11 +79,11 @@ function responsesOf(key: string, { body, query, params, responses }: Described,
     if (typeof given === 'string') found[status] = Number(status) < 400 ? { description: given } : problem(given)
     else found[status] = responseOf(Number(status), '~standard' in given ? { schema: given } : given, schemaName + status, components)
   }
-  if (body) {
-    found[400] ??= problem('The content is not JSON.')
-    found[415] ??= problem('The media type of the content is not that of JSON.')
+  if (body || form) {
+    found[400] ??= problem('The content is malformed.')
+    found[415] ??= problem('The content has another media type.')
   }
-  if (body || query || params) {
+  if (body || form || query || params) {
     found[422] ??= { description: 'The request is not valid.', content: { 'application/problem+json': { schema: components.add(validationProblemSchema, 'output', 'ValidationProblem') } } }
   }
   const isTold = Object.keys(found).some((status) => Number(status) < 400)

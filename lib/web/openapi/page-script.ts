@@ -86,11 +86,12 @@ const send = async (method, path, operation, fields, body, output) => {
       else if (parameter.schema.type === 'array') for (const line of input.value.split('\n')) line && query.append(parameter.name, line)
       else if (input.value !== '') query.append(parameter.name, input.value)
     }
-    if (body) headers.set('Content-Type', body.type)
+    // The browser sets the type of forms.
+    if (body?.input) headers.set('Content-Type', body.type)
     authorize(operation, headers, query)
     const base = new URL(api.servers?.[0]?.url ?? '/', documentUrl).href.replace(/\/$/, '')
     const url = base + path + (query.size > 0 ? '?' + query : '')
-    const response = await fetch(url, { method: method.toUpperCase(), headers, body: body?.input.value })
+    const response = await fetch(url, { method: method.toUpperCase(), headers, body: body?.input?.value ?? (body ? formOf(body) : undefined) })
     let text = await response.text()
     try { text = show(JSON.parse(text)) } catch {}
     output.textContent = [response.status + ' ' + response.statusText, ...Array.from(response.headers, ([name, value]) => name + ': ' + value), '', text.slice(0, 100_000)].join('\n')
@@ -99,16 +100,31 @@ const send = async (method, path, operation, fields, body, output) => {
   }
 }
 
+/** The form that was filled in; what was left empty is left out. */
+const formOf = ({ type, inputs }) => {
+  const form = type === 'multipart/form-data' ? new FormData() : new URLSearchParams()
+  for (const { name, value, files } of inputs) for (const one of files ?? [value]) if (one !== '') form.append(name, one)
+  return form
+}
+
+/** What the content of a request is typed into: one text, or the fields of a form. */
+const bodyOf = (type, schema) => {
+  if (!/form/.test(type)) return { type, input: make('textarea', { name: 'body', rows: 8, value: show(example(schema)) }) }
+  const fields = Object.entries(resolve(schema).properties ?? {})
+  return { type, inputs: fields.map(([name, part]) => make('input', { name, type: /binary/.test(JSON.stringify(part)) ? 'file' : 'text', multiple: true })) }
+}
+
 const contentText = (content) => Object.entries(content ?? {}).map(([type, { schema }]) => type + ': ' + typeText(schema)).join('\n')
 
 const operationBox = (path, method, operation) => {
   const fields = (operation.parameters ?? []).map((parameter) => ({ parameter, input: make(parameter.schema.type === 'array' ? 'textarea' : 'input', { name: parameter.name, placeholder: parameter.required ? 'required' : '' }) }))
   const [[type, media] = []] = Object.entries(operation.requestBody?.content ?? {})
-  const body = type ? { type, input: make('textarea', { name: 'body', rows: 8, value: show(example(media.schema)) }) } : null
+  const body = type ? bodyOf(type, media.schema) : null
   const output = make('pre', { className: 'result' })
   const form = make('form', { onsubmit: (event) => { event.preventDefault(); send(method, path, operation, fields, body, output) } },
     ...fields.map(({ parameter, input }) => make('label', {}, make('code', {}, parameter.name), ' ' + parameter.in + ', ' + typeText(parameter.schema) + ' ', make('small', {}, parameter.description ?? ''), input)),
-    body && make('label', {}, make('code', {}, type), make('pre', {}, typeText(media.schema)), body.input),
+    body && make('label', {}, make('code', {}, type), make('pre', {}, typeText(media.schema)), body.input ?? ''),
+    ...(body?.inputs ?? []).map((input) => make('label', {}, make('code', {}, input.name), input)),
     make('button', {}, 'Send'))
   const responses = Object.entries(operation.responses ?? {}).map(([status, { description, content }]) => make('li', {}, make('b', {}, status), ' ' + description, content ? make('pre', {}, contentText(content)) : ''))
   return make('details', { id: operation.operationId, className: operation.deprecated ? 'deprecated' : '' },

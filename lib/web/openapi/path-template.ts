@@ -29,7 +29,7 @@ export function templatesOf(path: string): PathTemplate[] {
 }
 
 function templateOf(parts: readonly Part[], lacks: string | null): PathTemplate {
-  const template = parts.map((part) => typeof part === 'string' ? part.replace(/[{}]/g, encodeURIComponent) : `{${part.name}}`).join('')
+  const template = parts.map((part) => typeof part === 'string' ? part : `{${part.name}}`).join('')
   return { template: template === '' ? '/' : template, params: parts.filter((part) => typeof part !== 'string'), name: nameOf(parts), lacks }
 }
 

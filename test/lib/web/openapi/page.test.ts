@@ -27,6 +27,14 @@ t.test('Chromium shows the page, which sends requests', { skip: findChromium() =
       note(request)
       return json({ told: bad }, 200, { 'X-Told': 'yes' })
     }),
+    'POST /forms': validated({ form: z.object({ name: z.string(), none: z.string().optional() }) }, (request) => {
+      note(request)
+      return 'taken'
+    }),
+    'POST /files': validated({ form: z.object({ name: z.string(), files: z.array(z.file()) }) }, async (request) => {
+      asked.push(`${request.body.name} ${await request.body.files[0]?.text()}`)
+      return 'taken'
+    }),
     'GET /plain': (request) => {
       note(request)
       return 'plain text'
@@ -49,10 +57,10 @@ t.test('Chromium shows the page, which sends requests', { skip: findChromium() =
   })`))
   t.match(page, {
     title: bad, heading: `${bad} 1.0.0`, images: 0,
-    parts: ['todos', `PUT /todos/{id}/{*} ${bad}`, 'Operations', 'GET /plain', 'Schemas', 'Problem', 'Todo', 'TodoInput', 'ValidationProblem'],
+    parts: ['todos', `PUT /todos/{id}/{*} ${bad}`, 'Operations', 'POST /forms', 'POST /files', 'GET /plain', 'Schemas', 'Problem', 'Todo', 'TodoInput', 'ValidationProblem'],
     body: JSON.stringify({ title: '', size: 3, done: true, next: 'a' }, null, 2),
   })
-  t.match(await browser.evaluate(`Array.from(document.querySelectorAll('main > details'), (one) => one.querySelector('pre').textContent)[4]`),
+  t.match(await browser.evaluate(`Array.from(document.querySelectorAll('main > details'), (one) => one.querySelector('summary').textContent === 'TodoInput' ? one.querySelector('pre').textContent : []).flat()[0]`),
     '{\n  title: string, minLength 1\n  size: integer, minimum 3\n  done?: boolean, default true\n  next: "a" | "b"\n}')
 
   const told = await browser.evaluate(`{
@@ -72,10 +80,26 @@ t.test('Chromium shows the page, which sends requests', { skip: findChromium() =
   t.match(told, /^200 OK\n.*x-told: yes\n\n\{\n {2}"told": "<img src/s)
   await browser.evaluate(`document.querySelector('#getPlain button').click()`)
   t.match(await browser.evaluate(when(`/^[0-9]/.test(document.querySelector('#getPlain .result').textContent)`, `document.querySelector('#getPlain .result').textContent`)), /\nplain text$/)
+  const taken = (id: string): string => when(`document.querySelector('#${id} .result').textContent.endsWith('taken')`, 'true')
+  await browser.evaluate(`{
+    document.querySelector('#postForms [name=name]').value = 'a&b'
+    document.querySelector('#postForms button').click()
+    ${taken('postForms')}
+  }`)
+  await browser.evaluate(`{
+    document.querySelector('#postFiles [name=name]').value = 'c'
+    const transfer = new DataTransfer()
+    for (const text of ['one', 'two']) transfer.items.add(new File([text], text + '.txt'))
+    document.querySelector('#postFiles [name=files]').files = transfer.files
+    document.querySelector('#postFiles button').click()
+    ${taken('postFiles')}
+  }`)
   t.strictSame(asked, [
     'PUT /todos/a%2Fb%20%3F/c/d%20e?q=%26x&all=1&all=2 Bearer secret {"title":"x","size":4,"done":true,"next":"b"}',
     'GET /plain? - null',
+    'POST /forms? - {"name":"a&b"}',
+    'c one',
   ])
   const loaded = await browser.evaluate(`performance.getEntriesByType('resource').map(({ name }) => new URL(name).pathname.split('/')[1])`) as string[]
-  t.strictSame([...new Set(loaded)].sort(), ['openapi.json', 'plain', 'todos'])
+  t.strictSame([...new Set(loaded)].sort(), ['files', 'forms', 'openapi.json', 'plain', 'todos'])
 })
