@@ -44,6 +44,8 @@ export interface ContextRequest {
   readonly trailers: FieldBlock | null
   readonly signal: AbortSignal
   readonly draining: AbortSignal
+  /** Whether nothing waits for the handler any more: its client has left, its time is over, or the server has stopped. */
+  readonly isOver: boolean
   /** Called when the handler is given the connection, on which it may write its response. */
   watchOutput(): void
   addLogFields(fields: object): void
@@ -195,6 +197,11 @@ export class Context {
   /** @internal The limits of the request's route; null: those of the settings. */
   static limits(context: Context): CheckedLimits | null {
     return context.#request.limits
+  }
+
+  /** @internal Whether nothing waits for the handler any more. Unlike `signal`, reading it makes nothing. */
+  static isOver(context: Context): boolean {
+    return context.#request.isOver
   }
 
   /** @internal Name and value of each header line, as received and in order. */

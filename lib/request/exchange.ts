@@ -131,6 +131,10 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
     return this.timedOut ? null : this.#gone
   }
 
+  get isOver(): boolean {
+    return this.#gone !== null
+  }
+
   /** Whether there is a client to respond to. */
   get mayRespond(): boolean {
     return this.gone === null && this.connection.client.isOpen

@@ -1,7 +1,7 @@
 import { wait, type Op, type Suspension } from '../../lev/index.js'
 import type { RequestHeaders } from '../http1/headers.js'
 import type { ResponseHeaders } from '../http1/response-headers.js'
-import type { Context } from '../request/context.js'
+import { Context } from '../request/context.js'
 import { isOp, isThenable, type Content, type Handler, type HandlerResult, type ResponseParts } from '../request/handler.js'
 import { dropLate, markHandled } from '../request/late-result.js'
 import { chooserOf, withChooser } from '../request/route-choice.js'
@@ -75,11 +75,27 @@ function call(request: WrappedRequest, handle: () => Result, after: After, faile
   }
   // Operations of lev are thenable too.
   if (isOp(result)) return after || failed ? settle(request, result, after, failed) : result
-  if (isThenable(result)) {
-    const promise = markHandled(result)
-    return ready(settle(request, promise, after, failed), () => drop(request, promise))
-  }
+  if (isThenable(result)) return after || failed ? later(request, result, after, failed) : result
   return after ? respond(request, result, after) : result
+}
+
+/**
+ * The promise of an async handler stays a promise: waiting for it costs the server half as much as a coroutine. Nothing of the
+ * wrapper is called once the server waits no longer; the server then closes or logs what the promise gives.
+ */
+function later(request: WrappedRequest, result: PromiseLike<HandlerResult | Op<HandlerResult>>, after: After, failed: Failed): Promise<HandlerResult | Op<HandlerResult>> {
+  const over = (): boolean => Context.isOver(request.ctx)
+  return markHandled(Promise.resolve(result).then(
+    (value): Result => {
+      if (over()) return value
+      if (isOp(value)) return settle(request, value, after, failed)
+      return after ? respond(request, value, after) : value
+    },
+    (error: unknown): Result => {
+      if (!failed || over()) throw error
+      return failed(error)
+    },
+  ))
 }
 
 /** Waits for the handler's result. */

@@ -2,11 +2,11 @@ import { Readable } from 'node:stream'
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
 import type { Op } from '../../../lev/index.js'
-import { wrap, type Around, type Context, type Handler, type HandlerResult, type WrappedResponse } from '../../../lib/index.js'
+import { wrap, type Around, type Config, type Context, type Handler, type HandlerResult, type WrappedResponse } from '../../../lib/index.js'
 import { Upgrade } from '../../../lib/websocket/upgrade.js'
 import { kinds } from '../../support/handler-kinds.js'
 import { request } from '../../support/serving.js'
-import { virtually } from '../../support/virtual.js'
+import { virtually, type VirtualClient, type World } from '../../support/virtual.js'
 
 const names = Object.keys(kinds)
 
@@ -199,6 +199,99 @@ t.test('a promise that settles after the client has left', async (t) => {
   t.ok(stream.destroyed, 'its content is closed')
   const logged = await late((_give, fail) => fail(new Error('too late')))
   t.match(logged, [{ message: 'the handler failed after its request was over', err: { message: 'too late' } }])
+})
+
+/** What ends the wait for an async handler before it has returned, and the status that is logged. */
+const ends: readonly [what: string, config: Config, end: (world: World, client: VirtualClient) => Op<unknown>, status: number][] = [
+  ['the client leaves', {}, function* (_world, client) {
+    client.stream.reset()
+  }, 499],
+  ['its time is over', { handler_timeout: 1.5 }, () => lev.sleep(1), 503],
+  ['the server stops', {}, ({ server }) => lev.wait(server.stop({ drain: 0 })), 499],
+]
+
+/** What an async handler gives in the end. */
+const outcomes: Record<string, (stream: Readable) => HandlerResult | Op<HandlerResult>> = {
+  'a response': (stream) => [stream, 201],
+  'an error': () => {
+    throw new Error('too late')
+  },
+  'a coroutine': (stream) => (function* () {
+    return [stream]
+  })(),
+}
+
+for (const [what, config, end, status] of ends) {
+  for (const [outcome, give] of Object.entries(outcomes)) {
+    t.test(`a wrapped async handler: ${what}, then it gives ${outcome}`, async (t) => {
+      const events: string[] = []
+      const stream = new Readable({ read() {} })
+      let settle = (): void => {}
+      const handler = wrap(async (_method, _query, _args, _headers, _body, ctx) => {
+        ctx.signal.addEventListener('abort', () => events.push('aborted'))
+        await new Promise<void>((resolve) => (settle = resolve))
+        return give(stream)
+      }, (_request, next) => next((response) => {
+        events.push('after')
+        return response
+      }, () => {
+        events.push('failed')
+        return null
+      }))
+      await virtually(config, handler, function* (world) {
+        const client = yield* world.connect(request('GET /'))
+        yield* lev.sleep(1)
+        yield* end(world, client)
+        yield* lev.sleep(1)
+        t.strictSame(world.log.statuses(), [status], 'the server does not wait for it')
+        settle()
+        yield* lev.wait(new Promise((resolve) => setImmediate(resolve)))
+        t.strictSame(world.log.of('error').map(({ message }) => message), outcome === 'an error' ? ['the handler failed after its request was over'] : [])
+      })
+      t.strictSame(events, ['aborted'], 'nothing of the wrapper is called')
+      t.equal(stream.destroyed, outcome === 'a response', 'its content is closed')
+    })
+  }
+}
+
+t.test('the client leaves while a later part of a wrapped async handler waits', async (t) => {
+  const waits: Record<string, (stream: Readable, cleanedUp: () => void) => Handler> = {
+    'a coroutine that it has returned': (stream, cleanedUp) => wrap(async () => (function* (): Op<HandlerResult> {
+      try {
+        yield* lev.sleep(50)
+      } finally {
+        cleanedUp()
+        stream.destroy()
+      }
+      return [stream]
+    })(), (_request, next) => next((response) => response)),
+    '`after`': (stream, cleanedUp) => wrap(async () => [stream], (_request, next) => next(function* (response) {
+      try {
+        yield* lev.sleep(50)
+      } finally {
+        cleanedUp()
+      }
+      return response
+    })),
+    '`failed`': (stream, cleanedUp) => wrap(async (): Promise<HandlerResult> => {
+      throw new Error('a failure')
+    }, (_request, next) => next(null, function* () {
+      try {
+        yield* lev.sleep(50)
+      } finally {
+        cleanedUp()
+        stream.destroy()
+      }
+      return [stream]
+    })),
+  }
+  for (const [name, make] of Object.entries(waits)) {
+    const stream = new Readable({ read() {} })
+    let cleanedUp = 0
+    await abandoned(make(stream, () => cleanedUp++))
+    t.equal(cleanedUp, 1, name)
+    t.ok(stream.destroyed, name)
+  }
 })
 
 t.test('an async wrapper: an async `after` or `failed` that throws', async (t) => {
