@@ -25,6 +25,7 @@ const pagesOf = new Map([
   ['lev/eslint', ['reference/eslint']],
   ['tls/index', ['reference/tls']],
   ['lib/observe/index', ['reference/observe']],
+  ['lib/web/crossws/index', ['reference/crossws']],
   ['lib/web/fetch/index', ['reference/fetch']],
   ['lib/web/hono/index', ['reference/hono']],
   ['lib/web/openapi/index', ['reference/openapi']],
