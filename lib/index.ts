@@ -1,14 +1,22 @@
 /// <reference types="node" preserve="true" />
 import type { Config } from './config/settings.js'
 import type { Handler } from './request/handler.js'
+import { ConfigError } from './errors.js'
 import { Server } from './server/server.js'
+import { tellOnOneLine } from './server/uncaught.js'
+import { IdentityError } from '../tls/index.js'
 
 /**
  * Makes a server; `serve` runs it.
  * @throws ConfigError naming the invalid setting; IdentityError for a certificate or key that cannot be used
  */
 function create(config: Config, handle: Handler): Server {
-  return new Server(config, handle)
+  try {
+    return new Server(config, handle)
+  } catch (error) {
+    if (error instanceof ConfigError || error instanceof IdentityError) tellOnOneLine(error)
+    throw error
+  }
 }
 
 export { create as new }
@@ -28,6 +36,7 @@ export type { RequestBody } from './request/request-body.js'
 export type { RequestHeaders } from './http1/headers.js'
 export { ResponseError, type HeaderValue, type ResponseHeaders } from './http1/response-headers.js'
 export type { Logger, LoggerLike, LogLevel, LogMethod } from './log/logger.js'
+export type { LogFormat } from './log/terminal.js'
 export type { Out } from './response/out.js'
 export type { StreamingContent, Writer } from './response/content-source.js'
 export { wrap, type Around, type Next, type WrappedRequest, type WrappedResponse } from './web/wrap.js'

@@ -50,10 +50,13 @@ export function* catchUp(): Op<void> {
   yield new Sleep(loop.timers, loop.driver.now())
 }
 
-/** Calls `act` at `time`, in `now()` seconds, outside of every task. Returns the function that takes it back. */
-export function callAt(time: number, act: () => void): () => void {
+/**
+ * Calls `act` at `time`, in `now()` seconds, outside of every task. Returns the function that takes it back.
+ * @param keeps whether the process stays alive until then
+ */
+export function callAt(time: number, act: () => void, keeps = true): () => void {
   const { timers } = runningTask('lev.callAt()').loop
-  const timer = new Timer(act)
+  const timer = new Timer(act, keeps)
   timers.set(timer, time)
   return () => timers.remove(timer)
 }

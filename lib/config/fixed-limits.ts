@@ -46,6 +46,8 @@ export const logValueCharacters = 2048
  * npm runs, and npm forwards its own to the program.
  */
 export const signalEchoSeconds = 0.5
+/** How long a program that `node --watch` restarts may take to end by itself. */
+export const restartSeconds = 1
 
 /**
  * How long the handler of a WebSocket may respond to messages that arrived before the client's close. Until then the Close frame

@@ -10,6 +10,7 @@ import { refuseUnknown, tlsConfig, type TlsChanges } from './tls-settings.js'
 import { ConfigError } from '../errors.js'
 import type { RequestHeaders } from '../http1/headers.js'
 import type { LoggerLike, LogLevel } from '../log/logger.js'
+import type { LogFormat } from '../log/terminal.js'
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -114,6 +115,8 @@ const flatTable = {
   drain: row(30, 's', number(0, longest, 'seconds')),
   /** Lowest level that is logged: debug < access < info < warn < error. Default: "access". */
   log_level: row<LogLevel>('access', '', oneOf('debug', 'access', 'info', 'warn', 'error')),
+  /** How the log looks: text for people, JSON, or text on a terminal and JSON elsewhere ("auto"). Default: "auto". */
+  log_format: row<LogFormat>('auto', '', oneOf('auto', 'text', 'json')),
   /** Request headers to add to the access log, in this order. Default: referer, x-real-ip, user-agent. */
   log_headers: row<readonly string[]>(['referer', 'x-real-ip', 'user-agent'], '', listOf('header names', loggedHeader)),
   /**

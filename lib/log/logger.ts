@@ -1,7 +1,7 @@
 import { pino } from 'pino'
 import { instanceOf, messageOf } from '../../lev/internal.js'
 import { stdoutSink, visible, type LineSink } from './stdout-sink.js'
-import { terminalLine, terminalSink } from './terminal.js'
+import { FormatSink, terminalLine, type LogFormat, type Screen } from './terminal.js'
 
 /** Severity of a line: debug < access < info < warn < error. */
 export type LogLevel = 'debug' | 'access' | 'info' | 'warn' | 'error'
@@ -51,6 +51,7 @@ export interface LoggerLike {
 /** The settings for logging. */
 interface LogSettings {
   readonly log_level: LogLevel
+  readonly log_format: LogFormat
   readonly logger: LoggerLike | null
 }
 
@@ -59,11 +60,14 @@ const levels: Readonly<Record<LogLevel, number>> = { debug: 20, access: 25, info
 /** A server's logging: `logger` is the current logger, and `configure` takes effect immediately. */
 export class ServerLog {
   readonly #own: Logger & { level: string }
+  readonly #sink: FormatSink
   #logger: Logger
   #user: LoggerLike | null = null
 
-  constructor(settings: LogSettings, sink: LineSink = ownSink()) {
-    this.#own = ownLogger(settings.log_level, sink)
+  /** @param screen whether `sink`, by default stdout, ends at a terminal */
+  constructor(settings: LogSettings, sink: LineSink | null = null, screen: Screen = sink === null ? stdoutScreen() : noScreen) {
+    this.#sink = new FormatSink(sink ?? stdoutSink((count) => screen.isTerminal ? terminalLine(lostLine(count), false) : lostLine(count)), screen)
+    this.#own = ownLogger(settings.log_level, this.#sink)
     this.#logger = this.#own
     this.configure(settings)
   }
@@ -72,9 +76,10 @@ export class ServerLog {
     return this.#logger
   }
 
-  /** `log_level` applies to the server's own logger; a user's logger keeps its level. */
+  /** `log_level` and `log_format` apply to the server's own logger; a user's logger keeps its own. */
   configure(settings: LogSettings): void {
     this.#own.level = settings.log_level
+    this.#sink.format = settings.log_format
     if (settings.logger === this.#user) return
     this.#user = settings.logger
     this.#logger = settings.logger === null ? this.#own : adapt(settings.logger)
@@ -119,9 +124,12 @@ function readable(error: unknown): unknown {
   }
 }
 
-/** Human-readable lines on a terminal, JSON elsewhere. */
-function ownSink(): LineSink {
-  return process.stdout.isTTY ? terminalSink(stdoutSink((count) => terminalLine(lostLine(count)))) : stdoutSink(lostLine)
+const noScreen: Screen = { isTerminal: false, hasColors: false }
+
+/** `hasColors` respects NO_COLOR and FORCE_COLOR. */
+function stdoutScreen(): Screen {
+  const { stdout } = process
+  return stdout.isTTY ? { isTerminal: true, hasColors: stdout.hasColors() } : noScreen
 }
 
 function lostLine(count: number): string {

@@ -35,7 +35,7 @@ export class Run {
     const service = this.#service
     service.draining = false
     // Installed before binding, so that no signal is missed.
-    const forget = service.settings.handle_signals ? onStopSignals(() => this.stop(service.settings.drain)) : () => {}
+    const forget = service.settings.handle_signals ? onStopSignals((restarts) => this.stop(restarts ? 0 : service.settings.drain)) : () => {}
     try {
       yield* this.#serveListener(yield* this.#bind())
     } finally {

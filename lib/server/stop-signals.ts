@@ -1,14 +1,25 @@
-import { systemTime } from '../../lev/index.js'
-import { signalEchoSeconds } from '../config/fixed-limits.js'
+import { now, portal, systemTime } from '../../lev/index.js'
+import { callAt } from '../../lev/internal.js'
+import { restartSeconds, signalEchoSeconds } from '../config/fixed-limits.js'
 
 /** Signals that ask a program to stop: Ctrl-C in a terminal, and the one that supervisors send. */
 const names = ['SIGINT', 'SIGTERM'] as const
 
 /**
- * Calls `stop` at the first signal; a second one ends the process immediately, as by default.
+ * Whether `node --watch` runs this program, and restarts it once it has ended after a signal: Node sets the variable, and connects
+ * the program to itself. A program started by a watched one inherits the variable alone.
+ */
+function isWatched(): boolean {
+  return process.connected && process.env.WATCH_REPORT_DEPENDENCIES !== undefined
+}
+
+/**
+ * Calls `stop` at the first signal; a second one ends the process immediately, as by default. Under `node --watch` the first one
+ * ends the process too, if it is still there after `restartSeconds`.
+ * @param stop is told whether the program is to restart: then nobody waits for what it has begun
  * @returns a function that restores the default handling, unless a signal has arrived
  */
-export function onStopSignals(stop: () => void): () => void {
+export function onStopSignals(stop: (restarts: boolean) => void): () => void {
   let since: number | null = null
   const forget = (): void => {
     for (const name of names) process.off(name, onSignal)
@@ -16,12 +27,21 @@ export function onStopSignals(stop: () => void): () => void {
   function onSignal(signal: NodeJS.Signals): void {
     if (since === null) {
       since = systemTime()
-      return stop()
+      const restarts = isWatched()
+      if (restarts) endSoon(signal)
+      return stop(restarts)
     }
-    if (Math.abs(systemTime() - since) < signalEchoSeconds) return
+    if (Math.abs(systemTime() - since) >= signalEchoSeconds) end(signal)
+  }
+  function end(signal: NodeJS.Signals): void {
     forget()
     // Another listener of the signal decides for itself.
     if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
+  }
+  function endSoon(signal: NodeJS.Signals): void {
+    void portal().run(function* () {
+      callAt(now() + restartSeconds, () => end(signal), false)
+    })
   }
   for (const name of names) process.on(name, onSignal)
   // After a signal the listeners stay: an echo after the stop must not kill a program that is about to exit normally.

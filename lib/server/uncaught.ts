@@ -1,21 +1,26 @@
-import * as lev from '../../lev/index.js'
+import { instanceOf, isMainThread } from '../../lev/internal.js'
+import { ownFrames } from '../log/error-text.js'
 
-/** Seconds to wait for an error to reach `uncaughtException`; after that it was caught. */
-const window = 0.1
+/** Errors to tell on one line if the program does not catch them. */
+const mistakes = new WeakSet<Error>()
+let listens = false
 
 /**
- * Ends the program with a one-line message, in place of Node's source line and stacks, if `error` is not caught. Does nothing
- * in a program that listens for uncaught exceptions itself.
+ * Ends the program with a one-line message, in place of Node's source line and stacks, if `error` is not caught; below it stands
+ * the place in the program, if it has one. Does nothing in a program that handles uncaught exceptions itself, nor in a worker,
+ * whose errors belong to its parent.
  */
 export function tellOnOneLine(error: Error): void {
-  if (process.listenerCount('uncaughtException') > 0) return
-  const onUncaught = (uncaught: unknown): void => {
-    process.off('uncaughtException', onUncaught)
-    // Rethrowing it here ends the program as by default.
-    if (uncaught !== error) throw uncaught
-    console.error(error.message)
-    process.exit(1)
-  }
-  process.on('uncaughtException', onUncaught)
-  void lev.run(() => lev.sleep(window)).finally(() => process.off('uncaughtException', onUncaught))
+  mistakes.add(error)
+  if (listens || !isMainThread) return
+  listens = true
+  process.on('uncaughtExceptionMonitor', onUncaught)
+}
+
+function onUncaught(error: unknown): void {
+  if (!instanceOf<Error>(error, Error) || !mistakes.has(error)) return
+  if (process.listenerCount('uncaughtException') > 0 || process.hasUncaughtExceptionCaptureCallback()) return
+  const [place] = ownFrames(error.stack ?? '')
+  console.error(place === undefined ? error.message : `${error.message}\n    ${place}`)
+  process.exit(1)
 }

@@ -122,6 +122,7 @@ t.test('few blocks are not run', async (t) => {
     'CONTRIBUTING.md: npm run bench -- --quick --peers leveret,node-http --only bare,headers --out before\n' +
       'npm run bench -- --quick --peers leveret,node-http --only bare,headers --out after\n',
     'docs/contributing/drivers.md: npm test -- test/lev/io/streams.test.ts test/lev/io/network.test.ts test/lev/io/streams-random.test.ts\n',
+    'docs/guide/development.md: node --watch hello.mjs\n',
     'docs/guide/first-program.md: npm ci && npm run build\n',
     'docs/guide/first-program.md: npm install ../leveret\n',
   ])

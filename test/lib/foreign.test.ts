@@ -168,7 +168,7 @@ t.test('a WebSocket handler that fails closes with 1011', async (t) => {
 t.test('loggers tell of each of them', async (t) => {
   for (const [name, err] of Object.entries(values)) {
     const lines: string[] = []
-    const own = new ServerLog({ log_level: 'debug', logger: null }, { write: (line: string) => void lines.push(line) })
+    const own = new ServerLog({ log_level: 'debug', log_format: 'json', logger: null }, { write: (line: string) => void lines.push(line) })
     own.logger.error({ err, query: '/' }, 'the handler failed')
     t.match(JSON.parse(lines[0] ?? ''), { level: 'error', query: '/', msg: 'the handler failed' }, name)
     own.logger.error(err as object, 'logged by a handler')
@@ -180,7 +180,7 @@ t.test('loggers tell of each of them', async (t) => {
       if (typeof fields === 'object' && 'err' in fields) read.push(`${(fields.err as Error).message} ${(fields.err as Error).stack ?? ''}`)
     }
     const user: LoggerLike = { debug: picky, info: picky, warn: picky, error: picky }
-    new ServerLog({ log_level: 'debug', logger: user }, { write() {} }).logger.error({ err }, 'the handler failed')
+    new ServerLog({ log_level: 'debug', log_format: 'json', logger: user }, { write() {} }).logger.error({ err }, 'the handler failed')
     t.equal(read.length, 1, `${name}: a user's logger`)
   }
 })

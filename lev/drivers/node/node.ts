@@ -3,6 +3,9 @@ import { UsageError } from '../../core/errors.js'
 import type { DrivenLoop, Driver } from '../driver.js'
 import { NodeNetwork } from './node-network.js'
 
+/** Whether this is the program's main thread, and not a worker. */
+export { isMainThread } from 'node:worker_threads'
+
 /** The longest delay that setTimeout accepts, in milliseconds. */
 const longestTimer = 2 ** 31 - 1
 

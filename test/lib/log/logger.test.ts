@@ -43,12 +43,12 @@ t.test("a user's pino: used through its info, or its access level if it has one;
   const lines: string[] = []
   const sink = { write: (line: string) => { lines.push(line) } }
   const plain = pino({ level: 'warn' }, sink)
-  const log = new ServerLog({ log_level: 'debug', logger: plain }, keep())
+  const log = new ServerLog({ log_level: 'debug', log_format: 'json', logger: plain }, keep())
   log.logger.access({ x: 1 })
   t.notOk(log.logger.isLevelEnabled('access'))
   t.strictSame(lines, [])
   t.equal(plain.level, 'warn')
-  log.configure({ log_level: 'error', logger: plain })
+  log.configure({ log_level: 'error', log_format: 'json', logger: plain })
   t.equal(plain.level, 'warn')
   plain.level = 'info'
   t.ok(log.logger.isLevelEnabled('access'), 'its level is followed')
@@ -60,16 +60,16 @@ t.test("a user's pino: used through its info, or its access level if it has one;
   ])
   const custom = pino({ level: 'access', customLevels: { access: 25 } }, sink)
   lines.length = 0
-  log.configure({ log_level: 'error', logger: custom })
+  log.configure({ log_level: 'error', log_format: 'json', logger: custom })
   log.logger.access({ x: 2 })
   t.match(lines.map((line) => JSON.parse(line) as unknown), [{ level: 25, x: 2 }])
 })
 
 t.test('back to the own logger, with the level of the settings', async (t) => {
   const sink = keep()
-  const log = new ServerLog({ log_level: 'error', logger: pino({ level: 'silent' }) }, sink)
+  const log = new ServerLog({ log_level: 'error', log_format: 'json', logger: pino({ level: 'silent' }) }, sink)
   log.logger.error('hidden')
-  log.configure({ log_level: 'warn', logger: null })
+  log.configure({ log_level: 'warn', log_format: 'json', logger: null })
   log.logger.info('hidden')
   log.logger.warn('shown')
   t.match(sink.lines.map((line) => JSON.parse(line) as unknown), [{ msg: 'shown' }])
@@ -105,7 +105,7 @@ function run(program: string): ChildProcess & { stdout: NodeJS.ReadableStream } 
   const source = `
     import { writeSync } from 'node:fs'
     const { ServerLog } = await import(${JSON.stringify(new URL('../../../lib/log/logger.js', import.meta.url).href)})
-    const log = new ServerLog({ log_level: 'debug', logger: null })
+    const log = new ServerLog({ log_level: 'debug', log_format: 'json', logger: null })
     const { logger } = log
     const say = (text) => writeSync(2, text + '\\n')
     ${program}`

@@ -326,7 +326,7 @@ t.test('nothing is made without a listener', async (t) => {
   const peer = new Peer('192.0.2.1', 1)
   const settings = { log_headers: [] }
   const made = (level: LogLevel): unknown[] => {
-    const { logger } = new ServerLog({ log_level: level, logger: null }, { write() {} })
+    const { logger } = new ServerLog({ log_level: level, log_format: 'json', logger: null }, { write() {} })
     const asked = { peer, head, count: 1, received: 0, route: null, logger, connection: { settings } }
     return [RequestRecord.begin(asked), RequestRecord.late(asked), ConnectionRecord.open(peer), WebSocketRecord.open(peer, head, '', false)]
   }
