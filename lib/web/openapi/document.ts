@@ -29,14 +29,14 @@ const known = ['info', 'servers', 'tags', 'security', 'components', 'externalDoc
 const methods = new Set(['GET', 'PUT', 'POST', 'DELETE', 'OPTIONS', 'HEAD', 'PATCH', 'TRACE'])
 
 /**
- * The OpenAPI 3.1 document of the routes of a handler that `routes` has made. Routes that are hidden, or have no method of their
+ * The OpenAPI 3.1 document of the routes of a handler that `routes` has made, or `wrap` of such a one. Routes that are hidden, or have no method of their
  * own, are left out.
  * @throws ArgumentError for another handler, an invalid option, two routes that have the same operationId, and for a name in
  * `security` that is not defined
  */
 export function openapi(handler: Handler, options: DocumentOptions): OpenApiDocument {
   const table = tableOf(handler)
-  if (table === null) throw new ArgumentError('handler', 'handler: it has to be what `routes` returned; wrappers go around it afterwards')
+  if (table === null) throw new ArgumentError('handler', 'handler: it has to be what `routes` returned, or `wrap` of that')
   return documentOf(table, options)
 }
 
@@ -76,7 +76,7 @@ function pathsOf(table: readonly TableEntry[], components: SchemaComponents): Re
   // OpenAPI takes templates for the same if only the names of parameters differ.
   const shapes = new Map<string, { readonly template: string, readonly names: readonly string[] }>()
   const ids = new Map<string, string>()
-  for (const entry of table) {
+  for (const entry of withInner(table)) {
     const given = describedOf(entry)
     if (entry.method === null || !methods.has(entry.method) || given.hidden === true) continue
     for (const template of templatesOf(entry.path)) {
@@ -85,6 +85,7 @@ function pathsOf(table: readonly TableEntry[], components: SchemaComponents): Re
       shapes.set(shape, path)
       const operations = paths[path.template] ??= {}
       const method = entry.method.toLowerCase()
+      if (method in operations) continue
       const operation = operations[method] = operationOf(entry, given, template, path.names, components)
       const other = ids.get(operation.operationId)
       if (other !== undefined) refuse(entry, `${other} has the operationId ${operation.operationId} too: give one of them another`)
@@ -92,6 +93,21 @@ function pathsOf(table: readonly TableEntry[], components: SchemaComponents): Re
     }
   }
   return paths
+}
+
+/** The routes of a table, and after them those of other `routes` that it leads to, as far as it does. */
+function withInner(table: readonly TableEntry[]): TableEntry[] {
+  const inner = table.flatMap((outer) => {
+    const found = outer.method === null ? tableOf(outer.handle as Handler) : null
+    return withInner(found ?? []).filter(({ path }) => leadsTo(outer.path, path)).map((one) => ({ ...one, wrappers: [...outer.wrappers, ...one.wrappers] }))
+  })
+  return [...table, ...inner]
+}
+
+/** Whether what fits the path of one route may fit that of another as well. */
+function leadsTo(outer: string, inner: string): boolean {
+  const [from, to] = [outer, inner].map((path) => path.replace(/:[\w$]+/g, ':'))
+  return from.endsWith('*') ? to.startsWith(from.slice(0, -1)) : from === to
 }
 
 function checkSecurity(options: DocumentOptions, paths: Readonly<Record<string, OpenApiPath>>): void {

@@ -1,4 +1,5 @@
 import type { Handler } from '../../request/handler.js'
+import { chooserOf, type RouteChooser } from '../../request/route-choice.js'
 import type { StandardSchema } from './standard-schema.js'
 import type { ReadKey, RouteHandler, RouteParts, Wrapper } from './table.js'
 
@@ -36,7 +37,8 @@ export interface ResponseDescription {
 export type TableEntry = ReadKey & RouteParts
 
 const descriptions = new WeakMap<object, RouteDescription>()
-const tables = new WeakMap<Handler, readonly TableEntry[]>()
+// By their choosers, which the handlers that `wrap` makes have too.
+const tables = new WeakMap<RouteChooser, readonly TableEntry[]>()
 const readers = new WeakMap<object, (table: readonly TableEntry[]) => void>()
 
 /** Notes the description of a handler or wrapper; of a validated handler with its schemas. */
@@ -55,13 +57,14 @@ export function onTable(handler: RouteHandler, read: (table: readonly TableEntry
   readers.set(handler, read)
 }
 
-/** Notes the table of a handler that `routes` has made, and tells it to the handlers that asked for it. */
-export function noteTable(handler: Handler, table: readonly TableEntry[]): void {
-  tables.set(handler, table)
+/** Notes the table of `routes`, and tells it to the handlers that asked for it. */
+export function noteTable(chooser: RouteChooser, table: readonly TableEntry[]): void {
+  tables.set(chooser, table)
   for (const { handle } of table) readers.get(handle)?.(table)
 }
 
-/** The table of a handler; null if `routes` has not made it. */
+/** The table of a handler that `routes` has made, or `wrap` of such a one; null for another. */
 export function tableOf(handler: Handler): readonly TableEntry[] | null {
-  return tables.get(handler) ?? null
+  const chooser = chooserOf(handler)
+  return chooser === null ? null : tables.get(chooser) ?? null
 }

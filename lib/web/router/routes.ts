@@ -141,8 +141,9 @@ export function routes<Key extends string>(table: Routes<Key>, options: RoutesOp
     ctx.route = route
     return serve(wrapped, handle, new RouteRequest(method, path, args, found.params, headers, body, ctx, null))
   }
-  noteTable(handler, entries)
-  return withChooser(handler, { hasLimits, choose })
+  const chooser = { hasLimits, choose }
+  noteTable(chooser, entries)
+  return withChooser(handler, chooser)
 }
 
 const passOn = 'give the handler that `routes` returns to the server itself, or wrap it with `wrap`'

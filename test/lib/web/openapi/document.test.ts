@@ -3,6 +3,7 @@ import t from 'tap'
 import { z } from 'zod'
 import { described, openapi, type DocumentOptions, type JsonSchema, type OpenApiDocument, type OpenApiOperation } from '../../../../lib/web/openapi/index.js'
 import { group, json, routes, validated, type RouteDescription, type StandardSchema, type Wrapper } from '../../../../lib/web/router/index.js'
+import { wrap } from '../../../../lib/web/wrap.js'
 import { libraries } from './schemas.js'
 
 const info = { title: 'Test', version: '1.0.0' }
@@ -70,6 +71,17 @@ t.test('what is left out', async (t) => {
     ...group('/internal', [described({ hidden: true }, pass)], { 'GET /a': plain }),
   })
   t.strictSame(Object.entries(paths).map(([path, item]) => [path, Object.keys(item)]), [['/a', ['get']]])
+})
+
+t.test('routes in routes, and in wrap', async (t) => {
+  const around: Wrapper = (handler) => wrap(handler, (_request, next) => next())
+  const inner = routes({ 'GET /a/:user/x': plain, 'GET /a/:user/y': validated({ summary: 'inner' }, plain), 'GET /b': plain, 'GET /': plain })
+  const marked = described({ tags: ['marked'] }, pass)
+  const table = { ...group('', [marked], { '/a/:id/*': around(inner) }), '/b': inner, 'GET /a/:id/y': validated({ summary: 'outer' }, plain) }
+  const { paths } = openapi(around(around(routes(table))), { info })
+  t.strictSame(Object.entries(paths).map(([path, { get }]) => [path, get?.summary, get?.tags]), [
+    ['/a/{id}/y', 'outer', undefined], ['/a/{user}/x', undefined, ['marked']], ['/b', undefined, undefined],
+  ])
 })
 
 t.test('paths that differ in the names of parameters only are one', async (t) => {
