@@ -12,13 +12,17 @@ export function markHandled<T>(given: PromiseLike<T>): Promise<T> {
   return promise
 }
 
+/** Whether an error may come from the end of a request: it is no fault then. */
+export function isEndOfRequest(error: unknown): boolean {
+  return instanceOf<Error>(error, ClosedError, CancelledError, BodyError) || nameOf(error) === 'AbortError'
+}
+
 /**
  * Takes care of a handler's promise that is not waited for any more: when it settles, its content is closed, or its error logged
  * unless the end of the request caused it.
  */
 export function dropLate(promise: Promise<unknown>, logger: Logger, request: { readonly method: string; readonly query: string }): void {
   promise.then(cancelContent, (error: unknown) => {
-    if (instanceOf<Error>(error, ClosedError, CancelledError, BodyError) || nameOf(error) === 'AbortError') return
-    logFailure(logger, request, error, 'the handler failed after its request was over')
+    if (!isEndOfRequest(error)) logFailure(logger, request, error, 'the handler failed after its request was over')
   })
 }

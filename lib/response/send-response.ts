@@ -1,5 +1,6 @@
 import type { Op } from '../../lev/index.js'
 import { instanceOf, sendable } from '../../lev/internal.js'
+import { typeName } from '../config/validators.js'
 import { encode, isEncodable, variedHeaders, type Encoded } from '../coding/content-encoding.js'
 import type { Exchange, NextAction } from '../request/exchange.js'
 import type { HandlerResult, ResponseParts } from '../request/handler.js'
@@ -109,7 +110,10 @@ function send(exchange: Exchange, content: unknown, status: number, given: Respo
 
 function stream(exchange: Exchange, content: unknown, status: number, headers: ResponseHeaders | undefined): NextAction | Op<NextAction> {
   const source = contentSourceOf(content)
-  if (source === null) throw new ResponseError(null, `the content is neither a string nor bytes nor null, nor does it stream: ${typeof content}`)
+  if (source === null) {
+    const hint = typeof content === 'object' ? '; `json` of leveret/router makes a response of it' : ''
+    throw new ResponseError(null, `the content is neither a string nor bytes nor null, nor does it stream: ${typeName(content)}${hint}`)
+  }
   return streamResponse(exchange, source, status, headers)
 }
 

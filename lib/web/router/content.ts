@@ -1,7 +1,5 @@
 import { isUtf8 } from 'node:buffer'
 import type { Op } from '../../../lev/index.js'
-import { instanceOf } from '../../../lev/internal.js'
-import { BodyError } from '../../errors.js'
 import { mediaTypeOf, type MediaType } from '../../http1/parameters.js'
 import { OnePiece } from '../../pieces.js'
 import { Context } from '../../request/context.js'
@@ -67,20 +65,11 @@ function* formOf(mediaType: MediaType, { body, ctx }: RouteRequest<unknown>): Op
     const earlier: FormValue | FormValue[] | undefined = values[name]
     values[name] = earlier === undefined ? given as FormValue | FormValue[] : [earlier, given].flat()
   }
-  const { fields, files } = yield* readable(body === null ? ctx.body.form() : readForm(mediaType, new OnePiece(body)))
+  const { fields, files } = yield* (body === null ? ctx.body.form() : readForm(mediaType, new OnePiece(body)))
   for (const [name, value] of Object.entries(fields)) add(name, value)
   for (const { name, filename, type, bytes } of files) {
     // Browsers send a file without a name and content where the user has chosen none.
     if (filename !== '' || bytes.length > 0) add(name, new File([bytes], filename, { type }))
   }
   return { kind: 'form', value: values }
-}
-
-/** Reads a form. @throws HttpError for a malformed one */
-function* readable<T>(reading: Op<T>): Op<T> {
-  try {
-    return yield* reading
-  } catch (error) {
-    throw instanceOf(error, BodyError) ? new HttpError(error.status, error.reason, {}, { cause: error }) : error
-  }
 }

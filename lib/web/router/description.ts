@@ -23,6 +23,11 @@ export interface RouteDescription {
   readonly responses?: Readonly<Record<number, StandardSchema | string | ResponseDescription>> | null | undefined
 }
 
+/** The names of a description. */
+export const descriptionNames = Object.keys({
+  summary: 0, description: 0, tags: 0, operationId: 0, deprecated: 0, hidden: 0, security: 0, responses: 0,
+} satisfies Record<keyof RouteDescription, 0>)
+
 /** What a document of the routes says of a response. */
 export interface ResponseDescription {
   /** What it means; by default the reason phrase of the status. */

@@ -1,10 +1,13 @@
 import type { Op } from '../../../lev/index.js'
 import { instanceOf } from '../../../lev/internal.js'
+import { asArguments, optionsOf } from '../../config/arguments.js'
 import type { CheckedLimits } from '../../config/limits.js'
-import { ArgumentError, StateError } from '../../errors.js'
+import { typeName } from '../../config/validators.js'
+import { ArgumentError, BodyError, StateError } from '../../errors.js'
 import type { ResponseHeaders } from '../../http1/response-headers.js'
 import { Context } from '../../request/context.js'
 import { isOp, isThenable, settled, type Handler, type HandlerResult } from '../../request/handler.js'
+import { isEndOfRequest } from '../../request/late-result.js'
 import { chooserOf, withChooser, type RouteChoice, type RouteChooser } from '../../request/route-choice.js'
 import { noteTable } from './description.js'
 import { HttpError, ValidationError } from './http-error.js'
@@ -19,7 +22,8 @@ type Result = ReturnType<Handler>
 export interface RoutesOptions {
   /**
    * Responds to an error: one that a handler or a wrapper has thrown, or the HttpError of a request that no handler gets (400, 404,
-   * 405, 414). It may throw: an HttpError becomes its response, anything else a 500.
+   * 405, 414) or whose content cannot be read (400, 408, 413, 415). It may throw: an HttpError becomes its response, anything else a
+   * 500. It is not told of errors that come from the end of a request, such as the AbortError of `ctx.signal`.
    */
   readonly onError?: ((error: unknown, request: RouteRequest) => ReturnType<Handler>) | null | undefined
 }
@@ -42,14 +46,16 @@ interface Target {
  * @throws ArgumentError for a key that is malformed, or fits the same requests as another
  */
 export function routes<Key extends string>(table: Routes<Key>, options: RoutesOptions = {}): Handler {
-  const { onError = null } = options
+  const onError = errorHandlerOf(options)
   const matcher = new Matcher<Target>()
   // The routes of requests that are with its wrappers.
   const matched = new WeakMap<Context, { readonly handle: RouteHandler, readonly params: RouteRequest['params'] }>()
   // Errors that `onError` has had already, and that wrappers have passed on.
   const told = new WeakSet()
 
-  function failed(error: unknown, request: RouteRequest): Result {
+  function failed(given: unknown, request: RouteRequest): Result {
+    if (isEndOfRequest(given) && request.ctx.signal.aborted) throw given
+    const error = instanceOf(given, BodyError) ? new HttpError(given.status, given.reason, {}, { cause: given }) : given
     if (onError === null || (typeof error === 'object' && error !== null && told.has(error))) return responseTo(error)
     if (typeof error === 'object' && error !== null) told.add(error)
     let result: Result
@@ -147,6 +153,12 @@ export function routes<Key extends string>(table: Routes<Key>, options: RoutesOp
 }
 
 const passOn = 'give the handler that `routes` returns to the server itself, or wrap it with `wrap`'
+
+function errorHandlerOf(options: RoutesOptions): NonNullable<RoutesOptions['onError']> | null {
+  const onError = asArguments(() => optionsOf(options, 'options', 'an object of options', ['onError'])).get('onError') ?? null
+  if (onError !== null && typeof onError !== 'function') throw new ArgumentError('onError', `onError must be a function, got ${typeName(onError)}`)
+  return onError as NonNullable<RoutesOptions['onError']> | null
+}
 
 /** An ordinary handler as that of a route. */
 function spread(handler: Handler): RouteHandler {

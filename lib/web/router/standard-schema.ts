@@ -25,3 +25,11 @@ export interface SchemaIssue {
   /** Where in the value it is. */
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | null | undefined
 }
+
+/** Whether a value implements the interface. */
+export function isSchema(value: unknown): value is StandardSchema {
+  // The schemas of arktype are functions.
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null || !('~standard' in value)) return false
+  const standard = value['~standard']
+  return typeof standard === 'object' && standard !== null && 'validate' in standard && typeof standard.validate === 'function'
+}

@@ -113,5 +113,10 @@ export function readKey(key: string): ReadKey {
   const match = /^(?:([A-Z-]+) )?(\/[^ ]*)$/.exec(key)
   if (match === null) throw new ArgumentError('table', `table: ${JSON.stringify(key)} is neither "METHOD /path" nor "/path"`)
   const [, method = null, path] = match
+  if (method !== null && /^(?:ALL|ANY|USE)$/.test(method)) {
+    throw new ArgumentError('table', `table: ${JSON.stringify(key)}: ${method} is no method; ${JSON.stringify(path)} without one is for all of them`)
+  }
+  const plain = path.replace(/\(.*\)/g, '').replace(/:[\w$]+\?/g, '')
+  if (/[?#]/.test(plain)) throw new ArgumentError('table', `table: ${JSON.stringify(key)}: the path ends before "?" and "#"`)
   return { key, method, path }
 }

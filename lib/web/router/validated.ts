@@ -1,13 +1,14 @@
 import type { Op } from '../../../lev/index.js'
+import { asArguments, optionsOf } from '../../config/arguments.js'
 import { typeName } from '../../config/validators.js'
 import { ArgumentError } from '../../errors.js'
 import { isThenable, settled, type Handler, type HandlerResult } from '../../request/handler.js'
 import { markHandled } from '../../request/late-result.js'
 import { parseContent, type ParsedContent } from './content.js'
-import { describe, type RouteDescription } from './description.js'
+import { describe, descriptionNames, type RouteDescription } from './description.js'
 import { ValidationError, type InvalidPart } from './http-error.js'
 import { RouteRequest } from './route-request.js'
-import type { SchemaIssue, SchemaResult, StandardSchema } from './standard-schema.js'
+import { isSchema, type SchemaIssue, type SchemaResult, type StandardSchema } from './standard-schema.js'
 import type { RouteHandler } from './table.js'
 
 /** The schemas of a route; what has none is not validated. */
@@ -42,11 +43,13 @@ type Validated<Given extends Schemas, Params> =
  * with all that is wrong; one whose content is neither JSON nor a form, as there is a schema of, 415, or 400 if it is malformed. If no
  * schema returns a promise, and the content is no form, nothing waits.
  * @param schemas with what a document (`leveret/openapi`) says of the route
+ * @throws ArgumentError for a member that is unknown, or is not a schema
  */
 export function validated<const Given extends Schemas & RouteDescription, Params = Readonly<Record<string, string | undefined>>>(
   schemas: Given, handler: Validated<Given, Params>,
 ): RouteHandler<Params> {
   if (typeof handler !== 'function') throw new ArgumentError('handler', `handler must be a function, got ${typeName(handler)}`)
+  checkSchemas(schemas)
   const handle = handler as RouteHandler<unknown, unknown, unknown>
   const accepted = { json: Boolean(schemas.body), form: Boolean(schemas.form) }
   const hasContent = accepted.json || accepted.form
@@ -57,6 +60,18 @@ export function validated<const Given extends Schemas & RouteDescription, Params
     if (content === null || 'kind' in content) return check(schemas, request, content, handle)
     return whenRead(content, (read) => check(schemas, request, read, handle))
   }, schemas)
+}
+
+const schemaNames = Object.keys({ body: 0, form: 0, query: 0, params: 0 } satisfies Record<keyof Schemas, 0>)
+
+/** @throws ArgumentError for a member that is unknown, or is not a schema */
+function checkSchemas(given: object): void {
+  const fields = asArguments(() => optionsOf(given, 'schemas', 'an object of schemas', [...schemaNames, ...descriptionNames]))
+  for (const name of schemaNames) {
+    const schema = fields.get(name)
+    if (schema === undefined || isSchema(schema)) continue
+    throw new ArgumentError(name, `${name} must be a schema that implements Standard Schema, got ${typeName(schema)}`)
+  }
 }
 
 function* whenRead(reading: Op<ParsedContent>, then: (content: ParsedContent) => ReturnType<Handler>): Op<HandlerResult> {
