@@ -5,9 +5,12 @@ import type { Context } from '../../request/context.js'
 import { isThenable, type Handler, type HandlerResult } from '../../request/handler.js'
 import type { Upgrade } from '../../websocket/upgrade.js'
 import { resultOf } from './response-result.js'
-import { refusal, serverRequest } from './server-request.js'
+import { areLight } from './light-globals.js'
+import { lightRequest } from './light-request.js'
+import { refusal, requestUrl, serverRequest } from './server-request.js'
 import { upgradeOf } from './upgrade-response.js'
 
+export { lightGlobals } from './light-globals.js'
 export { upgradeResponse } from './upgrade-response.js'
 
 /** The second argument of an application; in Hono `c.env`. */
@@ -40,7 +43,8 @@ export function fromFetch(application: FetchApplication): Handler {
   return (method, query, args, headers, body, ctx) => {
     const refused = refusal(method, ctx)
     if (refused !== null) return refused
-    const request = serverRequest(method, query, args, headers, body, ctx)
+    const url = requestUrl(query, args, ctx)
+    const request = areLight() ? lightRequest(method, url, headers, body, ctx) : serverRequest(method, url, headers, body, ctx)
     const response = application(request, { ctx }, new Execution(ctx))
     return isThenable(response) ? later(ctx, response) : sent(ctx, response)
   }

@@ -1,8 +1,11 @@
 import type { ReadableStreamDefaultReader, ReadableStreamReadResult } from 'node:stream/web'
 import { show } from '../../config/validators.js'
-import { ResponseError, type ResponseHeaders } from '../../http1/response-headers.js'
+import { ResponseError } from '../../http1/response-headers.js'
 import type { ResponseParts } from '../../request/handler.js'
 import { asynchronous, contentSource, handOver, type ContentSource } from '../../response/content-source.js'
+import { fieldsOf, type Fields } from './fields.js'
+import { Light } from './light.js'
+import { LightResponse } from './light-response.js'
 
 /** Microtasks in which a stream gives what it has, and tells that it has ended. */
 const microtasks = 4
@@ -15,11 +18,14 @@ type Read = ReadableStreamReadResult<Uint8Array>
  * @throws ResponseError if it is no response, or was read already
  */
 export function resultOf(response: Response): ResponseParts | Promise<ResponseParts> {
+  if (response instanceof LightResponse) {
+    return LightResponse.parts(response) ?? resultOf(Light.real(response) as Response)
+  }
   if (!isResponse(response)) throw new ResponseError(null, `the application must return a Response, got ${show(response)}`)
   if (response.type === 'error') throw new ResponseError(null, 'the application returned Response.error()')
   if (response.bodyUsed) throw new ResponseError(null, 'the body of the Response was read already')
   const { body, status } = response
-  const headers = headersOf(response.headers)
+  const headers = fieldsOf(response.headers)
   return body === null ? [null, status, headers] : begun(body.getReader() as Reader, status, headers)
 }
 
@@ -28,19 +34,8 @@ function isResponse(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'status' in value && 'headers' in value && 'body' in value
 }
 
-export function headersOf(given: Headers): ResponseHeaders {
-  const headers: Record<string, string | string[]> = {}
-  for (const [name, value] of given) {
-    const earlier = headers[name]
-    // Only `set-cookie` comes more than once.
-    if (earlier === undefined) headers[name] = value
-    else headers[name] = Array.isArray(earlier) ? [...earlier, value] : [earlier, value]
-  }
-  return headers
-}
-
 /** Reads what is there already; content that ends with its first piece is sent whole, with its length. */
-async function begun(reader: Reader, status: number, headers: ResponseHeaders): Promise<ResponseParts> {
+async function begun(reader: Reader, status: number, headers: Fields): Promise<ResponseParts> {
   const first = reader.read()
   const start = await soon(first)
   // Whether content is still in its coding shows in the first piece: `fetch` decodes, and leaves the header.

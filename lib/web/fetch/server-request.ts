@@ -52,11 +52,13 @@ function hostOf({ host }: Context): string {
   return host === '' ? 'localhost' : host
 }
 
+/** The URL of a request; the standard normalizes it further. */
+export function requestUrl(query: string, args: string, ctx: Context): string {
+  return `${ctx.scheme}://${hostOf(ctx)}${query === '*' ? '/*' : query}${args === '' ? '' : `?${args}`}`
+}
+
 /** @param body the content, if it is buffered */
-export function serverRequest(
-  method: string, query: string, args: string, headers: RequestHeaders, body: Buffer | null, ctx: Context,
-): Request {
-  const url = `${ctx.scheme}://${hostOf(ctx)}${query === '*' ? '/*' : query}${args === '' ? '' : `?${args}`}`
+export function serverRequest(method: string, url: string, headers: RequestHeaders, body: Buffer | null, ctx: Context): Request {
   const init: RequestInit = { method, headers: headerEntries(headers) }
   if (method !== 'GET' && method !== 'HEAD') {
     if (body !== null) init.body = body

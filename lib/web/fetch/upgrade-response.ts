@@ -1,7 +1,7 @@
 import type { Context } from '../../request/context.js'
 import type { WebSocketOptions } from '../../websocket/options.js'
 import { Upgrade, type WebSocketHandler } from '../../websocket/upgrade.js'
-import { headersOf } from './response-result.js'
+import { fieldsOf } from './fields.js'
 
 const upgrades = new WeakMap<Context, Upgrade>()
 
@@ -21,7 +21,7 @@ export function upgradeResponse(ctx: Context, handle: WebSocketHandler, options?
 export function upgradeOf(ctx: Context, response: Response): Upgrade | null {
   const upgrade = upgrades.get(ctx)
   if (upgrade === undefined || response.status !== 200 || response.headers.get('upgrade') !== 'websocket') return null
-  const { upgrade: _marker, 'content-length': _length, ...headers } = headersOf(response.headers)
+  const { upgrade: _marker, 'content-length': _length, ...headers } = fieldsOf(response.headers)
   upgrade.headers = headers
   return upgrade
 }
