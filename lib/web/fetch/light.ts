@@ -1,3 +1,5 @@
+import { arrayBufferOf, textOf } from './decode.js'
+
 /** Key of the method that makes the object of the platform for a light one. */
 export const makeReal = Symbol('makeReal')
 /** Key of the method that makes the Headers of a light object. */
@@ -56,7 +58,7 @@ export abstract class Light<Real extends Request | Response> {
 
   async arrayBuffer(): Promise<ArrayBuffer> {
     const content = this.#take()
-    return content === null ? this.#become().arrayBuffer() : new Uint8Array(Buffer.from(content as string)).buffer
+    return content === null ? this.#become().arrayBuffer() : arrayBufferOf(content)
   }
 
   /** The content, once; null if the real object has it. @throws TypeError if it was read already */
@@ -77,12 +79,6 @@ export abstract class Light<Real extends Request | Response> {
     if (this.#headers !== null && this.#headers !== real.headers) replace(real.headers, this.#headers)
     return real
   }
-}
-
-/** As the platform decodes it: without a byte order mark, and without half surrogates. */
-function textOf(content: Buffer | string): string {
-  const text = (typeof content === 'string' ? Buffer.from(content) : content).toString()
-  return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
 }
 
 function replace(headers: Headers, by: Headers): void {

@@ -1,20 +1,27 @@
 import type { ReadableStream as WebStream } from 'node:stream/web'
 import type { Context } from '../../request/context.js'
 import type { ResponseParts } from '../../request/handler.js'
+import { arrayBufferOf, textOf } from './decode.js'
 import { headerEntries, type RequestHeaders } from '../../http1/headers.js'
 
-// The types of Node.js declare `signal` as a field, which a class could not replace by a getter.
-const PlatformRequest: new (url: string, init: RequestInit) => Omit<Request, 'signal' | 'clone'> = Request
+// The types of Node.js declare members as fields, which a class could not replace by getters and methods.
+type Replaced = 'signal' | 'bodyUsed' | 'clone' | 'text' | 'json' | 'arrayBuffer'
+const PlatformRequest: new (url: string, init: RequestInit) => Omit<Request, Replaced> = Request
+const platform = Request.prototype
 
 /**
  * The Request that an application of the fetch standard gets. It is a Request of the platform's own, so it works wherever one
- * is expected; only `signal` is made when it is looked at, which is most of the cost of making a Request.
+ * is expected. But `signal` is made when it is looked at, and content that is buffered is read without its stream, which is only
+ * locked: each is a large part of what a Request costs.
  */
 class ServerRequest extends PlatformRequest {
   readonly #ctx: Context
+  readonly #buffer: Buffer | null
+  #wasRead = false
 
-  constructor(url: string, init: RequestInit, ctx: Context) {
+  constructor(url: string, init: RequestInit, buffer: Buffer | null, ctx: Context) {
     super(url, init)
+    this.#buffer = buffer
     this.#ctx = ctx
   }
 
@@ -23,9 +30,41 @@ class ServerRequest extends PlatformRequest {
     return this.#ctx.signal
   }
 
-  clone(): Request {
-    return new Request(Request.prototype.clone.call(this), { signal: this.#ctx.signal })
+  get bodyUsed(): boolean {
+    return this.#wasRead || Reflect.get(platform, 'bodyUsed', this)
   }
+
+  clone(): Request {
+    return new Request(platform.clone.call(this), { signal: this.#ctx.signal })
+  }
+
+  async text(): Promise<string> {
+    const content = this.#take()
+    return content === null ? platform.text.call(this) : textOf(content)
+  }
+
+  async json(): Promise<unknown> {
+    const content = this.#take()
+    return content === null ? platform.json.call(this) : JSON.parse(textOf(content))
+  }
+
+  async arrayBuffer(): Promise<ArrayBuffer> {
+    const content = this.#take()
+    return content === null ? platform.arrayBuffer.call(this) : arrayBufferOf(content)
+  }
+
+  /** The buffered content, once; null leaves it to the platform to read the stream, or to reject that. */
+  #take(): Buffer | null {
+    if (this.#buffer === null || this.body === null || this.body.locked || this.bodyUsed) return null
+    this.body.getReader()
+    this.#wasRead = true
+    return this.#buffer
+  }
+}
+
+// As those of the platform are.
+for (const name of ['signal', 'bodyUsed', 'clone', 'text', 'json', 'arrayBuffer'] satisfies Replaced[]) {
+  Object.defineProperty(ServerRequest.prototype, name, { enumerable: true })
 }
 
 /** Methods of which no Request can be made (Fetch standard, "forbidden method"), and others that it would write in capitals. */
@@ -67,7 +106,7 @@ export function serverRequest(method: string, url: string, headers: RequestHeade
       init.duplex = 'half'
     }
   }
-  return new ServerRequest(url, init, ctx)
+  return new ServerRequest(url, init, body, ctx)
 }
 
 /** Whether a request whose content is not buffered has content that the application reads itself. */

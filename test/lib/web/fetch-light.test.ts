@@ -52,7 +52,7 @@ const ofBodies: Record<string, (one: Both) => unknown> = {
   'the stream after text is locked': async (one) => { await one.text(); return one.body?.locked },
   'clone': async (one) => { const copy = one.clone(); return [await copy.text(), await one.text(), copy === one] },
   'clone of a clone': async (one) => [await one.clone().clone().text(), await one.text()],
-  'clone after text': async (one) => { await one.text(); return one.clone() },
+  'clone after text': async (one) => { await one.text(); return typeof one.clone() },
   'clone keeps headers apart': (one) => { const copy = one.clone(); copy.headers.set('x-new', '1'); return [one.headers.get('x-new'), copy.headers.get('x-new')] },
   'clone takes changed headers': (one) => { one.headers.set('x-new', '1'); one.headers.delete('content-type'); return fieldsOf(one.clone().headers) },
   'headers changed after the stream was made': (one) => { void one.headers; void one.body; one.headers.set('x-new', '1'); return fieldsOf(one.clone().headers) },
@@ -65,7 +65,7 @@ const ofBodies: Record<string, (one: Both) => unknown> = {
   'inspect after text': async (one) => { await one.text(); return inspect(one).toLowerCase().replace(/locked: \w+|state: '\w+'/g, '') },
   'own keys': (one) => [Object.keys(one), JSON.stringify(one)],
   'tag': (one) => Object.prototype.toString.call(one),
-  'members': (one) => { const names = []; for (const name in one) if (name !== 'clone' && name !== 'signal') names.push(name); return names.sort() },
+  'members': (one) => { const names = []; for (const name in one) names.push(name); return names.sort() },
   'no members of its own': (one) => Object.getOwnPropertyNames(one).length,
 }
 
@@ -85,7 +85,7 @@ const ofRequests: Record<string, (one: Request) => unknown> = {
     const copy = new Request('http://other.test/p', one)
     return [copy.method, copy.url, fieldsOf(copy.headers)]
   },
-  'new Request after text': async (one) => { await one.text(); return new Request(one) },
+  'new Request after text': async (one) => { await one.text(); return new Request(one).url },
   'new Request, other content, after text': async (one) => { await one.text(); return new Request(one, { method: 'POST', body: 'new' }).text() },
   'a subclass': async (one) => {
     class Own extends Request { extra = 1 }
@@ -179,6 +179,25 @@ const responses: Record<string, () => Response> = {
   'a form': () => new Response(formContent, { headers: { 'content-type': form } }),
   'of a subclass': () => new (class Own extends Response { extra = 1 })('x', { status: 201 }),
 }
+
+t.test('a Request of the server reads content as the platform does', async (t) => {
+  for (const [kind, text] of Object.entries(requests)) {
+    for (const [name, check] of Object.entries(ofBodies)) {
+      let outcomes: unknown[] = []
+      const { ask } = await serve(t, {}, fromFetch(async (given) => {
+        const { url, method, headers } = given
+        const body = text.slice(text.indexOf('\r\n\r\n') + 4)
+        const hasBody = method !== 'GET' && method !== 'HEAD' && body !== ''
+        // Bytes, so that the platform adds no content-type.
+        const fresh = new Request(url, { method, headers, body: hasBody ? Buffer.from(body, 'latin1') : null })
+        outcomes = [await outcome(() => check(given)), await outcome(() => check(fresh))]
+        return new Response()
+      }))
+      await ask(text)
+      t.strictSame(outcomes[0], outcomes[1], `${kind}: ${name}`)
+    }
+  }
+})
 
 t.test('a light Request cannot be told from a real one', async (t) => {
   for (const [kind, text] of Object.entries(requests)) {
