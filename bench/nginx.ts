@@ -12,6 +12,7 @@ const responses: Partial<Record<TaskName, string>> = {
   gzip: `gzip on; gzip_comp_level 4; gzip_types text/plain; gzip_vary on; ${file('text-20k.txt', 'text/plain')} charset utf-8;`,
   text: file('text-1m.txt', 'text/plain; charset=utf-8'),
   download: file('bytes-10m.bin', 'application/octet-stream'),
+  file: 'types { text/plain txt; application/octet-stream bin; } charset utf-8; etag on; max_ranges 100; add_header Cache-Control no-cache; try_files $uri =404;',
 }
 
 function file(name: string, type: string): string {

@@ -4,7 +4,12 @@ import { noise, prose } from './content.js'
 
 const host = 'Host: bench.test\r\n'
 
-export const bare = `GET / HTTP/1.1\r\n${host}\r\n`
+export const bare = get('/')
+
+/** A GET with a Host header and nothing else. */
+export function get(path: string): string {
+  return `GET ${path} HTTP/1.1\r\n${host}\r\n`
+}
 
 /** The connection is to be closed behind the response. */
 export const last = `GET / HTTP/1.1\r\n${host}Connection: close\r\n\r\n`

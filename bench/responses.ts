@@ -67,7 +67,8 @@ const caseless = new Set(['connection', 'upgrade', 'vary', 'transfer-encoding', 
 
 /**
  * A response's head without what two servers may rightly say differently: the Date's value, who they are (Server), that the
- * connection lives on, which goes without saying, and Vary, which is for those to say that can compress. Neither the case
+ * connection lives on, which goes without saying, Vary, which is for those to say that can compress, and of a file what its version is,
+ * and that parts of it can be had. Neither the case
  * of the fields' names nor their order means anything (RFC 9110 sections 5.1 and 5.3).
  *
  * @param freeFraming how the content is framed, by its length or in chunks, is the server's choice
@@ -79,7 +80,7 @@ export function comparableHead({ lines }: ParsedResponse, freeFraming = false): 
     const name = line.slice(0, colon).toLowerCase()
     const value = line.slice(colon + 1).trim()
     const said = `${name}: ${caseless.has(name) ? value.toLowerCase() : value}`
-    if (/^(connection: keep-alive|keep-alive: .*|server: .*|vary: accept-encoding)$/.test(said)) continue
+    if (/^(connection: keep-alive|keep-alive: .*|server: .*|vary: accept-encoding|etag: .*|last-modified: .*|accept-ranges: bytes)$/.test(said)) continue
     // RFC 9110 section 6.6.1: a response of 1xx may do without.
     if (name === 'date' && / 1\d\d /.test(lines[0])) continue
     if (freeFraming && (name === 'content-length' || name === 'transfer-encoding')) continue

@@ -1,4 +1,4 @@
-import { bare, browser, bytes, gzip, last, post, postChunked, text } from './requests.js'
+import { bare, browser, bytes, get, gzip, last, post, postChunked, text } from './requests.js'
 import type { TaskName } from './tasks.js'
 
 interface Named {
@@ -88,6 +88,8 @@ export const closed: readonly ClosedScenario[] = [
   http('stream', 'streamed response, 100 pieces', () => [bare], { task: 'stream', freeFraming: true }),
   http('text', 'text of 1 MB', () => [bare], { task: 'text', connections: 16 }),
   http('download', 'download of 10 MB', () => [bare], { quick: false, task: 'download', connections: 4 }),
+  http('file', 'file of 20 KB', () => [get('/text-20k.txt')], { task: 'file' }),
+  http('file-large', 'file of 10 MB', () => [get('/bytes-10m.bin')], { quick: false, task: 'file', connections: 4 }),
   http('upload', 'upload of 20 MB', () => [post(bytes(20 * 2 ** 20), 'application/octet-stream')], {
     quick: false, task: 'upload', connections: 4,
   }),

@@ -12,6 +12,8 @@ export const tasks = [
   'echo',
   /** `hello` for GET, `echo` for POST. */
   'mix',
+  /** Responds with the file that the path names, `text-20k.txt` or `bytes-10m.bin`, by what the server has for the files of a folder. */
+  'file',
   /** Responds with the text of `text-20k.txt`, compressed by gzip. */
   'gzip',
   /** Responds with 100 pieces of text, one after another, their length together unknown. */

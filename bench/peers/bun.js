@@ -1,6 +1,6 @@
 import { given, gzipLevel, hello, piece, pieces, plain } from './given.js'
 
-const { task, port, pem, item, text, bytes } = given()
+const { task, port, folder, pem, item, text, bytes } = given()
 
 const textual = { headers: { 'content-type': plain } }
 const closing = { headers: { 'content-type': plain, connection: 'close' } }
@@ -33,6 +33,11 @@ const handlers = {
     },
   }), textual),
   download: () => new Response(bytes, { headers: { 'content-type': 'application/octet-stream' } }),
+  file(request) {
+    const { pathname } = new URL(request.url)
+    const type = pathname.endsWith('.txt') ? plain : 'application/octet-stream'
+    return new Response(Bun.file(folder + pathname), { headers: { 'content-type': type, 'cache-control': 'no-cache' } })
+  },
   text: () => new Response(text, textual),
   async upload(request) {
     let size = 0

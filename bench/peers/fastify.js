@@ -1,11 +1,12 @@
 import compress from '@fastify/compress'
+import files from '@fastify/static'
 import Fastify from 'fastify'
 import { Readable } from 'node:stream'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { given, gzipLevel, hello, piece, pieces, plain } from './given.js'
 
-const { task, port, pem, item, text, bytes } = given()
+const { task, port, folder, pem, item, text, bytes } = given()
 
 const app = Fastify({
   logger: false,
@@ -49,7 +50,9 @@ const handlers = {
 }
 
 if (task === 'gzip') await app.register(compress, { encodings: ['gzip'], zlibOptions: { level: gzipLevel } })
-if (task === 'mix') {
+if (task === 'file') {
+  await app.register(files, { root: folder, cacheControl: false, setHeaders: (reply) => reply.header('Cache-Control', 'no-cache') })
+} else if (task === 'mix') {
   app.get('/', handlers.hello)
   app.post('/echo', echo)
 } else {

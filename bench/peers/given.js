@@ -8,6 +8,7 @@ export function given() {
   return {
     task,
     port: Number(port),
+    folder,
     pem: cert === undefined ? null : { cert: readFileSync(cert), key: readFileSync(key) },
     item: JSON.parse(read('item.json')),
     text: read(task === 'text' ? 'text-1m.txt' : 'text-20k.txt').toString(),

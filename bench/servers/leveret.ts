@@ -1,5 +1,6 @@
 import * as server from 'leveret'
 import type { Handler } from 'leveret'
+import { files } from 'leveret/static'
 import { piece, pieces, type TaskName } from '../tasks.js'
 import { collectOnSignal, content, given, hello } from './given.js'
 
@@ -25,6 +26,7 @@ const handlers: Record<TaskName, Handler> = {
     for (let index = 0; index < pieces; index++) yield* out.write(piece(index))
   }, 200, { 'Content-Type': text }],
   download: () => [bytes, 200, { 'Content-Type': 'application/octet-stream' }],
+  file: files(told.folder, { headers: { 'Cache-Control': 'no-cache' } }),
   * upload(_method, _query, _args, _headers, _body, ctx) {
     let size = 0
     for (let part = yield* ctx.body.read(); part !== null; part = yield* ctx.body.read()) size += part.length

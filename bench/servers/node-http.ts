@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs'
+import { createReadStream, readFileSync, stat } from 'node:fs'
 import http, { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http'
 import https from 'node:https'
+import { join } from 'node:path'
 import zlib from 'node:zlib'
 import { gzipLevel, piece, pieces, type TaskName } from '../tasks.js'
 import { collectOnSignal, content, given, hello } from './given.js'
@@ -8,6 +9,7 @@ import { collectOnSignal, content, given, hello } from './given.js'
 const text = 'text/plain; charset=utf-8'
 
 const told = given()
+const { folder } = told
 const { item, text: long, bytes } = content(told)
 
 function send(response: ServerResponse, body: string | Buffer, type: string | undefined, headers: OutgoingHttpHeaders = {}): void {
@@ -48,6 +50,19 @@ const handlers: Record<Exclude<TaskName, 'websocket'>, http.RequestListener> = {
     response.end()
   },
   download: (_request, response) => send(response, bytes, 'application/octet-stream'),
+  file({ url = '' }, response) {
+    const path = join(folder, url)
+    stat(path, (error, found) => {
+      if (error !== null) throw error
+      response.writeHead(200, {
+        'Content-Type': url.endsWith('.txt') ? text : 'application/octet-stream',
+        'Content-Length': found.size,
+        'Last-Modified': found.mtime.toUTCString(),
+        'Cache-Control': 'no-cache',
+      })
+      createReadStream(path).pipe(response)
+    })
+  },
   upload(request, response) {
     let size = 0
     request.on('data', (chunk: Buffer) => (size += chunk.length))

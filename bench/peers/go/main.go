@@ -128,6 +128,12 @@ func handler(task, folder string) http.HandlerFunc {
 	case "download":
 		bytes := content(folder, "bytes-10m.bin")
 		return func(w http.ResponseWriter, r *http.Request) { whole(w, "application/octet-stream", bytes) }
+	case "file":
+		files := http.FileServer(http.Dir(folder))
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Cache-Control", "no-cache")
+			files.ServeHTTP(w, r)
+		}
 	case "text":
 		text := content(folder, "text-1m.txt")
 		return func(w http.ResponseWriter, r *http.Request) { whole(w, plain, text) }
