@@ -3,7 +3,7 @@ import { Cancellation, Ending, type CleanupTime } from './cancellation.js'
 import { CancelledError, UsageError, type CancelReason } from './errors.js'
 import { instanceOf } from './foreign.js'
 import type { Awaitable } from './operation.js'
-import { claim, opMethods } from './forgotten.js'
+import { claim, makerDone, opMethods, watchMakers } from './forgotten.js'
 import { Join, type Joiner } from './join.js'
 import { WaitQueue } from './wait-queue.js'
 import type { Loop } from './loop.js'
@@ -42,6 +42,7 @@ let current: Task<unknown> | null = null
 let hidden = false
 
 watchContexts(() => current !== null)
+watchMakers(() => current)
 
 /** The running task, or null outside of every task. */
 export function currentTask(): Task<unknown> | null {
@@ -336,6 +337,7 @@ export class Task<T> {
   #settle(outcome: Outcome<T>): void {
     const { reason, unwinding } = this.cancellation
     this.cancellation.stop()
+    makerDone(this, outcome.kind === 'value' ? outcome.value : undefined)
     const failed = outcome.kind === 'error' && !instanceOf(outcome.error, CancelledError)
     this.#outcome = unwinding && !failed && reason !== null ? { kind: 'cancelled', reason } : outcome
     let joined = false

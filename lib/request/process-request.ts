@@ -1,5 +1,5 @@
 import { CancelledError, ClosedError, now, TimeoutError, type Op } from '../../lev/index.js'
-import { instanceOf } from '../../lev/internal.js'
+import { instanceOf, makerDone } from '../../lev/internal.js'
 import { bodyAtHand, receiveBody, withOpenBody } from './body-reader.js'
 import type { Connection } from '../server/connection.js'
 import { BodyError } from '../errors.js'
@@ -49,6 +49,7 @@ export function* processRequest(connection: Connection, count: number): Op<NextA
     connection.endRequest()
     // A request cancelled by a server that stops waiting is logged too.
     exchange.abandon(closed, 0, 'cancelled')
+    makerDone()
   }
 }
 

@@ -58,6 +58,43 @@ t.test('it is told as soon as the operation is collected', async (t) => {
   t.match(text, /never run[^]*the end\n$/)
 })
 
+/** A server on a connection that stays open, and a handler that is called three times; then "the end" is printed. */
+const serving = (handler: string, calls = 3): string => `
+  await lev.run(function* () {
+    const service = server.new({ log_level: 'error' }, ${handler})
+    const [client, peer] = lev.pipe()
+    lev.spawn(function* () {
+      for (let count = 1; count <= ${calls}; count++) yield* service.process_request(peer, '', count)
+      yield* lev.sleep(1)
+      console.error('the end')
+    })
+    for (let count = 0; count < ${calls}; count++) {
+      yield* client.write('GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n')
+      yield* client.read()
+    }
+  }, { driver: lev.memory() })`
+
+const handlers: readonly [what: string, handler: string, reports: number][] = [
+  ['a coroutine', "function* () {\nlev.sleep(1)\nreturn 'x'\n}", 1],
+  ['a plain function', "() => {\nlev.sleep(1)\nreturn 'x'\n}", 1],
+  ['an async function', "async () => {\nlev.sleep(1)\nreturn 'x'\n}", 1],
+  ['a coroutine that throws', "function* () {\nlev.sleep(1)\nthrow new server.HttpError(404)\n}", 1],
+  ['two places', "function* () {\nlev.sleep(1)\nlev.yieldNow()\nreturn 'x'\n}", 2],
+  ['a task', "function* () {\nlev.spawn(function* () {\nlev.sleep(1)\n})\nreturn 'x'\n}", 1],
+  ['none: a result that is an operation', '(m, q, a, h, b, ctx) => ctx.body.text()', 0],
+  ['none: a coroutine whose result is an operation', 'function* (m, q, a, h, b, ctx) {\nreturn ctx.body.text()\n}', 0],
+  ['none: a task that runs it later', "function* (m, q, a, h, b, ctx) {\nconst op = lev.sleep(0.5)\nctx.detach(() => op)\nreturn 'x'\n}", 0],
+  ['none: one that is awaited', "async () => {\nawait lev.sleep(0.001)\nreturn 'x'\n}", 0],
+]
+
+for (const [what, handler, reports] of handlers) {
+  t.test(`in a handler it is told with the end of the request, once for each place: ${what}`, async (t) => {
+    const text = await told(serving(handler), 'development')
+    t.equal(text.match(/an operation was made and never run/g)?.length ?? 0, reports, text)
+    t.match(text, /the end\n$/, 'before the end of the process')
+  })
+}
+
 t.test('an operation that is awaited is not reported', async (t) => {
   t.equal(await told(`
     const { inject } = await import('leveret/testing')
