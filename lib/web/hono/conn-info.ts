@@ -4,11 +4,12 @@ import { Context } from '../../request/context.js'
 import { contextOf } from './context.js'
 
 /**
- * Hono's `getConnInfo`: address and port of the client that sent the request; undefined on a Unix socket.
+ * Hono's `getConnInfo`: address and port of the client that sent the request, undefined where they are not known.
  * @throws ArgumentError if the bindings of the application lack those of `fromFetch`
  */
 export const getConnInfo: GetConnInfo = (c) => {
   const { ip, port } = Context.peer(contextOf(c))
   if (ip === '') return { remote: {} }
-  return { remote: { address: ip, addressType: ip.includes(':') ? 'IPv6' : 'IPv4', port, transport: 'tcp' } }
+  const addressType = ip.includes(':') ? 'IPv6' : 'IPv4'
+  return { remote: { address: ip, addressType, port: port === 0 ? undefined : port, transport: 'tcp' } }
 }

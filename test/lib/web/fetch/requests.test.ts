@@ -91,6 +91,14 @@ t.test('the address: host and target as sent, in the form that every URL has', a
   }
 })
 
+t.test('a trusted proxy is believed, and its host is checked as any other', async (t) => {
+  const { ask } = await serve(t, { trusted_proxies: ['127.0.0.1'] }, fromFetch(told))
+  const forwarded = (host: string): string => get('/a', 'inner', '1.1', `X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: ${host}\r\n`)
+  const seen = JSON.parse((await ask(forwarded('shop.test'))).body.toString()) as Told
+  t.match(seen, { url: 'https://shop.test/a', ip: '192.0.2.7' })
+  t.equal((await ask(forwarded('256.256.256.256'))).status, 400)
+})
+
 t.test('the method; those that a Request cannot have are 501', async (t) => {
   let calls = 0
   const { ask } = await serve(t, {}, fromFetch((given) => new Response(`${++calls} ${given.method}`)))
@@ -119,7 +127,7 @@ t.test('headers', async (t) => {
   const { headers } = JSON.parse(body.toString()) as Told
   t.match(headers, {
     'host': 'test', 'x-twice': 'a, b', 'cookie': 'a=1; b=2', 'x-empty': '', 'x-latin': 'gr\xfcn', 'constructor': 'c', 'x-client-ip': '127.0.0.1',
-    'x-real-ip': '7.7.7.7', 'authorization': 'Bearer x', 'set-cookie': 'sent=1', 'content-type': 'text/plain', 'accept-encoding': 'gzip', 'te': 'trailers',
+    'x-real-ip': '127.0.0.1', 'authorization': 'Bearer x', 'set-cookie': 'sent=1', 'content-type': 'text/plain', 'accept-encoding': 'gzip', 'te': 'trailers',
   })
   t.equal(body.toString().includes('"__proto__":"p"'), true)
   const absolute = JSON.parse((await ask(get('http://other.test/', 'test'))).body.toString()) as Told
