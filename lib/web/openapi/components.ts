@@ -1,6 +1,5 @@
+import { jsonSchemaOf, keysOf, mapSubschemas, referent, type Direction, type JsonSchema } from '../router/json-schema.js'
 import type { StandardSchema } from '../router/standard-schema.js'
-import { jsonSchemaOf, keysOf, mapSubschemas, referent, type Direction } from './json-schema.js'
-import type { JsonSchema } from './types.js'
 
 /** A schema of the document that has a name. */
 interface Entry {

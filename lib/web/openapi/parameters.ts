@@ -1,21 +1,15 @@
+import { jsonSchemaOf, objectMembers, type JsonSchema } from '../router/json-schema.js'
 import type { StandardSchema } from '../router/standard-schema.js'
 import type { SchemaComponents } from './components.js'
-import { jsonSchemaOf, referent } from './json-schema.js'
 import type { PathParam } from './path-template.js'
-import type { JsonSchema, OpenApiParameter } from './types.js'
-
-/** The members of an object. */
-interface ObjectMembers {
-  readonly properties: ReadonlyMap<string, JsonSchema>
-  readonly required: ReadonlySet<string>
-}
+import type { OpenApiParameter } from './types.js'
 
 /** The parameters of a path. @param names those that the template of the document has */
 export function pathParameters(
   params: readonly PathParam[], names: readonly string[], schema: StandardSchema | null, components: SchemaComponents,
 ): OpenApiParameter[] {
   const root = schema === null ? {} : jsonSchemaOf(schema, 'input')
-  const properties = objectMembers(root, root)?.properties
+  const properties = objectMembers(root)?.properties
   return params.map(({ name, pattern }, at) => {
     const found = properties?.get(name)
     const given = found === undefined || isAny(found) ? { type: 'string' } : components.addJson(root, 'input', name, found)
@@ -27,7 +21,7 @@ export function pathParameters(
 /** The parameters of a query: those of an object; any other schema is that of all parameters together. */
 export function queryParameters(schema: StandardSchema, components: SchemaComponents): OpenApiParameter[] {
   const root = jsonSchemaOf(schema, 'input')
-  const members = objectMembers(root, root)
+  const members = objectMembers(root)
   if (members === null) {
     const whole = isAny(root) ? { type: 'object' } : components.addJson(root, 'input', 'Query')
     return [{ name: 'query', in: 'query', required: false, style: 'form', explode: true, schema: whole }]
@@ -56,29 +50,4 @@ function constrained(schema: JsonSchema, pattern: string | null): JsonSchema {
 
 function isAny(schema: JsonSchema): boolean {
   return schema === true || Object.keys(schema).every((keyword) => keyword === '$schema')
-}
-
-/** Keywords because of which a schema is not only that of an object with some members. */
-const others = ['anyOf', 'oneOf', 'not', 'if', 'patternProperties', 'dependentSchemas', 'minProperties']
-
-/** The members of the objects that fit a schema; null if there is more to say of them. */
-function objectMembers(root: JsonSchema, schema: JsonSchema): ObjectMembers | null {
-  if (typeof schema === 'boolean') return null
-  const { $ref, allOf, additionalProperties, properties, required } = schema
-  if (typeof $ref === 'string') {
-    const target = referent(root, $ref)
-    return target === undefined || target === schema ? null : objectMembers(root, target)
-  }
-  const isRecord = typeof additionalProperties === 'object' && additionalProperties !== null && Object.keys(additionalProperties).length > 0
-  if (isRecord || others.some((keyword) => keyword in schema) || (allOf === undefined && schema.type !== 'object')) return null
-  const parts = ((allOf ?? []) as readonly JsonSchema[]).map((part) => objectMembers(root, part))
-  if (parts.includes(null)) return null
-  const all = [...parts as ObjectMembers[], {
-    properties: new Map(Object.entries((properties ?? {}) as Record<string, JsonSchema>)),
-    required: new Set((required ?? []) as readonly string[]),
-  }]
-  return {
-    properties: new Map(all.flatMap((one) => [...one.properties])),
-    required: new Set(all.flatMap((one) => [...one.required])),
-  }
 }

@@ -1,5 +1,6 @@
-/** A schema of JSON Schema, draft 2020-12. */
-export type JsonSchema = Readonly<Record<string, unknown>> | boolean
+import type { JsonSchema } from '../router/json-schema.js'
+
+export type { JsonSchema }
 
 /** A document of OpenAPI 3.1: plain objects that are JSON. Members that the types do not name may be there too. */
 export interface OpenApiDocument {

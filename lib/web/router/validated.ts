@@ -7,6 +7,7 @@ import { markHandled } from '../../request/late-result.js'
 import { parseContent, type ParsedContent } from './content.js'
 import { describe, descriptionNames, type RouteDescription } from './description.js'
 import { ValidationError, type InvalidPart } from './http-error.js'
+import { withLists } from './lists.js'
 import { RouteRequest } from './route-request.js'
 import { isSchema, type SchemaIssue, type SchemaResult, type StandardSchema } from './standard-schema.js'
 import type { RouteHandler } from './table.js'
@@ -16,11 +17,12 @@ export interface Schemas {
   /** Of the content, which must be JSON, or a form if there is a schema of one. */
   readonly body?: StandardSchema | null | undefined
   /**
-   * Of content that is a form, urlencoded or multipart: strings and `File`s by name, an array for a name that was sent several times.
+   * Of content that is a form, urlencoded or multipart: strings and `File`s by name, an array for a name that was sent several times,
+   * or of which the schema takes arrays alone.
    * The handler gets it as `body`.
    */
   readonly form?: StandardSchema | null | undefined
-  /** Of the parameters after `?`: strings by name, an array for a name that was sent several times. */
+  /** Of the parameters after `?`: strings by name; an array as in `form`. */
   readonly query?: StandardSchema | null | undefined
   /** Of the parameters of the path, strings by name. */
   readonly params?: StandardSchema | null | undefined
@@ -85,8 +87,10 @@ function check(
   schemas: Schemas, request: RouteRequest<unknown>, parsed: ParsedContent | null, handle: RouteHandler<unknown, unknown, unknown>,
 ): ReturnType<Handler> {
   const params = validate(schemas.params, () => request.params)
-  const query = validate(schemas.query, () => namedValues(request.query))
-  const content = parsed === null ? null : validate(parsed.kind === 'form' ? schemas.form : schemas.body, () => parsed.value)
+  const query = validate(schemas.query, (schema) => withLists(namedValues(request.query), schema))
+  const content = parsed === null ? null
+    : parsed.kind === 'json' ? validate(schemas.body, () => parsed.value)
+    : validate(schemas.form, (schema) => withLists(parsed.value as Record<string, unknown>, schema))
   const call = (params: Result | null, query: Result | null, content: Result | null): ReturnType<Handler> => {
     const wrong = [...invalid('params', params), ...invalid('query', query), ...invalid('body', content)]
     if (wrong.length > 0) throw new ValidationError(wrong)
@@ -100,8 +104,8 @@ function check(
 }
 
 /** Null without a schema. */
-function validate(schema: StandardSchema | null | undefined, value: () => unknown): Result | Promise<Result> | null {
-  const result = schema ? schema['~standard'].validate(value()) : null
+function validate(schema: StandardSchema | null | undefined, value: (schema: StandardSchema) => unknown): Result | Promise<Result> | null {
+  const result = schema ? schema['~standard'].validate(value(schema)) : null
   return isThenable(result) ? markHandled(result) as Promise<Result> : result
 }
 

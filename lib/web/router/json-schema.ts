@@ -1,5 +1,7 @@
-import type { StandardSchema } from '../router/standard-schema.js'
-import type { JsonSchema } from './types.js'
+import type { StandardSchema } from './standard-schema.js'
+
+/** A schema of JSON Schema, draft 2020-12. */
+export type JsonSchema = Readonly<Record<string, unknown>> | boolean
 
 /** Whether a schema is of what it is given, or of what it returns. */
 export type Direction = 'input' | 'output'
@@ -66,4 +68,47 @@ export function referent(root: JsonSchema, reference: string): JsonSchema | unde
 /** The keys of a JSON pointer (RFC 6901) in a fragment. */
 export function keysOf(reference: string): string[] {
   return reference.split('/').slice(1).map((key) => decodeURIComponent(key).replaceAll('~1', '/').replaceAll('~0', '~'))
+}
+
+/** The members of an object. */
+export interface ObjectMembers {
+  readonly properties: ReadonlyMap<string, JsonSchema>
+  readonly required: ReadonlySet<string>
+}
+
+/** Keywords because of which a schema is not only that of an object with some members. */
+const furtherKeywords = ['anyOf', 'oneOf', 'not', 'if', 'patternProperties', 'dependentSchemas', 'minProperties']
+
+/** The members of the objects that fit a schema; null if there is more to say of them. */
+export function objectMembers(root: JsonSchema, schema: JsonSchema = root): ObjectMembers | null {
+  if (typeof schema === 'boolean') return null
+  const { $ref, allOf, additionalProperties, properties, required } = schema
+  if (typeof $ref === 'string') {
+    const target = referent(root, $ref)
+    return target === undefined || target === schema ? null : objectMembers(root, target)
+  }
+  const isRecord = typeof additionalProperties === 'object' && additionalProperties !== null && Object.keys(additionalProperties).length > 0
+  if (isRecord || furtherKeywords.some((keyword) => keyword in schema) || (allOf === undefined && schema.type !== 'object')) return null
+  const parts = ((allOf ?? []) as readonly JsonSchema[]).map((part) => objectMembers(root, part))
+  if (parts.includes(null)) return null
+  const all = [...parts as ObjectMembers[], {
+    properties: new Map(Object.entries((properties ?? {}) as Record<string, JsonSchema>)),
+    required: new Set((required ?? []) as readonly string[]),
+  }]
+  return {
+    properties: new Map(all.flatMap((one) => [...one.properties])),
+    required: new Set(all.flatMap((one) => [...one.required])),
+  }
+}
+
+/** The members of an object, by a schema of one, that have to be arrays. */
+export function arrayMembers(schema: StandardSchema): ReadonlySet<string> {
+  const root = jsonSchemaOf(schema, 'input')
+  const isArray = (property: JsonSchema): boolean => {
+    if (typeof property === 'boolean') return false
+    const target = typeof property.$ref === 'string' ? referent(root, property.$ref) : property
+    return typeof target === 'object' && target.type === 'array'
+  }
+  const members = [...objectMembers(root)?.properties ?? []].filter(([, property]) => isArray(property))
+  return new Set(members.map(([name]) => name))
 }
