@@ -9,20 +9,25 @@ function nodeProgram(name: string): (order: Order) => string[] {
   return (order) => [process.execPath, program, ...argumentsOf(order)]
 }
 
+/** Why there is no to-do service; null if there is one. */
+export const noTodos = Number(process.versions.node.split('.')[0]) < 22 ? 'better-sqlite3 needs Node 22 or newer' : null
+
 const leveret: Peer = {
   name: 'leveret',
   title: 'Leveret',
   collects: true,
-  declines: () => null,
+  declines: (task) => (task === 'todo' ? noTodos : null),
   find: () => ({ version: packageVersion(fileURLToPath(new URL('../../package.json', import.meta.url))) }),
-  command: nodeProgram('leveret'),
+  command: (order) => nodeProgram(order.task === 'todo' ? 'todo' : 'leveret')(order),
 }
+
+const notFrameworks = 'the to-do service is for frameworks'
 
 const nodeHttp: Peer = {
   name: 'node-http',
   title: 'node:http',
   collects: true,
-  declines: (task) => (task === 'websocket' ? 'node:http has no WebSocket' : null),
+  declines: (task) => (task === 'websocket' ? 'node:http has no WebSocket' : task === 'todo' ? notFrameworks : null),
   find: () => ({ version: process.version }),
   command: nodeProgram('node-http'),
 }
@@ -31,9 +36,9 @@ const fastify: Peer = {
   name: 'fastify',
   title: 'Fastify',
   collects: true,
-  declines: (task) => (task === 'websocket' ? 'its WebSockets are those of ws' : null),
+  declines: (task) => (task === 'websocket' ? 'its WebSockets are those of ws' : task === 'todo' ? noTodos : null),
   find: () => installed('fastify'),
-  command: (order) => [process.execPath, peerFile('fastify.js'), ...argumentsOf(order)],
+  command: (order) => [process.execPath, peerFile(order.task === 'todo' ? 'todo.js' : 'fastify.js'), ...argumentsOf(order)],
 }
 
 /**
@@ -46,7 +51,7 @@ const bun: Peer = {
   name: 'bun',
   title: 'Bun',
   collects: true,
-  declines: () => null,
+  declines: (task) => (task === 'todo' ? notFrameworks : null),
   find() {
     const folder = peerFile('node_modules/@oven')
     for (const name of existsSync(folder) ? readdirSync(folder) : []) {
@@ -66,7 +71,7 @@ const go: Peer = {
   name: 'go',
   title: 'Go net/http',
   collects: true,
-  declines: (task) => (task === 'websocket' ? 'its standard library has no WebSocket' : null),
+  declines: (task) => (task === 'websocket' ? 'its standard library has no WebSocket' : task === 'todo' ? notFrameworks : null),
   find() {
     const version = printed(goProgram, ['version'])
     return version === null ? { absent: 'not built: apt install golang-go, then npm run bench:install' } : { version }
@@ -87,5 +92,5 @@ export const peers: readonly Peer[] = [leveret, nodeHttp, fastify, bun, go, ngin
 
 /** Whom the others are compared with. */
 export function referenceOf(task: TaskName): string {
-  return task === 'websocket' ? 'ws' : 'node-http'
+  return task === 'websocket' ? 'ws' : task === 'todo' ? 'fastify' : 'node-http'
 }

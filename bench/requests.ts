@@ -1,4 +1,5 @@
 import { noise, prose } from './content.js'
+import { todoToken } from './tasks.js'
 
 /** The bytes of the requests, latin1. */
 
@@ -55,3 +56,14 @@ export const text = prose
 export function bytes(size: number): string {
   return noise(size).toString('latin1')
 }
+
+/** As a page of another origin sends it, after log in. */
+function todo(line: string, content = ''): string {
+  const fields = [`Cookie: theme=dark; session=${todoToken}`, 'Origin: http://localhost:5173', 'Accept: application/json']
+  if (content !== '') fields.push('Content-Type: application/json', `Content-Length: ${content.length}`)
+  return `${line} HTTP/1.1\r\n${host}${fields.join('\r\n')}\r\n\r\n${content}`
+}
+
+export const todoList = todo('GET /todos?done=true&page=2')
+export const todoOne = todo('GET /todos/42')
+export const todoCreate = todo('POST /todos', '{"title":"measure it","done":false}')

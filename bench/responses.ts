@@ -67,8 +67,8 @@ const caseless = new Set(['connection', 'upgrade', 'vary', 'transfer-encoding', 
 
 /**
  * A response's head without what two servers may rightly say differently: the Date's value, who they are (Server), that the
- * connection lives on, which goes without saying, Vary, which is for those to say that can compress, and of a file what its version is,
- * and that parts of it can be had. Neither the case
+ * connection lives on, which goes without saying, that JSON is UTF-8, the id of a request, that content may be compressed (Vary), and of
+ * a file what its version is, and that parts of it can be had. Neither the case
  * of the fields' names nor their order means anything (RFC 9110 sections 5.1 and 5.3).
  *
  * @param freeFraming how the content is framed, by its length or in chunks, is the server's choice
@@ -78,7 +78,7 @@ export function comparableHead({ lines }: ParsedResponse, freeFraming = false): 
   for (const line of lines.slice(1)) {
     const colon = line.indexOf(':')
     const name = line.slice(0, colon).toLowerCase()
-    const value = line.slice(colon + 1).trim()
+    const value = valueOf(name, line.slice(colon + 1).trim())
     const said = `${name}: ${caseless.has(name) ? value.toLowerCase() : value}`
     if (/^(connection: keep-alive|keep-alive: .*|server: .*|vary: accept-encoding|etag: .*|last-modified: .*|accept-ranges: bytes)$/.test(said)) continue
     // RFC 9110 section 6.6.1: a response of 1xx may do without.
@@ -87,6 +87,13 @@ export function comparableHead({ lines }: ParsedResponse, freeFraming = false): 
     fields.push(name === 'date' ? `date: ${/ GMT$/.test(value) ? '*' : value}` : said)
   }
   return [lines[0], ...fields.sort()].join('\n')
+}
+
+/** A value without what servers may choose: JSON has one charset, Vary is also for those that can compress, ids are random. */
+function valueOf(name: string, value: string): string {
+  if (name === 'content-type') return value.replace(/^(application\/(?:.*\+)?json); charset=utf-8$/, '$1')
+  if (name === 'vary') return value.replace(/, accept-encoding$|^accept-encoding, /i, '')
+  return name === 'x-request-id' ? value.replace(/^[0-9a-f-]{36}$/, '*') : value
 }
 
 /** How one response differs from another, or null if they say the same. */

@@ -1,4 +1,4 @@
-import { bare, browser, bytes, get, gzip, last, post, postChunked, text } from './requests.js'
+import { bare, browser, bytes, get, gzip, last, post, postChunked, text, todoCreate, todoList, todoOne } from './requests.js'
 import type { TaskName } from './tasks.js'
 
 interface Named {
@@ -99,6 +99,7 @@ export const closed: readonly ClosedScenario[] = [
   http('handshake', 'HTTPS, a new handshake per request', () => [last], {
     task: 'close', secure: true, connections: 16, load: 'handshake',
   }),
+  http('todo', 'to-do service: list, one, create', () => [todoList, todoOne, todoCreate], { task: 'todo' }),
   webSocket('ws', 'WebSocket echo, text of 128 B', 128, true, 1),
   webSocket('ws-large', 'WebSocket echo, 16 KB of bytes', 16 * 1024, false, 1),
   webSocket('ws-many', 'WebSocket echo, text of 128 B, 32 under way', 128, true, 32),

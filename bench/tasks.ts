@@ -26,8 +26,16 @@ export const tasks = [
   'upload',
   /** Sends back each message of a WebSocket. */
   'websocket',
+  /** The to-do service, with a hundred to-dos at the start. */
+  'todo',
 ] as const
 export type TaskName = (typeof tasks)[number]
+
+/** A session of the to-do service. */
+export const todoToken = 'bench'
+
+/** The to-dos that it has at the start. */
+export const todos = Array.from({ length: 100 }, (_, index) => ({ title: `to do ${index + 1}`, done: index % 2 === 0 }))
 
 /** The pieces of `stream`. */
 export const pieces = 100

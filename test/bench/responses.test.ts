@@ -39,6 +39,10 @@ t.test('what may differ does not count', async (t) => {
   const other = read(response('date: Sat, 21 Nov 2026 02:34:21 GMT\r\nServer: x\r\nVary: accept-encoding\r\nETag: "1"\r\nLast-Modified: x\r\nAccept-Ranges: bytes\r\na: 1\r\n'))
   t.equal(comparableHead(node), comparableHead(other))
   t.equal(differenceOf(node, other), null)
+  const ids = ['7e2f1c60-9d2b-4c7b-8f31-0f0a4f6f1a51', '00000000-0000-4000-8000-000000000000'] as const
+  const service = read(response(`X-Request-Id: ${ids[0]}\r\nVary: Origin, Accept-Encoding\r\nContent-Type: application/json\r\n`))
+  const alike = read(response(`x-request-id: ${ids[1]}\r\nvary: Origin\r\ncontent-type: application/json; charset=utf-8\r\n`))
+  t.equal(differenceOf(service, alike), null)
   const chunked = read('HTTP/1.1 200 OK\r\nA: 1\r\nDate: x GMT\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n')
   t.equal(differenceOf(node, chunked, true), null)
   t.match(differenceOf(node, chunked), /content-length: 2[^]*against[^]*transfer-encoding: chunked/)
@@ -50,4 +54,6 @@ t.test('everything else does', async (t) => {
   t.match(differenceOf(one, read(response('A: 1\r\n', 'ho'))), '"hi" (2 bytes) against "ho" (2 bytes)')
   t.match(differenceOf(one, read(response('A: 1\r\nConnection: close\r\n'))), /connection: close/)
   t.match(differenceOf(one, read(response('A: 1\r\nDate: now\r\n'))), /date: now/)
+  t.match(differenceOf(one, read(response('A: 1\r\nX-Request-Id: 1\r\n'))), /x-request-id: 1/)
+  t.match(differenceOf(one, read(response('A: 1\r\nVary: Origin\r\n'))), /vary: origin/)
 })

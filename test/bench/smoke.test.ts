@@ -6,7 +6,7 @@ import { makeCertificate } from '../../bench/certificate.js'
 import { writeContent } from '../../bench/content.js'
 import { wrkVersion } from '../../bench/load/wrk.js'
 import { startAll } from '../../bench/measure/start.js'
-import { peers } from '../../bench/peers.js'
+import { noTodos, peers } from '../../bench/peers.js'
 import { chooseCores, residentMemory } from '../../bench/proc.js'
 import { closed } from '../../bench/scenarios.js'
 
@@ -25,7 +25,7 @@ t.test('every server responds to every scenario alike', { skip: !linux }, async 
     const { servers, missing } = await startAll(scenario, { ground, peers: own, cores: null })
     try {
       t.same(missing.filter(({ why }) => why !== 'does not apply'), [], scenario.name)
-      t.ok(servers.length > 0, scenario.name)
+      t.ok(servers.length > 0 || noTodos !== null && scenario.task === 'todo', scenario.name)
       for (const server of servers) {
         t.ok(server.cpu().threads.size > 0)
         t.ok(residentMemory(server.pid) > 0)

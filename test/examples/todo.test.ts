@@ -43,6 +43,11 @@ t.test('the service', { skip }, async (t) => {
   t.match(await ask('DELETE /todos/1'), { status: 204 })
   t.match(await ask('DELETE /todos/1'), { status: 404 })
   t.match(await ask('GET /todos/1'), { status: 404, value: { detail: 'there is no such to-do' } })
+  t.match(await ask('GET /openapi.json'), { status: 200, value: { openapi: '3.1.0', paths: { '/todos/{id}': { patch: {} } } } })
+  sent.Origin = 'http://localhost:5173'
+  const cross = { 'access-control-allow-origin': sent.Origin, 'access-control-allow-credentials': 'true', 'x-request-id': /^[0-9a-f-]{36}$/ }
+  t.match(await ask('GET /todos/2'), { status: 200, headers: cross })
+  t.match(await ask('GET /nothing'), { status: 404, headers: cross })
   t.match(await ask('PUT /todos'), { status: 405, headers: { allow: 'GET, HEAD, OPTIONS, POST' } })
 })
 
