@@ -89,7 +89,10 @@ export class ZstdFrames {
       case 'block': {
         const block = head.readUIntLE(0, 3)
         const type = block >> 1 & 3
-        if (type === 3) this.fault = 'a block of a reserved type'
+        if (type === 3) {
+          this.fault = 'a block of a reserved type'
+          return
+        }
         // Of a block of type 1, one byte repeated, only that byte is sent.
         return this.#skip(type === 1 ? 1 : block >> 3, (block & 1) === 1)
       }

@@ -19,7 +19,7 @@ export interface FilesOptions {
   /** Whether to send files, also in folders, whose name begins with a dot. `/.well-known/` is always sent. Default: false. */
   readonly dot_files?: boolean | null | undefined
   /**
-   * Whether to send `name.zst`, `name.br` or `name.gz` in place of `name` to clients that accept zstd, br or gzip. Such a file
+   * Whether to send `name.br`, `name.zst` or `name.gz` in place of `name` to clients that accept br, zstd or gzip. Such a file
    * must have the same content. Default: false.
    */
   readonly precompressed?: boolean | null | undefined

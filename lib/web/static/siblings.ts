@@ -6,10 +6,13 @@ export interface SiblingCoding extends OfferedCoding {
   readonly extension: string
 }
 
-/** The best first. */
+/**
+ * The best first. Sizes at the highest levels, in percent: of a script of 200 KB 22.6 with br, 23.9 with zstd, 27.0 with gzip; of HTML
+ * of 100 KB 22.7, 24.5 and 26.5; zstd's default level would be the largest.
+ */
 const siblingCodings: readonly SiblingCoding[] = [
-  { name: 'zstd', aliases: [], extension: '.zst' },
   { name: 'br', aliases: [], extension: '.br' },
+  { name: 'zstd', aliases: [], extension: '.zst' },
   { name: 'gzip', aliases: ['x-gzip'], extension: '.gz' },
 ]
 

@@ -214,24 +214,48 @@ for (const [name, coding, body, expected] of table) {
 t.test('any members and anything behind them: no way of decoding and no cut makes a difference', async (t) => {
   const content = fc.oneof(fc.string({ maxLength: 30 }), fc.nat(40_000).map((size) => 'x'.repeat(size)))
   const member = fc.tuple(content, fc.constantFrom(0, 1, 9)).map(([one, level]) => gzipSync(one, { level }))
-  const noise = fc.oneof(fc.constant([]), fc.array(fc.constantFrom(0, 0x1f, 0x8b, 8, 0xff), { maxLength: 4 }))
+  const level = fc.record({ 100: fc.constantFrom(1, 3, 9), 201: fc.constantFrom(0, 1) })
+  const zstdFrame = fc.oneof(
+    { weight: 4, arbitrary: fc.tuple(content, level).map(([one, params]) => frame(one, params)) },
+    { weight: 1, arbitrary: fc.tuple(fc.integer({ min: 0x50, max: 0x5f }), fc.string({ maxLength: 9, unit: 'grapheme-ascii' })).map(([first, one]) => skippable(first, one)) },
+  )
+  const noise = fc.oneof(fc.constant([]), fc.array(fc.constantFrom(0, 0x1f, 0x8b, 8, 0x28, 0xb5, 0x50, 0xff), { maxLength: 4 }))
+  const inGzip = fc.record({ coding: fc.constant(gzip), members: fc.array(member, { maxLength: 5 }) })
+  const inBr = fc.record({ coding: fc.constant(br), members: fc.array(content.map((one) => brotliCompressSync(one)), { maxLength: 2 }) })
+  const inZstd = zstd === null ? inGzip : fc.record({ coding: fc.constant(named('zstd')), members: fc.array(zstdFrame, { maxLength: 5 }) })
   const cases = fc.record({
-    members: fc.array(member, { maxLength: 5 }),
+    coded: fc.oneof(inGzip, inBr, inZstd),
     behind: noise,
     cuts: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 5 }),
     flipped: fc.option(fc.double({ min: 0, max: 0.999, noNaN: true }), { freq: 5 }),
   })
-  for (const { members, behind, cuts, flipped } of fc.sample(cases, { numRuns: 200, seed })) {
+  for (const { coded: { coding, members }, behind, cuts, flipped } of fc.sample(cases, { numRuns: 500, seed })) {
     const body = Buffer.concat([...members, Buffer.from(behind)])
     if (flipped !== null && body.length > 0) body[Math.floor(flipped * body.length)] ^= 0x10
-    const whole = await outcome(() => decodeWhole(body, gzip, 100_000))
+    const whole = await outcome(() => decodeWhole(body, coding, 100_000))
     const places = cuts.map((part) => Math.floor(part * body.length)).sort((one, other) => one - other)
     for (const parts of [[body], cutAt(body, ...places)]) {
-      const found = await outcome(() => piecewise(parts, gzip, 100_000))
+      const found = await outcome(() => piecewise(parts, coding, 100_000))
       const agree = typeof whole === 'number' || typeof found === 'number' ? whole === found : whole.equals(found)
-      t.ok(agree, `seed ${seed}: ${body.toString('hex').slice(0, 300)} cut at ${places.join()}`)
+      t.ok(agree, `seed ${seed}, ${coding.name}: ${String(typeof whole)} and ${String(typeof found)}: ${body.toString('hex').slice(0, 300)} cut at ${places.join()}`)
     }
   }
+})
+
+/** A frame of 32 KB that holds 1 GiB of zeros: blocks of 128 KiB, of which each is one byte that repeats. */
+function gigabyte(): Buffer {
+  const blocks = 8192
+  const block = (last: boolean): number[] => {
+    const header = 128 * 1024 << 3 | 1 << 1 | (last ? 1 : 0)
+    return [header & 0xff, header >> 8 & 0xff, header >> 16, 0]
+  }
+  return Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 13 << 3, ...Array.from({ length: blocks }, (_, at) => block(at === blocks - 1)).flat()])
+}
+
+t.test('a gigabyte in 32 KB of zstd', { skip: zstd === null }, async (t) => {
+  const coding = named('zstd')
+  t.equal(await outcome(() => decodeWhole(gigabyte(), coding, limit)), 413)
+  t.equal(await outcome(() => piecewise(cutAt(gigabyte(), 1, 100, 10_000), coding)), 413)
 })
 
 t.test('a limit of nothing', async (t) => {
@@ -249,13 +273,20 @@ t.test('content leaves as soon as it can, and little is decoded ahead of its rea
     t.equal(String(yield* decoder.next()), 'first')
     t.equal(asked, 1)
     decoder.close()
-    const bomb = bodyDecoder(pieces([gzipSync(Buffer.alloc(50e6))]), gzip, 1e9)
-    for (let times = 0; times < 10; times++) {
-      const piece = yield* bomb.next()
-      t.ok(piece !== null && piece.length <= 256 * 1024, `${piece?.length} bytes at a time`)
+    const bombs: [DecodableCoding, Buffer][] = [
+      [gzip, gzipSync(Buffer.alloc(50e6))],
+      [br, brotliCompressSync(Buffer.alloc(50e6), { params: { [constants.BROTLI_PARAM_QUALITY]: 2 } })],
+      ...(zstd === null ? [] : [[named('zstd'), gigabyte()] as [DecodableCoding, Buffer]]),
+    ]
+    for (const [coding, body] of bombs) {
+      const bomb = bodyDecoder(pieces([body]), coding, 2 ** 31)
+      for (let times = 0; times < 10; times++) {
+        const piece = yield* bomb.next()
+        t.ok(piece !== null && piece.length <= 256 * 1024, `${coding.name}: ${piece?.length} bytes at a time`)
+      }
+      bomb.close()
+      bomb.close()
     }
-    bomb.close()
-    bomb.close()
   })
 })
 
