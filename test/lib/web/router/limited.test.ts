@@ -1,11 +1,13 @@
 import t from 'tap'
 import * as lev from '../../../../lev/index.js'
 import * as server from '../../../../lib/index.js'
-import type { Handler } from '../../../../lib/index.js'
-import { group, limited, routes, validated, type Limits, type RouteRequest } from '../../../../lib/web/router/index.js'
+import type { Context, Handler } from '../../../../lib/index.js'
+import { chooserOf } from '../../../../lib/request/route-choice.js'
+import { group, json, limited, routes, validated, type Limits, type RouteRequest } from '../../../../lib/web/router/index.js'
 import { wrap } from '../../../../lib/web/wrap.js'
 import { inject } from '../../../../testing/index.js'
-import { request } from '../../../support/serving.js'
+import { randomFrom, seed } from '../../../support/seed.js'
+import { eventually, request, serve } from '../../../support/serving.js'
 import { virtually, type World } from '../../../support/virtual.js'
 
 const echo = ({ body }: RouteRequest): string => String(body?.length ?? 'not buffered')
@@ -89,6 +91,42 @@ t.test('two requests at once do not get the parameters of each other', async (t)
     b.send('2')
     t.equal((yield* b.responses(1))[0].body.toString(), 'b 2')
   })
+})
+
+t.test('a request gets its own parameters, whatever the server has asked for in between', async (t) => {
+  const handler = routes({ 'GET /:id': ({ params }) => json(params), 'POST /:id': ({ params }) => json({ posted: params.id }), 'GET /a/*': limited(large, () => 'x') })
+  const chooser = chooserOf(handler)
+  const lines = ['GET /1', 'GET /2', 'HEAD /1', 'POST /1', 'GET /%', 'PUT /1', 'GET /nowhere/1']
+  const alone = (line: string): unknown => {
+    const [method, path] = line.split(' ')
+    return handler(method, path, '', {}, null, {} as Context)
+  }
+  const expected = new Map(lines.map((line) => [line, alone(line)]))
+  const choose = randomFrom(seed)
+  const given: unknown[] = []
+  for (let step = 0; step < 2000; step++) {
+    const line = lines[choose.below(lines.length)]
+    const [method, path] = line.split(' ')
+    if (choose.below(2) === 0) {
+      chooser?.choose(method, path)
+      continue
+    }
+    const result = alone(line)
+    if (JSON.stringify(result) !== JSON.stringify(expected.get(line))) given.push([step, line, result])
+  }
+  t.strictSame(given, [], `seed ${seed}`)
+  // The object is never one that another request has had.
+  const seen = new Set<unknown>()
+  const keeping = routes({ 'GET /:id': ({ params }) => {
+    t.notOk(seen.has(params))
+    seen.add(params)
+    return 'x'
+  } })
+  for (let count = 0; count < 3; count++) {
+    chooserOf(keeping)?.choose('GET', '/1')
+    for (let call = 0; call < 2; call++) keeping('GET', '/1', '', {}, null, {} as Context)
+  }
+  t.equal(seen.size, 6)
 })
 
 t.test('the time that a body may take', async (t) => {
@@ -207,6 +245,26 @@ for (const [kind, payment] of Object.entries(payments)) {
     }
   })
 }
+
+t.test('uninterruptible over a port', async (t) => {
+  const paid = lev.event()
+  const served = await serve(t, {}, routes({ 'POST /pay': limited({ uninterruptible: true }, function* ({ ctx }) {
+    started()
+    while (ctx.client.isOpen) yield* lev.sleep(0.01)
+    yield* lev.sleep(0.01)
+    paid.set()
+    return ['paid', 201]
+  }) }))
+  let started = (): void => {}
+  const begun = new Promise<void>((resolve) => { started = resolve })
+  const client = await served.connect(request('POST /pay'))
+  await begun
+  client.reset()
+  await eventually(() => served.log.statuses().length > 0, 'the access line')
+  t.equal(paid.isSet, true)
+  t.strictSame(served.log.statuses(), [499])
+  t.match(served.log.of('warn'), [{ query: '/pay', status: 201 }])
+})
 
 t.test('an uninterruptible handler that fails without its client is logged', async (t) => {
   const handler = routes({ *'GET /'() {
