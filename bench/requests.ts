@@ -39,6 +39,13 @@ export function post(content: string, type = 'text/plain'): string {
   return `POST /echo HTTP/1.1\r\n${host}Content-Type: ${type}\r\nContent-Length: ${content.length}\r\n\r\n${content}`
 }
 
+/** The two requests of the fetch application. */
+export const user = `GET /users/ann HTTP/1.1\r\n${host}\r\n`
+export const json = post(
+  JSON.stringify({ id: 12345, name: 'a name of some length', tags: ['one', 'two', 'three'], nested: { flag: true, price: 12.5 } }),
+  'application/json',
+)
+
 /** As `post`, chunked: pieces of 256 bytes. */
 export function postChunked(content: string): string {
   let chunks = ''

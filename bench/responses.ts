@@ -66,9 +66,10 @@ function fieldOf(lines: readonly string[], name: string): string | null {
 const caseless = new Set(['connection', 'upgrade', 'vary', 'transfer-encoding', 'content-encoding'])
 
 /**
- * A response's head without what two servers may rightly say differently: the Date's value, who they are (Server), that the
- * connection lives on, which goes without saying, that JSON is UTF-8, the id of a request, that content may be compressed (Vary), and of
- * a file what its version is, and that parts of it can be had. Neither the case
+ * A response's head without what two servers may rightly say differently: the phrase after the status, which clients ignore
+ * (RFC 9112 section 4), the Date's value, who they are (Server), that the connection lives on, which goes without saying, that
+ * JSON is UTF-8, the id of a request, that content may be compressed (Vary), and of a file what its version is, and that parts of
+ * it can be had. Neither the case
  * of the fields' names nor their order means anything (RFC 9110 sections 5.1 and 5.3).
  *
  * @param freeFraming how the content is framed, by its length or in chunks, is the server's choice
@@ -86,7 +87,7 @@ export function comparableHead({ lines }: ParsedResponse, freeFraming = false): 
     if (freeFraming && (name === 'content-length' || name === 'transfer-encoding')) continue
     fields.push(name === 'date' ? `date: ${/ GMT$/.test(value) ? '*' : value}` : said)
   }
-  return [lines[0], ...fields.sort()].join('\n')
+  return [lines[0].split(' ', 2).join(' '), ...fields.sort()].join('\n')
 }
 
 /** A value without what servers may choose: JSON has one charset, Vary is also for those that can compress, ids are random. */

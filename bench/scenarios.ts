@@ -1,4 +1,6 @@
-import { bare, browser, bytes, get, gzip, last, post, postChunked, text, todoCreate, todoList, todoOne } from './requests.js'
+import {
+  bare, browser, bytes, get, gzip, json, last, post, postChunked, text, todoCreate, todoList, todoOne, user,
+} from './requests.js'
 import type { TaskName } from './tasks.js'
 
 interface Named {
@@ -100,6 +102,12 @@ export const closed: readonly ClosedScenario[] = [
     task: 'close', secure: true, connections: 16, load: 'handshake',
   }),
   http('todo', 'to-do service: list, one, create', () => [todoList, todoOne, todoCreate], { task: 'todo' }),
+  http('fetch', 'Hono GET, globals left alone', () => [user], { quick: false, task: 'fetch', freeFraming: true }),
+  http('fetch-post', 'Hono POST of JSON, globals left alone', () => [json], { quick: false, task: 'fetch', freeFraming: true }),
+  http('fetch-light', 'Hono GET, globals replaced for speed', () => [user], { quick: false, task: 'fetch-light', freeFraming: true }),
+  http('fetch-light-post', 'Hono POST of JSON, globals replaced for speed', () => [json], {
+    quick: false, task: 'fetch-light', freeFraming: true,
+  }),
   webSocket('ws', 'WebSocket echo, text of 128 B', 128, true, 1),
   webSocket('ws-large', 'WebSocket echo, 16 KB of bytes', 16 * 1024, false, 1),
   webSocket('ws-many', 'WebSocket echo, text of 128 B, 32 under way', 128, true, 32),

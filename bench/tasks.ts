@@ -24,12 +24,24 @@ export const tasks = [
   'text',
   /** Reads the request's body piece by piece and responds with how many bytes it had. */
   'upload',
+  /** Runs an application of the fetch standard, the same in all servers; the global `Request` and `Response` are the platform's. */
+  'fetch',
+  /** As `fetch`, with what the server offers in place of these globals, for speed. */
+  'fetch-light',
   /** Sends back each message of a WebSocket. */
   'websocket',
   /** The to-do service, with a hundred to-dos at the start. */
   'todo',
 ] as const
 export type TaskName = (typeof tasks)[number]
+/** What only servers of fetch applications do. */
+export type FetchTask = 'fetch' | 'fetch-light'
+/** What a handler of the server's own kind does. */
+export type HandlerTask = Exclude<TaskName, FetchTask | 'todo'>
+
+export function isFetchTask(task: TaskName): task is FetchTask {
+  return task === 'fetch' || task === 'fetch-light'
+}
 
 /** A session of the to-do service. */
 export const todoToken = 'bench'

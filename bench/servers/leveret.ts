@@ -1,8 +1,9 @@
 import * as server from 'leveret'
 import type { Handler } from 'leveret'
 import { files } from 'leveret/static'
-import { piece, pieces, type TaskName } from '../tasks.js'
+import { isFetchTask, piece, pieces, type HandlerTask } from '../tasks.js'
 import { collectOnSignal, content, given, hello } from './given.js'
+import { fetchHandler } from './leveret-fetch.js'
 
 const text = 'text/plain; charset=utf-8'
 
@@ -11,7 +12,7 @@ const { task } = told
 if (task === 'todo') throw new Error('todo.ts has the to-do service')
 const { item, text: long, bytes } = content(told)
 
-const handlers: Record<Exclude<TaskName, 'todo'>, Handler> = {
+const handlers: Record<HandlerTask, Handler> = {
   hello: () => [hello, 200, { 'Content-Type': text }],
   close: () => [hello, 200, { 'Content-Type': text }],
   headers: (_method, query, args, headers) => {
@@ -52,7 +53,7 @@ const leveret = server.new(
     buffer_body: task !== 'upload',
     ssl: told.pem === null ? null : { default: told.pem },
   },
-  handlers[task],
+  isFetchTask(task) ? await fetchHandler(task) : handlers[task],
 )
 collectOnSignal()
 await leveret.serve()

@@ -3,7 +3,7 @@ import http, { type IncomingMessage, type OutgoingHttpHeaders, type ServerRespon
 import https from 'node:https'
 import { join } from 'node:path'
 import zlib from 'node:zlib'
-import { gzipLevel, piece, pieces, type TaskName } from '../tasks.js'
+import { gzipLevel, isFetchTask, piece, pieces, type HandlerTask } from '../tasks.js'
 import { collectOnSignal, content, given, hello } from './given.js'
 
 const text = 'text/plain; charset=utf-8'
@@ -25,7 +25,7 @@ function echo(request: IncomingMessage, response: ServerResponse): void {
   })
 }
 
-const handlers: Record<Exclude<TaskName, 'websocket' | 'todo'>, http.RequestListener> = {
+const handlers: Record<Exclude<HandlerTask, 'websocket'>, http.RequestListener> = {
   hello: (_request, response) => send(response, hello, text),
   headers(request, response) {
     const { url = '', headers } = request
@@ -74,7 +74,7 @@ const handlers: Record<Exclude<TaskName, 'websocket' | 'todo'>, http.RequestList
 // have to last as long as the benchmark needs them.
 const options = { keepAliveTimeout: 3600_000 }
 const { task, port, pem } = told
-if (task === 'websocket' || task === 'todo') throw new Error(`node:http has no ${task}`)
+if (task === 'websocket' || task === 'todo' || isFetchTask(task)) throw new Error(`node:http has no ${task}`)
 const server = pem === null
   ? http.createServer(options, handlers[task])
   : https.createServer({ ...options, cert: readFileSync(pem.cert), key: readFileSync(pem.key) }, handlers[task])
