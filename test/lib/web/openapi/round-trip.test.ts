@@ -2,58 +2,12 @@
 import fc from 'fast-check'
 import t from 'tap'
 import * as server from '../../../../lib/index.js'
-import { openapi, type JsonSchema, type OpenApiDocument, type OpenApiOperation } from '../../../../lib/web/openapi/index.js'
+import { openapi, type OpenApiOperation } from '../../../../lib/web/openapi/index.js'
 import { json, routes, validated } from '../../../../lib/web/router/index.js'
 import { inject } from '../../../../testing/index.js'
 import { keptLog } from '../../../support/kept-log.js'
 import { libraries } from './schemas.js'
-
-interface Keywords {
-  readonly $ref?: string
-  readonly type?: string
-  readonly enum?: readonly unknown[]
-  readonly anyOf?: readonly JsonSchema[]
-  readonly pattern?: string
-  readonly minLength?: number
-  readonly maxLength?: number
-  readonly minimum?: number
-  readonly maximum?: number
-  readonly items?: JsonSchema
-  readonly properties?: Readonly<Record<string, JsonSchema>>
-  readonly required?: readonly string[]
-}
-
-/** Values that fit a schema. */
-function fitting(document: OpenApiDocument, schema: JsonSchema): fc.Arbitrary<unknown> {
-  const given = schema as Keywords
-  if (given.$ref !== undefined) return fitting(document, document.components?.schemas?.[given.$ref.split('/').at(-1) ?? ''] ?? false)
-  if (given.enum !== undefined) return fc.constantFrom(...given.enum)
-  if (given.anyOf !== undefined) return fc.oneof(...given.anyOf.map((one) => fitting(document, one)))
-  switch (given.type) {
-    case 'boolean': return fc.boolean()
-    case 'integer': return fc.integer({ min: given.minimum, max: given.maximum })
-    case 'array': return fc.array(fitting(document, given.items ?? true), { maxLength: 3 })
-    case 'string':
-      if (given.pattern !== undefined) return fc.stringMatching(new RegExp(given.pattern, 'u'))
-      // Libraries count code units, JSON Schema counts characters: these have one each.
-      return fc.string({ unit: 'grapheme-ascii', minLength: given.minLength, maxLength: given.maxLength })
-    case 'object': {
-      const { properties = {}, required = [] } = given
-      return fc.record(Object.fromEntries(Object.entries(properties).map(([name, one]) => [name, fitting(document, one)])), { requiredKeys: [...required] })
-    }
-    default: throw new Error(`no values for ${JSON.stringify(schema)}`)
-  }
-}
-
-/** Values that do not fit a schema, as the content of a request. */
-function unfitting(document: OpenApiDocument, schema: JsonSchema): fc.Arbitrary<unknown> {
-  const { $ref = '' } = schema as Keywords
-  const { properties = {}, required = [] } = (document.components?.schemas?.[$ref.split('/').at(-1) ?? ''] ?? schema) as Keywords
-  return fc.tuple(fitting(document, schema), fc.constantFrom(...Object.keys(properties)), fc.boolean()).map(([value, name, isMissing]) => {
-    const { [name]: _removed, ...others } = value as Record<string, unknown>
-    return isMissing && required.includes(name) ? others : { ...others, [name]: null }
-  })
-}
+import { fitting, resolved, unfitting } from './values.js'
 
 for (const [library, { params, query, todo }] of Object.entries(libraries)) {
   t.test(library, async (t) => {
@@ -78,8 +32,7 @@ for (const [library, { params, query, todo }] of Object.entries(libraries)) {
     await fc.assert(fc.asyncProperty(asks, fitting(document, bodySchema), async ([path, query], body) => {
       const { status, value } = await send(path, query, body)
       t.equal(status, 200, `${JSON.stringify([path, query, body])}: ${JSON.stringify(value)}`)
-      const promised = responses[200].content?.['application/json'].schema as Keywords
-      const { required = [] } = (document.components?.schemas?.[promised.$ref?.split('/').at(-1) ?? ''] ?? promised) as Keywords
+      const { required = [] } = resolved(document, responses[200].content?.['application/json'].schema ?? false)
       t.ok(required.every((name) => name in (value as object)), 'the response has what it must have')
     }), { numRuns: 50 })
 
