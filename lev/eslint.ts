@@ -18,7 +18,7 @@ const noForgottenYield: Rule.RuleModule = {
     docs: { description: 'an operation does nothing until it is run by `yield*`' },
     messages: {
       forgotten: 'This operation is made and never run: write `yield*` before it, or `await` in an async function.',
-      awaited: 'This operation cannot be awaited, since a function* of your own has made it: write `await lev.run(() => ...)`.',
+      awaited: 'This operation cannot be awaited, since a function* of your own has made it: write `await ctx.run(() => ...)` or `await lev.run(() => ...)`.',
     },
     schema: [],
   },

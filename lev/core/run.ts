@@ -133,6 +133,15 @@ function drive<T>(loop: Loop, main: () => Op<T>, isGuest = false): Promise<T> {
   return promise
 }
 
+/** The outcome of a task for code outside of tasks, which gets its error; one that is not awaited is lost. */
+export function promiseOf<T>(task: Task<T>): Promise<T> {
+  const promise = new Promise<T>((resolve, reject) => {
+    task.addJoiner({ takesError: true, wake: () => settle(task.outcome, resolve, reject) })
+  })
+  promise.catch(() => {})
+  return promise
+}
+
 function settle<T>(outcome: Outcome<T> | null, resolve: (value: T) => void, reject: (error: unknown) => void): void {
   if (outcome?.kind === 'error') reject(outcome.error)
   else if (outcome?.kind === 'cancelled') reject(new CancelledError(outcome.reason))

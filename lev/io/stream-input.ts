@@ -65,7 +65,7 @@ export abstract class StreamInput {
    */
   readonly tap = new Hook<Tap>('stream.tap')
   /** @internal */
-  protected readonly loop: Loop
+  readonly loop: Loop
   /** @internal */
   protected transport: Transport
   /** @internal Creates the error with which all operations fail; null while the stream is open. */

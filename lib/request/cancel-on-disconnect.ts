@@ -1,5 +1,5 @@
 import type { Op } from '../../lev/index.js'
-import { callAt, keepContext, PromiseWait, runningTask, scopeAfter } from '../../lev/internal.js'
+import { callAt, keepContext, PromiseWait, runningTask, scopeAfter, type Scope } from '../../lev/internal.js'
 import { lingerSeconds } from '../config/fixed-limits.js'
 import type { Exchange } from './exchange.js'
 import { cancelContent, takeOver } from '../response/content-source.js'
@@ -55,6 +55,7 @@ export function* cancelOnDisconnect<T>(exchange: Exchange, work: Op<T>, drop: (g
   let failed = false
   try {
     const value = yield* scopeAfter(exchange, function* (around) {
+      exchange.tasks = around
       onGone = watch(exchange, () => around.cancel(exchange.timedOut ? 'timeout' : 'client gone'))
       given = yield* work
       takeOver(given)
@@ -69,6 +70,7 @@ export function* cancelOnDisconnect<T>(exchange: Exchange, work: Op<T>, drop: (g
     failed = true
     throw error
   } finally {
+    exchange.tasks = null
     unwatch(exchange, onGone)
     if (!whole && !failed) exchange.abort('the server stopped')
     if (!whole) drop(given)
@@ -99,5 +101,12 @@ export function* settledOrGone<T>(exchange: Exchange, promise: PromiseLike<T>, l
     unwatch(exchange, onGone)
     if (!over && !failed) exchange.abort('the server stopped')
     if (!over) late()
+    if (exchange.tasks !== null) yield* endTasks(exchange, exchange.tasks)
   }
+}
+
+/** Ends the tasks that async code has begun and no longer waits for. */
+function* endTasks(exchange: Exchange, tasks: Scope): Op<void> {
+  tasks.cancel(exchange.timedOut ? 'timeout' : exchange.gone ?? 'the handler has returned')
+  yield* tasks.finish()
 }

@@ -46,6 +46,8 @@ export interface ContextRequest {
   readonly draining: AbortSignal
   /** Whether nothing waits for the handler any more: its client has left, its time is over, or the server has stopped. */
   readonly isOver: boolean
+  /** Runs `start` in a task of the request. */
+  run<T>(start: () => Op<T>): Promise<T>
   /** Called when the handler is given the connection, on which it may write its response. */
   watchOutput(): void
   addLogFields(fields: object): void
@@ -182,6 +184,21 @@ export class Context {
    */
   upgrade(handle: WebSocketHandler, options?: WebSocketOptions | null, headers?: ResponseHeaders | null): Upgrade {
     return new Upgrade(handle, options, headers)
+  }
+
+  /**
+   * Runs `start` as a task of the request, for async code, which gets its result: unlike an operation that is only awaited, it is
+   * cancelled when the client disconnects or the handler's time is over, and at the latest when the handler has returned. The promise
+   * then rejects with CancelledError; after that, with ClosedError.
+   *
+   * ```ts
+   * const { body } = await ctx.run(() => server.request(url))
+   * ```
+   * @throws ArgumentError if `start` is not a function
+   */
+  run<T>(start: () => Op<T>): Promise<T> {
+    if (typeof start !== 'function') throw new ArgumentError('start', `run: start must be a function that gives an operation, got ${show(start)}`)
+    return this.#request.run(start)
   }
 
   /** @internal Who sent the request. Unlike `client`, reading it does not expose the connection to the handler. */

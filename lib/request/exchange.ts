@@ -1,5 +1,5 @@
-import type { Op, Scope } from '../../lev/index.js'
-import { sameContext, type Snapshot } from '../../lev/internal.js'
+import { ClosedError, inCoroutine, scope, spawn, type Op } from '../../lev/index.js'
+import { promiseOf, sameContext, Scope, type Snapshot } from '../../lev/internal.js'
 import type { CheckedLimits } from '../config/limits.js'
 import { clientGone } from '../log/access-log.js'
 import type { Logger } from '../log/logger.js'
@@ -63,6 +63,8 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
   trailers: FieldBlock | null = null
   /** Scope of the tasks that the handler has spawned, until it is awaited; null: none. */
   spawned: Scope | null = null
+  /** Owns the tasks of `run` while the handler is awaited; null: none yet. */
+  tasks: Scope | null = null
   /** The async context at the end of the handler; its streaming content runs in it. */
   context: Snapshot = sameContext
   /** The pattern of the request's route, as far as it is known. */
@@ -203,6 +205,17 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
     const sent = this.writer.interim(this, status, headers)
     this.#putBefore = this.connection.client.bytesPut
     return sent
+  }
+
+  run<T>(start: () => Op<T>): Promise<T> {
+    try {
+      if (!this.isInHandler || this.isOver) throw new ClosedError('the request is over: its handler has returned, or nothing waits for it any more')
+      const main = (): Op<T> => scope(start)
+      // In the handler's own step, or another of its tasks, this is like `lev.spawn`.
+      return promiseOf(inCoroutine() ? spawn(main) : (this.tasks ??= new Scope(this.connection.client.loop)).spawn(main))
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /** Records that no client waits for the response any more, and aborts the handler's signal. The first reason counts. */
