@@ -7,7 +7,8 @@ import type { Upgrade } from '../../websocket/upgrade.js'
 import { resultOf } from './response-result.js'
 import { areLight } from './light-globals.js'
 import { lightRequest } from './light-request.js'
-import { refusal, requestUrl, serverRequest } from './server-request.js'
+import { normalUrl } from './normal-url.js'
+import { refusal, requestOrigin, requestTarget, serverRequest } from './server-request.js'
 import { upgradeOf } from './upgrade-response.js'
 
 export { lightGlobals } from './light-globals.js'
@@ -43,8 +44,11 @@ export function fromFetch(application: FetchApplication): Handler {
   return (method, query, args, headers, body, ctx) => {
     const refused = refusal(method, ctx)
     if (refused !== null) return refused
-    const url = requestUrl(query, args, ctx)
-    const request = areLight() ? lightRequest(method, url, headers, body, ctx) : serverRequest(method, url, headers, body, ctx)
+    const origin = requestOrigin(ctx)
+    const target = requestTarget(query, args)
+    const request = areLight()
+      ? lightRequest(method, normalUrl(origin, target), headers, body, ctx)
+      : serverRequest(method, origin + target, headers, body, ctx)
     const response = application(request, { ctx }, new Execution(ctx))
     return isThenable(response) ? later(ctx, response) : sent(ctx, response)
   }

@@ -44,8 +44,8 @@ export class LightRequest extends Light<Request> {
 
 finish(LightRequest, Request)
 
-/** A light Request. The arguments are those of `serverRequest`. */
+/** A light Request. The arguments are those of `serverRequest`; `url` is a normal one. */
 export function lightRequest(method: string, url: string, headers: RequestHeaders, body: Buffer | null, ctx: Context): Request {
-  const light: unknown = new LightRequest(method, new URL(url).href, headers, body, ctx)
+  const light: unknown = new LightRequest(method, url, headers, body, ctx)
   return light as Request
 }

@@ -91,9 +91,14 @@ function hostOf({ host }: Context): string {
   return host === '' ? 'localhost' : host
 }
 
-/** The URL of a request; the standard normalizes it further. */
-export function requestUrl(query: string, args: string, ctx: Context): string {
-  return `${ctx.scheme}://${hostOf(ctx)}${query === '*' ? '/*' : query}${args === '' ? '' : `?${args}`}`
+/** The scheme and host of a request. */
+export function requestOrigin(ctx: Context): string {
+  return `${ctx.scheme}://${hostOf(ctx)}`
+}
+
+/** The path of a request with its query. */
+export function requestTarget(query: string, args: string): string {
+  return `${query === '*' ? '/*' : query}${args === '' ? '' : `?${args}`}`
 }
 
 /** @param body the content, if it is buffered */
