@@ -1,4 +1,4 @@
-import { jsonSchemaOf, keysOf, mapSubschemas, referent, type Direction, type JsonSchema } from '../router/json-schema.js'
+import { jsonSchemaOf, keyOf, mapSubschemas, referent, type Direction, type JsonSchema } from '../router/json-schema.js'
 import type { StandardSchema } from '../router/standard-schema.js'
 
 /** A schema of the document that has a name. */
@@ -86,7 +86,7 @@ function isName(title: unknown): title is string {
 
 function nameOf(target: JsonSchema, reference: string, otherwise: string): string {
   const title = typeof target === 'boolean' ? null : target.title
-  return keysOf(reference).at(-1) ?? (isName(title) ? title : otherwise)
+  return reference.includes('/') ? keyOf(reference.slice(reference.lastIndexOf('/') + 1)) : isName(title) ? title : otherwise
 }
 
 /** The text of a schema and of all that it refers to. */

@@ -58,16 +58,24 @@ export function mapSubschemas(schema: Members, replace: (subschema: JsonSchema) 
 /** What a reference within a schema, such as `#/$defs/Todo`, refers to; undefined if there is nothing. */
 export function referent(root: JsonSchema, reference: string): JsonSchema | undefined {
   let found: unknown = root
-  for (const key of keysOf(reference)) {
-    if (typeof found !== 'object' || found === null || !Object.hasOwn(found, key)) return undefined
+  for (const part of reference.split('/').slice(1)) {
+    // Libraries do not encode the names of definitions, which may be any text.
+    const key = [part, keyOf(part)].find((key) => typeof found === 'object' && found !== null && Object.hasOwn(found, key))
+    if (key === undefined) return undefined
     found = (found as Members)[key]
   }
   return found as JsonSchema
 }
 
-/** The keys of a JSON pointer (RFC 6901) in a fragment. */
-export function keysOf(reference: string): string[] {
-  return reference.split('/').slice(1).map((key) => decodeURIComponent(key).replaceAll('~1', '/').replaceAll('~0', '~'))
+/** The key that a part of a JSON pointer (RFC 6901) in a fragment stands for. */
+export function keyOf(part: string): string {
+  let text = part
+  try {
+    text = decodeURIComponent(part)
+  } catch {
+    // It was not encoded.
+  }
+  return text.replaceAll('~1', '/').replaceAll('~0', '~')
 }
 
 /** The members of an object. */

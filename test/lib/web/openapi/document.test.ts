@@ -185,6 +185,15 @@ t.test('components', async (t) => {
   t.equal(Object.keys(schemas).length, 6)
 })
 
+t.test('ids that are any text', async (t) => {
+  for (const id of ['100%', 'a%20b', 'a b', 'a~b', 'é', '__proto__', '"']) {
+    const { paths, components } = await documentOf({ 'GET /': validated({ query: z.object({ a: z.string().meta({ id }) }), responses: { 200: z.object({ b: z.int().meta({ id }) }) } }, plain) })
+    const reference = (paths['/'].get?.parameters?.[0].schema as { $ref: string }).$ref
+    const name = /^#\/components\/schemas\/([\w.-]+)$/.exec(reference)?.[1] ?? ''
+    t.match(components?.schemas?.[name], text, id)
+  }
+})
+
 t.test('data in a schema is left as it is, and names of components that the options have', async (t) => {
   const data = { $ref: '#/$defs/none', additionalProperties: false, a: null }
   const schema = byHand({ type: 'object', properties: { $ref: { const: null, default: data } }, title: 'Mine', description: 'x' })
