@@ -95,7 +95,9 @@ export type RequestHeaders = Record<string, string | undefined>
 class HeaderBag {
   [name: string]: string | undefined
   readonly #block: FieldBlock
-  readonly #extra: Readonly<Record<string, string>>
+  #extra: Readonly<Record<string, string>>
+  /** The proxy; null until it is there. */
+  #proxy: RequestHeaders | null = null
   #fields: Record<string, string | undefined> | null = null
 
   constructor(block: FieldBlock, extra: Readonly<Record<string, string>>) {
@@ -118,6 +120,18 @@ class HeaderBag {
   static holds(bag: HeaderBag, name: string): boolean {
     if (bag.#fields !== null) return Object.hasOwn(bag.#fields, name)
     return typeof bag.#extra[name] === 'string' || bag.#block.has(name)
+  }
+
+  /** Makes the proxy of a bag. */
+  static proxyOf(bag: HeaderBag): RequestHeaders {
+    return (bag.#proxy = new Proxy(bag, traps))
+  }
+
+  /** Whether a field could be set without a copy of all fields, as wrappers do for a request's id. */
+  static put(bag: HeaderBag, name: string, value: unknown, receiver: unknown): boolean {
+    if (bag.#fields !== null || receiver !== bag.#proxy || typeof value !== 'string') return false
+    bag.#extra = { ...bag.#extra, [name]: value }
+    return true
   }
 
   static listed(bag: HeaderBag): Record<string, string | undefined> {
@@ -147,7 +161,10 @@ const traps: ProxyHandler<HeaderBag> = {
   has: (bag, key) => (typeof key === 'string' ? HeaderBag.holds(bag, key) : Reflect.has(HeaderBag.listed(bag), key)),
   ownKeys: (bag) => Reflect.ownKeys(HeaderBag.listed(bag)),
   getOwnPropertyDescriptor: (bag, key) => Reflect.getOwnPropertyDescriptor(HeaderBag.listed(bag), key),
-  set: (bag, key, value, receiver) => Reflect.set(HeaderBag.listed(bag), key, value, receiver),
+  set(bag, key, value, receiver) {
+    if (typeof key === 'string' && HeaderBag.put(bag, key, value, receiver)) return true
+    return Reflect.set(HeaderBag.listed(bag), key, value, receiver)
+  },
   deleteProperty: (bag, key) => Reflect.deleteProperty(HeaderBag.listed(bag), key),
   defineProperty(bag, key, facts) {
     const fields = HeaderBag.listed(bag)
@@ -165,7 +182,7 @@ const traps: ProxyHandler<HeaderBag> = {
  * @param extra fields added by the server, with names in lowercase; they hide received fields of the same name
  */
 export function requestHeaders(block: FieldBlock, extra: Readonly<Record<string, string>>): RequestHeaders {
-  return new Proxy(new HeaderBag(block, extra), traps)
+  return HeaderBag.proxyOf(new HeaderBag(block, extra))
 }
 
 /** Name and value of each field, for code that needs them all: through the proxy that takes five times as long. */

@@ -144,3 +144,30 @@ t.test('one by one or all at once: the same', async () => {
     { seed, numRuns: 500 },
   )
 })
+
+t.test('fields set first are as those set after all were listed', async () => {
+  const name = fc.constantFrom('host', 'accept', 'x-ip', 'new', 'Upper', '__proto__', 'toString')
+  const change = fc.oneof(fc.record({ name, value: fc.constantFrom('a', '', undefined) }), fc.record({ removed: name }))
+  fc.assert(
+    fc.property(fc.array(change, { maxLength: 5 }), (changes) => {
+      const extra = { 'x-ip': '192.0.2.1' }
+      const make = () => requestHeaders(block('Host: a.test', 'Accept: x', 'X-IP: forged'), extra)
+      const [early, late, heir] = [make(), make(), Object.create(make()) as ReturnType<typeof make>]
+      Object.keys(late)
+      heir.accept = 'its own'
+      for (const headers of [early, late]) {
+        for (const one of changes) {
+          if ('removed' in one) Reflect.deleteProperty(headers, one.removed)
+          else headers[one.name] = one.value
+        }
+      }
+      return (
+        changes.every((one) => early['name' in one ? one.name : one.removed] === late['name' in one ? one.name : one.removed]) &&
+        changes.every((one) => ('name' in one ? one.name : one.removed) in early === ('name' in one ? one.name : one.removed) in late) &&
+        JSON.stringify(Object.entries(early).sort()) === JSON.stringify(Object.entries(late).sort()) &&
+        extra['x-ip'] === '192.0.2.1' && Object.keys(extra).length === 1 && make().accept === 'x' && Object.hasOwn(heir, 'accept')
+      )
+    }),
+    { seed, numRuns: 500 },
+  )
+})
