@@ -8,6 +8,7 @@ import { parseContent, type ParsedContent } from './content.js'
 import { describe, descriptionNames, type RouteDescription } from './description.js'
 import { ValidationError, type InvalidPart } from './http-error.js'
 import { withLists } from './lists.js'
+import { queryValues } from './query-values.js'
 import { RouteRequest } from './route-request.js'
 import { isSchema, type SchemaIssue, type SchemaResult, type StandardSchema } from './standard-schema.js'
 import type { RouteHandler } from './table.js'
@@ -87,13 +88,14 @@ function check(
   schemas: Schemas, request: RouteRequest<unknown>, parsed: ParsedContent | null, handle: RouteHandler<unknown, unknown, unknown>,
 ): ReturnType<Handler> {
   const params = validate(schemas.params, () => request.params)
-  const query = validate(schemas.query, (schema) => withLists(namedValues(request.query), schema))
+  const query = validate(schemas.query, (schema) => withLists(queryValues(request.args), schema))
   const content = parsed === null ? null
     : parsed.kind === 'json' ? validate(schemas.body, () => parsed.value)
     : validate(schemas.form, (schema) => withLists(parsed.value as Record<string, unknown>, schema))
   const call = (params: Result | null, query: Result | null, content: Result | null): ReturnType<Handler> => {
-    const wrong = [...invalid('params', params), ...invalid('query', query), ...invalid('body', content)]
-    if (wrong.length > 0) throw new ValidationError(wrong)
+    if (params?.issues || query?.issues || content?.issues) {
+      throw new ValidationError([...invalid('params', params), ...invalid('query', query), ...invalid('body', content)])
+    }
     const { method, path, args, headers, ctx } = request
     return handle(new RouteRequest<unknown, unknown, unknown>(
       method, path, args, valueOr(params, request.params), headers, valueOr(content, request.body), ctx, valueOr(query, null),
@@ -122,14 +124,4 @@ function pointerOf(path: NonNullable<SchemaIssue['path']>): string {
   // Not `path.map`: the paths of arktype are of a class that cannot be made so.
   const keys = Array.from(path, (part) => String(typeof part === 'object' ? part.key : part))
   return `#${keys.map((key) => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')}`
-}
-
-/** The parameters by name, without inherited members. */
-function namedValues(query: URLSearchParams): Record<string, string | string[]> {
-  const values = Object.create(null) as Record<string, string | string[]>
-  for (const [name, value] of query) {
-    const earlier: string | string[] | undefined = values[name]
-    values[name] = earlier === undefined ? value : [earlier, value].flat()
-  }
-  return values
 }
