@@ -132,6 +132,8 @@ export type ListenOptions = {
   | {
     /** The socket's path in the file system; nothing may be there. */
     readonly path: string
+    /** Permissions of its file, such as 0o660, where the system has them. By default the umask of the process decides. */
+    readonly mode?: number | null | undefined
     readonly fd?: undefined
   }
   | {

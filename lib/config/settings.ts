@@ -1,5 +1,6 @@
 import type { TlsConfig } from '../../tls/index.js'
 import { codings } from '../coding/codings.js'
+import { listenSources, type ListenSource } from './listen-settings.js'
 import { lineFields } from '../log/access-log.js'
 import {
   atLeastOne, boolean, duration, fieldName, fieldsOf, hostOrAddress, integer, listOf, longest, mediaType, number, oneOf, refuse, setOf,
@@ -68,6 +69,8 @@ const flatTable = {
   ip: row('127.0.0.1', '', hostOrAddress),
   /** Port to listen on; 0 lets the system choose. Default: 8080. */
   port: row(8080, '', integer(0, 65535)),
+  /** Several places to listen, or a Unix socket or descriptor, in place of `ip` and `port`; null: these. Default: null. */
+  listen: row<readonly ListenSource[] | null>(null, '', orNull(listenSources)),
   /** Longest queue of connections not accepted yet; the system may have a lower limit. Default: 256. */
   backlog: row(256, '', integer(1, 65535)),
   /**
@@ -238,8 +241,10 @@ function refuseName(name: string): never {
 }
 
 function freeze(settings: Settings): Settings {
-  const { compression, log_headers, proxy_protocol, trusted_proxies, ssl } = settings
-  for (const part of [compression, compression.types, compression.codings, log_headers, proxy_protocol, trusted_proxies, ssl, ssl?.hosts]) Object.freeze(part)
+  const { compression, listen, log_headers, proxy_protocol, trusted_proxies, ssl } = settings
+  for (const part of [compression, compression.types, compression.codings, listen, log_headers, proxy_protocol, trusted_proxies, ssl, ssl?.hosts]) {
+    Object.freeze(part)
+  }
   for (const identities of [ssl?.default ?? {}, ...Object.values(ssl?.hosts ?? {})]) {
     for (const part of [identities, ...[identities].flat()]) Object.freeze(part)
   }

@@ -3,7 +3,7 @@ import { catchUp } from '../../lev/internal.js'
 import { Connection } from './connection.js'
 import { OverloadGuard } from './overload-guard.js'
 import { Peer } from './peer.js'
-import { prefaceOf } from './preface.js'
+import type { PrefaceStep } from './preface.js'
 import { startServing } from './serve-connection.js'
 import type { Service } from './service.js'
 
@@ -11,14 +11,14 @@ import type { Service } from './service.js'
 export class Acceptor {
   readonly #service: Service
   readonly #listener: Listener
-  readonly #prefaceOf: typeof prefaceOf
+  readonly #prefaceOf: (service: Service) => readonly PrefaceStep[]
   readonly #guard: OverloadGuard
   /** Length of the system's queue. */
   readonly #backlog: number
   #accepted = 0
 
   /** @param preface the steps of a connection before its first request */
-  constructor(service: Service, listener: Listener, preface = prefaceOf) {
+  constructor(service: Service, listener: Listener, preface: (service: Service) => readonly PrefaceStep[]) {
     this.#service = service
     this.#listener = listener
     this.#backlog = service.settings.backlog

@@ -11,10 +11,13 @@ import { tlsStep } from './tls-step.js'
  */
 export type PrefaceStep = (connection: Connection) => Op<boolean>
 
-/** The steps of a connection that is accepted now, in order. */
-export function prefaceOf({ identities, settings }: Service): readonly PrefaceStep[] {
+/**
+ * The steps of a connection that is accepted now, in order.
+ * @param isPlain whether it came to a place that has no TLS
+ */
+export function prefaceOf({ identities, settings }: Service, isPlain: boolean): readonly PrefaceStep[] {
   const steps: PrefaceStep[] = settings.proxy_protocol.length > 0 ? [proxyStep] : []
-  if (identities !== null) steps.push((connection) => tlsStep(connection, identities))
+  if (identities !== null && !isPlain) steps.push((connection) => tlsStep(connection, identities))
   return steps
 }
 

@@ -1,8 +1,6 @@
-import {
-  channel, listen, now, scope, timeout, TimeoutError, type Address, type Channel, type Listener, type ListenOptions, type Op,
-} from '../../lev/index.js'
+import { channel, now, scope, timeout, TimeoutError, type Address, type Channel, type Op } from '../../lev/index.js'
 import { Acceptor } from './accept.js'
-import { BindError } from '../errors.js'
+import { bindAll, type BoundSource } from './bind.js'
 import { listeningTexts } from './listening-texts.js'
 import { prefaceOf } from './preface.js'
 import type { Service } from './service.js'
@@ -10,8 +8,10 @@ import { onStopSignals } from './stop-signals.js'
 
 /** One run of a server, from binding its address until everything that it has served is over. */
 export class Run {
-  /** The bound address. Rejects with BindError. */
+  /** The bound address, the first of several. Rejects with BindError. */
   readonly listening = deferred<Address>()
+  /** The bound addresses, in the order of the setting. */
+  addresses: readonly Address[] = []
   /** Resolves when the address is released. */
   readonly released = deferred<void>()
   readonly #service: Service
@@ -37,42 +37,46 @@ export class Run {
     // Installed before binding, so that no signal is missed.
     const forget = service.settings.handle_signals ? onStopSignals((restarts) => this.stop(restarts ? 0 : service.settings.drain)) : () => {}
     try {
-      yield* this.#serveListener(yield* this.#bind())
+      yield* this.#serveSources(yield* this.#bind())
     } finally {
       this.released.resolve()
       forget()
     }
   }
 
-  *#bind(): Op<Listener> {
-    const { log, settings: { ip, port, backlog, reuse_port: reusePort, ssl } } = this.#service
-    const where: ListenOptions = { ip, port, backlog, reusePort }
+  *#bind(): Op<BoundSource[]> {
+    const { log, settings } = this.#service
     try {
-      const listener = yield* listen(where)
-      log.logger.info(`Started, listening on ${listeningTexts(listener.address, ssl !== null).join(', ')}`)
-      this.listening.resolve(listener.address)
-      return listener
+      const sources = yield* bindAll(settings)
+      const texts = sources.flatMap(({ listener, isPlain }) => listeningTexts(listener.address, settings.ssl !== null && !isPlain))
+      log.logger.info(`Started, listening on ${texts.join(', ')}`)
+      this.addresses = sources.map(({ listener }) => listener.address)
+      const [first] = this.addresses
+      if (first !== undefined) this.listening.resolve(first)
+      return sources
     } catch (error) {
-      const failure = new BindError(where, error)
-      this.listening.reject(failure)
-      throw failure
+      this.listening.reject(error)
+      throw error
     }
   }
 
-  *#serveListener(listener: Listener): Op<void> {
+  *#serveSources(sources: readonly BoundSource[]): Op<void> {
     const { released } = this
     const service = this.#service
     const stopping = this.#stopping
-    const acceptor = new Acceptor(service, listener, this.#preface)
+    const acceptors = sources.map(({ listener, isPlain }) => new Acceptor(service, listener, (one) => this.#preface(one, isPlain)))
+    const close = (): void => sources.forEach(({ listener }) => listener.close())
     try {
       yield* scope(function* (tasks) {
         service.spawn = (start) => tasks.spawn(start)
-        tasks.spawn(() => acceptor.run(tasks))
+        for (const acceptor of acceptors) tasks.spawn(() => acceptor.run(tasks))
         const drain = (yield* stopping.receive()) ?? 0
         service.drain()
         tasks.spawn(function* () {
-          yield* acceptor.finishBacklog()
-          listener.close()
+          yield* scope(function* (finishing) {
+            for (const acceptor of acceptors) finishing.spawn(() => acceptor.finishBacklog())
+          })
+          close()
           released.resolve()
           yield* service.emptied()
           stopping.trySend(0)
@@ -82,7 +86,7 @@ export class Run {
       })
     } finally {
       service.spawn = null
-      listener.close()
+      close()
       // A connection whose task was cancelled before its first step has not closed itself.
       service.connections.close()
     }

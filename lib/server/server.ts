@@ -62,7 +62,7 @@ export class Server {
   }
 
   /**
-   * Binds the address and serves until `stop` is called.
+   * Binds every address and serves until `stop` is called.
    * @returns a promise that resolves when the server has stopped; it rejects with BindError, whose message is
    * `failed to bind IP:PORT: reason`, and with StateError if the server is serving already
    */
@@ -78,7 +78,15 @@ export class Server {
     return this.#done
   }
 
-  /** The bound address, once there is one; with `port: 0` it has the actual port. Rejects as `serve` does if binding fails. */
+  /** The addresses at which it listens, in the order of the setting `listen`; empty before they are bound and after the end. */
+  get addresses(): readonly Address[] {
+    return this.#run.addresses
+  }
+
+  /**
+   * The bound address, once there is one, the first of several; with `port: 0` it has the actual port. Rejects as `serve` does if
+   * binding fails.
+   */
   get listening(): Promise<Address> {
     return this.#run.listening.promise
   }

@@ -1,3 +1,4 @@
+import { chmodSync } from 'node:fs'
 import { connect, createServer, Socket, type AddressInfo, type ListenOptions as NetListenOptions, type Server } from 'node:net'
 import { AddressError } from '../../core/errors.js'
 import type { Address, Completion, ConnectOptions, DrivenLoop, ListenerTransport, ListenOptions, Transport } from '../driver.js'
@@ -43,13 +44,20 @@ export class NodeNetwork {
     }
     let ends: Ends | null = null
     server.on('connection', (socket) => admit(new SocketTransport(this.#keep(socket), this.#transportLoop, null, null, ends)))
-    server.once('error', (error) => {
+    const failed = (error: Error): void => {
       loop.beginEvent()
       done(error, null)
       loop.tick()
-    })
+    }
+    server.once('error', failed)
     server.listen(systemOptions(options), () => {
       this.#keep(server)
+      try {
+        if ('mode' in options && typeof options.mode === 'number') chmodSync(options.path, options.mode)
+      } catch (error) {
+        server.close()
+        return failed(error as Error)
+      }
       acceptHandles(server, (handle) => admit(this.#accepted(handle)))
       server.removeAllListeners('error')
       // From here on only a single accept can fail (for example, no file descriptors are left); the next may succeed.

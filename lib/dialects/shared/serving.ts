@@ -52,7 +52,8 @@ export function serverFor(
   defaults: Config = {},
 ): Server {
   const added = fieldsOf(settings ?? {}, 'settings', 'an object of settings')
-  for (const name of Object.keys(own)) {
+  // A dialect has one address, and says itself what it is.
+  for (const name of [...Object.keys(own), 'listen']) {
     if (!added.has(name)) continue
     const here = names[name]
     throw new ConfigError(name, `the setting ${name} cannot be given here${here === undefined ? '' : `: it is what ${here} says`}`)

@@ -1,0 +1,66 @@
+import { boolean, fieldsOf, hostOrAddress, integer, refuse, type Check } from './validators.js'
+import { refuseUnknown } from './tls-settings.js'
+import { ConfigError } from '../errors.js'
+
+/** One place where a server listens: an address, a Unix socket, or a listening socket that the process has inherited. */
+export type ListenSource = {
+  /** Whether TLS is served here, with the setting `ssl`. Default: true if that is given. */
+  readonly ssl?: boolean | null | undefined
+} & (
+  | {
+    /** The port; 0 lets the system choose. */
+    readonly port: number
+    /** The address. Default: the setting `ip`. */
+    readonly ip?: string | null | undefined
+    readonly path?: undefined
+    readonly fd?: undefined
+  }
+  | {
+    /** Path of a Unix socket. A file left there by a server that is gone is removed. */
+    readonly path: string
+    /** Permissions of its file, such as 0o660: who may write may connect. Default: as the umask of the process allows. */
+    readonly mode?: number | null | undefined
+    readonly port?: undefined
+    readonly fd?: undefined
+  }
+  | {
+    /** Number of a file descriptor. */
+    readonly fd: number
+    readonly port?: undefined
+    readonly path?: undefined
+  }
+)
+
+const kinds = ['port', 'path', 'fd'] as const
+const expected = 'an object with port, path or fd'
+
+const checks: Readonly<Record<(typeof kinds)[number], Readonly<Record<string, Check<unknown>>>>> = {
+  port: { port: integer(0, 65535), ip: hostOrAddress, ssl: boolean },
+  path: { path: socketPath, mode: integer(0, 0o777), ssl: boolean },
+  fd: { fd: integer(0, 2 ** 31 - 1), ssl: boolean },
+}
+
+/** Checks the setting `listen` and returns a copy. @throws ConfigError */
+export function listenSources(value: unknown, key: string): readonly ListenSource[] {
+  if (!Array.isArray(value)) return refuse(key, value, `an array of objects, each with port, path or fd`, 'or null, which means ip and port')
+  if (value.length === 0) return refuse(key, value, 'an array of at least one object', 'null means ip and port')
+  return Array.from(value, (source: unknown, index) => Object.freeze(listenSource(source, `${key}[${index}]`)))
+}
+
+function listenSource(value: unknown, key: string): ListenSource {
+  const fields = new Map(Array.from(fieldsOf(value, key, expected)).filter(([, one]) => one !== undefined && one !== null))
+  const given = kinds.filter((kind) => fields.has(kind))
+  const [kind] = given
+  if (kind === undefined) return refuse(key, value, expected)
+  if (given.length > 1) throw new ConfigError(key, `${key} must have one of port, path and fd; it has ${given.join(' and ')}`)
+  const known = checks[kind]
+  const source = Array.from(fields, ([name, one]): [string, unknown] => {
+    const check = known[name] ?? refuseUnknown(name, Object.keys(known), `${key}.`)
+    return [name, check(one, `${key}.${name}`)]
+  })
+  return Object.fromEntries(source) as ListenSource
+}
+
+function socketPath(value: unknown, key: string): string {
+  return typeof value === 'string' && value !== '' && !value.includes('\0') ? value : refuse(key, value, 'the path of a Unix socket')
+}

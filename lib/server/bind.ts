@@ -1,0 +1,64 @@
+import { lstatSync, unlinkSync } from 'node:fs'
+import { connect, listen, type Listener, type ListenOptions, type Op } from '../../lev/index.js'
+import type { ListenSource } from '../config/listen-settings.js'
+import type { Settings } from '../config/settings.js'
+import { BindError } from '../errors.js'
+
+/** A bound listener. */
+export interface BoundSource {
+  readonly listener: Listener
+  /** Whether its connections have no TLS, even if the server has certificates. */
+  readonly isPlain: boolean
+}
+
+/** Binds every source of a server, or none. @throws BindError */
+export function* bindAll(settings: Settings): Op<BoundSource[]> {
+  const bound: BoundSource[] = []
+  let all = false
+  try {
+    for (const source of settings.listen ?? [{ port: settings.port }]) {
+      bound.push({ listener: yield* bind(optionsOf(source, settings)), isPlain: source.ssl === false })
+    }
+    all = true
+    return bound
+  } finally {
+    if (!all) for (const { listener } of bound) listener.close()
+  }
+}
+
+function optionsOf(source: ListenSource, { ip, backlog, reuse_port: reusePort }: Settings): ListenOptions {
+  if (source.port !== undefined) return { ip: source.ip ?? ip, port: source.port, backlog, reusePort }
+  return source.path !== undefined ? { path: source.path, mode: source.mode, backlog } : { fd: source.fd, backlog }
+}
+
+function* bind(where: ListenOptions): Op<Listener> {
+  try {
+    return yield* listen(where)
+  } catch (error) {
+    if (where.path === undefined || !(yield* isStale(where.path, error))) throw new BindError(where, error)
+  }
+  try {
+    unlinkSync(where.path)
+    return yield* listen(where)
+  } catch (error) {
+    throw new BindError(where, error)
+  }
+}
+
+/** Whether the file that is in the way is the socket of a server that is gone: nobody answers on it. */
+function* isStale(path: string, error: unknown): Op<boolean> {
+  if (systemCode(error) !== 'EADDRINUSE' || lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return false
+  try {
+    const stream = yield* connect({ path })
+    stream.close()
+    return false
+  } catch (failure) {
+    return systemCode(failure) === 'ECONNREFUSED'
+  }
+}
+
+/** The code of the system's error, which is the cause of an AddressError. */
+function systemCode(error: unknown): unknown {
+  const cause = error instanceof Error ? error.cause : null
+  return cause instanceof Error && 'code' in cause ? cause.code : null
+}

@@ -1,0 +1,143 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import * as server from '../../../lib/index.js'
+import { BindError, ConfigError, type Config } from '../../../lib/index.js'
+import { listen } from '../../support/listen.js'
+import { Certificates } from '../../tls/certificates.js'
+
+const posix = { skip: process.platform === 'win32' }
+const made = new Certificates()
+t.teardown(() => made.remove())
+
+/** A new folder with a short path: that of a socket is limited. */
+function folderOf(t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'leveret-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  return folder
+}
+
+/** The text of a response: of `curl`, with these arguments. */
+async function curl(...args: string[]): Promise<string> {
+  const child = spawn('curl', ['--silent', '--show-error', '--insecure', '--max-time', '60', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let text = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece: Buffer) => (text += piece.toString()))
+  await once(child, 'close')
+  return text
+}
+
+async function started(t: Test, config: Config): Promise<server.Server> {
+  const service = server.new({ log_level: 'error', ...config }, (_method, path, _args, _headers, _body, ctx) => `${path} ${ctx.tls !== null}`)
+  service.serve().catch(() => {})
+  t.teardown(() => service.stop({ drain: 0 }))
+  await service.listening
+  return service
+}
+
+/** Why the server cannot be bound. */
+async function bindError(t: Test, config: Config): Promise<BindError> {
+  const service = server.new({ log_level: 'error', ...config }, () => 'x')
+  const error: unknown = await service.serve().then(() => null, (reason: unknown) => reason)
+  if (!(error instanceof BindError)) throw t.fail('it was bound')
+  return error
+}
+
+t.test('a Unix socket: its mode, and it is removed when the server stops', posix, async (t) => {
+  const path = `${folderOf(t)}/app.sock`
+  const service = await started(t, { listen: [{ path, mode: 0o620 }] })
+  t.strictSame(service.addresses, [{ ip: '', port: 0, path }])
+  t.equal(statSync(path).mode & 0o777, 0o620)
+  t.equal(await curl('--unix-socket', path, 'http://localhost/a'), '/a false')
+  await service.stop()
+  t.notOk(existsSync(path))
+  t.strictSame(service.addresses, [])
+})
+
+t.test('the file of a server that is gone is replaced, nothing else is', posix, async (t) => {
+  const folder = folderOf(t)
+  const path = `${folder}/app.sock`
+  // A process that is killed leaves its socket.
+  const program = `require('node:net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`
+  spawnSync(process.execPath, ['-e', program])
+  t.ok(existsSync(path))
+  await started(t, { listen: [{ path }] })
+  t.equal(await curl('--unix-socket', path, 'http://localhost/a'), '/a false')
+
+  const message = `failed to bind ${path}: address already in use`
+  t.match(await bindError(t, { listen: [{ path }] }), { message, path, ip: '', port: 0 }, 'one that serves stays')
+  t.equal(await curl('--unix-socket', path, 'http://localhost/b'), '/b false')
+  const file = `${folder}/file`
+  writeFileSync(file, 'text')
+  t.match(await bindError(t, { listen: [{ path: file }] }), { message: `failed to bind ${file}: address already in use` })
+  t.equal(statSync(file).size, 4)
+  t.match(await bindError(t, { listen: [{ path: `${folder}/none/app.sock` }] }), { message: /^failed to bind .*: (no such file|permission)/ })
+})
+
+t.test('several places, each with or without TLS', posix, async (t) => {
+  const path = `${folderOf(t)}/app.sock`
+  const ssl = { default: made.issue({ names: ['localhost'] }) }
+  const service = await started(t, { ssl, listen: [{ port: 0 }, { port: 0, ip: '127.0.0.1', ssl: false }, { path, ssl: false }] })
+  const [secure, plain, socket] = service.addresses
+  t.strictSame(await service.listening, secure)
+  t.equal(await curl(`https://127.0.0.1:${secure?.port}/a`), '/a true')
+  t.equal(await curl(`http://127.0.0.1:${plain?.port}/b`), '/b false')
+  t.equal(await curl('--unix-socket', socket?.path ?? '', 'http://localhost/c'), '/c false')
+  await service.stop()
+  t.equal(existsSync(path), false)
+  for (const one of [secure, plain]) t.match(await curl(`http://127.0.0.1:${one?.port}/`), /connect/i, 'it is free')
+})
+
+t.test('all or none are bound', posix, async (t) => {
+  const taken = net.createServer()
+  t.teardown(() => taken.close())
+  const port = await listen(taken)
+  const path = `${folderOf(t)}/app.sock`
+  t.match(await bindError(t, { listen: [{ path }, { port }] }), { message: `failed to bind 127.0.0.1:${port}: address already in use` })
+  t.notOk(existsSync(path))
+})
+
+t.test('a descriptor that the process has inherited', posix, async (t) => {
+  const entry = JSON.stringify(fileURLToPath(new URL('../../../lib/index.js', import.meta.url)))
+  const inherited = net.createServer()
+  const port = await listen(inherited)
+  const program = `
+    import * as server from ${entry}
+    const service = server.new({ listen: [{ fd: 3 }], log_level: 'error' }, (method, path) => path)
+    service.serve()
+    await service.listening
+    console.log('ready')`
+  const { fd } = Reflect.get(inherited, '_handle') as { fd: number }
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit', fd] })
+  t.teardown(() => child.kill('SIGKILL'))
+  if (child.stdout !== null) await once(child.stdout, 'data')
+  inherited.close()
+  t.equal(await curl(`http://127.0.0.1:${port}/a`), '/a')
+  t.match(await bindError(t, { listen: [{ fd: 2 ** 20 }] }), { message: /^failed to bind fd 1048576: /, fd: 2 ** 20 })
+})
+
+const wrong: readonly [listen: unknown, key: string, message: string][] = [
+  ['/run/app.sock', 'listen', 'listen must be an array of objects, each with port, path or fd, got "/run/app.sock" (or null, which means ip and port)'],
+  [[], 'listen', 'listen must be an array of at least one object, got an array (null means ip and port)'],
+  [[{}], 'listen[0]', 'listen[0] must be an object with port, path or fd, got an object'],
+  [[{ port: 1 }, 8080], 'listen[1]', 'listen[1] must be an object with port, path or fd, got 8080'],
+  [[{ port: 1, path: '/a' }], 'listen[0]', 'listen[0] must have one of port, path and fd; it has port and path'],
+  [[{ port: 65536 }], 'listen[0].port', 'listen[0].port must be an integer from 0 to 65535, got 65536'],
+  [[{ port: 1, mode: 0o600 }], 'listen[0].mode', 'unknown setting listen[0].mode'],
+  [[{ path: '' }], 'listen[0].path', 'listen[0].path must be the path of a Unix socket, got ""'],
+  [[{ path: '/a', mode: 0o1000 }], 'listen[0].mode', 'listen[0].mode must be an integer from 0 to 511, got 512'],
+  [[{ fd: -1 }], 'listen[0].fd', 'listen[0].fd must be an integer from 0 to 2147483647, got -1'],
+  [[{ fd: 3, ssl: 'no' }], 'listen[0].ssl', 'listen[0].ssl must be true or false, got "no"'],
+]
+
+t.test('wrong settings', async (t) => {
+  for (const [listen, key, message] of wrong) {
+    const error: unknown = t.throws(() => server.new({ listen } as Config, () => 'x'))
+    t.ok(error instanceof ConfigError)
+    t.match(error, { key, message }, message)
+  }
+})
