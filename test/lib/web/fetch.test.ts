@@ -32,6 +32,9 @@ const sent: Record<string, Sent> = {
   'a form': { app: text(new URLSearchParams({ a: '1 2' })), status: 200, body: 'a=1+2', headers: { 'content-type': 'application/x-www-form-urlencoded;charset=UTF-8' } },
   'a blob': { app: text(new Blob(['blob'], { type: 'text/x-blob' })), status: 200, body: 'blob', headers: { 'content-type': 'text/x-blob' } },
   'a redirect': { app: () => Response.redirect('http://other.test/', 302), status: 302, body: '', headers: { location: 'http://other.test/' } },
+  'odd names of headers': {
+    app: text('x', { headers: [['constructor', '1'], ['__proto__', '2']] }), status: 200, body: 'x', headers: { 'constructor': '1', ['__proto__']: '2' },
+  },
   'one piece': {
     app: text(new ReadableStream({ start: (c) => { c.enqueue(new TextEncoder().encode('piece')); c.close() } })),
     status: 200, body: 'piece', headers: { 'content-length': '5' },
