@@ -63,6 +63,9 @@ export function lightGlobals(): () => void {
       found.set(name, facts)
       Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: facts.enumerable === true })
     }
+    // For those who make another object of the same class, or compare classes.
+    platform.Request.prototype.constructor = LightAwareRequest
+    platform.Response.prototype.constructor = LightableResponse
   }
   return putBack
 }
@@ -74,4 +77,6 @@ function putBack(): void {
     if (Reflect.get(globalThis, name) === light[name]) Object.defineProperty(globalThis, name, facts)
   }
   found.clear()
+  platform.Request.prototype.constructor = platform.Request
+  platform.Response.prototype.constructor = platform.Response
 }

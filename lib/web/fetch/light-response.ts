@@ -18,11 +18,11 @@ export class LightResponse extends Light<Response> {
     this.#fields = fields
   }
 
-  /** What to send; null if it has become a real Response. */
+  /** What to send, once; null if it has become a real Response, or was read. */
   static parts(light: LightResponse): ResponseParts | null {
-    const untouched = Light.untouched(light)
-    if (untouched === null) return null
-    return [untouched.content, light.#status, untouched.headers === null ? light.#fields : fieldsOf(untouched.headers)]
+    const taken = Light.take(light)
+    if (taken === null) return null
+    return [taken.content, light.#status, taken.headers === null ? light.#fields : fieldsOf(taken.headers)]
   }
 
   get status(): number {

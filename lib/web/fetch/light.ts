@@ -33,9 +33,11 @@ export abstract class Light<Real extends Request | Response> {
     return Light.is(value) ? value.#become() : value
   }
 
-  /** The content and the exposed headers, while there is no real object and the content was not read; else null. */
-  static untouched(light: Light<Request | Response>): { content: Buffer | string | null; headers: Headers | null } | null {
-    return light.#real === null && !light.#wasRead ? { content: light.#content, headers: light.#headers } : null
+  /** The content, which then was read, and the exposed headers; null if there is a real object, or the content was read before. */
+  static take(light: Light<Request | Response>): { content: Buffer | string | null; headers: Headers | null } | null {
+    if (light.#real !== null || light.#wasRead) return null
+    light.#wasRead = light.#content !== null
+    return { content: light.#content, headers: light.#headers }
   }
 
   get headers(): Headers {
@@ -96,10 +98,12 @@ export function finish(subclass: { readonly prototype: object }, platform: { rea
   const inherited = Object.getOwnPropertyDescriptors(Light.prototype)
   const members = { ...inherited, ...own } as Record<string, PropertyDescriptor>
   for (const [name, facts] of Object.entries(Object.getOwnPropertyDescriptors(platform.prototype))) {
-    members[name] = name === 'constructor' ? facts : { ...facts, ...delegating(name, facts, members[name]) }
+    members[name] = { ...facts, ...delegating(name, facts, members[name]) }
   }
   Object.setPrototypeOf(prototype, platform.prototype)
   Object.defineProperties(prototype, members)
+  // That of the platform's class is inherited: `new request.constructor(request)` makes a Request.
+  Reflect.deleteProperty(prototype, 'constructor')
 }
 
 function delegating(name: string, facts: PropertyDescriptor, member: PropertyDescriptor | undefined): PropertyDescriptor {

@@ -66,6 +66,8 @@ class ServerRequest extends PlatformRequest {
 for (const name of ['signal', 'bodyUsed', 'clone', 'text', 'json', 'arrayBuffer'] satisfies Replaced[]) {
   Object.defineProperty(ServerRequest.prototype, name, { enumerable: true })
 }
+// That of the platform's class is inherited: `new request.constructor(request)` makes a Request.
+Reflect.deleteProperty(ServerRequest.prototype, 'constructor')
 
 /** Methods of which no Request can be made (Fetch standard, "forbidden method"), and others that it would write in capitals. */
 const unfit = /^(?:connect|trace|track|delete|get|head|options|post|put)$/i

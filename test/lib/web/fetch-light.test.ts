@@ -59,11 +59,12 @@ const ofBodies: Record<string, (one: Both) => unknown> = {
   'headers': (one) => fieldsOf(one.headers),
   'headers are one': (one) => { const before = one.headers; void one.body; return before === one.headers },
   'headers are Headers': (one) => one.headers instanceof Headers,
-  'headers cannot be set': (one) => { (one as { headers: unknown }).headers = null },
+  'headers cannot be set': (one) => { try { return (one as { headers: unknown }).headers = null } catch (error) { return error instanceof TypeError } },
   // Only inspect shows in which case the names of headers were given.
   'inspect': (one) => inspect(one).toLowerCase(),
   'inspect after text': async (one) => { await one.text(); return inspect(one).toLowerCase().replace(/locked: \w+|state: '\w+'/g, '') },
   'own keys': (one) => [Object.keys(one), JSON.stringify(one)],
+  'the constructor': ({ constructor }) => [constructor === Request, constructor === Response, constructor.name],
   'tag': (one) => Object.prototype.toString.call(one),
   'members': (one) => { const names = []; for (const name in one) names.push(name); return names.sort() },
   'no members of its own': (one) => Object.getOwnPropertyNames(one).length,
@@ -80,6 +81,7 @@ const ofRequests: Record<string, (one: Request) => unknown> = {
   'the signal of a clone': (one) => one.clone().signal === one.signal,
   'new Request': async (one) => { const copy = new Request(one); return [copy.method, copy.url, fieldsOf(copy.headers), await copy.text()] },
   'new Request uses up the first': async (one) => { const copy = new Request(one); return [await copy.text(), one.bodyUsed] },
+  'new of its constructor': async (one) => { const copy = new (one.constructor as typeof Request)(one); return [copy.method, copy.url, await copy.text()] },
   'new Request, other headers': (one) => { const copy = new Request(one, { headers: { 'x-one': '1' } }); return [copy.url, copy.headers.get('x-one'), copy.headers.get('host')] },
   'new Request, other URL': async (one) => {
     const copy = new Request('http://other.test/p', one)
@@ -249,6 +251,20 @@ t.test('the bytes that a client gets are the same', async (t) => {
   }
 })
 
+t.test('content is sent once: a Response that is kept for all requests needs clone', async (t) => {
+  for (const make of [() => new Response('kept'), () => new Response(''), () => Response.json(1), () => new Response(null, { status: 404 })]) {
+    const sent = async (): Promise<unknown> => {
+      const kept = make()
+      const { ask, log } = await serve(t, {}, fromFetch((given) => (given.url.endsWith('/clone') ? kept.clone() : kept)))
+      const statuses = []
+      for (const path of ['/clone', '/clone', '/', '/', '/clone']) statuses.push((await ask(request(`GET ${path}`))).status)
+      return [statuses, kept.bodyUsed, log.of('error').map((one) => (one as { err: Error }).err.message)]
+    }
+    const real = await sent()
+    t.strictSame(await lightly(sent), real)
+  }
+})
+
 t.test('they are light, and only while the globals are', async (t) => {
   const seen: unknown[] = []
   const app: FetchApplication = (given) => {
@@ -257,7 +273,10 @@ t.test('they are light, and only while the globals are', async (t) => {
     return answers[0]
   }
   const { ask } = await serve(t, {}, fromFetch(app))
-  const descriptors = (): unknown => ['Request', 'Response', 'fetch', 'Headers'].map((name) => Object.getOwnPropertyDescriptor(globalThis, name))
+  const descriptors = (): unknown => [
+    ...['Request', 'Response', 'fetch', 'Headers'].map((name) => Object.getOwnPropertyDescriptor(globalThis, name)),
+    ...[platform.Request, platform.Response].map(({ prototype }) => Object.getOwnPropertyDescriptor(prototype, 'constructor')),
+  ]
   const before = descriptors()
   await ask(request('GET /'))
   t.strictSame([Request, Response, fetch], Object.values(platform), 'nothing is replaced without the call')
