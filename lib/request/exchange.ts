@@ -138,8 +138,9 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
     return this.timedOut ? null : this.#gone
   }
 
+  /** Whether nothing waits for the handler any more. A client that has left an uninterruptible handler does not end it. */
   get isOver(): boolean {
-    return this.#gone !== null
+    return this.#aborted !== null
   }
 
   /** Whether there is a client to respond to. */

@@ -84,7 +84,7 @@ function afterFault(exchange: Exchange, error: unknown): NextAction {
   }
   // Reads and writes on a lost connection fail: no fault of the handler.
   const lost = !connection.client.isOpen && instanceOf<ClosedError | TimeoutError>(error, ClosedError, TimeoutError)
-  if (exchange.gone !== null && (lost || instanceOf(error, CancelledError))) return exchange.abandon(closed)
+  if (exchange.gone !== null && exchange.isOver && (lost || instanceOf(error, CancelledError))) return exchange.abandon(closed)
   if (exchange.isInHandler && exchange.timedOut) {
     if (!lost && !instanceOf<Error>(error, CancelledError, BodyError)) logFailure(exchange.logger, exchange.head, error, 'the handler failed after its time was over')
     return failLate(exchange)

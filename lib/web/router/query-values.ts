@@ -25,5 +25,7 @@ const mustDecode = /[%+]|^\?/
 
 function add(values: Record<string, string | string[]>, name: string, value: string): void {
   const earlier: string | string[] | undefined = values[name]
-  values[name] = earlier === undefined ? value : [earlier, value].flat()
+  // Not a copy of the list for each: a client may send thousands.
+  if (Array.isArray(earlier)) earlier.push(value)
+  else values[name] = earlier === undefined ? value : [earlier, value]
 }

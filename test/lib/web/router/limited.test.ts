@@ -246,6 +246,35 @@ for (const [kind, payment] of Object.entries(payments)) {
   })
 }
 
+for (const [how, leave] of Object.entries(leavings)) {
+  t.test(`uninterruptible, async: ctx.run and wrappers work on when the client ${how}`, async (t) => {
+    const events: string[] = []
+    const telling = (handler: Handler): Handler => wrap(handler, (_request, next) => next((response) => {
+      events.push(`wrapper ${response[1]}`)
+      return response
+    }, (error) => {
+      events.push(String(error))
+      return ['failed', 500]
+    }))
+    const handler = routes(group('', [telling], { 'POST /pay': limited({ uninterruptible: true }, async ({ ctx }) => {
+      await ctx.run(() => lev.sleep(10))
+      events.push('reserved')
+      await ctx.run(() => lev.sleep(1))
+      events.push('paid')
+      return ['x', 201]
+    }) }))
+    await virtually({}, handler, function* ({ connect, log }) {
+      const client = yield* connect(request('POST /pay'))
+      yield* lev.sleep(1)
+      yield* leave(client.stream)
+      yield* lev.sleep(20)
+      t.strictSame(events, ['reserved', 'paid', 'wrapper 201'])
+      t.strictSame(log.of('error'), [])
+      t.match(log.of('warn'), [{ status: 201 }])
+    })
+  })
+}
+
 t.test('uninterruptible over a port', async (t) => {
   const paid = lev.event()
   const served = await serve(t, {}, routes({ 'POST /pay': limited({ uninterruptible: true }, function* ({ ctx }) {
@@ -282,6 +311,25 @@ t.test('an uninterruptible handler that fails without its client is logged', asy
     t.match(log.of('error'), [{ err: { message: 'no money' }, method: 'POST', query: '/pay' }])
     t.strictSame(log.statuses(), [499])
   })
+})
+
+t.test('an error of an uninterruptible handler is logged also if it is one that the end of a connection causes', async (t) => {
+  const given: { error: Error } = { error: new Error() }
+  const handler = routes({ 'POST /pay': limited({ uninterruptible: true }, function* () {
+    yield* lev.sleep(10)
+    throw given.error
+  }) })
+  for (const error of [new lev.TimeoutError(), new lev.ClosedError('the bank hung up'), new lev.CancelledError('closed')]) {
+    given.error = error
+    await virtually({}, handler, function* ({ connect, log }) {
+      const client = yield* connect(request('POST /pay'))
+      yield* lev.sleep(1)
+      client.stream.close()
+      yield* lev.sleep(20)
+      t.match(log.of('error'), [{ err: { name: error.name }, method: 'POST', query: '/pay' }], error.name)
+      t.strictSame(log.statuses(), [499])
+    })
+  }
 })
 
 t.test('wrong limits', async (t) => {
