@@ -95,15 +95,19 @@ export class BindError extends LeveretError {
   readonly path: string | null
   /** Number of the file descriptor, if it is one. */
   readonly fd: number | null
-  constructor(where: ListenOptions, cause: unknown) {
-    super(`failed to bind ${addressText(where)}: ${bindReason(cause)}`, { cause })
-    const { ip, port } = 'ip' in where ? where : { ip: '', port: 0 }
+  /** @param where what was to be bound; text if no address is known */
+  constructor(where: ListenOptions | string, cause: unknown) {
+    super(`failed to bind ${typeof where === 'string' ? where : addressText(where)}: ${bindReason(cause)}`, { cause })
+    const { ip, port, path, fd } = typeof where === 'string' ? unknownAddress : { ...unknownAddress, ...where }
     this.ip = ip
     this.port = port
-    this.path = where.path ?? null
-    this.fd = where.fd ?? null
+    this.path = path ?? null
+    this.fd = fd ?? null
   }
 }
+
+/** Of a socket without an IP address. */
+const unknownAddress = { ip: '', port: 0, path: undefined, fd: undefined }
 
 /** The system's text ("address already in use") for the first system error in a chain of causes, else the last message. */
 function bindReason(cause: unknown): string {

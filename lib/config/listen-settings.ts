@@ -24,8 +24,8 @@ export type ListenSource = {
     readonly fd?: undefined
   }
   | {
-    /** Number of a file descriptor. */
-    readonly fd: number
+    /** Number of a file descriptor, or the name of sockets that systemd has passed. */
+    readonly fd: number | string
     readonly port?: undefined
     readonly path?: undefined
   }
@@ -37,12 +37,13 @@ const expected = 'an object with port, path or fd'
 const checks: Readonly<Record<(typeof kinds)[number], Readonly<Record<string, Check<unknown>>>>> = {
   port: { port: integer(0, 65535), ip: hostOrAddress, ssl: boolean },
   path: { path: socketPath, mode: integer(0, 0o777), ssl: boolean },
-  fd: { fd: integer(0, 2 ** 31 - 1), ssl: boolean },
+  fd: { fd: descriptor, ssl: boolean },
 }
 
-/** Checks the setting `listen` and returns a copy. @throws ConfigError */
-export function listenSources(value: unknown, key: string): readonly ListenSource[] {
-  if (!Array.isArray(value)) return refuse(key, value, `an array of objects, each with port, path or fd`, 'or null, which means ip and port')
+/** Checks the setting `listen` and returns a copy; "systemd" stands for every socket that systemd has passed. @throws ConfigError */
+export function listenSources(value: unknown, key: string): readonly ListenSource[] | 'systemd' {
+  if (value === 'systemd') return value
+  if (!Array.isArray(value)) return refuse(key, value, 'an array of objects, each with port, path or fd', '"systemd" and null are allowed too')
   if (value.length === 0) return refuse(key, value, 'an array of at least one object', 'null means ip and port')
   return Array.from(value, (source: unknown, index) => Object.freeze(listenSource(source, `${key}[${index}]`)))
 }
@@ -63,4 +64,11 @@ function listenSource(value: unknown, key: string): ListenSource {
 
 function socketPath(value: unknown, key: string): string {
   return typeof value === 'string' && value !== '' && !value.includes('\0') ? value : refuse(key, value, 'the path of a Unix socket')
+}
+
+const descriptorNumber = integer(0, 2 ** 31 - 1)
+
+function descriptor(value: unknown, key: string): number | string {
+  if (typeof value !== 'string' || /^\s*\d*\s*$/.test(value)) return descriptorNumber(value, key)
+  return value.includes(':') ? refuse(key, value, 'the number of a file descriptor, or a name of LISTEN_FDNAMES') : value
 }

@@ -69,8 +69,11 @@ const flatTable = {
   ip: row('127.0.0.1', '', hostOrAddress),
   /** Port to listen on; 0 lets the system choose. Default: 8080. */
   port: row(8080, '', integer(0, 65535)),
-  /** Several places to listen, or a Unix socket or descriptor, in place of `ip` and `port`; null: these. Default: null. */
-  listen: row<readonly ListenSource[] | null>(null, '', orNull(listenSources)),
+  /**
+   * Several places to listen, or a Unix socket or descriptor, in place of `ip` and `port`; "systemd": the sockets that it has
+   * passed; null: `ip` and `port`. Default: null.
+   */
+  listen: row<readonly ListenSource[] | 'systemd' | null>(null, '', orNull(listenSources)),
   /** Longest queue of connections not accepted yet; the system may have a lower limit. Default: 256. */
   backlog: row(256, '', integer(1, 65535)),
   /**

@@ -3,6 +3,7 @@ import { connect, listen, type Listener, type ListenOptions, type Op } from '../
 import type { ListenSource } from '../config/listen-settings.js'
 import type { Settings } from '../config/settings.js'
 import { BindError } from '../errors.js'
+import { systemdSockets } from './systemd-sockets.js'
 
 /** A bound listener. */
 export interface BoundSource {
@@ -16,8 +17,8 @@ export function* bindAll(settings: Settings): Op<BoundSource[]> {
   const bound: BoundSource[] = []
   let all = false
   try {
-    for (const source of settings.listen ?? [{ port: settings.port }]) {
-      bound.push({ listener: yield* bind(optionsOf(source, settings)), isPlain: source.ssl === false })
+    for (const source of sourcesOf(settings)) {
+      for (const options of optionsOf(source, settings)) bound.push({ listener: yield* bind(options), isPlain: source.ssl === false })
     }
     all = true
     return bound
@@ -26,9 +27,16 @@ export function* bindAll(settings: Settings): Op<BoundSource[]> {
   }
 }
 
-function optionsOf(source: ListenSource, { ip, backlog, reuse_port: reusePort }: Settings): ListenOptions {
-  if (source.port !== undefined) return { ip: source.ip ?? ip, port: source.port, backlog, reusePort }
-  return source.path !== undefined ? { path: source.path, mode: source.mode, backlog } : { fd: source.fd, backlog }
+function sourcesOf({ listen, port }: Settings): readonly ListenSource[] {
+  return listen === 'systemd' ? systemdSockets(null).map((fd) => ({ fd })) : listen ?? [{ port }]
+}
+
+/** Where to listen for one source, which names several sockets if systemd has passed several of its name. */
+function optionsOf(source: ListenSource, { ip, backlog, reuse_port: reusePort }: Settings): readonly ListenOptions[] {
+  if (source.port !== undefined) return [{ ip: source.ip ?? ip, port: source.port, backlog, reusePort }]
+  if (source.path !== undefined) return [{ path: source.path, mode: source.mode, backlog }]
+  const fds = typeof source.fd === 'number' ? [source.fd] : systemdSockets(source.fd)
+  return fds.map((fd) => ({ fd, backlog }))
 }
 
 function* bind(where: ListenOptions): Op<Listener> {

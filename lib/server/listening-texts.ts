@@ -4,7 +4,7 @@ import { addressText, hostText } from '../../lev/internal.js'
 
 /** How the log shows a bound address: as its URL, or for a wildcard those of every interface; a Unix socket as `unix:PATH`. */
 export function listeningTexts(address: Address, secure: boolean): string[] {
-  if (address.path !== undefined) return [`unix:${addressText(address)}`]
+  if (address.path !== undefined) return [address.path === '' ? 'an inherited Unix socket' : `unix:${addressText(address)}`]
   const { ip, port } = address
   const wildcard = ip === '0.0.0.0' || ip === '::'
   const interfaces = wildcard ? Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []) : []

@@ -1,4 +1,4 @@
-import { chmodSync } from 'node:fs'
+import { chmodSync, fstatSync } from 'node:fs'
 import { connect, createServer, Socket, type AddressInfo, type ListenOptions as NetListenOptions, type Server } from 'node:net'
 import { AddressError } from '../../core/errors.js'
 import type { Address, Completion, ConnectOptions, DrivenLoop, ListenerTransport, ListenOptions, Transport } from '../driver.js'
@@ -28,14 +28,13 @@ export class NodeNetwork {
 
   listen(options: ListenOptions, accept: (transport: Transport) => void, done: Completion<ListenerTransport>): void {
     const loop = this.#loop
-    if ('reusePort' in options && options.reusePort === true && !knowsReusePort()) {
-      queueMicrotask(() => {
-        loop.beginEvent()
-        done(new Error(`reusePort needs Node.js 22.12, 23.1 or newer: this is ${process.versions.node}`), null)
-        loop.tick()
-      })
-      return
+    const failed = (error: Error): void => {
+      loop.beginEvent()
+      done(error, null)
+      loop.tick()
     }
+    const fault = faultOf(options)
+    if (fault !== null) return queueMicrotask(() => failed(new Error(fault)))
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true })
     const admit = (transport: Transport): void => {
       loop.beginEvent()
@@ -44,12 +43,7 @@ export class NodeNetwork {
     }
     let ends: Ends | null = null
     server.on('connection', (socket) => admit(new SocketTransport(this.#keep(socket), this.#transportLoop, null, null, ends)))
-    const failed = (error: Error): void => {
-      loop.beginEvent()
-      done(error, null)
-      loop.tick()
-    }
-    server.once('error', failed)
+    server.once('error', (error) => failed(options.fd === undefined ? error : descriptorError(error)))
     server.listen(systemOptions(options), () => {
       this.#keep(server)
       try {
@@ -131,6 +125,29 @@ function systemOptions(options: ListenOptions): NetListenOptions & { readonly fd
 /** Node tells the path of a Unix socket that it has bound itself, and null for an inherited one. */
 function addressOf(bound: AddressInfo | string | null): Address {
   return typeof bound === 'object' && bound !== null ? { ip: bound.address, port: bound.port } : { ip: '', port: 0, path: bound ?? '' }
+}
+
+/** Why it is useless to try; null: it is not. */
+function faultOf(options: ListenOptions): string | null {
+  if ('reusePort' in options && options.reusePort === true && !knowsReusePort()) {
+    return `reusePort needs Node.js 22.12, 23.1 or newer: this is ${process.versions.node}`
+  }
+  return options.fd === undefined ? null : descriptorFault(options.fd)
+}
+
+/** Node says "invalid argument" of each of these, and closes a descriptor that it could not use. */
+function descriptorFault(fd: number): string | null {
+  try {
+    return fstatSync(fd).isSocket() ? null : 'the file descriptor is not a socket'
+  } catch {
+    return 'the file descriptor is not open'
+  }
+}
+
+function descriptorError(error: Error): Error {
+  const code = 'code' in error ? error.code : null
+  if (code === 'EINVAL') return new Error('the socket cannot listen: it is a connection, or not a stream socket')
+  return code === 'EEXIST' ? new Error('the file descriptor is in use') : error
 }
 
 /** Older versions of Node silently ignore the option. */

@@ -24,6 +24,7 @@ t.test('the defaults are those of the design', async (t) => {
   t.strictSame(defaults, {
     ip: '127.0.0.1',
     port: 8080,
+    listen: null,
     backlog: 256,
     reuse_port: false,
     connection_limit: 64,
@@ -43,6 +44,7 @@ t.test('the defaults are those of the design', async (t) => {
     send_timeout: 30,
     drain: 30,
     log_level: 'access',
+    log_format: 'auto',
     log_headers: ['referer', 'x-real-ip', 'user-agent'],
     half_close: 'cancel',
     proxy_protocol: [],

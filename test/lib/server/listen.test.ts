@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process'
+import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, mkdtempSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,6 +15,19 @@ import { Certificates } from '../../tls/certificates.js'
 const posix = { skip: process.platform === 'win32' }
 const made = new Certificates()
 t.teardown(() => made.remove())
+
+const entry = JSON.stringify(fileURLToPath(new URL('../../../lib/index.js', import.meta.url)))
+
+function fdOf(socket: net.Server | net.Socket): number {
+  return (Reflect.get(socket, '_handle') as { fd: number }).fd
+}
+
+/** Node has it behind a symbol. */
+function datagramFd(socket: Socket): number {
+  const symbol = Object.getOwnPropertySymbols(socket).find(({ description }) => description === 'state symbol')
+  const { handle } = Reflect.get(socket, symbol ?? '') as { handle: { fd: number } }
+  return handle.fd
+}
 
 /** A new folder with a short path: that of a socket is limited. */
 function folderOf(t: Test): string {
@@ -102,7 +116,6 @@ t.test('all or none are bound', posix, async (t) => {
 })
 
 t.test('a descriptor that the process has inherited', posix, async (t) => {
-  const entry = JSON.stringify(fileURLToPath(new URL('../../../lib/index.js', import.meta.url)))
   const inherited = net.createServer()
   const port = await listen(inherited)
   const program = `
@@ -111,17 +124,46 @@ t.test('a descriptor that the process has inherited', posix, async (t) => {
     service.serve()
     await service.listening
     console.log('ready')`
-  const { fd } = Reflect.get(inherited, '_handle') as { fd: number }
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit', fd] })
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit', fdOf(inherited)] })
   t.teardown(() => child.kill('SIGKILL'))
   if (child.stdout !== null) await once(child.stdout, 'data')
   inherited.close()
   t.equal(await curl(`http://127.0.0.1:${port}/a`), '/a')
-  t.match(await bindError(t, { listen: [{ fd: 2 ** 20 }] }), { message: /^failed to bind fd 1048576: /, fd: 2 ** 20 })
+})
+
+t.test('a descriptor that cannot listen is told', posix, async (t) => {
+  const fault = async (fd: number): Promise<string> => {
+    const error = await bindError(t, { listen: [{ fd }] })
+    t.equal(error.fd, fd)
+    return error.message.replace(`fd ${fd}`, 'fd')
+  }
+  t.equal(await fault(2 ** 20), 'failed to bind fd: the file descriptor is not open')
+  const file = openSync(`${folderOf(t)}/file`, 'w')
+  t.teardown(() => closeSync(file))
+  t.equal(await fault(file), 'failed to bind fd: the file descriptor is not a socket')
+  t.doesNotThrow(() => fstatSync(file), 'it stays open')
+
+  const listening = net.createServer()
+  const port = await listen(listening)
+  t.teardown(() => listening.close())
+  t.equal(await fault(fdOf(listening)), 'failed to bind fd: the file descriptor is in use')
+  const client = net.connect(port, '127.0.0.1')
+  await once(client, 'connect')
+  const datagrams = createSocket('udp4').bind(0, '127.0.0.1')
+  await once(datagrams, 'listening')
+  for (const socket of [client, datagrams]) {
+    const child = spawn(process.execPath, ['--input-type=module', '-e', `
+      import * as server from ${entry}
+      server.new({ listen: [{ fd: 3 }], log_level: 'error' }, () => 'x').serve().catch(({ message }) => console.log(message))`,
+    ], { stdio: ['ignore', 'pipe', 'inherit', socket instanceof net.Socket ? fdOf(socket) : datagramFd(socket)] })
+    t.equal(String(await child.stdout?.toArray()), 'failed to bind fd 3: the socket cannot listen: it is a connection, or not a stream socket\n')
+  }
+  client.destroy()
+  datagrams.close()
 })
 
 const wrong: readonly [listen: unknown, key: string, message: string][] = [
-  ['/run/app.sock', 'listen', 'listen must be an array of objects, each with port, path or fd, got "/run/app.sock" (or null, which means ip and port)'],
+  ['/run/app.sock', 'listen', 'listen must be an array of objects, each with port, path or fd, got "/run/app.sock" ("systemd" and null are allowed too)'],
   [[], 'listen', 'listen must be an array of at least one object, got an array (null means ip and port)'],
   [[{}], 'listen[0]', 'listen[0] must be an object with port, path or fd, got an object'],
   [[{ port: 1 }, 8080], 'listen[1]', 'listen[1] must be an object with port, path or fd, got 8080'],
@@ -131,6 +173,8 @@ const wrong: readonly [listen: unknown, key: string, message: string][] = [
   [[{ path: '' }], 'listen[0].path', 'listen[0].path must be the path of a Unix socket, got ""'],
   [[{ path: '/a', mode: 0o1000 }], 'listen[0].mode', 'listen[0].mode must be an integer from 0 to 511, got 512'],
   [[{ fd: -1 }], 'listen[0].fd', 'listen[0].fd must be an integer from 0 to 2147483647, got -1'],
+  [[{ fd: '3' }], 'listen[0].fd', 'listen[0].fd must be an integer from 0 to 2147483647, got "3" (did you mean the number 3?)'],
+  [[{ fd: 'a:b' }], 'listen[0].fd', 'listen[0].fd must be the number of a file descriptor, or a name of LISTEN_FDNAMES, got "a:b"'],
   [[{ fd: 3, ssl: 'no' }], 'listen[0].ssl', 'listen[0].ssl must be true or false, got "no"'],
 ]
 
