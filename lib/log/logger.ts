@@ -170,7 +170,7 @@ function adapt(target: LoggerLike): Logger {
     },
     child(fields) {
       const clean = visibleFields(fields)
-      return adapt(typeof target.child !== 'function' ? withFields(target, clean) : target.child(clean))
+      return adapt(childOf(target, clean) ?? withFields(target, clean))
     },
     isLevelEnabled: (level) => target.isLevelEnabled?.(level === 'access' ? access : level) ?? true,
   }
@@ -185,10 +185,24 @@ function pass(target: LoggerLike, method: LogMethod, fields: string | object, me
     if (typeof fields === 'object' && Object.hasOwn(fields, 'err') && !instanceOf(Reflect.get(fields, 'err'), ReadableError)) {
       return pass(target, method, { ...fields, err: new ReadableError(messageOf(Reflect.get(fields, 'err'))) }, message)
     }
-    if (broken.has(target)) return
-    broken.add(target)
-    console.error('leveret: the logger failed; more of its failures are not told:', messageOf(error))
+    tellBroken(target, error)
   }
+}
+
+/** The user's own child; null if there is none, or making it failed. */
+function childOf(target: LoggerLike, fields: object): LoggerLike | null {
+  try {
+    return target.child?.(fields) ?? null
+  } catch (error) {
+    tellBroken(target, error)
+    return null
+  }
+}
+
+function tellBroken(target: LoggerLike, error: unknown): void {
+  if (broken.has(target)) return
+  broken.add(target)
+  console.error('leveret: the logger failed; more of its failures are not told:', messageOf(error))
 }
 
 /** Replaces a thrown value that a logger could not read. */

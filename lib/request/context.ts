@@ -117,10 +117,10 @@ export class Context {
   /**
    * Adds fields to each further line that the log has about this request, such as an id: those of `ctx.logger`, of the server's errors
    * and of the access log.
-   * @throws ArgumentError for a name that the lines of the server have already
+   * @throws ArgumentError for a name that the lines of the server have already, as those of `log_headers`
    */
   addLogFields(fields: Readonly<Record<string, unknown>>): void {
-    const reserved = Object.keys(fields).find((name) => lineFields.has(name))
+    const reserved = Object.keys(fields).find((name) => lineFields.has(name) || this.cfg.log_headers.includes(name))
     if (reserved !== undefined) throw new ArgumentError('fields', `addLogFields: the lines of the log have something else named ${reserved}`)
     this.#request.addLogFields(fields)
   }

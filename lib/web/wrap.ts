@@ -1,4 +1,6 @@
 import { wait, type Op, type Suspension } from '../../lev/index.js'
+import { typeName } from '../config/validators.js'
+import { ArgumentError } from '../errors.js'
 import type { RequestHeaders } from '../http1/headers.js'
 import type { ResponseHeaders } from '../http1/response-headers.js'
 import { Context } from '../request/context.js'
@@ -48,8 +50,12 @@ export type Around = (
 /**
  * Makes a handler that runs `around` in place of `handler`. Each of them, and what is given to `next`, may be a plain function, a
  * coroutine or async; where none of them waits, nothing does.
+ * @throws ArgumentError if one of the two is no function
  */
 export function wrap(handler: Handler, around: Around): Handler {
+  for (const [name, given] of Object.entries({ handler, around })) {
+    if (typeof given !== 'function') throw new ArgumentError(name, `${name} must be a function, got ${typeName(given)}`)
+  }
   const wrapped: Handler = (method, query, args, headers, body, ctx) => {
     const request: WrappedRequest = { method, query, args, headers, body, ctx }
     // The server settles results that are again coroutines or promises.

@@ -1,3 +1,5 @@
+import { asArguments, optionsOf } from '../../config/arguments.js'
+import { boolean, oneOf, refuse as refuseValue, type Check } from '../../config/validators.js'
 import { ArgumentError } from '../../errors.js'
 import { isToken } from '../../http1/grammar.js'
 import type { RequestHeaders } from '../../http1/headers.js'
@@ -40,10 +42,11 @@ export function cookies(headers: RequestHeaders): Readonly<Record<string, string
 
 /**
  * The value of a `Set-Cookie` header (RFC 6265bis). Characters that a cookie cannot have are percent-encoded in `value`.
- * @throws ArgumentError for an invalid name or attribute, for what browsers reject (`__Host-` with a domain, `None` without
+ * @throws ArgumentError for an unknown option, an invalid name or attribute, for what browsers reject (`__Host-` with a domain, `None` without
  * `secure`), and for more than 4096 bytes
  */
 export function setCookie(name: string, value: string, options: CookieOptions = {}): string {
+  checkTypes(name, value, options)
   const { maxAge = null, expires = null, domain = null } = options
   const path = options.path ?? '/'
   const secure = options.secure ?? true
@@ -74,6 +77,22 @@ export function setCookie(name: string, value: string, options: CookieOptions = 
 /** The value of a `Set-Cookie` header that removes a cookie; `domain` and `path` as they were set. @throws as `setCookie` */
 export function clearCookie(name: string, options: CookieOptions = {}): string {
   return setCookie(name, '', { ...options, maxAge: 0, expires: null })
+}
+
+const date: Check<Date> = (value, key) => value instanceof Date ? value : refuseValue(key, value, 'a Date')
+const text: Check<string> = (value, key) => typeof value === 'string' ? value : refuseValue(key, value, 'a string')
+const types: Readonly<Record<keyof CookieOptions, Check<unknown>>> = {
+  maxAge: (value) => value, expires: date, domain: text, path: text, secure: boolean, httpOnly: boolean, sameSite: oneOf('Strict', 'Lax', 'None'), partitioned: boolean,
+}
+
+/** @throws ArgumentError for an unknown option, or a value of another type, from programs that no compiler has checked */
+function checkTypes(name: string, value: string, options: CookieOptions): void {
+  asArguments(() => {
+    text(name, 'name')
+    text(value, 'value')
+    const given = optionsOf(options, 'options', 'an object of options', Object.keys(types))
+    for (const [option, check] of Object.entries(types)) if (given.has(option)) check(given.get(option), option)
+  })
 }
 
 function refuse(argument: string, fault: string): never {

@@ -23,7 +23,7 @@ export interface CorsOptions {
 
 const origin: Check<string> = (value, key) => {
   // As browsers send it: in lower case, without a default port or a path.
-  const isOrigin = typeof value === 'string' && /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@A-Z*]+$/.test(value) && !/^(?:http:.*:80|https:.*:443)$/.test(value)
+  const isOrigin = typeof value === 'string' && /^[a-z][a-z0-9+.-]*:\/\/[a-z0-9._~:[\]-]+$/.test(value) && !/^(?:http:.*:80|https:.*:443)$/.test(value)
   return isOrigin ? value : refuse(key, value, 'an origin as browsers send it, such as "https://app.example.com" or "http://localhost:5173"')
 }
 

@@ -14,7 +14,7 @@ import { HttpError, ValidationError } from './http-error.js'
 import { Matcher, type Match, type Mismatch } from './matcher.js'
 import { problem } from './responses.js'
 import { RouteRequest } from './route-request.js'
-import { readTable, type RouteHandler, type Routes } from './table.js'
+import { readTable, type RouteHandler, type Routes, type Wrapper } from './table.js'
 
 type Result = ReturnType<Handler>
 
@@ -85,13 +85,16 @@ export function routes<Key extends string>(table: Routes<Key>, options: RoutesOp
   const entries = readTable(table)
   let hasLimits = false
   for (const { handle: given, wrappers, limits, ...key } of entries) {
-    const inner = key.method === null ? chooserOf(given as Handler) : null
+    const inner = chooserOf(given as Handler)
+    if (key.method !== null && inner !== null) {
+      throw new ArgumentError('table', `table: ${JSON.stringify(key.key)}: what \`routes\` returns belongs under a key without a method, ${JSON.stringify(key.path)}`)
+    }
     if (limits !== null && inner?.hasLimits === true) {
       throw new ArgumentError('table', `table: ${JSON.stringify(key.key)} has limits, and so have the routes that it leads to`)
     }
     hasLimits ||= limits !== null || inner?.hasLimits === true
     const handle = key.method === null ? spread(given as Handler) : given as RouteHandler
-    const wrapped = wrappers.length === 0 ? null : wrappers.reduceRight((inner, wrapper) => wrapper(inner), behindWrappers)
+    const wrapped = wrappers.length === 0 ? null : wrappers.reduceRight((inner, wrapper) => wrappedBy(wrapper, inner, key.key), behindWrappers)
     matcher.add(key, { handle, wrapped, route: key.path, limits, inner })
   }
 
@@ -163,6 +166,12 @@ function errorHandlerOf(options: RoutesOptions): NonNullable<RoutesOptions['onEr
 /** An ordinary handler as that of a route. */
 function spread(handler: Handler): RouteHandler {
   return ({ method, path, args, headers, body, ctx }) => handler(method, path, args, headers, body, ctx)
+}
+
+function wrappedBy(wrapper: Wrapper, handler: Handler, key: string): Handler {
+  const wrapped: unknown = wrapper(handler)
+  if (typeof wrapped !== 'function') throw new ArgumentError('table', `table: ${JSON.stringify(key)}: a wrapper has to return a handler, got ${typeName(wrapped)}`)
+  return wrapped as Handler
 }
 
 function lost(): never {

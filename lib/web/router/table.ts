@@ -64,13 +64,16 @@ type Joined<Prefix extends string, Path extends string> = Path extends '/' ? (Pr
  * Routes with a common prefix and common wrappers, to spread into a table: `...group('/api', [withToken], { ... })`. The wrappers
  * run for each request that has a route in the group, the first one outermost.
  * @param prefix begins with a slash and does not end with one; it may have parameters; empty for none
- * @throws ArgumentError for an invalid prefix, or a key that is not `METHOD /path` or `/path`
+ * @throws ArgumentError for an invalid prefix, wrappers that are no functions, or a key that is not `METHOD /path` or `/path`
  */
 export function group<const Prefix extends string, Key extends string>(
   prefix: Prefix, wrappers: readonly Wrapper[], table: Routes<Key, Prefix>,
 ): { readonly [K in Key as Prefixed<K, Prefix>]: Route<never> } {
   if (prefix !== '' && !/^\/.*[^/]$/.test(prefix)) {
     throw new ArgumentError('prefix', `prefix: ${JSON.stringify(prefix)} has to begin with a slash, and not to end with one`)
+  }
+  if (!Array.isArray(wrappers) || wrappers.some((wrapper) => typeof wrapper !== 'function')) {
+    throw new ArgumentError('wrappers', `wrappers must be an array of functions, got ${Array.isArray(wrappers) ? 'another one' : typeName(wrappers)}`)
   }
   const grouped: Record<string, Route> = {}
   for (const { method, path, wrappers: inner, ...route } of readTable(table)) {
@@ -101,6 +104,7 @@ export interface ReadKey {
 
 /** The entries of a table of routes. @throws ArgumentError for a malformed key, or an entry that is no handler */
 export function readTable(table: object): (ReadKey & RouteParts)[] {
+  if (typeof table !== 'object' || table === null || Array.isArray(table)) throw new ArgumentError('table', `table must be an object of routes, got ${typeName(table)}`)
   return Object.entries(table).map(([key, entry]: [string, unknown]) => {
     if (entry instanceof Route) return { ...readKey(key), ...Route.parts(entry as Route<RouteHandler | Handler>) }
     if (typeof entry !== 'function') throw new ArgumentError('table', `table: ${JSON.stringify(key)} has no handler`)

@@ -43,7 +43,7 @@ type Validated<Given extends Schemas, Params> =
 
 /**
  * A handler of a route that gets `params`, `query` and `body` as its schemas return them. A request that does not fit gets 422
- * with all that is wrong; one whose content is neither JSON nor a form, as there is a schema of, 415, or 400 if it is malformed. If no
+ * with what is wrong, at most 100 things; one whose content is neither JSON nor a form, as there is a schema of, 415, or 400 if it is malformed. If no
  * schema returns a promise, and the content is no form, nothing waits.
  * @param schemas with what a document (`leveret/openapi`) says of the route
  * @throws ArgumentError for a member that is unknown, or is not a schema
@@ -94,7 +94,7 @@ function check(
     : validate(schemas.form, (schema) => withLists(parsed.value as Record<string, unknown>, schema))
   const call = (params: Result | null, query: Result | null, content: Result | null): ReturnType<Handler> => {
     if (params?.issues || query?.issues || content?.issues) {
-      throw new ValidationError([...invalid('params', params), ...invalid('query', query), ...invalid('body', content)])
+      throw new ValidationError(invalidParts([['params', params], ['query', query], ['body', content]]))
     }
     const { method, path, args, headers, ctx } = request
     return handle(new RouteRequest<unknown, unknown, unknown>(
@@ -115,8 +115,22 @@ function valueOr(result: Result | null, otherwise: unknown): unknown {
   return result !== null && 'value' in result ? result.value : otherwise
 }
 
-function invalid(place: Place, result: Result | null): InvalidPart[] {
-  return Array.from(result?.issues ?? [], ({ message, path }: SchemaIssue) => ({ in: place, pointer: pointerOf(path ?? []), detail: message }))
+/** Most parts that a response lists, and most characters of them but for the last: else a list of numbers in place of texts would make it fifty times as large. */
+const mostParts = 100
+const mostCharacters = 64 * 1024
+
+function invalidParts(results: readonly (readonly [Place, Result | null])[]): InvalidPart[] {
+  const parts: InvalidPart[] = []
+  let characters = 0
+  for (const [place, result] of results) {
+    for (const { message, path } of (result?.issues ?? []) as Iterable<SchemaIssue>) {
+      if (parts.length === mostParts || characters > mostCharacters) return parts
+      const pointer = pointerOf(path ?? [])
+      characters += pointer.length + message.length
+      parts.push({ in: place, pointer, detail: message })
+    }
+  }
+  return parts
 }
 
 /** A JSON pointer (RFC 6901) as a fragment, as in the examples of RFC 9457. */

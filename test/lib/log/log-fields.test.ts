@@ -81,10 +81,26 @@ t.test('an error that comes too late has them too', async (t) => {
   t.strictSame(lines.filter(({ request_id }) => request_id === 'r-1').map(({ msg }) => msg), [undefined, 'the handler failed after its request was over'])
 })
 
+t.test('a logger whose child cannot be made: the server adds the fields, and requests go on', async (t) => {
+  const lines: Record<string, unknown>[] = []
+  const told = t.capture(console, 'error')
+  const broken: LoggerLike = { ...loggers['one that has no children'](lines), child: () => { throw new Error('no children') } }
+  last = 0
+  await virtually({ logger: broken }, handler, function* ({ connect }) {
+    for (const [path, status] of [['/', 200], ['/fails', 500]] as const) {
+      const client = yield* connect(request(`GET ${path}`))
+      t.equal((yield* client.responses(1))[0].status, status)
+    }
+  })
+  t.strictSame(lines.map(({ request_id }) => request_id).filter(Boolean), ['r-1', 'r-1', 'r-2', 'r-2', 'r-2'])
+  t.match(told(), [{ args: [/the logger failed/, 'no children'] }])
+  t.equal(told().length, 0)
+})
+
 t.test('names that lines have already', async (t) => {
   const seen: unknown[] = []
-  await virtually({}, (_method, _query, _args, _headers, _body, ctx: Context) => {
-    for (const name of ['status', 'level', 'route', 'msg']) t.throws(() => ctx.addLogFields({ [name]: 1 }), { code: 'LEVERET_ARGUMENT', message: `addLogFields: the lines of the log have something else named ${name}` })
+  await virtually({ log_headers: ['X-Id'] }, (_method, _query, _args, _headers, _body, ctx: Context) => {
+    for (const name of ['status', 'level', 'route', 'msg', 'x-id']) t.throws(() => ctx.addLogFields({ [name]: 1 }), { code: 'LEVERET_ARGUMENT', message: `addLogFields: the lines of the log have something else named ${name}` })
     seen.push(ctx.logger === ctx.logger)
     return 'x'
   }, function* ({ connect }) {

@@ -37,6 +37,10 @@ t.test('Set-Cookie', async (t) => {
     ['expires', 'a', 'b', { expires: new Date(NaN) }], ['domain', 'a', 'b', { domain: 'a; b' }], ['domain', 'a', 'b', { domain: '' }], ['path', 'a', 'b', { path: 'x' }],
     ['path', 'a', 'b', { path: '/;x' }], ['path', 'a', 'b', { path: '/\r\n' }], ['secure', 'a', 'b', { secure: false, sameSite: 'None' }], ['secure', 'a', 'b', { secure: false, partitioned: true }],
     ['secure', '__Secure-a', 'b', { secure: false }], ['name', '__Host-a', 'b', { path: '/x' }], ['name', '__host-a', 'b', { domain: 'a.test' }], ['value', 'a', 'x'.repeat(4096)],
+    ...([
+      ['name', 7, 'b'], ['value', 'a', 7], ['value', 'a', undefined], ['options', 'a', 'b', null], ['maxage', 'a', 'b', { maxage: 1 }], ['sameSite', 'a', 'b', { sameSite: 'Lax; Domain=b' }],
+      ['sameSite', 'a', 'b', { sameSite: true }], ['secure', 'a', 'b', { secure: 'false' }], ['expires', 'a', 'b', { expires: 1 }], ['domain', 'a', 'b', { domain: 7 }], ['maxAge', 'a', 'b', { maxAge: '1' }],
+    ] as unknown as [string, string, string, CookieOptions][]),
   ]
   for (const [argument, ...given] of refused) t.throws(() => setCookie(...given), { code: 'LEVERET_ARGUMENT', argument } as never, JSON.stringify(given))
 })

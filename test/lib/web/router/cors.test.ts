@@ -91,6 +91,8 @@ t.test('invalid options', async (t) => {
     [{ origins: ['a.test'] }, 'origins[0]', /as browsers send it/],
     [{ origins: ['https://*.a.test'] }, 'origins[0]', /as browsers send it/],
     [{ origins: ['*'] }, 'origins[0]', /as browsers send it/],
+    [{ origins: ['null'] }, 'origins[0]', /as browsers send it/],
+    [{ origins: ['https://é.test'] }, 'origins[0]', /as browsers send it/],
     [{ origins: '*', credentials: true }, 'credentials', /name the origins/],
     [{ origins: [a], methods: ['GET POST'] }, 'methods[0]', /a method/],
     [{ origins: [a], headers: 'x-a' }, 'headers', /names of headers/],

@@ -3,7 +3,7 @@ import t from 'tap'
 import * as lev from '../../../../lev/index.js'
 import * as server from '../../../../lib/index.js'
 import type { Handler, HandlerResult } from '../../../../lib/index.js'
-import { group, HttpError, json, problem, routes, validated, type RouteRequest } from '../../../../lib/web/router/index.js'
+import { cors, group, HttpError, json, problem, routes, validated, withRequestId, type RouteRequest } from '../../../../lib/web/router/index.js'
 import { wrap } from '../../../../lib/web/wrap.js'
 import { inject } from '../../../../testing/index.js'
 import { request } from '../../../support/serving.js'
@@ -32,6 +32,17 @@ t.test('options and schemas', async (t) => {
     [() => routes({}, { onerror: () => 'x' } as never), 'unknown setting onerror; did you mean onError?'],
     [() => routes({}, { onError: 'x' as never }), 'onError must be a function, got a string'],
     [() => routes({}, (() => 'x') as never), 'options must be an object of options, got a function'],
+    [() => routes(null as never), 'table must be an object of routes, got null'],
+    [() => routes([] as never), 'table must be an object of routes, got an array'],
+    [() => routes((() => 'x') as never), 'table must be an object of routes, got a function'],
+    [() => routes({ 'GET /a': routes({}) as never }), 'table: "GET /a": what `routes` returns belongs under a key without a method, "/a"'],
+    [() => group('/a', { 'GET /': () => 'x' } as never, {}), 'wrappers must be an array of functions, got an object'],
+    [() => group('/a', [7 as never], {}), 'wrappers must be an array of functions, got another one'],
+    [() => routes(group('/a', [(() => undefined) as never], { 'GET /': () => 'x' })), 'table: "GET /a": a wrapper has to return a handler, got undefined'],
+    [() => wrap({ 'GET /': () => 'x' } as never, (_request, next) => next()), 'handler must be a function, got an object'],
+    [() => wrap(() => 'x', undefined as never), 'around must be a function, got undefined'],
+    [() => cors({ 'GET /': () => 'x' } as never, { origins: '*' }), 'handler must be a function, got an object'],
+    [() => withRequestId(null as never), 'handler must be a function, got null'],
     [() => validated({ boddy: schema } as never, () => 'x'), 'unknown setting boddy; did you mean body?'],
     [() => validated({ body: { type: 'object', properties: {} } as never }, () => 'x'), 'body must be a schema that implements Standard Schema, got an object'],
     [() => validated({ query: 'x' as never }, () => 'x'), 'query must be a schema that implements Standard Schema, got a string'],

@@ -109,6 +109,18 @@ t.test('a schema that throws is an error of the handler', async (t) => {
   }
 })
 
+t.test('a response lists some of what is wrong, however much there is', async (t) => {
+  const wrong = (count: number, length: number): SchemaIssue[] => Array.from({ length: count }, (_, at) => ({ message: 'x'.repeat(length), path: ['k'.repeat(length), at] }))
+  for (const [count, length, listed] of [[99, 1, 99], [100, 1, 100], [100_000, 1, 100], [100, 10_000, 4]] as const) {
+    const broken = schema(() => wrong(count, length))
+    const { status, body } = await ask(routes({ 'GET /': validated({ query: broken, params: schema((value) => ({ value })) }, () => 'x') }), 'GET /')
+    t.equal(status, 422)
+    t.equal((JSON.parse(body.toString()) as ValidationError).errors.length, listed)
+    const both = await ask(routes({ 'GET /': validated({ query: broken, params: broken }, () => 'x') }), 'GET /')
+    t.equal((JSON.parse(both.body.toString()) as ValidationError).errors.length, Math.min(2 * listed, listed < 99 ? listed : 100))
+  }
+})
+
 t.test('onError gets what is wrong', async (t) => {
   const handler = routes({ 'GET /:id': validated({ params: id(false) }, () => 'x') }, { onError: (error) => error instanceof ValidationError ? json(error.errors, 400) : null })
   t.equal((await ask(handler, 'GET /x')).body.toString(), '[{"in":"params","pointer":"#/id","detail":"a number is needed"}]')
