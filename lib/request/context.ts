@@ -221,6 +221,11 @@ export class Context {
     return context.#request.isOver
   }
 
+  /** @internal The time in seconds, by the clock of the server; also outside of its tasks, as in an async wrapper. */
+  static now(context: Context): number {
+    return context.#connection.client.loop.now
+  }
+
   /** @internal Name and value of each header line, as received and in order. */
   static fieldLines(context: Context): [name: string, value: string][] {
     return context.#request.head.fields.lines()

@@ -1,0 +1,54 @@
+import type { ResponseHeaders } from '../../http1/response-headers.js'
+import { Context } from '../../request/context.js'
+import type { Handler, ResponseParts } from '../../request/handler.js'
+import { problem } from '../router/responses.js'
+import { wrap } from '../wrap.js'
+import { Budgets } from './budgets.js'
+import { rulesOf, type RateLimitOptions, type RateLimitRules } from './options.js'
+
+export { clientNetwork } from './client-network.js'
+export type { RateLimitOptions } from './options.js'
+
+/**
+ * Makes a wrapper that limits how many requests a client may make; the others get 429 (RFC 6585), with `Retry-After`. All handlers
+ * that it wraps share the budgets: one route, those of a group, or the whole service.
+ *
+ * ```ts
+ * const limited = rateLimit({ rate: 100, per: 60 })
+ * const service = server.new(config, limited(handler))
+ * ```
+ * @throws ArgumentError naming the option, the given value and the expected one
+ */
+export function rateLimit(options: RateLimitOptions): (handler: Handler) => Handler {
+  const rules = rulesOf(options)
+  const budgets = new Budgets(rules, rules.keys)
+  const { policy } = rules
+  // The budget as a window: what it holds, and the time in which that comes back.
+  const offered = `${policy};q=${rules.burst};w=${Math.ceil(rules.burst * rules.per / rules.rate)}`
+
+  return (handler) => wrap(handler, (request, next) => {
+    const key = rules.keyOf(request)
+    if (key === null) return next()
+    const wait = budgets.take(key, rules.costOf(request), Context.now(request.ctx))
+    if (policy === null) return wait === 0 ? next() : tooMany(rules, wait)
+    const left = `${policy};r=${budgets.remaining};t=${Math.ceil(budgets.refill)}`
+    const told = ([content, status = 200, headers = {}]: Readonly<ResponseParts>): ResponseParts => {
+      return [content, status, { ...headers, ...joined(headers, 'RateLimit-Policy', offered), ...joined(headers, 'RateLimit', left) }]
+    }
+    return wait === 0 ? next(told) : told(tooMany(rules, wait))
+  })
+}
+
+/** @param wait seconds; Infinity if waiting is of no use */
+function tooMany({ format }: RateLimitRules, wait: number): ResponseParts {
+  const seconds = Math.ceil(wait)
+  const headers: ResponseHeaders = wait === Infinity ? {} : { 'Retry-After': seconds }
+  if (format === 'problem') return problem({ status: 429, detail: wait === Infinity ? null : `try again in ${seconds} s` }, headers)
+  return ['too many requests\n', 429, headers]
+}
+
+/** A field with one more member: limits that wrap one another each tell of themselves. */
+function joined(headers: ResponseHeaders, name: string, member: string): ResponseHeaders {
+  const before = headers[name] ?? []
+  return { [name]: [before, member].flat().map(String) }
+}
