@@ -6,6 +6,11 @@ import { ConfigError } from '../errors.js'
 export type ListenSource = {
   /** Whether TLS is served here, with the setting `ssl`. Default: true if that is given. */
   readonly ssl?: boolean | null | undefined
+  /**
+   * Instead of serving here, without TLS, redirects to the same host: to "https", which is port 443, or to another port.
+   * Default: none.
+   */
+  readonly redirect?: 'https' | number | null | undefined
 } & (
   | {
     /** The port; 0 lets the system choose. */
@@ -35,9 +40,9 @@ const kinds = ['port', 'path', 'fd'] as const
 const expected = 'an object with port, path or fd'
 
 const checks: Readonly<Record<(typeof kinds)[number], Readonly<Record<string, Check<unknown>>>>> = {
-  port: { port: integer(0, 65535), ip: hostOrAddress, ssl: boolean },
-  path: { path: socketPath, mode: integer(0, 0o777), ssl: boolean },
-  fd: { fd: descriptor, ssl: boolean },
+  port: { port: integer(0, 65535), ip: hostOrAddress, ssl: boolean, redirect: redirectTarget },
+  path: { path: socketPath, mode: integer(0, 0o777), ssl: boolean, redirect: redirectTarget },
+  fd: { fd: descriptor, ssl: boolean, redirect: redirectTarget },
 }
 
 /** Checks the setting `listen` and returns a copy; "systemd" stands for every socket that systemd has passed. @throws ConfigError */
@@ -59,7 +64,10 @@ function listenSource(value: unknown, key: string): ListenSource {
     const check = known[name] ?? refuseUnknown(name, Object.keys(known), `${key}.`)
     return [name, check(one, `${key}.${name}`)]
   })
-  return Object.fromEntries(source) as ListenSource
+  const checked = Object.fromEntries(source) as ListenSource
+  if (checked.redirect === undefined) return checked
+  if (checked.ssl === true) throw new ConfigError(`${key}.ssl`, `${key} redirects to TLS, so ssl must not be true there`)
+  return { ...checked, ssl: false }
 }
 
 function socketPath(value: unknown, key: string): string {
@@ -71,4 +79,9 @@ const descriptorNumber = integer(0, 2 ** 31 - 1)
 function descriptor(value: unknown, key: string): number | string {
   if (typeof value !== 'string' || /^\s*\d*\s*$/.test(value)) return descriptorNumber(value, key)
   return value.includes(':') ? refuse(key, value, 'the number of a file descriptor, or a name of LISTEN_FDNAMES') : value
+}
+
+function redirectTarget(value: unknown, key: string): 'https' | number {
+  if (value === 'https' || (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65535)) return value
+  return refuse(key, value, '"https", or the port of the server with TLS')
 }

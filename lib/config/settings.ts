@@ -1,5 +1,6 @@
 import type { TlsConfig } from '../../tls/index.js'
 import { codings } from '../coding/codings.js'
+import { hstsSettings, type HstsSettings } from './hsts.js'
 import { listenSources, type ListenSource } from './listen-settings.js'
 import { lineFields } from '../log/access-log.js'
 import {
@@ -146,6 +147,11 @@ const flatTable = {
   forwarded: row<ForwardedFields>('x-forwarded', '', oneOf('x-forwarded', 'forwarded')),
   /** Certificates by host name; null: no TLS. Default: null. */
   ssl: row<TlsConfig | null>(null, '', orNull(tlsConfig)),
+  /**
+   * That browsers are to use TLS alone (Strict-Transport-Security): sent to clients that have come by TLS, if the handler sends
+   * none; null: not sent. Default: null.
+   */
+  hsts: row<HstsSettings | null>(null, '', orNull(hstsSettings)),
   /** A pino-like logger to use instead of the server's own; `log_level` does not apply to it. Default: null. */
   logger: row<LoggerLike | null>(null, '', orNull(loggerLike)),
   /** Whether SIGTERM and SIGINT stop the server gracefully. Default: false. */

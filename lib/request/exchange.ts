@@ -1,5 +1,6 @@
 import { ClosedError, inCoroutine, scope, spawn, type Op } from '../../lev/index.js'
 import { promiseOf, sameContext, Scope, type Snapshot } from '../../lev/internal.js'
+import { hstsHeaders } from '../config/hsts.js'
 import type { CheckedLimits } from '../config/limits.js'
 import { clientGone } from '../log/access-log.js'
 import type { Logger } from '../log/logger.js'
@@ -123,6 +124,11 @@ export class Exchange extends RequestState implements RespondedRequest, ContextR
   /** Who sent the request. */
   get peer(): Peer {
     return this.#sender ?? this.connection.peer
+  }
+
+  get hsts(): ResponseHeaders | null {
+    const { hsts } = this.connection.settings
+    return hsts === null || this.peer.scheme === 'http' ? null : hstsHeaders(hsts)
   }
 
   get minorVersion(): 0 | 1 {

@@ -4,6 +4,7 @@ import { bodyAtHand, receiveBody, withOpenBody } from './body-reader.js'
 import type { Connection } from '../server/connection.js'
 import { BodyError } from '../errors.js'
 import { closed, Exchange, isPending, type NextAction } from './exchange.js'
+import { redirectToHttps } from './https-redirect.js'
 import { NEED_MORE, REJECTED } from '../http1/head.js'
 import { rejections } from '../http1/rejection.js'
 import { logFailure } from '../log/log-failure.js'
@@ -30,6 +31,10 @@ export function* processRequest(connection: Connection, count: number): Op<NextA
     if (end === REJECTED) return reject(exchange, reader.rejection ?? rejections.requestLine)
     client.consume(end - client.inputStart)
     const head = exchange.begin(reader.head)
+    if (connection.peer.redirect !== null) {
+      const redirected = redirectToHttps(exchange, connection.peer.redirect)
+      if (redirected !== null) return redirected
+    }
     if (!connection.mayServe(head)) return reject(exchange, rejections.misdirected)
     const { chooser } = connection.service
     if (chooser !== null) exchange.choose(chooser)

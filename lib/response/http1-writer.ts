@@ -3,7 +3,7 @@ import { sendable, unsentLimitBytes } from '../../lev/internal.js'
 import { lastChunk, LAST_CHUNK, putChunk } from '../http1/chunk-framing.js'
 import { dateLine } from '../http1/date.js'
 import { CHUNKED, NO_LENGTH, TUNNEL, UNTIL_CLOSE } from '../http1/response-framing.js'
-import type { ResponseHeaders } from '../http1/response-headers.js'
+import { withDefaults, type ResponseHeaders } from '../http1/response-headers.js'
 import { interimHead, responseHead, upgradeHead, type InterimStatus } from '../http1/write-head.js'
 import { hasContent, opensTunnel } from '../http1/status.js'
 import { transitions } from '../request/states.js'
@@ -125,7 +125,9 @@ export class Http1Writer implements ResponseWriter {
 
   #render(request: RespondedRequest, status: number, headers: ResponseHeaders | null | undefined, framing: number): string {
     request.keepAlive = request.mayKeepAlive()
-    return responseHead(status, headers, framing, request, this.#date())
+    const { hsts } = request
+    const all = hsts === null ? headers : withDefaults(headers, 'strict-transport-security', hsts)
+    return responseHead(status, all, framing, request, this.#date())
   }
 
   #stopJoining(): void {

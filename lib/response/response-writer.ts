@@ -9,6 +9,8 @@ export const UNKNOWN_LENGTH = -1
 /** What a writer needs to know of the request that it responds to. */
 export interface RespondedRequest extends Persistence {
   readonly method: string
+  /** Fields of a response that has none of their name; null: none. */
+  readonly hsts: ResponseHeaders | null
   /** Whether the connection may stay open after the response. */
   mayKeepAlive(): boolean
   /** Called with `responseBegun` when the head is about to be written. */
@@ -17,7 +19,7 @@ export interface RespondedRequest extends Persistence {
 
 /** In place of a request, for a response to a client whose request is not read. */
 export const noRequest: RespondedRequest = {
-  method: '', minorVersion: 1, keepAlive: false, idleTimeout: 0, mayKeepAlive: () => false, advance() {},
+  method: '', hsts: null, minorVersion: 1, keepAlive: false, idleTimeout: 0, mayKeepAlive: () => false, advance() {},
 }
 
 /**

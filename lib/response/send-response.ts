@@ -2,7 +2,7 @@ import type { Op } from '../../lev/index.js'
 import { instanceOf, sendable } from '../../lev/internal.js'
 import { typeName } from '../config/validators.js'
 import { encode, isEncodable, variedHeaders, type Encoded } from '../coding/content-encoding.js'
-import type { Exchange, NextAction } from '../request/exchange.js'
+import { closing, type Exchange, type NextAction } from '../request/exchange.js'
 import type { HandlerResult, ResponseParts } from '../request/handler.js'
 import { rejections, type Rejection } from '../http1/rejection.js'
 import { NO_LENGTH } from '../http1/response-framing.js'
@@ -68,6 +68,12 @@ export function reject(exchange: Exchange, rejection: Rejection): NextAction {
   const next = exchange.finish(rejection.status, size, [null, rejection.reason], 'rejected')
   tellRejection(exchange.peer, rejection)
   return next
+}
+
+/** Sends a redirect of a request whose body is not read; the caller must then close the connection. The method stays (RFC 9110 15.4.9). */
+export function redirect(exchange: Exchange, location: string): NextAction {
+  const headers = { ...textHeaders, 'Location': location, 'Connection': 'close' }
+  return exchange.finish(308, exchange.writer.whole(exchange, 308, headers, `${reasonOf(308)}: ${location}\n`), closing)
 }
 
 /** Writes the response to a request that is rejected, after which the connection must be closed. Returns its bytes of content. */

@@ -3,13 +3,13 @@ import { connect, listen, type Listener, type ListenOptions, type Op } from '../
 import type { ListenSource } from '../config/listen-settings.js'
 import type { Settings } from '../config/settings.js'
 import { BindError } from '../errors.js'
+import type { Place } from './preface.js'
 import { systemdSockets } from './systemd-sockets.js'
 
 /** A bound listener. */
 export interface BoundSource {
   readonly listener: Listener
-  /** Whether its connections have no TLS, even if the server has certificates. */
-  readonly isPlain: boolean
+  readonly place: Place
 }
 
 /** Binds every source of a server, or none. @throws BindError */
@@ -18,7 +18,7 @@ export function* bindAll(settings: Settings): Op<BoundSource[]> {
   let all = false
   try {
     for (const source of sourcesOf(settings)) {
-      for (const options of optionsOf(source, settings)) bound.push({ listener: yield* bind(options), isPlain: source.ssl === false })
+      for (const options of optionsOf(source, settings)) bound.push({ listener: yield* bind(options), place: placeOf(source) })
     }
     all = true
     return bound
@@ -29,6 +29,10 @@ export function* bindAll(settings: Settings): Op<BoundSource[]> {
 
 function sourcesOf({ listen, port }: Settings): readonly ListenSource[] {
   return listen === 'systemd' ? systemdSockets(null).map((fd) => ({ fd })) : listen ?? [{ port }]
+}
+
+function placeOf({ ssl, redirect }: ListenSource): Place {
+  return { isPlain: ssl === false, redirect: redirect === 'https' ? 443 : redirect ?? null }
 }
 
 /** Where to listen for one source, which names several sockets if systemd has passed several of its name. */

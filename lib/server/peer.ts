@@ -35,6 +35,8 @@ export class Peer {
   handshake: Handshake | null = null
   /** The connection as its observers see it; null if it had none when it was opened. */
   record: ConnectionRecord | null = null
+  /** Port of the server with TLS, if this connection came to a place that redirects to it. */
+  redirect: number | null = null
   #socket: SocketPeer
   /** What trusted proxies have told of the request; null: this is a connection, or its other end is not trusted. */
   readonly #origin: Origin | null

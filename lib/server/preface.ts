@@ -11,14 +11,26 @@ import { tlsStep } from './tls-step.js'
  */
 export type PrefaceStep = (connection: Connection) => Op<boolean>
 
-/**
- * The steps of a connection that is accepted now, in order.
- * @param isPlain whether it came to a place that has no TLS
- */
-export function prefaceOf({ identities, settings }: Service, isPlain: boolean): readonly PrefaceStep[] {
+/** What the place at which a connection has arrived says of it. */
+export interface Place {
+  /** Whether it has no TLS, even if the server has certificates. */
+  readonly isPlain: boolean
+  /** Port to which its requests are redirected, of the server with TLS; null: they are served. */
+  readonly redirect: number | null
+}
+
+/** The steps of a connection that is accepted now at `place`, in order. */
+export function prefaceOf({ identities, settings }: Service, { isPlain, redirect }: Place): readonly PrefaceStep[] {
   const steps: PrefaceStep[] = settings.proxy_protocol.length > 0 ? [proxyStep] : []
   if (identities !== null && !isPlain) steps.push((connection) => tlsStep(connection, identities))
+  if (redirect !== null) steps.push((connection) => redirectStep(connection, redirect))
   return steps
+}
+
+// eslint-disable-next-line require-yield
+function* redirectStep({ peer }: Connection, port: number): Op<boolean> {
+  peer.redirect = port
+  return true
 }
 
 /** Runs the steps. False: the connection ends without a request. */

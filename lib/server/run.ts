@@ -48,7 +48,7 @@ export class Run {
     const { log, settings } = this.#service
     try {
       const sources = yield* bindAll(settings)
-      const texts = sources.flatMap(({ listener, isPlain }) => listeningTexts(listener.address, settings.ssl !== null && !isPlain))
+      const texts = sources.flatMap(({ listener, place }) => listeningTexts(listener.address, settings.ssl !== null && !place.isPlain))
       log.logger.info(`Started, listening on ${texts.join(', ')}`)
       this.addresses = sources.map(({ listener }) => listener.address)
       const [first] = this.addresses
@@ -64,7 +64,7 @@ export class Run {
     const { released } = this
     const service = this.#service
     const stopping = this.#stopping
-    const acceptors = sources.map(({ listener, isPlain }) => new Acceptor(service, listener, (one) => this.#preface(one, isPlain)))
+    const acceptors = sources.map(({ listener, place }) => new Acceptor(service, listener, (one) => this.#preface(one, place)))
     const close = (): void => sources.forEach(({ listener }) => listener.close())
     try {
       yield* scope(function* (tasks) {

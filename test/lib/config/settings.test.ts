@@ -51,6 +51,7 @@ t.test('the defaults are those of the design', async (t) => {
     trusted_proxies: [],
     forwarded: 'x-forwarded',
     ssl: null,
+    hsts: null,
     logger: null,
     handle_signals: false,
     compression: {

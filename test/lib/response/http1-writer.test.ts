@@ -16,7 +16,7 @@ interface Asked extends RespondedRequest {
 }
 
 function asked(method = 'GET', minorVersion: 0 | 1 = 1): Asked {
-  return { method, minorVersion, keepAlive: true, idleTimeout: 0, mayKeepAlive: () => true, begun: 0, advance() { this.begun++ } }
+  return { method, hsts: null, minorVersion, keepAlive: true, idleTimeout: 0, mayKeepAlive: () => true, begun: 0, advance() { this.begun++ } }
 }
 
 /** Runs `write` on a writer, and returns all bytes that its client received, and whether the connection was reset. */
