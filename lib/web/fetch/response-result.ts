@@ -26,7 +26,20 @@ export function resultOf(response: Response): ResponseParts | Promise<ResponsePa
   if (response.bodyUsed) throw new ResponseError(null, 'the body of the Response was read already')
   const { body, status } = response
   const headers = fieldsOf(response.headers)
-  return body === null ? [null, status, headers] : begun(body.getReader() as Reader, status, headers)
+  if (body === null) return [null, status, headers]
+  if (isDecoded(response.url, headers['content-encoding'])) {
+    delete headers['content-encoding']
+    delete headers['content-length']
+  }
+  return begun(body.getReader() as Reader, status, headers)
+}
+
+/**
+ * Whether a Response of `fetch`, which alone has a URL, was decoded: its headers still tell of the content as it came. Of other
+ * Responses, and of other codings, only the content tells.
+ */
+function isDecoded(url: string | undefined, coding: string | string[] | undefined): boolean {
+  return url !== undefined && url !== '' && typeof coding === 'string' && coding.split(',').every((one) => /^\s*(?:gzip|x-gzip|deflate|br)\s*$/i.test(one))
 }
 
 /** Also for a Response of another library than the platform's. */

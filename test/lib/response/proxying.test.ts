@@ -98,6 +98,22 @@ t.test('content that is in the coding that its headers name keeps them', async (
   t.same(log.of('error'), [])
 })
 
+t.test('short content as a whole: what is not all of an encoded one is decoded', async (t) => {
+  const { ask } = await serve(t, {}, (_method, query) => {
+    const [coding, how, content] = decodeURIComponent(query.slice(1)).split(':')
+    return [how === 'encoded' ? codings[coding](content) : Buffer.from(content), 200, { 'Content-Encoding': coding }]
+  })
+  for (const coding of Object.keys(codings)) {
+    for (const content of ['1', 'x', 'ok', '[]', '{}', '42', '"x"', 'true', '[1,2]', '{"a";1}', ' ', 'hello', 'a'.repeat(10), text]) {
+      for (const how of ['encoded', 'decoded']) {
+        const path = encodeURIComponent(`${coding}:${how}:${content}`)
+        const response = await ask(request(`GET /${path}`))
+        t.equal(valueOf(response, 'content-encoding'), how === 'encoded' ? coding : undefined, `${coding}, ${how}: ${content}`)
+      }
+    }
+  }
+})
+
 t.test('a coding that is not known here, parts, and responses without content are left alone', async (t) => {
   const responses: Record<string, ResponseParts> = {
     unknown: ['content', 200, { 'Content-Encoding': 'aes128gcm' }],

@@ -135,7 +135,9 @@ const rows: Record<string, Row> = {
     body: 'x', fields: { 'x-a': '1, 2' },
   },
   'latin1': { app: respond('x', { headers: { 'X-A': 'gr\xfcn' } }), body: 'x', fields: { 'x-a': 'gr\xfcn' } },
-  'a coding of its own': { app: respond('abc', { headers: { 'Content-Encoding': 'br', 'Content-Type': 'text/html' } }), body: 'abc', fields: { 'content-encoding': 'br' } },
+  // The content is what brotli makes of nothing.
+  'a coding of its own': { app: respond(';', { headers: { 'Content-Encoding': 'br', 'Content-Type': 'text/html' } }), body: ';', fields: { 'content-encoding': 'br' } },
+  'a coding, from another library': { app: like({ headers: new Headers({ 'Content-Encoding': 'br' }), body: stream(bytes(';')) }), body: ';', fields: { 'content-encoding': 'br' } },
   // No Response.
   'Response.error()': { app: () => Response.error(), status: 500, error: /Response\.error\(\)/ },
   'undefined in place of a Response': { app: () => undefined as never, status: 500, error: /must return a Response, got undefined/ },

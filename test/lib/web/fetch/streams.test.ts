@@ -1,5 +1,5 @@
 // What goes both ways for long: content in pieces, cancellation, hints ahead of the response, work after it.
-import { gzipSync } from 'node:zlib'
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import { Hono } from 'hono'
 import { stream } from 'hono/streaming'
 import t from 'tap'
@@ -210,4 +210,28 @@ t.test('the response of fetch is passed on, decoded', async (t) => {
   const response = await ask(request('GET /'))
   t.equal(response.body.toString(), text)
   t.strictSame(response.fields.filter(([name]) => ['content-encoding', 'set-cookie'].includes(name)), [['set-cookie', 'a=1'], ['set-cookie', 'b=2']])
+})
+
+t.test('the response of fetch is passed on, decoded, however short it is', async (t) => {
+  const encoders: Record<string, (text: string) => Buffer> = {
+    'br': brotliCompressSync, 'deflate': deflateSync, 'GZIP': gzipSync, 'gzip, br': (text) => brotliCompressSync(gzipSync(text)),
+  }
+  const upstream = await serve(t, {}, (_method, query) => {
+    const [coding, text] = decodeURIComponent(query.slice(1)).split('|')
+    const content = encoders[coding](text)
+    return [content, 200, { 'Content-Encoding': coding, 'Content-Length': content.length }]
+  })
+  const { ask } = await serve(t, {}, fromFetch((given) => {
+    return fetch(`http://127.0.0.1:${upstream.port}${new URL(given.url).pathname}`, { method: given.method, signal: given.signal })
+  }))
+  for (const coding of Object.keys(encoders)) {
+    for (const text of ['1', 'x', 'ok', '[]', '{}', '42', '"x"', 'true', '[1,2]', '{"a":1}', ' ', 'hello', 'a'.repeat(10), '']) {
+      const path = encodeURIComponent(`${coding}|${text}`)
+      const response = await ask(request(`GET /${path}`))
+      t.strictSame([response.status, response.body.toString()], [200, text], `${coding}: ${text}`)
+      t.notOk(response.fields.some(([name]) => name === 'content-encoding'))
+    }
+    const head = await ask(request(`HEAD /${encodeURIComponent(`${coding}|text`)}`))
+    t.ok(head.fields.some(([name]) => name === 'content-encoding'), 'a response without content is as it was')
+  }
 })
