@@ -30,6 +30,8 @@ type DecodingOptions = Pick<ZlibOptions, 'chunkSize' | 'finishFlush' | 'info' | 
 export interface Format {
   /** @returns the content; with the option `info` an object, as in node:zlib */
   readonly sync: (bytes: Buffer, options: DecodingOptions) => unknown
+  /** Whether the limit of its output bounds the time that `sync` takes. */
+  readonly isBounded: boolean
   readonly stream: (options: DecodingOptions) => ZlibStream
   /** The option `finishFlush` for content that may be cut off. */
   readonly lenient: number
@@ -129,17 +131,21 @@ function zstdFormat({ constants, zstdDecompressSync, createZstdDecompress }: Non
   const params = { [constants.ZSTD_d_windowLogMax]: Math.log2(zstdWindowLimit) }
   return {
     sync: (bytes, options) => zstdDecompressSync(bytes, { ...options, params }),
+    isBounded: true,
     stream: (options) => createZstdDecompress({ ...options, params }),
     lenient: constants.ZSTD_e_flush,
   }
 }
 
 /** Any number of members (RFC 1952 section 2.2). */
-const gzipFormat: Format = { sync: gunzipSync, stream: createGunzip, lenient: constants.Z_SYNC_FLUSH }
-const zlibFormat: Format = { sync: inflateSync, stream: createInflate, lenient: constants.Z_SYNC_FLUSH }
-const rawFormat: Format = { sync: inflateRawSync, stream: createInflateRaw, lenient: constants.Z_SYNC_FLUSH }
-/** Its windows have at most 16 MiB: those of "large window brotli" are an error. */
-const brotliFormat: Format = { sync: brotliDecompressSync, stream: createBrotliDecompress, lenient: constants.BROTLI_OPERATION_FLUSH }
+const gzipFormat: Format = { sync: gunzipSync, isBounded: true, stream: createGunzip, lenient: constants.Z_SYNC_FLUSH }
+const zlibFormat: Format = { sync: inflateSync, isBounded: true, stream: createInflate, lenient: constants.Z_SYNC_FLUSH }
+const rawFormat: Format = { sync: inflateRawSync, isBounded: true, stream: createInflateRaw, lenient: constants.Z_SYNC_FLUSH }
+/**
+ * Its windows have at most 16 MiB: those of "large window brotli" are an error. It fills the window before it gives any of it, so that
+ * 300 bytes may take 20 milliseconds.
+ */
+const brotliFormat: Format = { sync: brotliDecompressSync, isBounded: false, stream: createBrotliDecompress, lenient: constants.BROTLI_OPERATION_FLUSH }
 const zstandardFormat = zstd === null ? null : zstdFormat(zstd)
 
 /**

@@ -38,13 +38,15 @@ export function* decodeWhole(bytes: Buffer, coding: DecodableCoding, limit: numb
   }
 }
 
-/** Decodes a body synchronously; null: the content has more than `limit` bytes, or the body is not one frame. */
+/** Decodes a body synchronously; null: that may take long, the content has more than `limit` bytes, or the body is not one frame. */
 function decodeOnTheSpot(bytes: Buffer, coding: DecodableCoding, limit: number): Buffer | null {
+  const { sync, isBounded } = coding.formatOf(bytes[0])
+  if (!isBounded) return null
   if (coding.frames !== null && !isOneFrame(coding.frames(), bytes)) return null
   try {
     // zlib does not accept a limit of 0.
     const options = { info: true, maxOutputLength: Math.max(limit, 1), chunkSize: Math.min(4 * bytes.length + 1024, chunkSize) }
-    const { buffer, engine } = coding.formatOf(bytes[0]).sync(bytes, options) as { buffer: Buffer; engine: { bytesWritten: number } }
+    const { buffer, engine } = sync(bytes, options) as { buffer: Buffer; engine: { bytesWritten: number } }
     // zlib leaves bytes after the end unread.
     if (engine.bytesWritten !== bytes.length) throw bodyError(rejections.compressedBody)
     return buffer.length > limit ? null : buffer

@@ -87,9 +87,9 @@ function afterFault(exchange: Exchange, error: unknown): NextAction {
   if (exchange.isSending && instanceOf<ClosedError | TimeoutError>(error, ClosedError, TimeoutError)) {
     return exchange.abandon(sendFailed(error))
   }
-  // Reads and writes on a lost connection fail: no fault of the handler.
+  // Reads and writes on a lost connection fail: no fault of the handler. One that runs on without its client is at fault, but for reads.
   const lost = !connection.client.isOpen && instanceOf<ClosedError | TimeoutError>(error, ClosedError, TimeoutError)
-  if (exchange.gone !== null && exchange.isOver && (lost || instanceOf(error, CancelledError))) return exchange.abandon(closed)
+  if (exchange.gone !== null && (exchange.isOver || exchange.body?.incomplete === true) && (lost || instanceOf(error, CancelledError))) return exchange.abandon(closed)
   if (exchange.isInHandler && exchange.timedOut) {
     if (!lost && !instanceOf<Error>(error, CancelledError, BodyError)) logFailure(exchange.logger, exchange.head, error, 'the handler failed after its time was over')
     return failLate(exchange)

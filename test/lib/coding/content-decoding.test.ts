@@ -1,4 +1,4 @@
-import { brotliCompressSync, constants, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
+import { brotliCompressSync, brotliDecompressSync, constants, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import t from 'tap'
 import * as lev from '../../../lev/index.js'
@@ -256,6 +256,25 @@ t.test('a gigabyte in 32 KB of zstd', { skip: zstd === null }, async (t) => {
   const coding = named('zstd')
   t.equal(await outcome(() => decodeWhole(gigabyte(), coding, limit)), 413)
   t.equal(await outcome(() => piecewise(cutAt(gigabyte(), 1, 100, 10_000), coding)), 413)
+})
+
+t.test('a few bytes of br do not hold up the program, whatever they become', async (t) => {
+  const { BROTLI_PARAM_QUALITY, BROTLI_PARAM_LGWIN } = constants
+  const bomb = brotliCompressSync(Buffer.alloc(50e6), { params: { [BROTLI_PARAM_QUALITY]: 3, [BROTLI_PARAM_LGWIN]: 24 } })
+  t.ok(bomb.length < 1000)
+  const best = (work: () => void): number => Math.min(...[1, 2, 3].map(() => {
+    const began = performance.now()
+    work()
+    return performance.now() - began
+  }))
+  const blocking = best(() => t.throws(() => brotliDecompressSync(bomb, { maxOutputLength: limit }), { code: 'ERR_BUFFER_TOO_LARGE' }))
+  // What runs before the first wait, for the thread pool.
+  const step = best(() => {
+    const work = decodeWhole(bomb, br, limit)
+    work.next()
+    work.return(bomb)
+  })
+  t.ok(step < blocking / 2, `${step} of ${blocking} ms`)
 })
 
 t.test('a limit of nothing', async (t) => {

@@ -332,6 +332,26 @@ t.test('an error of an uninterruptible handler is logged also if it is one that 
   }
 })
 
+t.test('an uninterruptible handler that cannot read its content, since the client has left, is no line for the log of errors', async (t) => {
+  for (const [kind, payment] of Object.entries<(request: RouteRequest) => ReturnType<Handler>>({
+    *coroutine({ ctx }) {
+      return String(yield* ctx.body.bytes())
+    },
+    async: async ({ ctx }) => String(await ctx.body.bytes()),
+  })) {
+    for (const [how, leave] of Object.entries(leavings)) {
+      await virtually({}, routes({ 'POST /pay': limited({ uninterruptible: true, buffer_body: false }, payment) }), function* ({ connect, log }) {
+        const client = yield* connect('POST /pay HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n1')
+        yield* lev.sleep(1)
+        yield* leave(client.stream)
+        yield* lev.sleep(1)
+        t.strictSame(log.of('error'), [], `${kind} ${how}`)
+        t.equal(log.statuses().length, 1, `${kind} ${how}`)
+      })
+    }
+  }
+})
+
 t.test('wrong limits', async (t) => {
   const wrong: [unknown, string][] = [
     [null, 'limits must be an object of limits, got null'],
