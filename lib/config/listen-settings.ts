@@ -71,7 +71,10 @@ function listenSource(value: unknown, key: string): ListenSource {
 }
 
 function socketPath(value: unknown, key: string): string {
-  return typeof value === 'string' && value !== '' && !value.includes('\0') ? value : refuse(key, value, 'the path of a Unix socket')
+  if (typeof value === 'string' && value !== '' && !value.includes('\0')) return value
+  // Node.js 20 fills up an abstract name with zero bytes, so that other programs do not find it.
+  const isAbstract = typeof value === 'string' && value.startsWith('\0')
+  return refuse(key, value, 'the path of a Unix socket', isAbstract ? 'abstract names are not supported: Node.js 20 binds others' : undefined)
 }
 
 const descriptorNumber = integer(0, 2 ** 31 - 1)

@@ -31,8 +31,9 @@ export function* processRequest(connection: Connection, count: number): Op<NextA
     if (end === REJECTED) return reject(exchange, reader.rejection ?? rejections.requestLine)
     client.consume(end - client.inputStart)
     const head = exchange.begin(reader.head)
-    if (connection.peer.redirect !== null) {
-      const redirected = redirectToHttps(exchange, connection.peer.redirect)
+    const { redirect } = connection.peer.place
+    if (redirect !== null) {
+      const redirected = redirectToHttps(exchange, redirect)
       if (redirected !== null) return redirected
     }
     if (!connection.mayServe(head)) return reject(exchange, rejections.misdirected)

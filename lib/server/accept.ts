@@ -1,9 +1,11 @@
 import type { Listener, Op, Scope, Stream } from '../../lev/index.js'
 import { catchUp } from '../../lev/internal.js'
+import type { BoundSource } from './bind.js'
 import { Connection } from './connection.js'
 import { OverloadGuard } from './overload-guard.js'
 import { Peer } from './peer.js'
-import type { PrefaceStep } from './preface.js'
+import type { Place } from './place.js'
+import type { prefaceOf } from './preface.js'
 import { startServing } from './serve-connection.js'
 import type { Service } from './service.js'
 
@@ -11,17 +13,19 @@ import type { Service } from './service.js'
 export class Acceptor {
   readonly #service: Service
   readonly #listener: Listener
-  readonly #prefaceOf: (service: Service) => readonly PrefaceStep[]
+  readonly #place: Place
+  readonly #prefaceOf: typeof prefaceOf
   readonly #guard: OverloadGuard
   /** Length of the system's queue. */
   readonly #backlog: number
   #accepted = 0
 
   /** @param preface the steps of a connection before its first request */
-  constructor(service: Service, listener: Listener, preface: (service: Service) => readonly PrefaceStep[]) {
+  constructor(service: Service, { listener, place }: BoundSource, preface: typeof prefaceOf) {
     this.#service = service
     this.#listener = listener
     this.#backlog = service.settings.backlog
+    this.#place = place
     this.#prefaceOf = preface
     this.#guard = new OverloadGuard(service)
   }
@@ -57,8 +61,10 @@ export class Acceptor {
   }
 
   #serve(client: Stream): void {
-    const connection = new Connection(this.#service, client, new Peer(client.remote.ip, client.remote.port), null)
+    const peer = new Peer(client.remote.ip, client.remote.port)
+    peer.place = this.#place
+    const connection = new Connection(this.#service, client, peer, null)
     this.#service.connections.add(connection)
-    startServing(connection, this.#prefaceOf(this.#service))
+    startServing(connection, this.#prefaceOf(this.#service, this.#place))
   }
 }

@@ -3,7 +3,7 @@ import { connect, listen, type Listener, type ListenOptions, type Op } from '../
 import type { ListenSource } from '../config/listen-settings.js'
 import type { Settings } from '../config/settings.js'
 import { BindError } from '../errors.js'
-import type { Place } from './preface.js'
+import type { Place } from './place.js'
 import { systemdSockets } from './systemd-sockets.js'
 
 /** A bound listener. */

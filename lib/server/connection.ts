@@ -75,14 +75,14 @@ export class Connection implements ContextConnection, OpenConnection {
 
   /** Whether this connection may serve a request: never one for `https:` without TLS, and the host must fit the handshake. */
   mayServe({ form, target, host }: RequestHead): boolean {
-    const { peer: { handshake }, service: { identities } } = this
+    const { peer: { handshake, place }, service: { identities } } = this
     if (handshake === null && form === 'absolute' && /^https:/i.test(target)) return false
     if (identities === null || (host === this.#fittingHost && identities === this.#fittingIdentities)) return true
     const name = host.replace(/:\d*$/, '')
-    if (handshake === null) {
+    if (handshake === null && !place.isPlain) {
       // The connection was opened before the server had identities, unless a caller of `process_request` did the handshake.
       if (this.tasks !== null && identities.choose(name).clientCertificate !== 'none') return false
-    } else if (!mayServe(identities, handshake, name)) return false
+    } else if (handshake !== null && !mayServe(identities, handshake, name)) return false
     this.#fittingHost = host
     this.#fittingIdentities = identities
     return true

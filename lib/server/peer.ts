@@ -1,6 +1,7 @@
 import type { Handshake, TlsFacts } from '../../tls/index.js'
 import { requestHeaders, type RequestHeaders } from '../http1/headers.js'
 import type { RequestHead } from '../http1/request-head.js'
+import { anyPlace } from './place.js'
 import type { ConnectionRecord } from '../observe/connection-record.js'
 import { originOf, type ForwardedFields, type Origin } from '../peer/forwarded.js'
 import { Networks } from '../peer/networks.js'
@@ -35,8 +36,8 @@ export class Peer {
   handshake: Handshake | null = null
   /** The connection as its observers see it; null if it had none when it was opened. */
   record: ConnectionRecord | null = null
-  /** Port of the server with TLS, if this connection came to a place that redirects to it. */
-  redirect: number | null = null
+  /** Where the connection has arrived. */
+  place = anyPlace
   #socket: SocketPeer
   /** What trusted proxies have told of the request; null: this is a connection, or its other end is not trusted. */
   readonly #origin: Origin | null

@@ -1,5 +1,6 @@
 import type { Op } from '../../lev/index.js'
 import type { Connection } from './connection.js'
+import type { Place } from './place.js'
 import type { Service } from './service.js'
 import { proxyStep } from './proxy-step.js'
 import { tlsStep } from './tls-step.js'
@@ -11,26 +12,11 @@ import { tlsStep } from './tls-step.js'
  */
 export type PrefaceStep = (connection: Connection) => Op<boolean>
 
-/** What the place at which a connection has arrived says of it. */
-export interface Place {
-  /** Whether it has no TLS, even if the server has certificates. */
-  readonly isPlain: boolean
-  /** Port to which its requests are redirected, of the server with TLS; null: they are served. */
-  readonly redirect: number | null
-}
-
-/** The steps of a connection that is accepted now at `place`, in order. */
-export function prefaceOf({ identities, settings }: Service, { isPlain, redirect }: Place): readonly PrefaceStep[] {
+/** The steps of a connection that is accepted now, in order. */
+export function prefaceOf({ identities, settings }: Service, { isPlain }: Place): readonly PrefaceStep[] {
   const steps: PrefaceStep[] = settings.proxy_protocol.length > 0 ? [proxyStep] : []
   if (identities !== null && !isPlain) steps.push((connection) => tlsStep(connection, identities))
-  if (redirect !== null) steps.push((connection) => redirectStep(connection, redirect))
   return steps
-}
-
-// eslint-disable-next-line require-yield
-function* redirectStep({ peer }: Connection, port: number): Op<boolean> {
-  peer.redirect = port
-  return true
 }
 
 /** Runs the steps. False: the connection ends without a request. */

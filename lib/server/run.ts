@@ -64,7 +64,7 @@ export class Run {
     const { released } = this
     const service = this.#service
     const stopping = this.#stopping
-    const acceptors = sources.map(({ listener, place }) => new Acceptor(service, listener, (one) => this.#preface(one, place)))
+    const acceptors = sources.map((source) => new Acceptor(service, source, this.#preface))
     const close = (): void => sources.forEach(({ listener }) => listener.close())
     try {
       yield* scope(function* (tasks) {

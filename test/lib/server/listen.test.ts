@@ -106,6 +106,17 @@ t.test('several places, each with or without TLS', posix, async (t) => {
   for (const one of [secure, plain]) t.match(await curl(`http://127.0.0.1:${one?.port}/`), /connect/i, 'it is free')
 })
 
+t.test('a place without TLS serves hosts that elsewhere want certificates of their clients', posix, async (t) => {
+  const { cert: ca } = made.issue({ names: ['a client'] })
+  const ssl = { default: { ...made.issue({ names: ['localhost'] }), ca, client_certificate: 'require' } } as const
+  const service = await started(t, { ssl, listen: [{ port: 0 }, { port: 0, ssl: false }, { port: 0, redirect: 'https' }] })
+  const [secure, plain, redirecting] = service.addresses
+  t.match(await curl(`https://127.0.0.1:${secure?.port}/a`), /^curl: /, 'rejected')
+  t.equal(await curl(`http://127.0.0.1:${plain?.port}/b`), '/b false')
+  t.equal(await curl(`http://127.0.0.1:${redirecting?.port}/.well-known/acme-challenge/c`), '/.well-known/acme-challenge/c false')
+  t.equal(await curl(`http://127.0.0.1:${redirecting?.port}/d`), 'Permanent Redirect: https://127.0.0.1/d\n')
+})
+
 t.test('all or none are bound', posix, async (t) => {
   const taken = net.createServer()
   t.teardown(() => taken.close())
@@ -171,6 +182,7 @@ const wrong: readonly [listen: unknown, key: string, message: string][] = [
   [[{ port: 65536 }], 'listen[0].port', 'listen[0].port must be an integer from 0 to 65535, got 65536'],
   [[{ port: 1, mode: 0o600 }], 'listen[0].mode', 'unknown setting listen[0].mode'],
   [[{ path: '' }], 'listen[0].path', 'listen[0].path must be the path of a Unix socket, got ""'],
+  [[{ path: '\0a' }], 'listen[0].path', 'listen[0].path must be the path of a Unix socket, got "\\u0000a" (abstract names are not supported: Node.js 20 binds others)'],
   [[{ path: '/a', mode: 0o1000 }], 'listen[0].mode', 'listen[0].mode must be an integer from 0 to 511, got 512'],
   [[{ fd: -1 }], 'listen[0].fd', 'listen[0].fd must be an integer from 0 to 2147483647, got -1'],
   [[{ fd: '3' }], 'listen[0].fd', 'listen[0].fd must be an integer from 0 to 2147483647, got "3" (did you mean the number 3?)'],
