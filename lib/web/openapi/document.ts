@@ -40,9 +40,17 @@ export function openapi(handler: Handler, options: DocumentOptions): OpenApiDocu
   return documentOf(table, options)
 }
 
+/** Options that are lists of objects, by the member that each must have. */
+const lists = { servers: 'url', tags: 'name', security: null }
+
 /** Checks the options of a document. @throws ArgumentError */
 export function checkOptions(options: DocumentOptions): void {
   const given = asArguments(() => optionsOf(options, 'options', 'an object of options', known))
+  for (const [name, member] of Object.entries(lists)) {
+    const list = given.get(name)
+    const isList = Array.isArray(list) && list.every((one: unknown) => typeof one === 'object' && one !== null && (member === null || typeof Reflect.get(one, member) === 'string'))
+    if (list !== undefined && !isList) throw new ArgumentError(name, `${name} must be an array of objects${member === null ? '' : ` with a text \`${member}\``}`)
+  }
   const info = given.get('info') as Partial<OpenApiInfo> | undefined
   for (const member of ['title', 'version'] as const) {
     if (typeof info?.[member] !== 'string') throw new ArgumentError('info', `info.${member}: a text is needed, not ${String(info?.[member])}`)

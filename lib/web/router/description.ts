@@ -1,6 +1,8 @@
+import { fieldsOf, boolean, listOf, refuse, type Check } from '../../config/validators.js'
+import { optionsOf } from '../../config/arguments.js'
 import type { Handler } from '../../request/handler.js'
 import { chooserOf, type RouteChooser } from '../../request/route-choice.js'
-import type { StandardSchema } from './standard-schema.js'
+import { isSchema, type StandardSchema } from './standard-schema.js'
 import type { ReadKey, RouteHandler, RouteParts, Wrapper } from './table.js'
 
 /** What a document of the routes (`leveret/openapi`) says of one; requests are served alike with it and without. */
@@ -23,10 +25,34 @@ export interface RouteDescription {
   readonly responses?: Readonly<Record<number, StandardSchema | string | ResponseDescription>> | null | undefined
 }
 
+const text: Check<string> = (value, key) => typeof value === 'string' ? value : refuse(key, value, 'a text')
+
+const security: Check<unknown> = (value, key) => {
+  const isList = Array.isArray(value) && value.every((one) => typeof one === 'object' && one !== null && !Array.isArray(one))
+  return isList ? value : refuse(key, value, 'an array of objects, such as [{ session: [] }]')
+}
+
+const responses: Check<unknown> = (value, key) => {
+  for (const [status, given] of fieldsOf(value, key, 'an object of responses by status')) {
+    if (typeof given === 'string' || isSchema(given)) continue
+    const place = `${key}.${status}`
+    const { schema } = Object.fromEntries(optionsOf(given, place, 'a text, a schema or an object of a description', ['description', 'schema', 'type'], `${place}.`))
+    if (schema !== undefined && !isSchema(schema)) refuse(`${place}.schema`, schema, 'a schema that implements Standard Schema')
+  }
+  return value
+}
+
+const checks: Readonly<Record<keyof RouteDescription, Check<unknown>>> = {
+  summary: text, description: text, tags: listOf('texts', text), operationId: text, deprecated: boolean, hidden: boolean, security, responses,
+}
+
 /** The names of a description. */
-export const descriptionNames = Object.keys({
-  summary: 0, description: 0, tags: 0, operationId: 0, deprecated: 0, hidden: 0, security: 0, responses: 0,
-} satisfies Record<keyof RouteDescription, 0>)
+export const descriptionNames = Object.keys(checks)
+
+/** Checks the members of a description, by name. @throws ConfigError */
+export function checkDescription(fields: ReadonlyMap<string, unknown>): void {
+  for (const [name, check] of Object.entries(checks)) if (fields.has(name)) check(fields.get(name), name)
+}
 
 /** What a document of the routes says of a response. */
 export interface ResponseDescription {

@@ -5,7 +5,7 @@ import { ArgumentError } from '../../errors.js'
 import { isThenable, settled, type Handler, type HandlerResult } from '../../request/handler.js'
 import { markHandled } from '../../request/late-result.js'
 import { parseContent, type ParsedContent } from './content.js'
-import { describe, descriptionNames, type RouteDescription } from './description.js'
+import { checkDescription, describe, descriptionNames, type RouteDescription } from './description.js'
 import { ValidationError, type InvalidPart } from './http-error.js'
 import { withLists } from './lists.js'
 import { queryValues } from './query-values.js'
@@ -67,9 +67,13 @@ export function validated<const Given extends Schemas & RouteDescription, Params
 
 const schemaNames = Object.keys({ body: 0, form: 0, query: 0, params: 0 } satisfies Record<keyof Schemas, 0>)
 
-/** @throws ArgumentError for a member that is unknown, or is not a schema */
+/** @throws ArgumentError for a member that is unknown, or is not a schema or a description */
 function checkSchemas(given: object): void {
-  const fields = asArguments(() => optionsOf(given, 'schemas', 'an object of schemas', [...schemaNames, ...descriptionNames]))
+  const fields = asArguments(() => {
+    const fields = optionsOf(given, 'schemas', 'an object of schemas', [...schemaNames, ...descriptionNames])
+    checkDescription(fields)
+    return fields
+  })
   for (const name of schemaNames) {
     const schema = fields.get(name)
     if (schema === undefined || isSchema(schema)) continue

@@ -1,7 +1,7 @@
 import { Validator } from '@seriousme/openapi-schema-validator'
 import t from 'tap'
 import { z } from 'zod'
-import { described, openapi, type DocumentOptions, type JsonSchema, type OpenApiDocument, type OpenApiOperation } from '../../../../lib/web/openapi/index.js'
+import { described, documentation, openapi, type DocumentOptions, type JsonSchema, type OpenApiDocument, type OpenApiOperation } from '../../../../lib/web/openapi/index.js'
 import { group, json, routes, validated, type RouteDescription, type StandardSchema, type Wrapper } from '../../../../lib/web/router/index.js'
 import { wrap } from '../../../../lib/web/wrap.js'
 import { libraries } from './schemas.js'
@@ -252,6 +252,14 @@ t.test('what is refused', async (t) => {
   refused({}, { info: { title: 'x' } }, 'info', /info.version: a text is needed, not undefined/)
   refused({}, { info: null }, 'info', /info.title/)
   refused({}, { server: [] }, 'server', /servers/)
+  refused({}, { servers: 'https://a.test' }, 'servers', /an array of objects with a text `url`/)
+  refused({}, { servers: ['https://a.test'] }, 'servers', /`url`/)
+  refused({}, { tags: ['a'] }, 'tags', /`name`/)
+  refused({}, { security: { session: [] } }, 'security', /an array of objects$/)
+  t.throws(() => documentation({ info, servers: [null] as never }), { code: 'LEVERET_ARGUMENT', argument: 'servers' })
+  t.throws(() => described({ tag: 'a' } as never, (handler) => handler), { code: 'LEVERET_ARGUMENT', message: 'unknown setting tag; did you mean tags?' })
+  t.throws(() => described({}, undefined as never), { code: 'LEVERET_ARGUMENT', message: 'wrapper must be a function, got undefined' })
+  t.throws(() => described(((handler: unknown) => handler) as never, {} as never), { code: 'LEVERET_ARGUMENT', argument: 'description' })
   refused({ 'GET /a-b': plain, 'GET /a/b': plain }, {}, 'table', /"GET \/a\/b": "GET \/a-b" has the operationId getAB too/)
   refused({ 'GET /': validated({ security: [{ session: [] }] }, plain) }, {}, 'security', /"session" is not in components.securitySchemes/)
   refused({}, { security: [{ toString: [] }] }, 'security', /"toString"/)

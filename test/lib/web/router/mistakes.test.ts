@@ -50,6 +50,13 @@ t.test('options and schemas', async (t) => {
     [() => validated(schema as never, () => 'x'), 'unknown setting "~standard"'],
   ]
   for (const [make, message] of wrong) t.throws(make, { code: 'LEVERET_ARGUMENT', message: new RegExp(message.replace(/[?.*()[\]]/g, '\\$&')) }, message)
+  const descriptions: Record<string, [unknown, ...unknown[]]> = {
+    summary: [7], description: [[]], tags: ['a', [7]], operationId: [true], deprecated: ['yes'], hidden: [1], security: ['a', { a: [] }, ['a'], [['a']]],
+    responses: ['x', [schema], { 200: 7 }, { 200: null }, { 200: { scheme: schema } }, { 200: { schema: {} } }, schema],
+  }
+  for (const [name, values] of Object.entries(descriptions)) for (const value of values) {
+    t.throws(() => validated({ [name]: value }, () => 'x'), { code: 'LEVERET_ARGUMENT', argument: new RegExp(`^${name}`) } as never, `${name} ${JSON.stringify(value)}`)
+  }
   const all = { body: null, form: undefined, query: null, params: null, summary: 'x', hidden: true }
   t.doesNotThrow(() => validated(all, () => 'x'))
   t.doesNotThrow(() => routes({}, { onError: null }))
