@@ -27,7 +27,7 @@ export class Acceptor {
     this.#backlog = service.settings.backlog
     this.#place = place
     this.#prefaceOf = preface
-    this.#guard = new OverloadGuard(service)
+    this.#guard = new OverloadGuard(service, place)
   }
 
   /** Accepts until the listener is closed. A connection over the limit has a task in `tasks` until it is served or rejected. */

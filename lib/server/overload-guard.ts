@@ -6,18 +6,22 @@ import { tellRejection } from '../observe/tell-rejection.js'
 import { Http1Writer } from '../response/http1-writer.js'
 import { noRequest } from '../response/response-writer.js'
 import { writeRejection } from '../response/send-response.js'
+import { anyPlace, type Place } from './place.js'
 import type { Service } from './service.js'
 
 /** Closes idle connections in favour of new ones over `connection_limit`, and rejects new ones if there is none to close. */
 export class OverloadGuard {
   readonly #service: Service
+  readonly #place: Place
   #telling = 0
   #rejected = 0
   #closed = 0
   #loggedAt = -Infinity
 
-  constructor(service: Service) {
+  /** @param place where the connections arrive */
+  constructor(service: Service, place = anyPlace) {
     this.#service = service
+    this.#place = place
   }
 
   /**
@@ -45,7 +49,7 @@ export class OverloadGuard {
   *reject(client: Stream): Op<void> {
     this.#rejected++
     this.#log()
-    const told = this.#service.identities === null && this.#telling < overloadToldAtOnce
+    const told = (this.#service.identities === null || this.#place.isPlain) && this.#telling < overloadToldAtOnce
     const { status, reason } = rejections.tooManyConnections
     tellRejection({ connection: null, ip: client.remote.ip }, { status: told ? status : null, reason })
     if (!told) return client.reset()

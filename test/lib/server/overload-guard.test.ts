@@ -54,6 +54,16 @@ t.test('over connection_limit, all at work: 503 and close, then recovery', async
   t.strictSame(log.statuses().filter((status) => status !== 200), [], 'no access lines for those who were not let in')
 })
 
+t.test('a place without TLS of a server with TLS responds too', async (t) => {
+  const { handle, begun, open } = working()
+  const { connect } = await serve(t, { ssl, listen: [{ port: 0, ssl: false }], connection_limit: 1 }, handle)
+  await connect(request('GET /work'))
+  await eventually(() => begun() === 1, 'it is at work')
+  const outside = await connect(request('GET /'))
+  t.strictSame((await outside.all()).map(({ status }) => status), [503])
+  open()
+})
+
 t.test('a refused client receives its 503 whatever it sends meanwhile', async (t) => {
   const { opened, open } = gate()
   const { connect } = await serve(t, { connection_limit: 1 }, () => opened.then(() => 'in'))
