@@ -84,6 +84,11 @@ const flatTable = {
   reuse_port: row(false, '', boolean),
   /** Maximum concurrent connections; for more, idle ones are closed, and if all are busy, new ones get 503. Default: 64. */
   connection_limit: row(64, '', integer(1, 1_000_000)),
+  /**
+   * Maximum concurrent connections of one client: an IPv4 address, or the addresses that share the first 64 bits of an IPv6 one.
+   * More get 503; null: no limit. Default: null.
+   */
+  connections_per_client: row<number | null>(null, '', orNull(integer(1, 1_000_000))),
   /** Requests served on one connection before it is closed. Default: 512. */
   requests_per_connection: row(512, '', integer(1, Number.MAX_SAFE_INTEGER)),
   /**

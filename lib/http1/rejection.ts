@@ -80,6 +80,7 @@ export const rejections = {
   /** A body has at least `bytes` bytes. */
   bodyTooLarge: (bytes: number) => rejection(413, `max_body_size limit violation: ${bytes}`),
   tooManyConnections: rejection(503, 'too many connections'),
+  tooManyOfClient: rejection(503, 'too many connections of one client'),
 
   // Time, and the end of a connection.
   headTimeout: rejection(408, 'request header timeout'),

@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 
-/** A connection that the server has accepted, before its TLS handshake. Those over `connection_limit` are only rejected. */
+/** A connection that the server has accepted, before its TLS handshake. Those over a limit of connections are only rejected. */
 export interface ConnectionOpened {
   /** Number of the connection, unique in this thread. */
   readonly connection: number
@@ -63,7 +63,7 @@ export interface RequestEnded extends RequestStarted {
   readonly duration: number
 }
 
-/** A request, or a connection over `connection_limit`, that the server rejects. */
+/** A request, or a connection over a limit of connections, that the server rejects. */
 export interface Rejected {
   /** Null if it is the connection that is rejected. */
   readonly connection: number | null

@@ -1,5 +1,6 @@
 import type { Listener, Op, Scope, Stream } from '../../lev/index.js'
 import { catchUp } from '../../lev/internal.js'
+import { rejections } from '../http1/rejection.js'
 import type { BoundSource } from './bind.js'
 import { Connection } from './connection.js'
 import { OverloadGuard } from './overload-guard.js'
@@ -36,8 +37,12 @@ export class Acceptor {
       const client = yield* this.#listener.accept()
       if (client === null) return
       this.#accepted++
-      if (this.#service.full) tasks.spawn(() => this.#admit(client))
-      else this.#serve(client)
+      const { connections, full, log, settings } = this.#service
+      const peer = new Peer(client.remote.ip, client.remote.port)
+      // Before a place is made: a client with too many connections must not cost another one its own.
+      if (!connections.clients.enter(peer, settings, log.logger)) tasks.spawn(() => this.#guard.turnAway(client, rejections.tooManyOfClient))
+      else if (full) tasks.spawn(() => this.#admit(client, peer))
+      else this.#serve(client, peer)
     }
   }
 
@@ -55,13 +60,18 @@ export class Acceptor {
   }
 
   /** Serves a connection over the limit if an idle one can be closed for it; else rejects it. */
-  *#admit(client: Stream): Op<void> {
-    if (yield* this.#guard.makeRoom(client)) this.#serve(client)
+  *#admit(client: Stream, peer: Peer): Op<void> {
+    let admitted = false
+    try {
+      admitted = yield* this.#guard.makeRoom(client)
+    } finally {
+      if (!admitted) this.#service.connections.clients.leave(peer)
+    }
+    if (admitted) this.#serve(client, peer)
     else yield* this.#guard.reject(client)
   }
 
-  #serve(client: Stream): void {
-    const peer = new Peer(client.remote.ip, client.remote.port)
+  #serve(client: Stream, peer: Peer): void {
     peer.place = this.#place
     const connection = new Connection(this.#service, client, peer, null)
     this.#service.connections.add(connection)

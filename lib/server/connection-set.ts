@@ -1,5 +1,6 @@
 import { IndexedSet, type Indexed } from '../../lev/internal.js'
 import { IdleList, type IdleMember } from './idle-list.js'
+import { ClientLimit } from './client-limit.js'
 import { ConnectionRecord } from '../observe/connection-record.js'
 import type { Peer } from './peer.js'
 import type { Signal } from '../signal.js'
@@ -23,6 +24,8 @@ export class ConnectionSet {
   readonly #all = new IndexedSet<OpenConnection>()
   readonly #idle = new IdleList<OpenConnection>()
   readonly #left: Signal
+  /** How many of them each client has. */
+  readonly clients = new ClientLimit()
 
   /** @param left told when a connection has left */
   constructor(left: Signal) {
@@ -51,7 +54,11 @@ export class ConnectionSet {
 
   /** Removes a closed connection. Harmless when repeated. */
   delete(connection: OpenConnection): void {
-    if (connection.index >= 0) connection.peer.record?.close()
+    // One that was replaced has left its peer to the successor.
+    if (connection.index >= 0) {
+      connection.peer.record?.close()
+      this.clients.leave(connection.peer)
+    }
     this.#idle.delete(connection)
     this.#all.delete(connection)
     this.#left.tell()

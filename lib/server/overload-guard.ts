@@ -1,7 +1,7 @@
 import { ClosedError, now, type Op, type Stream } from '../../lev/index.js'
 import { catchUp } from '../../lev/internal.js'
 import { lingerBytes, overloadLogSeconds, overloadToldAtOnce, overloadToldSeconds } from '../config/fixed-limits.js'
-import { rejections } from '../http1/rejection.js'
+import { rejections, type Rejection } from '../http1/rejection.js'
 import { tellRejection } from '../observe/tell-rejection.js'
 import { Http1Writer } from '../response/http1-writer.js'
 import { noRequest } from '../response/response-writer.js'
@@ -45,18 +45,23 @@ export class OverloadGuard {
     return true
   }
 
-  /** Responds with 503 and closes. With TLS it closes without a response, since that would take a handshake. */
+  /** Rejects a connection that there is no room for. */
   *reject(client: Stream): Op<void> {
     this.#rejected++
     this.#log()
+    yield* this.turnAway(client, rejections.tooManyConnections)
+  }
+
+  /** Responds with 503 and closes. With TLS it closes without a response, since that would take a handshake. */
+  *turnAway(client: Stream, rejection: Rejection): Op<void> {
     const told = (this.#service.identities === null || this.#place.isPlain) && this.#telling < overloadToldAtOnce
-    const { status, reason } = rejections.tooManyConnections
+    const { status, reason } = rejection
     tellRejection({ connection: null, ip: client.remote.ip }, { status: told ? status : null, reason })
     if (!told) return client.reset()
     this.#telling++
     try {
       client.stallTimeout = overloadToldSeconds
-      writeRejection(new Http1Writer(client), noRequest, rejections.tooManyConnections)
+      writeRejection(new Http1Writer(client), noRequest, rejection)
       yield* client.linger(overloadToldSeconds, lingerBytes)
     } catch (error) {
       // The client disconnected before the response was sent: not an error of this task, which would end the server.

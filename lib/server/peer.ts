@@ -38,6 +38,8 @@ export class Peer {
   record: ConnectionRecord | null = null
   /** Where the connection has arrived. */
   place = anyPlace
+  /** The client that its connection counts for in `connections_per_client`; null: none. */
+  countedAs: string | null = null
   #socket: SocketPeer
   /** What trusted proxies have told of the request; null: this is a connection, or its other end is not trusted. */
   readonly #origin: Origin | null

@@ -2,6 +2,7 @@ import type { Op } from '../../lev/index.js'
 import type { Connection } from './connection.js'
 import type { Place } from './place.js'
 import type { Service } from './service.js'
+import { clientStep } from './client-step.js'
 import { proxyStep } from './proxy-step.js'
 import { tlsStep } from './tls-step.js'
 
@@ -14,8 +15,10 @@ export type PrefaceStep = (connection: Connection) => Op<boolean>
 
 /** The steps of a connection that is accepted now, in order. */
 export function prefaceOf({ identities, settings }: Service, { isPlain }: Place): readonly PrefaceStep[] {
+  const hasTls = identities !== null && !isPlain
   const steps: PrefaceStep[] = settings.proxy_protocol.length > 0 ? [proxyStep] : []
-  if (identities !== null && !isPlain) steps.push((connection) => tlsStep(connection, identities))
+  if (steps.length > 0 && settings.connections_per_client !== null) steps.push((connection) => clientStep(connection, !hasTls))
+  if (hasTls) steps.push((connection) => tlsStep(connection, identities))
   return steps
 }
 

@@ -6,7 +6,7 @@ import { wrap } from '../wrap.js'
 import { Budgets } from './budgets.js'
 import { rulesOf, type RateLimitOptions, type RateLimitRules } from './options.js'
 
-export { clientNetwork } from './client-network.js'
+export { clientNetwork } from '../../peer/client-network.js'
 export type { RateLimitOptions } from './options.js'
 
 /**

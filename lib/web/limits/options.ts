@@ -3,7 +3,7 @@ import { integer, number, oneOf, refuse, show, type Check } from '../../config/v
 import { ArgumentError } from '../../errors.js'
 import type { WrappedRequest } from '../wrap.js'
 import type { Rate } from './budgets.js'
-import { clientNetwork } from './client-network.js'
+import { clientNetwork } from '../../peer/client-network.js'
 
 /** Options of `rateLimit`; all but `rate` are optional. */
 export interface RateLimitOptions {

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { clientNetwork } from '../../../../lib/web/limits/index.js'
-import { ipText } from '../../../../lib/peer/ip-address.js'
-import { randomFrom, seed } from '../../../support/seed.js'
+import { clientNetwork } from '../../../lib/peer/client-network.js'
+import { ipText } from '../../../lib/peer/ip-address.js'
+import { randomFrom, seed } from '../../support/seed.js'
 
 const table: readonly [ip: string, network: string][] = [
   ['192.0.2.1', '192.0.2.1'],

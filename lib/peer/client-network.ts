@@ -1,4 +1,4 @@
-import { ipText, isMapped, parseIp } from '../../peer/ip-address.js'
+import { ipText, isMapped, parseIp } from './ip-address.js'
 
 /** An IPv6 address with its first four groups written out, each in its shortest form, as most clients' are. */
 const fourGroups = /^(?:(?:0|[1-9a-f][0-9a-f]{0,3}):){4}/
