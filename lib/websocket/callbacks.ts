@@ -56,6 +56,23 @@ export function callbackHandler({ open, message, drain, close }: Callbacks): (ws
   }
 }
 
+/**
+ * Runs a callback; what it throws is given to `tell`, and thrown.
+ * @throws AggregateError of both errors if `tell` throws another one
+ */
+export function* tellingErrors(callback: () => unknown, tell: (error: unknown) => unknown): Op<void> {
+  try {
+    yield* settled(callback())
+  } catch (error) {
+    try {
+      yield* settled(tell(error))
+    } catch (second) {
+      if (second !== error) throw new AggregateError([error, second], 'the callback for errors failed as well: both are in `errors`')
+    }
+    throw error
+  }
+}
+
 function watchQueue(ws: WebSocket, drain: Callback<[]>): Op<void> {
   const wakeup = new Wakeup()
   let full = false

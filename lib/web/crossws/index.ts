@@ -3,7 +3,7 @@ import type { AdapterInstance, AdapterOptions, Hooks } from 'crossws'
 import { portal, type Op } from '../../../lev/index.js'
 import { ArgumentError } from '../../errors.js'
 import { settled } from '../../request/handler.js'
-import { callbackHandler } from '../../websocket/callbacks.js'
+import { callbackHandler, tellingErrors } from '../../websocket/callbacks.js'
 import { rulesOf, type WebSocketOptions } from '../../websocket/options.js'
 import type { WebSocket } from '../../websocket/websocket.js'
 import { upgradeResponse, type FetchEnv } from '../fetch/index.js'
@@ -96,14 +96,10 @@ async function protocolOf({ protocol, headers }: Upgraded, { handleProtocols }: 
 
 /** Runs the hooks of one WebSocket, one after the other; an error closes it with 1011. */
 function converse(raw: WebSocket, peer: CrosswsPeer, hooks: readonly HookSet[], publisher: Publisher<CrosswsPeer>): Op<void> {
-  const call = function* (name: keyof Hooks, ...args: unknown[]): Op<void> {
-    try {
-      for (const hook of hooks) yield* settled(hook[name]?.(peer, ...args))
-    } catch (error) {
-      for (const hook of hooks) yield* settled(hook.error?.(peer, error))
-      throw error
-    }
+  const all = function* (name: keyof Hooks, args: unknown[]): Op<void> {
+    for (const hook of hooks) yield* settled(hook[name]?.(peer, ...args))
   }
+  const call = (name: keyof Hooks, ...args: unknown[]): Op<void> => tellingErrors(() => all(name, args), (error) => all('error', [error]))
   return callbackHandler({
     open() {
       publisher.add(peer)

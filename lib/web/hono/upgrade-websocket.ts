@@ -1,8 +1,9 @@
 // Only types are taken from Hono, so that Leveret does not depend on it.
 import type { UpgradeWebSocket, WSContext, WSEvents } from 'hono/ws'
 import type { Op } from '../../../lev/index.js'
-import { settled } from '../../request/handler.js'
-import { callbackHandler } from '../../websocket/callbacks.js'
+import { show } from '../../config/validators.js'
+import { ArgumentError } from '../../errors.js'
+import { callbackHandler, tellingErrors } from '../../websocket/callbacks.js'
 import type { Message } from '../../websocket/messages.js'
 import { rulesOf, type WebSocketOptions } from '../../websocket/options.js'
 import type { WebSocketHandler } from '../../websocket/upgrade.js'
@@ -72,7 +73,8 @@ class Socket implements WSContext<WebSocket> {
  *
  * The events' functions may be async: the next event waits. What one throws goes to `onError` and to the log, and closes the
  * WebSocket with 1011. `ws.raw` is Leveret's WebSocket.
- * @throws ConfigError naming an invalid option; ArgumentError if the bindings of the application lack those of `fromFetch`
+ * @throws ConfigError naming an invalid option; ArgumentError if the bindings of the application lack those of `fromFetch`, or if
+ * the events are no object
  */
 export const upgradeWebSocket = upgrade as UpgradeWebSocket<WebSocket, HonoWebSocketOptions>
 
@@ -95,20 +97,16 @@ function complete(options: Options): WebSocketOptions {
   return complete
 }
 
-function open(c: HonoContext, events: Events, options: WebSocketOptions): Response {
+function open(c: HonoContext, events: Events | null | undefined, options: WebSocketOptions): Response {
+  if (typeof events !== 'object' || events === null) {
+    throw new ArgumentError('events', `upgradeWebSocket: the events must be an object of functions, got ${show(events)}`)
+  }
   const { url } = c.req
   return upgradeResponse(contextOf(c), (raw) => handlerOf(new Socket(raw, url), events)(raw), options)
 }
 
 function handlerOf(ws: Socket, { onOpen, onMessage, onClose, onError }: Events): WebSocketHandler {
-  const told = function* (call: () => unknown): Op<void> {
-    try {
-      yield* settled(call())
-    } catch (error) {
-      yield* settled(onError?.(new ErrorEvent(error), ws))
-      throw error
-    }
-  }
+  const told = (call: () => unknown): Op<void> => tellingErrors(call, (error) => onError?.(new ErrorEvent(error), ws))
   return callbackHandler({
     open: () => told(() => onOpen?.(new Event('open'), ws)),
     message: (_raw, message) => told(() => onMessage?.(new MessageEvent('message', { data: dataOf(message) }), ws)),

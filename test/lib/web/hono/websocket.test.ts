@@ -127,6 +127,54 @@ t.test('what a function throws goes to onError and the log, and closes with 1011
   }
 })
 
+t.test('an error of onError does not hide the one that it was told of', async (t) => {
+  for (const [second, logged] of [['second', ['first', 'second']], ['first', ['first']]] as const) {
+    const first = new Error('first')
+    const app = new Hono<{ Bindings: FetchEnv }>()
+    app.get('/chat', upgradeWebSocket(() => ({
+      onOpen: () => { throw first },
+      onError: () => { throw second === 'first' ? first : new Error(second) },
+    })))
+    await inWorld(app, function* (world) {
+      const peer = yield* Peer.open(world)
+      t.strictSame(yield* peer.all(), ['close 1011'])
+      const { err } = world.log.of('error')[0] as { err: Error & { errors?: Error[] } }
+      t.strictSame((err.errors ?? [err]).map(({ message }) => message), logged)
+    })
+  }
+})
+
+t.test('a function that waits while the server stops has not failed', async (t) => {
+  const told: string[] = []
+  const app = new Hono<{ Bindings: FetchEnv }>()
+  app.get('/chat', upgradeWebSocket(() => ({
+    onOpen: () => void told.push('open'),
+    onMessage: () => new Promise(() => told.push('message')),
+    onError: () => told.push('error'),
+    onClose: ({ code }) => told.push(`close ${code}`),
+  })))
+  await inWorld(app, function* (world) {
+    const peer = yield* Peer.open(world)
+    peer.send(frame(text, 'x'))
+    yield* lev.sleep(1)
+    yield* lev.wait(world.server.stop({ drain: 0 }))
+    t.strictSame(world.log.of('error'), [])
+  })
+  t.strictSame(told, ['open', 'message', 'close 1001'])
+})
+
+t.test('events that are no object are an error before the handshake', async (t) => {
+  const app = new Hono<{ Bindings: FetchEnv }>()
+  app.onError((error, c) => c.text(error.message, 500))
+  app.get('/chat', upgradeWebSocket((async () => undefined) as unknown as () => WSEvents<WebSocket>))
+  await inWorld(app, function* (world) {
+    const client = yield* world.connect(handshake({}, 'GET /chat HTTP/1.1'))
+    const [response] = yield* client.responses(1)
+    t.match(response?.body.toString(), /upgradeWebSocket: the events must be an object of functions, got undefined/)
+    client.stream.close()
+  })
+})
+
 t.test('it ends when its client is lost, does not respond, or sends too much, and when the server stops', async (t) => {
   const app = new Hono<{ Bindings: FetchEnv }>()
   const codes: (readonly [number, boolean])[] = []
