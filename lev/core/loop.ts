@@ -1,4 +1,4 @@
-import { captureContext, type Snapshot } from './async-context.js'
+import { captureContext, copyContext, type Snapshot } from './async-context.js'
 import type { Driver } from '../drivers/driver.js'
 import { messageOf } from './foreign.js'
 import { Ring } from './ring.js'
@@ -214,7 +214,8 @@ export class Loop {
   }
 
   #begin(): void {
-    if (this.#ownContext) this.context(() => this.tick())
+    // In a copy: what a task enters must not change the context that others begin with.
+    if (this.#ownContext) copyContext(this.context)(() => this.tick())
     else this.tick()
   }
 }

@@ -211,14 +211,14 @@ export class Context {
     return context.#request.body !== null
   }
 
-  /** @internal The limits of the request's route; null: those of the settings. */
+  /** @internal The limits of the request's route; null: those of the settings, and for a context of another copy of Leveret. */
   static limits(context: Context): CheckedLimits | null {
-    return context.#request.limits
+    return #request in context ? context.#request.limits : null
   }
 
-  /** @internal Whether nothing waits for the handler any more. Unlike `signal`, reading it makes nothing. */
+  /** @internal Whether nothing waits for the handler any more. Unlike `signal`, reading it makes nothing, but for a context of another copy. */
   static isOver(context: Context): boolean {
-    return context.#request.isOver
+    return #request in context ? context.#request.isOver : (context as Context).signal.aborted
   }
 
   /** @internal The time in seconds, by the clock of the server; also outside of its tasks, as in an async wrapper. */
