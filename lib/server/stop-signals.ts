@@ -14,8 +14,8 @@ function isWatched(): boolean {
 }
 
 /**
- * Calls `stop` at the first signal; a second one ends the process immediately, as by default. Under `node --watch` the first one
- * ends the process too, if it is still there after `restartSeconds`.
+ * Calls `stop` at the first signal; a second one ends the process immediately, as by default. Under `node --watch` a process that is
+ * still there `restartSeconds` after the first one exits.
  * @param stop is told whether the program is to restart: then nobody waits for what it has begun
  * @returns a function that restores the default handling, unless a signal has arrived
  */
@@ -28,7 +28,7 @@ export function onStopSignals(stop: (restarts: boolean) => void): () => void {
     if (since === null) {
       since = systemTime()
       const restarts = isWatched()
-      if (restarts) endSoon(signal)
+      if (restarts) exitSoon()
       return stop(restarts)
     }
     if (Math.abs(systemTime() - since) >= signalEchoSeconds) end(signal)
@@ -38,12 +38,14 @@ export function onStopSignals(stop: (restarts: boolean) => void): () => void {
     // Another listener of the signal decides for itself.
     if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
   }
-  function endSoon(signal: NodeJS.Signals): void {
-    void portal().run(function* () {
-      callAt(now() + restartSeconds, () => end(signal), false)
-    })
-  }
   for (const name of names) process.on(name, onSignal)
   // After a signal the listeners stay: an echo after the stop must not kill a program that is about to exit normally.
   return () => since === null && forget()
+}
+
+/** Exits even if other code listens for the signal and leaves the process to us, as signal-exit does, which many libraries bring. */
+function exitSoon(): void {
+  void portal().run(function* () {
+    callAt(now() + restartSeconds, () => process.exit(), false)
+  })
 }

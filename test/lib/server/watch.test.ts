@@ -19,6 +19,8 @@ function program(version: string, port: number): string {
   return `
     import * as server from ${entry}
     import * as lev from ${lev}
+    // Libraries listen too, and leave it to others to end the process.
+    process.on('SIGTERM', () => {})
     const config = { port: ${port}, handle_signals: true, drain: 3600, keepalive_idle_timeout: 3600, log_level: 'error' }
     const service = server.new(config, (method, path, args, headers, body, ctx) => {
       if (path === '/events') return server.eventStream(function* (events) {
