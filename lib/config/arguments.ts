@@ -1,5 +1,5 @@
 import { fieldsOf } from './validators.js'
-import { refuseUnknown } from './tls-settings.js'
+import { refuseUnknown } from './check-fields.js'
 import { ArgumentError, ConfigError } from '../errors.js'
 
 /** Runs a check of settings on arguments: a ConfigError becomes an ArgumentError. @throws ArgumentError */

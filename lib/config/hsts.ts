@@ -1,7 +1,7 @@
 import { ConfigError } from '../errors.js'
 import type { ResponseHeaders } from '../http1/response-headers.js'
-import { refuseUnknown } from './tls-settings.js'
-import { boolean, fieldsOf, integer, refuse, type Check } from './validators.js'
+import { checkFields, type Checks } from './check-fields.js'
+import { boolean, integer, refuse } from './validators.js'
 
 /** The setting `hsts`: that browsers are to reach this host by TLS alone from now on (RFC 6797). */
 export interface HstsSettings {
@@ -15,7 +15,7 @@ export interface HstsSettings {
 
 const expected = 'an object { max_age, include_subdomains, preload }'
 
-const checks: Readonly<Record<string, Check<unknown>>> = {
+const checks: Checks<HstsSettings> = {
   max_age: integer(0, 2 ** 31 - 1, 'seconds'),
   include_subdomains: boolean,
   preload: boolean,
@@ -26,12 +26,7 @@ const shortestPreload = 31_536_000
 
 /** Checks the setting `hsts`, and returns a copy. @throws ConfigError */
 export function hstsSettings(value: unknown, key: string): HstsSettings {
-  const given = Array.from(fieldsOf(value, key, expected)).filter(([, one]) => one !== null)
-  const checked = Object.fromEntries(given.map(([name, one]) => {
-    const check = checks[name] ?? refuseUnknown(name, Object.keys(checks), `${key}.`)
-    return [name, check(one, `${key}.${name}`)]
-  })) as Partial<HstsSettings>
-  const { max_age, include_subdomains = false, preload = false } = checked
+  const { max_age, include_subdomains = false, preload = false } = checkFields(checks, value, key, expected)
   if (max_age === undefined) return refuse(`${key}.max_age`, undefined, 'an integer from 0 to 2147483647 (seconds)')
   if (preload === true && (include_subdomains !== true || max_age < shortestPreload)) {
     throw new ConfigError(`${key}.preload`, `${key}.preload needs include_subdomains: true and a max_age of at least ${shortestPreload}: browsers list no other hosts`)

@@ -1,6 +1,6 @@
 import { bodySize, settingsTable } from './settings.js'
 import { boolean, fieldsOf, refuse, type Check } from './validators.js'
-import { refuseUnknown } from './tls-settings.js'
+import { refuseUnknown } from './check-fields.js'
 
 /** Limits of one route, in place of the settings of the same names. What is not given follows the settings. */
 export interface Limits {

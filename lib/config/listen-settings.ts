@@ -1,5 +1,5 @@
 import { boolean, fieldsOf, hostOrAddress, integer, refuse, type Check } from './validators.js'
-import { refuseUnknown } from './tls-settings.js'
+import { checkGiven } from './check-fields.js'
 import { ConfigError } from '../errors.js'
 
 /** One place where a server listens: an address, a Unix socket, or a listening socket that the process has inherited. */
@@ -39,10 +39,12 @@ export type ListenSource = {
 const kinds = ['port', 'path', 'fd'] as const
 const expected = 'an object with port, path or fd'
 
-const checks: Readonly<Record<(typeof kinds)[number], Readonly<Record<string, Check<unknown>>>>> = {
-  port: { port: integer(0, 65535), ip: hostOrAddress, ssl: boolean, redirect: redirectTarget },
-  path: { path: socketPath, mode: integer(0, 0o777), ssl: boolean, redirect: redirectTarget },
-  fd: { fd: descriptor, ssl: boolean, redirect: redirectTarget },
+const common = { ssl: boolean, redirect: redirectTarget }
+
+const checks: Readonly<Record<(typeof kinds)[number], Readonly<Record<string, Check<NonNullable<unknown>>>>>> = {
+  port: { port: integer(0, 65535), ip: hostOrAddress, ...common },
+  path: { path: socketPath, mode: integer(0, 0o777), ...common },
+  fd: { fd: descriptor, ...common },
 }
 
 /** Checks the setting `listen` and returns a copy; "systemd" stands for every socket that systemd has passed. @throws ConfigError */
@@ -59,12 +61,7 @@ function listenSource(value: unknown, key: string): ListenSource {
   const [kind] = given
   if (kind === undefined) return refuse(key, value, expected)
   if (given.length > 1) throw new ConfigError(key, `${key} must have one of port, path and fd; it has ${given.join(' and ')}`)
-  const known = checks[kind]
-  const source = Array.from(fields, ([name, one]): [string, unknown] => {
-    const check = known[name] ?? refuseUnknown(name, Object.keys(known), `${key}.`)
-    return [name, check(one, `${key}.${name}`)]
-  })
-  const checked = Object.fromEntries(source) as ListenSource
+  const checked = checkGiven(checks[kind], fields, key) as ListenSource
   if (checked.redirect === undefined) return checked
   if (checked.ssl === true) throw new ConfigError(`${key}.ssl`, `${key} redirects to TLS, so ssl must not be true there`)
   return { ...checked, ssl: false }

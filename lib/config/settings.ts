@@ -8,7 +8,8 @@ import {
 } from './validators.js'
 import type { ForwardedFields } from '../peer/forwarded.js'
 import { network } from '../peer/networks.js'
-import { refuseUnknown, tlsConfig, type TlsChanges } from './tls-settings.js'
+import { refuseUnknown } from './check-fields.js'
+import { tlsConfig, type TlsChanges } from './tls-settings.js'
 import { ConfigError } from '../errors.js'
 import type { RequestHeaders } from '../http1/headers.js'
 import type { LoggerLike, LogLevel } from '../log/logger.js'
@@ -138,7 +139,7 @@ const flatTable = {
   half_close: row<'cancel' | 'answer'>('cancel', '', oneOf('cancel', 'answer')),
   /**
    * The peers that begin each connection with a header of the PROXY protocol, version 1 or 2: addresses, ranges
-   * ("10.0.0.0/8"), "loopback", and "unix" for Unix sockets. It is demanded of them, and taken from nobody else. Default: none.
+   * ("10.0.0.0/8"), "loopback", and "unix" for Unix sockets. The header is demanded of them, and taken from no other peer. Default: none.
    */
   proxy_protocol: row<readonly string[]>([], '', listOf('networks', network)),
   /**

@@ -1,9 +1,7 @@
 import type { IdentityConfig, TlsConfig } from '../../tls/index.js'
+import { checkFields, type Checks } from './check-fields.js'
 import { boolean, fieldsOf, isHostName, oneOf, show, typeName, type Check } from './validators.js'
 import { ConfigError } from '../errors.js'
-import { suggest } from './suggest.js'
-
-type Checks<T> = { readonly [K in keyof T]-?: Check<NonNullable<T[K]>> }
 
 const identityChecks: Checks<IdentityConfig> = {
   cert: path,
@@ -89,26 +87,6 @@ function identity(value: unknown, key: string): IdentityConfig {
     throw new ConfigError(`${key}.${name}`, `${key}.${name} is missing: ${problem}`)
   }
   return given
-}
-
-function checkFields<T extends object>(checks: Checks<T>, value: unknown, key: string, expected: string): Partial<T> {
-  const fields = fieldsOf(value, key, expected)
-  const known = Object.keys(checks)
-  for (const name of fields.keys()) if (!known.includes(name)) refuseUnknown(name, known, `${key}.`)
-  const result: Partial<T> = {}
-  for (const name of known as (keyof T & string)[]) {
-    const given = fields.get(name) ?? undefined
-    if (given !== undefined) result[name] = checks[name](given, `${key}.${name}`)
-  }
-  return result
-}
-
-/** Throws the ConfigError for an unknown setting `name`, with a suggestion. */
-export function refuseUnknown(name: string, known: readonly string[], prefix = ''): never {
-  const near = suggest(name, known)
-  const hint = near === null ? '' : `; did you mean ${prefix}${near}?`
-  const shown = /^[\w.-]{1,60}$/.test(name) ? name : show(name)
-  throw new ConfigError(`${prefix}${name}`, `unknown setting ${prefix}${shown}${hint}`)
 }
 
 function path(value: unknown, key: string): string {

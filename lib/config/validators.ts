@@ -77,6 +77,8 @@ export const boolean: Check<boolean> = (value, key) => {
   return refuse(key, value, 'true or false')
 }
 
+export const text: Check<string> = (value, key) => typeof value === 'string' ? value : refuse(key, value, 'a string')
+
 /** One of the given words. */
 export function oneOf<const T extends string>(...words: readonly T[]): Check<T> {
   const listed = words.map((word) => `"${word}"`).join(', ')

@@ -56,7 +56,7 @@ const PORT = /^(?:0|[1-9]\d{0,4})$/
 const LF = 0x0a
 
 const untold = { authority: null, alpn: null, uniqueId: null, tls: null }
-const nobody = { source: null, destination: null }
+const noEnds = { source: null, destination: null }
 
 /** Whether buf[from, end) is a PROXY header or the beginning of one, as far as it goes. */
 export function beginsProxyHeader(buf: Buffer, from: number, end: number): 'yes' | 'no' | 'maybe' {
@@ -87,7 +87,7 @@ function readLine(buf: Buffer, from: number, end: number): ReadHeader | ProxyHea
   if (!line.endsWith('\r')) return new ProxyHeaderFault('its line does not end with CRLF')
   const [, family, ...parts] = line.slice(0, -1).split(' ')
   // Whatever follows is to be ignored.
-  if (family === 'UNKNOWN') return { size: lf + 1, header: { version: 1, ...nobody, ...untold } }
+  if (family === 'UNKNOWN') return { size: lf + 1, header: { version: 1, ...noEnds, ...untold } }
   const isAddress = family === 'TCP4' ? isIpv4 : family === 'TCP6' ? isIpv6 : null
   if (isAddress === null) return new ProxyHeaderFault('its protocol is none of TCP4, TCP6 and UNKNOWN')
   const [source, destination, sourcePort, destinationPort] = parts
@@ -121,7 +121,7 @@ function readBinary(bytes: Buffer): ReadHeader | ProxyHeaderFault | typeof NEED_
   const told = readTlvs(bytes.subarray(0, size), fixedPart + addresses.size)
   if (typeof told === 'string') return new ProxyHeaderFault(told)
   // LOCAL: the proxy speaks for itself, and the addresses are to be ignored.
-  const { source, destination } = command === 0 ? nobody : addresses
+  const { source, destination } = command === 0 ? noEnds : addresses
   return { size, header: { version: 2, source, destination, ...told } }
 }
 
@@ -142,7 +142,7 @@ function addressesOf(protocol: number, bytes: Buffer): Addresses | ProxyHeaderFa
   const size = 2 * width + (family === 1 || family === 2 ? 4 : 0)
   if (bytes.length < size) return new ProxyHeaderFault('it is too short for its addresses')
   // Nothing is said of a connection without a family or a transport; a Unix socket has no IP address.
-  if (transport === 0 || family === 0 || family === 3) return { ...nobody, size }
+  if (transport === 0 || family === 0 || family === 3) return { ...noEnds, size }
   return {
     source: { ip: binaryIp(bytes, 0, width), port: bytes.readUInt16BE(2 * width) },
     destination: { ip: binaryIp(bytes, width, width), port: bytes.readUInt16BE(2 * width + 2) },

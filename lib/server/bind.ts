@@ -57,7 +57,7 @@ function* bind(where: ListenOptions): Op<Listener> {
   }
 }
 
-/** Whether the file that is in the way is the socket of a server that is gone: nobody answers on it. */
+/** Whether the file that is in the way is the socket of a server that is gone: a connection to it is refused. */
 function* isStale(path: string, error: unknown): Op<boolean> {
   if (systemCode(error) !== 'EADDRINUSE' || lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return false
   try {

@@ -1,8 +1,7 @@
 import { ClosedError, type Op } from '../../lev/index.js'
 import { rejections } from '../http1/rejection.js'
 import { tellRejection } from '../observe/tell-rejection.js'
-import { noRequest } from '../response/response-writer.js'
-import { writeRejection } from '../response/send-response.js'
+import { rejectEarly } from './reject-early.js'
 import type { Connection } from './connection.js'
 
 /**
@@ -12,15 +11,13 @@ import type { Connection } from './connection.js'
 export function* clientStep(connection: Connection, isPlain: boolean): Op<boolean> {
   const { client, logger, peer, service, settings } = connection
   if (service.connections.clients.enter(peer, settings, logger)) return true
-  const { status, reason } = rejections.tooManyOfClient
-  tellRejection(peer, { status: isPlain ? status : null, reason })
   if (!isPlain) {
+    tellRejection(peer, { status: null, reason: rejections.tooManyOfClient.reason })
     client.reset()
     return false
   }
   try {
-    writeRejection(connection.writer, noRequest, rejections.tooManyOfClient)
-    yield* connection.linger()
+    yield* rejectEarly(connection, rejections.tooManyOfClient)
   } catch (error) {
     if (!(error instanceof ClosedError)) throw error
   }

@@ -99,6 +99,7 @@ export class Peer {
     const sender = new Peer(this.#socket.ip, this.#socket.port, this.connection, origin)
     sender.#socket = this.#socket
     sender.handshake = this.handshake
+    sender.place = this.place
     return sender
   }
 

@@ -2,9 +2,7 @@ import { now, TimeoutError, ClosedError, type Op } from '../../lev/index.js'
 import { rejections, NEED_MORE, type Rejection } from '../http1/rejection.js'
 import { Networks } from '../peer/networks.js'
 import { beginsProxyHeader, ProxyHeaderFault, readProxyHeader } from '../peer/proxy-header.js'
-import { tellRejection } from '../observe/tell-rejection.js'
-import { noRequest } from '../response/response-writer.js'
-import { writeRejection } from '../response/send-response.js'
+import { rejectEarly } from './reject-early.js'
 import type { Connection } from './connection.js'
 
 /**
@@ -22,11 +20,7 @@ export function* proxyStep(connection: Connection): Op<boolean> {
     if (fault === null) return true
     // That of a listed peer is a mistake in somebody's configuration.
     if (listed) connection.logger.warn({ client_ip: peer.ip, reason: fault.reason }, 'the PROXY header of a listed peer is not right')
-    tellRejection(peer, fault)
-    if (client.isOpen) {
-      writeRejection(connection.writer, noRequest, fault)
-      yield* connection.linger()
-    }
+    yield* rejectEarly(connection, fault)
   } catch (error) {
     if (!(error instanceof TimeoutError || error instanceof ClosedError)) throw error
   }

@@ -4,9 +4,7 @@ import { handshake, NotTlsError, type Identities } from '../../tls/index.js'
 import type { Connection } from './connection.js'
 import { rejections } from '../http1/rejection.js'
 import { handshakeFailed } from '../observe/events.js'
-import { tellRejection } from '../observe/tell-rejection.js'
-import { noRequest } from '../response/response-writer.js'
-import { writeRejection } from '../response/send-response.js'
+import { rejectEarly } from './reject-early.js'
 
 /**
  * Runs the TLS handshake: a step of the preface. A failure is logged at debug level only, as the client's fault; plain HTTP gets
@@ -23,11 +21,7 @@ export function* tlsStep(connection: Connection, identities: Identities): Op<boo
     const reason = messageOf(error)
     connection.logger.debug({ client_ip: peer.ip, reason }, 'TLS handshake failed')
     if (handshakeFailed.hasSubscribers) handshakeFailed.publish({ connection: peer.connection, client_ip: peer.ip, reason })
-    if (error instanceof NotTlsError && client.isOpen) {
-      tellRejection(peer, rejections.notTls)
-      writeRejection(connection.writer, noRequest, rejections.notTls)
-      yield* connection.linger()
-    }
+    if (error instanceof NotTlsError && client.isOpen) yield* rejectEarly(connection, rejections.notTls)
     return false
   }
 }

@@ -1,5 +1,5 @@
 import { boolean, fieldsOf, integer, number, oneOf, refuse, type Check } from '../config/validators.js'
-import { refuseUnknown } from '../config/tls-settings.js'
+import { refuseUnknown } from '../config/check-fields.js'
 import { isToken, scheme } from '../http1/grammar.js'
 import type { Agreement, Effort } from './deflate.js'
 import type { Origins, Protocols } from './handshake.js'

@@ -1,6 +1,6 @@
 import { fieldsOf, refuse } from '../../config/validators.js'
 import type { Config } from '../../config/settings.js'
-import { refuseUnknown } from '../../config/tls-settings.js'
+import { refuseUnknown } from '../../config/check-fields.js'
 import { ConfigError } from '../../errors.js'
 import type { Configuration, Handler, WebSocketHandlers } from './types.js'
 

@@ -5,6 +5,7 @@ import { OnePiece } from '../../pieces.js'
 import { Context } from '../../request/context.js'
 import { readForm } from '../../request/form.js'
 import { HttpError } from './http-error.js'
+import { addValue, type ValuesByName } from './query-values.js'
 import type { RouteRequest } from './route-request.js'
 
 /** The kinds of content that a route accepts. */
@@ -60,16 +61,12 @@ function jsonOf(body: Buffer): unknown {
 
 /** The fields and files of a form in one object, without inherited members; an array for a name that was sent several times. */
 function* formOf(mediaType: MediaType, { body, ctx }: RouteRequest<unknown>): Op<ParsedContent> {
-  const values = Object.create(null) as Record<string, FormValue | FormValue[]>
-  const add = (name: string, given: FormValue | readonly FormValue[]): void => {
-    const earlier: FormValue | FormValue[] | undefined = values[name]
-    values[name] = earlier === undefined ? given as FormValue | FormValue[] : [earlier, given].flat()
-  }
+  const values = Object.create(null) as ValuesByName<FormValue>
   const { fields, files } = yield* (body === null ? ctx.body.form() : readForm(mediaType, new OnePiece(body)))
-  for (const [name, value] of Object.entries(fields)) add(name, value)
+  for (const [name, value] of Object.entries(fields)) for (const one of [value].flat()) addValue(values, name, one)
   for (const { name, filename, type, bytes } of files) {
     // Browsers send a file without a name and content where the user has chosen none.
-    if (filename !== '' || bytes.length > 0) add(name, new File([bytes], filename, { type }))
+    if (filename !== '' || bytes.length > 0) addValue(values, name, new File([bytes], filename, { type }))
   }
   return { kind: 'form', value: values }
 }

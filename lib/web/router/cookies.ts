@@ -1,5 +1,5 @@
 import { asArguments, optionsOf } from '../../config/arguments.js'
-import { boolean, oneOf, refuse as refuseValue, type Check } from '../../config/validators.js'
+import { boolean, oneOf, refuse as refuseValue, text, type Check } from '../../config/validators.js'
 import { ArgumentError } from '../../errors.js'
 import { isToken } from '../../http1/grammar.js'
 import type { RequestHeaders } from '../../http1/headers.js'
@@ -80,7 +80,6 @@ export function clearCookie(name: string, options: CookieOptions = {}): string {
 }
 
 const date: Check<Date> = (value, key) => value instanceof Date ? value : refuseValue(key, value, 'a Date')
-const text: Check<string> = (value, key) => typeof value === 'string' ? value : refuseValue(key, value, 'a string')
 const types: Readonly<Record<keyof CookieOptions, Check<unknown>>> = {
   maxAge: (value) => value, expires: date, domain: text, path: text, secure: boolean, httpOnly: boolean, sameSite: oneOf('Strict', 'Lax', 'None'), partitioned: boolean,
 }

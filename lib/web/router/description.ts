@@ -1,4 +1,4 @@
-import { fieldsOf, boolean, listOf, refuse, type Check } from '../../config/validators.js'
+import { fieldsOf, boolean, listOf, refuse, text, type Check } from '../../config/validators.js'
 import { optionsOf } from '../../config/arguments.js'
 import type { Handler } from '../../request/handler.js'
 import { chooserOf, type RouteChooser } from '../../request/route-choice.js'
@@ -24,8 +24,6 @@ export interface RouteDescription {
   /** Its responses by status: the schema of the JSON, or only what the response means. */
   readonly responses?: Readonly<Record<number, StandardSchema | string | ResponseDescription>> | null | undefined
 }
-
-const text: Check<string> = (value, key) => typeof value === 'string' ? value : refuse(key, value, 'a text')
 
 const security: Check<unknown> = (value, key) => {
   const isList = Array.isArray(value) && value.every((one) => typeof one === 'object' && one !== null && !Array.isArray(one))

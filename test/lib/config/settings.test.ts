@@ -466,3 +466,13 @@ t.test('BindError says in plain words what the system said', async (t) => {
   t.match(new BindError({ path: '/run/one.sock' }, 'text'), { message: 'failed to bind /run/one.sock: text', ip: '', port: 0, path: '/run/one.sock', fd: null })
   t.match(new BindError({ fd: 3 }, 'text'), { message: 'failed to bind fd 3: text', ip: '', port: 0, path: null, fd: 3 })
 })
+
+t.test('names that every object inherits are unknown settings too', async (t) => {
+  for (const name of ['constructor', 'toString', 'valueOf', 'hasOwnProperty']) {
+    t.match(rejection({ [name]: 1 }).message, `unknown setting ${name}`)
+    t.match(rejection({ compression: { [name]: 1 } }).message, `unknown setting compression.${name}`)
+    t.match(rejection({ hsts: { max_age: 1, [name]: 1 } }).message, `unknown setting hsts.${name}`)
+    t.match(rejection({ listen: [{ port: 0, [name]: 1 }] }).message, `unknown setting listen[0].${name}`)
+    t.match(rejection({ ssl: { default: { cert: 'c', key: 'k', [name]: 1 } } }).message, `unknown setting ssl.default.${name}`)
+  }
+})
