@@ -4,26 +4,25 @@ import type { Op } from '../../lev/index.js'
 /** Arranges something for `count` members and gives the work on them, whose time is taken. */
 export type Arrange = (count: number) => Op<() => Op<unknown>>
 
-/** Rounds in which the ratio may settle: a machine that is busy with something else makes single ones too high or too low. */
+/** Rounds in which a ratio may come down: a machine that is busy with something else makes it too high, never too low for all. */
 const rounds = 20
 
 /** Groups that the members are divided into, for comparison. */
 const groups = 8
 
 /**
- * How many times as long the work on `total` members takes if all are in one place as if they are in eight places, in the
- * middle of some rounds: about 1 where the cost of a member is the same however many there are, 8 where it grows with their number. Both make
+ * How many times as long the work on `total` members takes if all are in one place as if they are in eight places, each at its
+ * best: about 1 where the cost of a member is the same however many there are, 8 where it grows with their number. Both make
  * the same garbage, and need the same memory.
  * @param driver makes what each place runs on; the real one when absent
  */
 export async function growth(total: number, arrange: Arrange, driver?: () => lev.Driver): Promise<number> {
-  const ratios: number[] = []
-  const median = (): number => ratios.toSorted((a, b) => a - b)[ratios.length >> 1]
-  for (let round = 0; round < rounds && (round < 3 || median() > 1.5); round++) {
-    const apart = await time(groups, total / groups, arrange, driver)
-    ratios.push(await time(1, total, arrange, driver) / apart)
+  let [apart, together] = [Infinity, Infinity]
+  for (let round = 0; round < rounds && (round < 2 || together > 1.5 * apart); round++) {
+    apart = Math.min(apart, await time(groups, total / groups, arrange, driver))
+    together = Math.min(together, await time(1, total, arrange, driver))
   }
-  return median()
+  return together / apart
 }
 
 /** What is a growth no more. */
