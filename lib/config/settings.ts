@@ -7,6 +7,7 @@ import {
   atLeastOne, boolean, duration, fieldName, fieldsOf, hostOrAddress, integer, listOf, longest, mediaType, number, oneOf, refuse, setOf,
 } from './validators.js'
 import type { ForwardedFields } from '../peer/forwarded.js'
+import { ipv6Prefix } from '../peer/client-network.js'
 import { network } from '../peer/networks.js'
 import { refuseUnknown } from './check-fields.js'
 import { tlsConfig, type TlsChanges } from './tls-settings.js'
@@ -86,10 +87,12 @@ const flatTable = {
   /** Maximum concurrent connections; for more, idle ones are closed, and if all are busy, new ones get 503. Default: 64. */
   connection_limit: row(64, '', integer(1, 1_000_000)),
   /**
-   * Maximum concurrent connections of one client: an IPv4 address, or the addresses that share the first 64 bits of an IPv6 one.
-   * More get 503; null: no limit. Default: null.
+   * Maximum concurrent connections of one client: an IPv4 address, or an IPv6 network of `client_ipv6_prefix`. More get 503;
+   * null: no limit. Default: null.
    */
   connections_per_client: row<number | null>(null, '', orNull(integer(1, 1_000_000))),
+  /** How many bits the IPv6 addresses of one client share, for limits by client. Default: 64. */
+  client_ipv6_prefix: row(64, '', ipv6Prefix),
   /** Requests served on one connection before it is closed. Default: 512. */
   requests_per_connection: row(512, '', integer(1, Number.MAX_SAFE_INTEGER)),
   /**

@@ -54,8 +54,8 @@ export class ClientLimit {
  * The client that a connection counts for; null: none. A proxy has the connections of many clients: of one that sends a PROXY header
  * it is the client that the header names, and one whose fields of requests name the clients is not counted.
  */
-function clientOf({ ip, socket }: Peer, { proxy_protocol, trusted_proxies }: Settings): string | null {
+function clientOf({ ip, socket }: Peer, { client_ipv6_prefix, proxy_protocol, trusted_proxies }: Settings): string | null {
   const named = socket.proxyHeader?.source ?? null
   if (named === null && Networks.of(proxy_protocol).includes(socket.ip)) return null
-  return ip === '' || Networks.of(trusted_proxies).includes(ip) ? null : clientNetwork(ip)
+  return ip === '' || Networks.of(trusted_proxies).includes(ip) ? null : clientNetwork(ip, client_ipv6_prefix)
 }

@@ -15,7 +15,7 @@ export interface RateLimitOptions {
   readonly burst?: number | null | undefined
   /** What a request counts as: an integer from 0, or a function that returns one. Default: 1. */
   readonly cost?: number | ((request: WrappedRequest) => number) | null | undefined
-  /** Returns whose budget a request is taken from; null: it is not limited. Default: `clientNetwork(ctx.client_ip)`. */
+  /** Returns whose budget a request is taken from; null: it is not limited. Default: `clientNetwork(ctx.client_ip, ctx.cfg.client_ipv6_prefix)`. */
   readonly key?: ((request: WrappedRequest) => string | null) | null | undefined
   /** How many keys have a budget of their own at once, from 1 to 10,000,000; a key takes about 60 bytes. Default: 100,000. */
   readonly keys?: number | null | undefined
@@ -65,7 +65,7 @@ export function rulesOf(options: RateLimitOptions): RateLimitRules {
       keys: option('keys', integer(1, 10_000_000), most),
       format: option('format', oneOf('text', 'problem'), 'text'),
       policy: policy === null ? null : `"${policy.replace(/["\\]/g, '\\$&')}"`,
-      keyOf: option<RateLimitRules['keyOf'] | null>('key', keyOf, null) ?? (({ ctx }) => clientNetwork(ctx.client_ip)),
+      keyOf: option<RateLimitRules['keyOf'] | null>('key', keyOf, null) ?? (({ ctx }) => clientNetwork(ctx.client_ip, ctx.cfg.client_ipv6_prefix)),
       costOf: typeof cost === 'function' ? costOf(cost, 'cost') : always(option('cost', integer(0, burst, 'at most the burst'), 1)),
     }
   })

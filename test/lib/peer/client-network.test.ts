@@ -25,6 +25,26 @@ t.test('networks of clients', async (t) => {
   for (const [ip, network] of table) t.equal(clientNetwork(ip), network, ip)
 })
 
+t.test('other prefixes', async (t) => {
+  const ip = '2001:db8:1234:5678:9abc:def0:1234:5678'
+  const prefixes: readonly [prefix: number, network: string][] = [
+    [32, '2001:db8::/32'], [33, '2001:db8:0::/33'], [36, '2001:db8:1000::/36'], [48, '2001:db8:1234::/48'], [56, '2001:db8:1234:5600::/56'],
+    [63, '2001:db8:1234:5678::/63'], [65, '2001:db8:1234:5678:8000::/65'], [112, '2001:db8:1234:5678:9abc:def0:1234::/112'],
+    [127, '2001:db8:1234:5678:9abc:def0:1234:5678/127'], [128, '2001:db8:1234:5678:9abc:def0:1234:5678/128'],
+  ]
+  for (const [prefix, network] of prefixes) {
+    t.equal(clientNetwork(ip, prefix), network)
+    for (const other of ['192.0.2.1', '::ffff:192.0.2.1']) t.equal(clientNetwork(other, prefix), '192.0.2.1')
+  }
+  t.equal(clientNetwork('2001:db8:1234:56ff::1', 56), clientNetwork(ip, 56))
+  t.not(clientNetwork('2001:db8:1234:5700::1', 56), clientNetwork(ip, 56))
+  for (const prefix of [31, 129, 64.5, NaN, '64']) {
+    for (const one of [ip, '192.0.2.1']) {
+      t.throws(() => clientNetwork(one, prefix as number), { name: 'ArgumentError', message: /^prefix must be an integer from 32 to 128 \(bits\), got / })
+    }
+  }
+})
+
 t.test('all addresses of a network have one key, however they are written', async (t) => {
   const random = randomFrom(seed)
   const group = (): number => random.pick([0, 0, 1, random.below(0x10000)])

@@ -108,6 +108,19 @@ t.test('the client that a PROXY header names counts, not the proxy', async (t) =
   t.match(reasons[0], { client_ip: '192.0.2.1', status: 503, reason: 'too many connections of one client' })
 })
 
+t.test('IPv6 clients by networks of another size', async (t) => {
+  for (const [client_ipv6_prefix, expected] of [[56, [200, 503, 503, 200]], [128, [200, 200, 503, 200]]] as const) {
+    const config: Config = { connections_per_client: 1, client_ipv6_prefix, proxy_protocol: ['loopback'] }
+    await virtually(config, handle, function* ({ connect }) {
+      const statuses: number[] = []
+      for (const ip of ['2001:db8:0:1::1', '2001:db8:0:2::1', '2001:db8:0:2::1', '2001:db8:0:100::1']) {
+        statuses.push((yield* ask(connect, from(ip))).status)
+      }
+      t.strictSame(statuses, expected, `/${client_ipv6_prefix}`)
+    })
+  }
+})
+
 t.test('proxies whose fields name the clients do not count, behind a PROXY header either', async (t) => {
   for (const [config, before] of [
     [{ trusted_proxies: ['loopback'] }, ''],

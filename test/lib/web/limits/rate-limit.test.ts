@@ -61,6 +61,18 @@ t.test('the client that a trusted proxy names, an IPv6 client by its network', a
   t.strictSame(statuses, [200, 200, 429, 200, 429, 200])
 })
 
+t.test('an IPv6 client by the network of the setting', async (t) => {
+  const statuses = await virtual(function* () {
+    const service = server.new({ log_level: 'error', trusted_proxies: ['loopback'], client_ipv6_prefix: 48 }, rateLimit({ rate: 1 })(ok))
+    const told: number[] = []
+    for (const ip of ['2001:db8::1', '2001:db8:0:1::1', '2001:db8:1::1']) {
+      told.push((yield* inject(service, { path: '/', headers: { 'X-Forwarded-For': ip } })).status)
+    }
+    return told
+  })
+  t.strictSame(statuses, [200, 429, 200])
+})
+
 t.test('one budget for all that a limit wraps: a route, a group, handlers of every kind', async (t) => {
   const limited: Wrapper = rateLimit({ rate: 3, per: 60 })
   const handler = routes({
