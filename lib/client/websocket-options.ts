@@ -1,6 +1,6 @@
 import type { ClientTlsOptions } from '../../tls/index.js'
 import { asArguments, optionsOf } from '../config/arguments.js'
-import type { Check } from '../config/validators.js'
+import { refuse, type Check } from '../config/validators.js'
 import { ArgumentError, ConfigError } from '../errors.js'
 import type { ResponseHeaders } from '../http1/response-headers.js'
 import { checks as shared, defaults as sharedDefaults, merged, protocolList, seconds } from '../websocket/options.js'
@@ -57,7 +57,11 @@ const checks: { readonly [K in keyof ClientRules]: Check<ClientRules[K]> } = {
 export function clientRulesOf(options: WebSocketClientOptions | undefined): ClientRules {
   if (options === undefined) return defaults
   const names = Object.keys(checks)
-  return asArguments(() => merged(defaults, checks, optionsOf(options, 'options', 'an object of WebSocket options', names), ''))
+  return asArguments(() => {
+    const rules = merged(defaults, checks, optionsOf(options, 'options', 'an object of WebSocket options', names), '')
+    if (rules.socket_path !== null && rules.proxy) refuse('proxy', 'a proxy', 'left out where there is a socket_path')
+    return rules
+  })
 }
 
 function protocolsOf(value: unknown, key: string): readonly string[] {
