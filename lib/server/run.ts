@@ -1,10 +1,11 @@
-import { channel, now, scope, timeout, TimeoutError, type Address, type Channel, type Op } from '../../lev/index.js'
+import { scope, type Address, type Op } from '../../lev/index.js'
 import { Acceptor } from './accept.js'
 import { bindAll, type BoundSource } from './bind.js'
 import { listeningTexts } from './listening-texts.js'
 import { prefaceOf } from './preface.js'
 import type { Service } from './service.js'
 import { onStopSignals } from './stop-signals.js'
+import { atOnce, StopTimes, type StopRequest } from './stop-times.js'
 
 /** One run of a server, from binding its address until everything that it has served is over. */
 export class Run {
@@ -16,8 +17,8 @@ export class Run {
   readonly released = deferred<void>()
   readonly #service: Service
   readonly #preface: typeof prefaceOf
-  /** Receives the seconds to wait, once for each call of `stop`. */
-  readonly #stopping = channel<number>(Infinity)
+  readonly #stopTimes = new StopTimes()
+  #isStopping = false
 
   /** @param preface the steps of a connection before its first request */
   constructor(service: Service, preface = prefaceOf) {
@@ -25,9 +26,17 @@ export class Run {
     this.#preface = preface
   }
 
-  /** Begins to stop; after `drain` seconds the connections that are left are cancelled. The earliest end counts. */
-  stop(drain: number): void {
-    this.#stopping.trySend(drain)
+  /** Whether it is bound, and `stop` was not called. */
+  get ready(): boolean {
+    return this.addresses.length > 0 && !this.#isStopping
+  }
+
+  /** Begins to stop. */
+  stop(request: StopRequest): void {
+    const { pre_drain } = request
+    if (this.ready && pre_drain > 0) this.#service.log.logger.info(`Not ready any more, and stopping in ${pre_drain} s`)
+    this.#isStopping = true
+    this.#stopTimes.add(request)
   }
 
   /** Ends after `stop`: when all connections are closed and no detached task runs, or their time is over. @throws BindError */
@@ -35,7 +44,7 @@ export class Run {
     const service = this.#service
     service.draining = false
     // Installed before binding, so that no signal is missed.
-    const forget = service.settings.handle_signals ? onStopSignals((restarts) => this.stop(restarts ? 0 : service.settings.drain)) : () => {}
+    const forget = service.settings.handle_signals ? onStopSignals((restarts) => this.stop(restarts ? atOnce : service.settings)) : () => {}
     try {
       yield* this.#serveSources(yield* this.#bind())
     } finally {
@@ -63,14 +72,14 @@ export class Run {
   *#serveSources(sources: readonly BoundSource[]): Op<void> {
     const { released } = this
     const service = this.#service
-    const stopping = this.#stopping
+    const stopTimes = this.#stopTimes
     const acceptors = sources.map((source) => new Acceptor(service, source, this.#preface))
     const close = (): void => sources.forEach(({ listener }) => listener.close())
     try {
       yield* scope(function* (tasks) {
         service.spawn = (start) => tasks.spawn(start)
         for (const acceptor of acceptors) tasks.spawn(() => acceptor.run(tasks))
-        const drain = (yield* stopping.receive()) ?? 0
+        yield* stopTimes.untilDrain()
         service.drain()
         tasks.spawn(function* () {
           yield* scope(function* (finishing) {
@@ -79,9 +88,9 @@ export class Run {
           close()
           released.resolve()
           yield* service.emptied()
-          stopping.trySend(0)
+          stopTimes.add(atOnce)
         })
-        yield* countDown(drain, stopping)
+        yield* stopTimes.untilEnd()
         tasks.cancel('drain')
       })
     } finally {
@@ -91,20 +100,6 @@ export class Run {
       service.connections.close()
     }
   }
-}
-
-/** Waits for at most `seconds`: each value received from `limits` is another maximum, counted from its arrival. */
-function* countDown(seconds: number, limits: Channel<number>): Op<void> {
-  let end = now() + seconds
-  do {
-    try {
-      const limit = yield* timeout(end - now(), limits.receive())
-      end = Math.min(end, now() + (limit ?? 0))
-    } catch (error) {
-      if (!(error instanceof TimeoutError)) throw error
-      return
-    }
-  } while (now() < end)
 }
 
 interface Deferred<T> {

@@ -15,6 +15,8 @@ import { tellOnOneLine } from './uncaught.js'
 
 /** Options of `stop`. */
 export interface StopOptions {
+  /** Seconds to go on serving, not ready any more, before requests in flight are to finish. Default: the setting `pre_drain`. */
+  readonly pre_drain?: number | null | undefined
   /** Seconds that requests in flight may take to finish. Default: the setting `drain`. */
   readonly drain?: number | null | undefined
 }
@@ -91,19 +93,25 @@ export class Server {
     return this.#run.listening.promise
   }
 
+  /** Whether it listens and was not told to stop: what a readiness probe is to hear. */
+  get ready(): boolean {
+    return this.#run.ready
+  }
+
   /**
-   * Stops gracefully: new connections are not accepted, idle ones close, and requests in flight finish with `Connection: close`.
-   * After `drain` seconds the rest is cancelled; of several calls the earliest deadline counts. Harmless when the server does
+   * Stops gracefully. For `pre_drain` seconds it serves on, while `ready` is false. Then new connections are not accepted, idle ones close, and requests in flight finish with `Connection: close`.
+   * After `drain` seconds the rest is cancelled; of several calls the earliest times count. Harmless when the server does
    * not serve.
-   * @returns a promise that resolves when the server has stopped; it rejects with RangeError for a `drain` that is not a number
+   * @returns a promise that resolves when the server has stopped; it rejects with RangeError for an option that is not a number
    * of seconds, 0 or more
    */
   async stop(options: StopOptions = {}): Promise<void> {
-    const drain = options.drain ?? this.#service.settings.drain
-    if (typeof drain !== 'number' || !(drain >= 0)) throw new RangeError(`drain must be a number of seconds, 0 or more; got ${drain}`)
+    const { settings } = this.#service
+    const pre_drain = seconds('pre_drain', options.pre_drain ?? settings.pre_drain)
+    const drain = seconds('drain', options.drain ?? settings.drain)
     const done = this.#done
     if (done === null) return
-    this.#run.stop(drain)
+    this.#run.stop({ pre_drain, drain })
     await done
   }
 
@@ -139,6 +147,11 @@ export class Server {
     this.#service.configure(settings, identities?.identities ?? null)
     for (const warning of identities?.warnings ?? []) this.#service.log.logger.warn(warning)
   }
+}
+
+function seconds(name: string, value: number): number {
+  if (typeof value === 'number' && value >= 0) return value
+  throw new RangeError(`${name} must be a number of seconds, 0 or more; got ${String(value)}`)
 }
 
 /** Runs the steps with other tasks in between. */

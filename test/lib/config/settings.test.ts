@@ -42,6 +42,7 @@ t.test('the defaults are those of the design', async (t) => {
     handler_timeout: null,
     tls_handshake_timeout: 10,
     send_timeout: 30,
+    pre_drain: 0,
     drain: 30,
     log_level: 'access',
     log_format: 'auto',
@@ -152,6 +153,7 @@ t.test('wrong values are refused: which setting, what it was, what it may be', a
       'compression.codings[1] must be one of "zstd", "gzip", "br", "deflate", got "zst" (did you mean "zstd"?)'],
     [{ compression: { codings: [] } }, 'compression.codings must be an array of at least one name, got an array (enabled: false turns compression off)'],
     [{ compression: { codings: 'gzip' } }, 'compression.codings must be an array of content codings, got "gzip"'],
+    [{ pre_drain: Infinity }, 'pre_drain must be a number from 0 to 3600 (seconds), got Infinity'],
     [{ drain: -1 }, 'drain must be a number from 0 to 3600 (seconds), got -1'],
     [{ compression: { types: ['text/html; charset=utf-8'] } }, 'compression.types[0] must be a media type such as ' +
       '"text/html", got "text/html; charset=utf-8" (without parameters: it counts whatever they are)'],
@@ -180,7 +182,7 @@ t.test('durations are seconds: a millisecond at least, at most an hour', async (
     return other === name && 'unit' in row && row.unit === 's'
   }))
   const timeouts = names.filter((name) => name.endsWith('_timeout'))
-  t.strictSame(durations, [...timeouts, 'drain'])
+  t.strictSame(durations, [...timeouts, 'pre_drain', 'drain'])
   for (const name of timeouts) {
     t.match(mergeSettings(defaults, { [name]: 3600 }), { [name]: 3600 })
     t.match(mergeSettings(defaults, { [name]: 0.001 }), { [name]: 0.001 })

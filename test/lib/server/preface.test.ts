@@ -34,7 +34,7 @@ async function virtually(preface: readonly PrefaceStep[], story: (world: World) 
       const served = lev.spawn(() => run.serve())
       const address = yield* lev.wait(run.listening.promise)
       function* stop(drain: number): Op<void> {
-        run.stop(drain)
+        run.stop({ pre_drain: 0, drain })
         yield* served.join()
       }
       function* connect(first = ''): Op<VirtualClient> {

@@ -21,7 +21,7 @@ function program(version: string, port: number): string {
     import * as lev from ${lev}
     // Libraries listen too, and leave it to others to end the process.
     process.on('SIGTERM', () => {})
-    const config = { port: ${port}, handle_signals: true, drain: 3600, keepalive_idle_timeout: 3600, log_level: 'error' }
+    const config = { port: ${port}, handle_signals: true, pre_drain: 3600, drain: 3600, keepalive_idle_timeout: 3600, log_level: 'error' }
     const service = server.new(config, (method, path, args, headers, body, ctx) => {
       if (path === '/events') return server.eventStream(function* (events) {
         yield* events.send('${version}')
@@ -137,7 +137,7 @@ t.test("a browser's EventSource goes on with the next run", { skip: chromium ===
 })
 
 t.test('a program that a watched one has started stops gracefully', { skip: process.platform === 'win32' }, async (t) => {
-  const code = program('first', 0).replace('3_600_000', '500').replace(/return new Promise/, "console.log('at work'); $&")
+  const code = program('first', 0).replace('pre_drain: 3600', 'pre_drain: 0').replace('3_600_000', '500').replace(/return new Promise/, "console.log('at work'); $&")
   const { child, line } = start(t, ['--input-type=module', '-e', code], { ...process.env, WATCH_REPORT_DEPENDENCIES: '1' })
   const port = Number((await line(/^first \d+$/)).split(' ')[1])
   const text = fetch(`http://127.0.0.1:${port}/promise`).then((response) => response.text())
