@@ -91,6 +91,11 @@ const flatTable = {
    * null: no limit. Default: null.
    */
   connections_per_client: row<number | null>(null, '', orNull(integer(1, 1_000_000))),
+  /**
+   * TLS handshakes that one client may begin in a second, on average, and at once: more are cut off before any work of TLS;
+   * null: no limit. Default: null.
+   */
+  handshakes_per_client: row<number | null>(null, '', orNull(integer(1, 100_000))),
   /** How many bits the IPv6 addresses of one client share, for limits by client. Default: 64. */
   client_ipv6_prefix: row(64, '', ipv6Prefix),
   /** Requests served on one connection before it is closed. Default: 512. */

@@ -81,6 +81,8 @@ export const rejections = {
   bodyTooLarge: (bytes: number) => rejection(413, `max_body_size limit violation: ${bytes}`),
   tooManyConnections: rejection(503, 'too many connections'),
   tooManyOfClient: rejection(503, 'too many connections of one client'),
+  /** The connection is closed without a response. */
+  tooManyHandshakes: rejection(503, 'too many handshakes of one client'),
 
   // Time, and the end of a connection.
   headTimeout: rejection(408, 'request header timeout'),

@@ -1,11 +1,12 @@
-import { ClosedError, now, type Op, type Stream } from '../../lev/index.js'
+import { ClosedError, type Op, type Stream } from '../../lev/index.js'
 import { catchUp } from '../../lev/internal.js'
-import { lingerBytes, overloadLogSeconds, overloadToldAtOnce, overloadToldSeconds } from '../config/fixed-limits.js'
+import { lingerBytes, overloadToldAtOnce, overloadToldSeconds } from '../config/fixed-limits.js'
 import { rejections, type Rejection } from '../http1/rejection.js'
 import { tellRejection } from '../observe/tell-rejection.js'
 import { Http1Writer } from '../response/http1-writer.js'
 import { noRequest } from '../response/response-writer.js'
 import { writeRejection } from '../response/send-response.js'
+import { OverloadLog } from './overload-log.js'
 import { anyPlace, type Place } from './place.js'
 import type { Service } from './service.js'
 
@@ -13,10 +14,8 @@ import type { Service } from './service.js'
 export class OverloadGuard {
   readonly #service: Service
   readonly #place: Place
+  readonly #log = new OverloadLog('connection_limit', 'refused', 'idle_closed')
   #telling = 0
-  #rejected = 0
-  #closed = 0
-  #loggedAt = -Infinity
 
   /** @param place where the connections arrive */
   constructor(service: Service, place = anyPlace) {
@@ -40,15 +39,13 @@ export class OverloadGuard {
     }
     if (!service.full) return true
     if (!service.connections.closeOldestIdle()) return false
-    this.#closed++
-    this.#log()
+    this.#count('idle_closed')
     return true
   }
 
   /** Rejects a connection that there is no room for. */
   *reject(client: Stream): Op<void> {
-    this.#rejected++
-    this.#log()
+    this.#count('refused')
     yield* this.turnAway(client, rejections.tooManyConnections)
   }
 
@@ -72,13 +69,8 @@ export class OverloadGuard {
     }
   }
 
-  #log(): void {
-    if (now() - this.#loggedAt < overloadLogSeconds) return
+  #count(happening: 'refused' | 'idle_closed'): void {
     const { settings, log } = this.#service
-    const counts = { refused: this.#rejected, idle_closed: this.#closed }
-    log.logger.warn({ ...counts, connection_limit: settings.connection_limit }, 'connection_limit reached')
-    this.#loggedAt = now()
-    this.#rejected = 0
-    this.#closed = 0
+    this.#log.count(happening, settings.connection_limit, log.logger)
   }
 }

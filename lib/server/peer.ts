@@ -1,8 +1,10 @@
 import type { Handshake, TlsFacts } from '../../tls/index.js'
+import type { Settings } from '../config/settings.js'
 import { requestHeaders, type RequestHeaders } from '../http1/headers.js'
 import type { RequestHead } from '../http1/request-head.js'
 import { anyPlace } from './place.js'
 import type { ConnectionRecord } from '../observe/connection-record.js'
+import { clientNetwork } from '../peer/client-network.js'
 import { originOf, type ForwardedFields, type Origin } from '../peer/forwarded.js'
 import { Networks } from '../peer/networks.js'
 import type { ProxyHeader } from '../peer/proxy-header.js'
@@ -24,6 +26,9 @@ export interface Trust {
   readonly trusted_proxies: readonly string[]
   readonly forwarded: ForwardedFields
 }
+
+/** The settings that tell clients apart. */
+type CountedBy = Pick<Settings, 'client_ipv6_prefix' | 'proxy_protocol' | 'trusted_proxies'>
 
 /**
  * Who the client is: of a connection, or by `sender` of a request. The context, the log and the headers that the server adds
@@ -85,6 +90,17 @@ export class Peer {
   /** The host and port that the client sent its request to. */
   hostOf({ host }: RequestHead): string {
     return this.#origin?.host ?? host
+  }
+
+  /**
+   * The client that the connection counts for in limits by client; null: none. A proxy has the connections of many clients: of one
+   * that sends a PROXY header it is the client that the header names, and one whose fields of requests name the clients is not counted.
+   */
+  countedClient({ client_ipv6_prefix, proxy_protocol, trusted_proxies }: CountedBy): string | null {
+    const { ip, socket } = this
+    const named = socket.proxyHeader?.source ?? null
+    if (named === null && Networks.of(proxy_protocol).includes(socket.ip)) return null
+    return ip === '' || Networks.of(trusted_proxies).includes(ip) ? null : clientNetwork(ip, client_ipv6_prefix)
   }
 
   /** Records the header of the PROXY protocol that the connection has begun with. */

@@ -3,6 +3,7 @@ import { instanceOf } from '../../lev/internal.js'
 import type { Identities } from '../../tls/index.js'
 import type { Settings } from '../config/settings.js'
 import { ConnectionSet } from './connection-set.js'
+import { HandshakeLimit } from './handshake-limit.js'
 import type { Handler } from '../request/handler.js'
 import { chooserOf, type RouteChooser } from '../request/route-choice.js'
 import type { ServerLog } from '../log/logger.js'
@@ -24,6 +25,8 @@ export class Service {
   readonly connections = new ConnectionSet(this.#left)
   /** Budget for inflating messages, shared by all WebSockets of the server. */
   readonly inflateBudget = new InflateBudget()
+  /** Limit of the handshakes that each client begins. */
+  readonly handshakes = new HandshakeLimit()
   /** Whether the server is stopping: every response is then the last of its connection. */
   draining = false
   /** Starts a task in the scope of `serve`; null: the server is not serving. */

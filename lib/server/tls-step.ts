@@ -7,7 +7,7 @@ import { handshakeFailed } from '../observe/events.js'
 import { rejectEarly } from './reject-early.js'
 
 /**
- * Runs the TLS handshake: a step of the preface. A failure is logged at debug level only, as the client's fault; plain HTTP gets
+ * Runs the TLS handshake: a step of the preface. Before any work of TLS, a client that has begun too many is cut off. A failure is logged at debug level only, as the client's fault; plain HTTP gets
  * a plain response.
  * @param identities used if the server has no others by the time the client begins
  */
@@ -15,6 +15,10 @@ export function* tlsStep(connection: Connection, identities: Identities): Op<boo
   const { client, peer, service, settings } = connection
   try {
     yield* connection.waitForInput(now() + settings.tls_handshake_timeout)
+    if (!service.handshakes.begin(peer, service.settings, connection.logger)) {
+      client.reset()
+      return false
+    }
     peer.handshake = yield* handshake(client, service.identities ?? identities)
     return true
   } catch (error) {

@@ -3,7 +3,7 @@ import { Context } from '../../request/context.js'
 import type { Handler, ResponseParts } from '../../request/handler.js'
 import { problem } from '../router/responses.js'
 import { wrap } from '../wrap.js'
-import { Budgets } from './budgets.js'
+import { Budgets } from '../../limits/budgets.js'
 import { rulesOf, type RateLimitOptions, type RateLimitRules } from './options.js'
 
 export { clientNetwork } from '../../peer/client-network.js'

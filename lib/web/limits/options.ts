@@ -2,7 +2,7 @@ import { asArguments, optionsOf } from '../../config/arguments.js'
 import { integer, number, oneOf, refuse, show, type Check } from '../../config/validators.js'
 import { ArgumentError } from '../../errors.js'
 import type { WrappedRequest } from '../wrap.js'
-import type { Rate } from './budgets.js'
+import type { Rate } from '../../limits/budgets.js'
 import { clientNetwork } from '../../peer/client-network.js'
 
 /** Options of `rateLimit`; all but `rate` are optional. */

@@ -27,7 +27,7 @@ t.test('the defaults are those of the design', async (t) => {
     listen: null,
     backlog: 256,
     reuse_port: false,
-    connection_limit: 64, connections_per_client: null, client_ipv6_prefix: 64,
+    connection_limit: 64, connections_per_client: null, handshakes_per_client: null, client_ipv6_prefix: 64,
     requests_per_connection: 512,
     max_body_size: 5 * 1024 * 1024,
     buffer_body: true,

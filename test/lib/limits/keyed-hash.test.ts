@@ -1,5 +1,5 @@
 import t from 'tap'
-import { KeyedHash } from '../../../../lib/web/limits/keyed-hash.js'
+import { KeyedHash } from '../../../lib/limits/keyed-hash.js'
 
 /** The message 00 01 02 ... with its hash under the key 00 01 ... 07: vectors of the reference implementation. */
 const vectors: readonly [bytes: number, hash: string][] = [

@@ -1,7 +1,7 @@
 // The budgets beside an exact model, and how much memory they take.
 import t from 'tap'
-import { Budgets, type Rate } from '../../../../lib/web/limits/budgets.js'
-import { randomFrom, seed, type Random } from '../../../support/seed.js'
+import { Budgets, type Rate } from '../../../lib/limits/budgets.js'
+import { randomFrom, seed, type Random } from '../../support/seed.js'
 
 /** A bucket of tokens in whole numbers of any size: what it holds times the microseconds of `per`. */
 class Bucket {
