@@ -134,6 +134,10 @@ export type ListenOptions = {
     readonly path: string
     /** Permissions of its file, such as 0o660, where the system has them. By default the umask of the process decides. */
     readonly mode?: number | null | undefined
+    /** Owner of its file, as a number. By default the user of the process. */
+    readonly uid?: number | null | undefined
+    /** Group of its file, as a number. By default the group of the process, or that of the folder if the folder hands it on. */
+    readonly gid?: number | null | undefined
     readonly fd?: undefined
   }
   | {

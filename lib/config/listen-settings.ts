@@ -25,6 +25,10 @@ export type ListenSource = {
     readonly path: string
     /** Permissions of its file, such as 0o660: who may write may connect. Default: as the umask of the process allows. */
     readonly mode?: number | null | undefined
+    /** Number of the user whom its file is given to, as root can. Default: the user of the process. */
+    readonly uid?: number | null | undefined
+    /** Number of its group: the user of the process must be in it, or be root. Default: the group of the process. */
+    readonly gid?: number | null | undefined
     readonly port?: undefined
     readonly fd?: undefined
   }
@@ -39,11 +43,14 @@ export type ListenSource = {
 const kinds = ['port', 'path', 'fd'] as const
 const expected = 'an object with port, path or fd'
 
+/** The highest stands for "unchanged". */
+const ownerNumber = integer(0, 2 ** 32 - 2)
+
 const common = { ssl: boolean, redirect: redirectTarget }
 
 const checks: Readonly<Record<(typeof kinds)[number], Readonly<Record<string, Check<NonNullable<unknown>>>>>> = {
   port: { port: integer(0, 65535), ip: hostOrAddress, ...common },
-  path: { path: socketPath, mode: integer(0, 0o777), ...common },
+  path: { path: socketPath, mode: integer(0, 0o777), uid: ownerNumber, gid: ownerNumber, ...common },
   fd: { fd: descriptor, ...common },
 }
 

@@ -38,7 +38,10 @@ function placeOf({ ssl, redirect }: ListenSource): Place {
 /** Where to listen for one source, which names several sockets if systemd has passed several of its name. */
 function optionsOf(source: ListenSource, { ip, backlog, reuse_port: reusePort }: Settings): readonly ListenOptions[] {
   if (source.port !== undefined) return [{ ip: source.ip ?? ip, port: source.port, backlog, reusePort }]
-  if (source.path !== undefined) return [{ path: source.path, mode: source.mode, backlog }]
+  if (source.path !== undefined) {
+    const { path, mode, uid, gid } = source
+    return [{ path, mode, uid, gid, backlog }]
+  }
   const fds = typeof source.fd === 'number' ? [source.fd] : systemdSockets(source.fd)
   return fds.map((fd) => ({ fd, backlog }))
 }

@@ -1,9 +1,10 @@
-import { chmodSync, fstatSync } from 'node:fs'
+import { fstatSync } from 'node:fs'
 import { connect, createServer, Socket, type AddressInfo, type ListenOptions as NetListenOptions, type Server } from 'node:net'
 import { AddressError } from '../../core/errors.js'
 import type { Address, Completion, ConnectOptions, DrivenLoop, ListenerTransport, ListenOptions, Transport } from '../driver.js'
 import { IndexedSet, type Indexed } from '../../core/indexed-set.js'
 import { acceptHandles, sharedSockets } from './internals/shared-read.js'
+import { holdPermissions } from './socket-file.js'
 import { SocketTransport, type Ends, type TickingLoop } from './socket-transport.js'
 
 /** An open resource, to be released when the driver stops. */
@@ -44,10 +45,10 @@ export class NodeNetwork {
     let ends: Ends | null = null
     server.on('connection', (socket) => admit(new SocketTransport(this.#keep(socket), this.#transportLoop, null, null, ends)))
     server.once('error', (error) => failed(options.fd === undefined ? error : descriptorError(error)))
-    server.listen(systemOptions(options), () => {
+    server.once('listening', () => {
       this.#keep(server)
       try {
-        if ('mode' in options && typeof options.mode === 'number') chmodSync(options.path, options.mode)
+        permissions?.set()
       } catch (error) {
         server.close()
         return failed(error as Error)
@@ -62,6 +63,12 @@ export class NodeNetwork {
       done(null, { address, close: () => server.close() })
       loop.tick()
     })
+    const permissions = holdPermissions(options)
+    try {
+      server.listen(systemOptions(options))
+    } finally {
+      permissions?.release()
+    }
   }
 
   connect(options: ConnectOptions, done: Completion<Transport>): () => void {

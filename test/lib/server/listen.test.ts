@@ -1,11 +1,12 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import { closeSync, existsSync, fstatSync, mkdtempSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, fstatSync, mkdtempSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
 import t, { type Test } from 'tap'
 import * as server from '../../../lib/index.js'
 import { BindError, ConfigError, type Config } from '../../../lib/index.js'
@@ -70,6 +71,75 @@ t.test('a Unix socket: its mode, and it is removed when the server stops', posix
   await service.stop()
   t.notOk(existsSync(path))
   t.strictSame(service.addresses, [])
+})
+
+/** Watches the file as it is right after the bind. */
+function afterBind(t: Test, path: string): { mode: number, umask: number } {
+  const seen = { mode: -1, umask: -1 }
+  const { prototype } = net.Server
+  const original = Reflect.get(prototype, 'listen') as (...args: unknown[]) => net.Server
+  t.teardown(() => Reflect.set(prototype, 'listen', original))
+  Reflect.set(prototype, 'listen', function (this: net.Server, ...args: unknown[]) {
+    const result = original.apply(this, args)
+    seen.mode = statSync(path).mode & 0o777
+    process.umask(seen.umask = process.umask(0o022))
+    return result
+  })
+  return seen
+}
+
+const isRoot = process.getuid?.() === 0
+
+t.test('nobody else can connect to a Unix socket before it has its mode and owner', posix, async (t) => {
+  const umask = process.umask(0o002)
+  t.teardown(() => process.umask(umask))
+  for (const [name, given, mode] of [['a', { mode: 0o660 }, 0o660], ['b', { mode: 0o660, gid: process.getgid?.() }, 0o660], ['c', { gid: process.getgid?.() }, 0o775]] as const) {
+    const path = `${folderOf(t)}/${name}`
+    const seen = afterBind(t, path)
+    await started(t, { listen: [{ path, ...given }] })
+    t.equal(seen.mode & 0o077, 0, 'at first')
+    t.equal(statSync(path).mode & 0o777, mode, 'then')
+    t.equal(process.umask(0o002), 0o002, 'the umask is as before')
+  }
+  const path = `${folderOf(t)}/d`
+  t.match(await bindError(t, { listen: [{ path: `${path}/e`, mode: 0o600 }] }), { code: 'LEVERET_BIND' })
+  t.equal(process.umask(0o002), 0o002, 'also after an error')
+})
+
+t.test('its owner and group, by number', posix, async (t) => {
+  const uid = isRoot ? 12345 : process.getuid?.()
+  const gid = isRoot ? 54321 : process.getgid?.()
+  const path = `${folderOf(t)}/app.sock`
+  await started(t, { listen: [{ path, mode: 0o660, uid, gid }] })
+  t.match(statSync(path), { uid, gid })
+  const grouped = `${folderOf(t)}/app.sock`
+  await started(t, { listen: [{ path: grouped, gid }] })
+  t.match(statSync(grouped), { uid: process.getuid?.(), gid })
+})
+
+t.test('an owner that this user cannot give it is a BindError', { skip: isRoot ? false : 'for root only' }, async (t) => {
+  const folder = folderOf(t)
+  chmodSync(folder, 0o777)
+  process.seteuid?.(12345)
+  t.teardown(() => process.seteuid?.(0))
+  const path = `${folder}/app.sock`
+  const { message } = await bindError(t, { listen: [{ path, uid: 0, gid: 0 }] })
+  t.equal(message, `failed to bind ${path}: its file cannot be given to uid 0 gid 0 (EPERM: operation not permitted, lchown '${path}')`)
+  t.notOk(existsSync(path))
+})
+
+t.test('a worker thread, which has no umask of its own', posix, async (t) => {
+  const path = `${folderOf(t)}/app.sock`
+  const worker = new Worker(`import(${entry}).then(async (server) => {
+    const service = server.new({ listen: [{ path: ${JSON.stringify(path)}, mode: 0o620 }], log_level: 'error' }, () => 'x')
+    service.serve()
+    await service.listening
+    const { parentPort } = await import('node:worker_threads')
+    parentPort.postMessage('listening')
+  })`, { eval: true })
+  t.teardown(() => worker.terminate())
+  await once(worker, 'message')
+  t.equal(statSync(path).mode & 0o777, 0o620)
 })
 
 t.test('the file of a server that is gone is replaced, nothing else is', posix, async (t) => {
@@ -184,6 +254,9 @@ const wrong: readonly [listen: unknown, key: string, message: string][] = [
   [[{ path: '' }], 'listen[0].path', 'listen[0].path must be the path of a Unix socket, got ""'],
   [[{ path: '\0a' }], 'listen[0].path', 'listen[0].path must be the path of a Unix socket, got "\\u0000a" (abstract names are not supported: Node.js 20 binds others)'],
   [[{ path: '/a', mode: 0o1000 }], 'listen[0].mode', 'listen[0].mode must be an integer from 0 to 511, got 512'],
+  [[{ path: '/a', gid: 'www-data' }], 'listen[0].gid', 'listen[0].gid must be an integer from 0 to 4294967294, got "www-data"'],
+  [[{ path: '/a', uid: -1 }], 'listen[0].uid', 'listen[0].uid must be an integer from 0 to 4294967294, got -1'],
+  [[{ port: 1, gid: 1 }], 'listen[0].gid', 'unknown setting listen[0].gid'],
   [[{ fd: -1 }], 'listen[0].fd', 'listen[0].fd must be an integer from 0 to 2147483647, got -1'],
   [[{ fd: '3' }], 'listen[0].fd', 'listen[0].fd must be an integer from 0 to 2147483647, got "3" (did you mean the number 3?)'],
   [[{ fd: 'a:b' }], 'listen[0].fd', 'listen[0].fd must be the number of a file descriptor, or a name of LISTEN_FDNAMES, got "a:b"'],
