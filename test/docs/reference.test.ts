@@ -29,6 +29,7 @@ const pagesOf = new Map([
   ['lib/web/fetch/index', ['reference/fetch']],
   ['lib/web/hono/index', ['reference/hono']],
   ['lib/web/limits/index', ['reference/limits']],
+  ['lib/web/metrics/index', ['reference/metrics']],
   ['lib/web/openapi/index', ['reference/openapi']],
   ['lib/web/router/index', ['reference/router']],
   ['lib/web/static/index', ['reference/static']],
