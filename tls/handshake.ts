@@ -1,4 +1,4 @@
-import { HandshakeError, type Awaitable, type Op, type SecureFacts, type Stream } from '../lev/index.js'
+import { HandshakeError, wallClock, type Awaitable, type Op, type SecureFacts, type Stream } from '../lev/index.js'
 import { made, makesAwaitable } from '../lev/internal.js'
 import { readClientHello } from './client-hello.js'
 import { tlsFacts, type TlsFacts } from './facts.js'
@@ -30,7 +30,8 @@ export function handshake(stream: Stream, identities: Identities, alpn: readonly
 function* shakingHands(stream: Stream, identities: Identities, alpn: readonly string[]): Op<Handshake> {
   const serverName = yield* readServerName(stream)
   const identity = identities.choose(serverName)
-  const { context, clientCertificate } = identity
+  const { clientCertificate } = identity
+  const context = identity.contextAt(wallClock())
   const secure = yield* stream.secure({ side: 'server', context, alpn, clientCertificate })
   if (!sameName(secure, serverName)) throw new HandshakeError('the server name changed during the handshake')
   return { facts: tlsFacts(secure, serverName, identity), identity }

@@ -23,6 +23,11 @@ export interface TlsConfig {
   readonly default: IdentityConfig | readonly IdentityConfig[]
   /** By host name: `example.com`, or `*.example.org` for every name one label below. */
   readonly hosts?: Readonly<Record<string, IdentityConfig | readonly IdentityConfig[]>> | null | undefined
+  /**
+   * A secret from which the keys of session tickets are derived, other ones each 12 hours: sessions are resumed by all processes and
+   * machines that have it. At least 32 random bytes, as a string in base64, or as such. Default: random keys for each identity.
+   */
+  readonly ticket_secret?: string | Uint8Array | null | undefined
   /** Accepts certificates that have expired or are not valid yet: for tests. Default: false. */
   readonly allow_expired?: boolean | null | undefined
 }

@@ -1,4 +1,6 @@
 import { createHash, type X509Certificate } from 'node:crypto'
+import type { SecureContext } from 'node:tls'
+import { systemTime } from '../lev/index.js'
 import { messageOf } from '../lev/internal.js'
 import { orderChain } from './chain.js'
 import { oneLine } from './facts.js'
@@ -10,6 +12,7 @@ import {
 } from './identity-files.js'
 import { secureContext, type KeyPair } from './secure-context.js'
 import { Identities, type Identity } from './sni.js'
+import { rotated, ticketSecretText, type ContextAt } from './tickets.js'
 
 /** The result of `loadIdentities`. */
 export interface LoadedIdentities {
@@ -48,9 +51,10 @@ export class IdentityLoader {
     const warnings: string[] = []
     const parsed = new Map<string, ParsedIdentity>()
     const date = config.allow_expired === true ? null : now
+    const secret = secretOf(config)
     const load = (host: string, pattern: string | null, from: IdentityConfig | readonly IdentityConfig[]): Identity =>
       naming(host, () => {
-        const sources = readHost(pattern, [from].flat())
+        const sources = readHost(pattern, [from].flat(), secret)
         const digest = digestOf(sources)
         const found = this.#parsed.get(digest) ?? parseHost(sources)
         parsed.set(digest, found)
@@ -67,6 +71,15 @@ export class IdentityLoader {
     }
     this.#parsed = parsed
     return { identities: new Identities(first, others.values()), warnings }
+  }
+}
+
+/** @throws IdentityError */
+function secretOf({ ticket_secret: secret }: TlsConfig): string | null {
+  try {
+    return secret === null || secret === undefined ? null : ticketSecretText(secret)
+  } catch (error) {
+    throw new IdentityError('default', null, `ticket_secret ${messageOf(error)}`)
   }
 }
 
@@ -100,6 +113,8 @@ interface HostSources {
   readonly pairs: readonly PairSources[]
   readonly ca: SourceFile | null
   readonly clientCertificate: Identity['clientCertificate']
+  /** Null: random keys for tickets. */
+  readonly ticketSecret: string | null
 }
 
 /** An identity, and the data that is checked again each time that it is loaded. */
@@ -111,7 +126,7 @@ interface ParsedIdentity {
 }
 
 /** Reads all files of one host. */
-function readHost(pattern: string | null, configs: readonly IdentityConfig[]): HostSources {
+function readHost(pattern: string | null, configs: readonly IdentityConfig[], ticketSecret: string | null): HostSources {
   const [first, ...others] = configs
   if (first === undefined) throw new FileFault(null, 'its list is empty')
   if (others.some(({ ca, client_certificate }) => (ca ?? client_certificate ?? null) !== null)) {
@@ -123,21 +138,22 @@ function readHost(pattern: string | null, configs: readonly IdentityConfig[]): H
   if (ca === null && clientCertificate === 'require') {
     throw new FileFault(null, 'client_certificate "require" needs ca: without it no certificate would do')
   }
-  return { pattern, pairs, ca: ca === null ? null : readSource(ca), clientCertificate }
+  return { pattern, pairs, ca: ca === null ? null : readSource(ca), clientCertificate, ticketSecret }
 }
 
 /** A digest of the content, independent of the paths it was read from. */
-function digestOf({ pattern, pairs, ca, clientCertificate }: HostSources): string {
+function digestOf({ pattern, pairs, ca, clientCertificate, ticketSecret }: HostSources): string {
   const hash = createHash('sha256')
   const add = (part: Buffer): unknown => hash.update(`${part.length}:`).update(part)
-  add(Buffer.from(JSON.stringify([pattern, clientCertificate, ca !== null, pairs.map(({ form, passphrase }) => [form, passphrase ?? null])])))
+  add(Buffer.from(JSON.stringify([pattern, clientCertificate, ticketSecret, ca !== null, pairs.map(({ form, passphrase }) => [form, passphrase ?? null])])))
   for (const { certificate, key } of pairs) [certificate, key].forEach(({ content }) => add(content))
   if (ca !== null) add(ca.content)
   return hash.digest('base64')
 }
 
 /** @throws FileFault */
-function parseHost({ pattern, pairs, ca, clientCertificate }: HostSources): ParsedIdentity {
+function parseHost(sources: HostSources): ParsedIdentity {
+  const { pattern, pairs, ca, clientCertificate } = sources
   const parsed = pairs.map(parsePair)
   parsed.forEach(({ key }, index) => {
     const kind = key.asymmetricKeyType
@@ -146,10 +162,29 @@ function parseHost({ pattern, pairs, ca, clientCertificate }: HostSources): Pars
   })
   const authorities = ca === null ? [] : parseCertificates(ca)
   const host = pattern ?? 'default'
-  const context = secureContext(host, parsed, authorities.map(String))
   const certificates = parsed.map(({ leaf }) => leaf)
   const clientAuthorities = new Set(authorities.map(({ fingerprint256 }) => fingerprint256))
-  return { identity: { host, context, certificates, clientCertificate, clientAuthorities }, chains: parsed, authorities }
+  const contextAt = contextsOf(sources, host, parsed, authorities)
+  const identity = { host, get context() { return contextAt(systemTime()) }, contextAt, certificates, clientCertificate, clientAuthorities }
+  return { identity, chains: parsed, authorities }
+}
+
+/** Makes the first context at once: it may be refused. */
+function contextsOf(
+  { clientCertificate, ticketSecret }: HostSources, host: string, pairs: readonly ParsedPair[], authorities: readonly X509Certificate[],
+): ContextAt {
+  const make = (ticketKeys: Buffer | null): SecureContext => secureContext(host, pairs, authorities.map(String), ticketKeys)
+  if (ticketSecret === null) {
+    const context = make(null)
+    return () => context
+  }
+  // A client that resumes a session does not check the certificate again: it must be one for the same names. And its own certificate is
+  // not checked again: the rules for that must be the same.
+  const names = pairs.map(({ leaf }) => leaf.subjectAltName ?? '')
+  const trusted = authorities.map(({ fingerprint256 }) => fingerprint256)
+  const contextAt = rotated(ticketSecret, [host, clientCertificate, [...new Set(names)].sort(), [...new Set(trusted)].sort()], make)
+  contextAt(systemTime())
+  return contextAt
 }
 
 type ParsedPair = KeyPair & ParsedIdentity['chains'][number] & { readonly leaf: X509Certificate }

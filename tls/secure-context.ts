@@ -2,6 +2,7 @@ import { constants, createHash, type KeyObject, type X509Certificate } from 'nod
 import type { SecureContext } from 'node:tls'
 import { messageOf } from '../lev/internal.js'
 import { FileFault } from './identity-files.js'
+import { sessionSeconds } from './tickets.js'
 
 /** A private key, and its certificate with the chain to its authority. */
 export interface KeyPair {
@@ -23,9 +24,12 @@ const ciphers = [
  * Each identity has its own context, and so its own keys for session tickets: a ticket of one host is not valid for
  * another. The session id context separates them as well.
  *
+ * @param ticketKeys null: random ones
  * @throws FileFault
  */
-export function secureContext(host: string, pairs: readonly KeyPair[], authorities: string[]): SecureContext {
+export function secureContext(
+  host: string, pairs: readonly KeyPair[], authorities: string[], ticketKeys: Buffer | null,
+): SecureContext {
   try {
     return process.getBuiltinModule('node:tls').createSecureContext({
       cert: pairs.map(({ chain }) => chain.map(String).join('')),
@@ -39,6 +43,7 @@ export function secureContext(host: string, pairs: readonly KeyPair[], authoriti
       // Clients that prefer ChaCha20 have no AES hardware.
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_PRIORITIZE_CHACHA,
       sessionIdContext: createHash('sha256').update(host).digest('hex').slice(0, 32),
+      ...(ticketKeys === null ? {} : { ticketKeys, sessionTimeout: sessionSeconds }),
     })
   } catch (error) {
     const reason = messageOf(error)

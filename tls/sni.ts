@@ -6,8 +6,10 @@ import { normalHostName } from './host-name.js'
 export interface Identity {
   /** The name under which it is listed: a host name, `*.` and a host name, or `default`. */
   readonly host: string
-  /** The context for node:tls. */
+  /** The context for node:tls now. */
   readonly context: SecureContext
+  /** The context at a time, in seconds since 1970-01-01T00:00:00Z: with a `ticket_secret`, another one in each period. */
+  readonly contextAt: (time: number) => SecureContext
   /** The certificates that are sent to clients, one per kind of key, without their chains. */
   readonly certificates: readonly X509Certificate[]
   /** Whether clients are asked for certificates, and whether they are rejected without a trusted one. */

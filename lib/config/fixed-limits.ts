@@ -1,5 +1,6 @@
 // Limits of a server that are not settings. docs/guide/settings.md lists each of them.
 export { cleanupSeconds, tlsOverheadBytes, tlsOverheadPerByte, unreadLimitBytes, unsentLimitBytes } from '../../lev/internal.js'
+export { sessionSeconds, ticketPeriodSeconds } from '../../tls/tickets.js'
 export { partLimit } from '../http1/multipart.js'
 
 /**

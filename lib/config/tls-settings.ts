@@ -1,4 +1,6 @@
+import { messageOf } from '../../lev/internal.js'
 import type { IdentityConfig, TlsConfig } from '../../tls/index.js'
+import { ticketSecretText } from '../../tls/tickets.js'
 import { checkFields, type Checks } from './check-fields.js'
 import { boolean, fieldsOf, isHostName, oneOf, show, typeName, type Check } from './validators.js'
 import { ConfigError } from '../errors.js'
@@ -16,6 +18,7 @@ const tlsChecks: Checks<TlsConfig> = {
   default: identities,
   hosts: (value, key) => hostsOf(value, key, identities),
   allow_expired: boolean,
+  ticket_secret: ticketSecret,
 }
 
 const changesChecks: Checks<TlsChanges> = {
@@ -98,6 +101,14 @@ function path(value: unknown, key: string): string {
   if (value.includes('-----BEGIN')) return problem('got its content')
   if (value.includes('\0')) return problem('got one with a NUL in it')
   return value
+}
+
+function ticketSecret(value: unknown, key: string): string {
+  try {
+    return ticketSecretText(value)
+  } catch (error) {
+    throw new ConfigError(key, `${key} ${messageOf(error)}`)
+  }
 }
 
 function secret(value: unknown, key: string): string {

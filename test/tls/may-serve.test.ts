@@ -15,7 +15,7 @@ const context = createSecureContext()
 type Rule = Identity['clientCertificate']
 
 function identity(host: string, clientCertificate: Rule = 'none', authorities = ''): Identity {
-  return { host, context, certificates: [certificate], clientCertificate, clientAuthorities: new Set(authorities) }
+  return { host, context, contextAt: () => context, certificates: [certificate], clientCertificate, clientAuthorities: new Set(authorities) }
 }
 
 /** What a client has shown of itself. */

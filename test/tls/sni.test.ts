@@ -11,7 +11,7 @@ t.teardown(() => certificates.remove())
 const certificate = new X509Certificate(readFileSync(certificates.issue({ names: ['any.test'] }).cert))
 const context = createSecureContext()
 const identity = (host: string): Identity =>
-  ({ host, context, certificates: [certificate], clientCertificate: 'none', clientAuthorities: new Set() })
+  ({ host, context, contextAt: () => context, certificates: [certificate], clientCertificate: 'none', clientAuthorities: new Set() })
 
 const hosts = ['example.com', '*.example.com', 'deep.sub.example.com', '*.sub.example.com', '*.test', 'localhost']
 const identities = new Identities(identity('default'), hosts.map(identity))

@@ -160,6 +160,25 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     await server.configure({ ssl: ssl(required()) })
     t.equal((await ask(port, version, null, again.session)).text, null, 'also when the rules are what they were')
   })
+  t.test(`with a secret for tickets, those of other rules do not count either, ${version}`, async (t) => {
+    const secret = 'an example of 43 characters, not a random one'
+    const { port, server } = await serve(t, { ssl: { ...ssl(asked()), ticket_secret: secret } }, who)
+    const strange = await ask(port, version, stranger)
+    const trusted = await ask(port, version, known)
+    await server.configure({ max_body_size: 7 })
+    await server.configure({ ssl: { ...ssl(asked(), renewed), ticket_secret: secret } })
+    t.match(await ask(port, version, null, trusted.session), { text: 'CN=known', resumed: true }, 'a renewed certificate')
+
+    await server.configure({ ssl: { ...ssl(required()), ticket_secret: secret } })
+    for (const { session } of [strange, trusted]) t.equal((await ask(port, version, null, session)).text, null)
+    await server.configure({ ssl: { ...ssl(asked(other.cert)), ticket_secret: secret } })
+    t.match(await ask(port, version, null, trusted.session), { text: 'no certificate', resumed: false })
+
+    await server.configure({ ssl: { ...ssl(asked()), ticket_secret: secret } })
+    t.match(await ask(port, version, null, trusted.session), { text: 'CN=known', resumed: true }, 'the rules that it began with')
+    await server.configure({ ssl: { ticket_secret: `another: ${secret}` } })
+    t.match(await ask(port, version, null, trusted.session), { text: 'no certificate', resumed: false })
+  })
   t.test(`a ticket of one host is nothing to another, ${version}`, async (t) => {
     const hosts = {
       'one.test': { ...one, ...asked() }, 'strict.test': { ...one, ...required() }, 'other.test': { ...one, ...asked(other.cert) }, '*.wide.test': { ...one, ...asked() },

@@ -31,6 +31,8 @@ t.test('ssl without a default is merged host by host', async (t) => {
   t.same(merged({ hosts: { 'b.test.': [other, pair] } }), { default: pair, hosts: { 'a.test': pair, 'b.test.': [other, pair] } }, 'a name in another form')
   t.same(merged({ hosts: { 'a.test': null, 'x.test': null } }), { default: pair, hosts: { 'B.test': pair } }, 'null takes a host away')
   t.same(merged({ allow_expired: true }), { default: pair, allow_expired: true, hosts: { 'a.test': pair, 'B.test': pair } })
+  const bytes = Uint8Array.from({ length: 32 }, (_, index) => index)
+  t.match(merged({ ticket_secret: bytes }), { hosts: { 'a.test': pair }, ticket_secret: Buffer.from(bytes).toString('base64') })
   t.same(merged({}), { default: pair, hosts: { 'a.test': pair, 'B.test': pair } })
   t.same(merged({ default: other }), { default: other }, 'with a default it takes the place of all')
   t.equal(merged(null), null)
