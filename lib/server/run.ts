@@ -13,6 +13,8 @@ export class Run {
   readonly listening = deferred<Address>()
   /** The bound addresses, in the order of the setting. */
   addresses: readonly Address[] = []
+  /** Resolves with the first call of `stop`. */
+  readonly stopping = deferred<StopRequest>()
   /** Resolves when the address is released. */
   readonly released = deferred<void>()
   readonly #service: Service
@@ -32,11 +34,11 @@ export class Run {
   }
 
   /** Begins to stop. */
-  stop(request: StopRequest): void {
-    const { pre_drain } = request
+  stop({ pre_drain, drain }: StopRequest): void {
     if (this.ready && pre_drain > 0) this.#service.log.logger.info(`Not ready any more, and stopping in ${pre_drain} s`)
     this.#isStopping = true
-    this.#stopTimes.add(request)
+    this.stopping.resolve({ pre_drain, drain })
+    this.#stopTimes.add({ pre_drain, drain })
   }
 
   /** Ends after `stop`: when all connections are closed and no detached task runs, or their time is over. @throws BindError */

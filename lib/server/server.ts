@@ -11,6 +11,7 @@ import { processRequest } from '../request/process-request.js'
 import { Peer } from './peer.js'
 import { Run } from './run.js'
 import { Service } from './service.js'
+import type { StopRequest } from './stop-times.js'
 import { tellOnOneLine } from './uncaught.js'
 
 /** Options of `stop`. */
@@ -96,6 +97,14 @@ export class Server {
   /** Whether it listens and was not told to stop: what a readiness probe is to hear. */
   get ready(): boolean {
     return this.#run.ready
+  }
+
+  /**
+   * Resolves when it begins to stop, by a signal or by `stop`, with the seconds that it may take. With a server that serves again
+   * there is a new one.
+   */
+  get stopping(): Promise<StopRequest> {
+    return this.#run.stopping.promise
   }
 
   /**

@@ -28,6 +28,7 @@ const pagesOf = new Map([
   ['lib/web/crossws/index', ['reference/crossws']],
   ['lib/web/fetch/index', ['reference/fetch']],
   ['lib/web/hono/index', ['reference/hono']],
+  ['lib/systemd/index', ['reference/systemd']],
   ['lib/web/limits/index', ['reference/limits']],
   ['lib/web/metrics/index', ['reference/metrics']],
   ['lib/web/openapi/index', ['reference/openapi']],

@@ -14,6 +14,11 @@ export function systemTime(): number {
   return Date.now() / 1000
 }
 
+/** Seconds on the system's monotonic clock, CLOCK_MONOTONIC, which other processes read too. */
+export function monotonicTime(): number {
+  return Number(process.hrtime.bigint()) / 1e9
+}
+
 const now = (): number => performance.now() / 1000
 
 /** The default driver: node:net and the system's clocks. */
