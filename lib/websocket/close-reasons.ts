@@ -4,6 +4,9 @@ export interface CloseReason {
   readonly reason: string
 }
 
+/** Close code for a peer that has left without a close frame; never sent (RFC 6455 section 7.4.1). */
+export const lost = 1006
+
 /**
  * All close reasons of the library itself (codes: RFC 6455 section 7.4.1); 1006 is never sent. docs/reference/errors.md has the
  * cause and the fix of each.

@@ -1,8 +1,10 @@
+import type { Rate } from '../limits/budgets.js'
 import type { Agreement, Effort } from './deflate.js'
 
 /** Limits of one WebSocket, as described in WebSocketOptions. Durations are in seconds, sizes in bytes. */
 export interface WebSocketLimits {
   readonly max_message_size: number
+  readonly message_rate: Rate | null
   readonly ping_interval: number
   readonly pong_timeout: number
   readonly close_timeout: number

@@ -1,11 +1,23 @@
 import { boolean, fieldsOf, integer, number, oneOf, refuse, type Check } from '../config/validators.js'
 import { refuseUnknown } from '../config/check-fields.js'
+import type { Rate } from '../limits/budgets.js'
+import { rateChecks } from '../limits/rate-checks.js'
 import { isToken, scheme } from '../http1/grammar.js'
 import type { Agreement, Effort } from './deflate.js'
 import type { Origins, Protocols } from './handshake.js'
 
 /** Options of permessage-deflate. */
 export type CompressionOptions = { readonly [K in keyof (Agreement & Effort)]?: (Agreement & Effort)[K] | null | undefined }
+
+/** How fast the messages of a WebSocket are read; all but `rate` are optional. */
+export interface MessageRate {
+  /** Messages in `per` seconds, on average: an integer from 1 to 100,000. */
+  readonly rate: number
+  /** Seconds, from 0.001 to 86,400. Default: 1. */
+  readonly per?: number | null | undefined
+  /** Messages at once, after a time without any: an integer from 1 to 100,000. Default: `rate`. */
+  readonly burst?: number | null | undefined
+}
 
 /** Options of a WebSocket; all are optional. */
 export interface WebSocketOptions {
@@ -22,6 +34,8 @@ export interface WebSocketOptions {
   readonly origins?: Origins | null | undefined
   /** Maximum size of a received message, in bytes, decompressed; a larger one closes with 1009. Default: 1048576 (1 MiB). */
   readonly max_message_size?: number | null | undefined
+  /** How fast messages are read: a peer that sends faster has to wait, by TCP; null: as fast as they are handled. Default: null. */
+  readonly message_rate?: MessageRate | null | undefined
   /** Whether to use permessage-deflate (RFC 7692) if the peer supports it, or its options. Default: false. */
   readonly compression?: boolean | CompressionOptions | null | undefined
   /** Seconds without a byte from the peer after which a ping is sent; 0 for never. Default: 30. */
@@ -44,6 +58,8 @@ export interface WebSocketRules {
   readonly protocols: Protocols
   readonly origins: Origins
   readonly max_message_size: number
+  /** Null for no limit. */
+  readonly message_rate: Rate | null
   /** Null for no compression. */
   readonly compression: (Agreement & Effort) | null
   readonly ping_interval: number
@@ -77,6 +93,7 @@ export const defaults: WebSocketRules = {
   protocols: [],
   origins: 'same',
   max_message_size: 1024 * 1024,
+  message_rate: null,
   compression: null,
   ping_interval: 30,
   pong_timeout: 15,
@@ -91,6 +108,7 @@ export const checks: { readonly [K in keyof WebSocketRules]: Check<WebSocketRule
   protocols: protocolsOf,
   origins: originsOf,
   max_message_size: integer(0, GiB, 'bytes'),
+  message_rate: messageRateOf,
   compression: compressionOf,
   ping_interval: (value, key) => (value === 0 ? 0 : seconds(value, key)),
   pong_timeout: seconds,
@@ -127,6 +145,14 @@ export function merged<T extends object>(
     if (given !== undefined && (given !== null || base[name] === null)) result[name] = table[name](given, prefix + name)
   }
   return result
+}
+
+function messageRateOf(value: unknown, key: string): Rate | null {
+  if (value === null) return null
+  const fields = fieldsOf(value, key, 'null or an object { rate, per, burst }')
+  for (const name of fields.keys()) if (!Object.hasOwn(rateChecks, name)) refuseUnknown(name, Object.keys(rateChecks), `${key}.`)
+  const rate = rateChecks.rate(fields.get('rate'), `${key}.rate`)
+  return merged<Rate>({ rate, per: 1, burst: rate }, rateChecks, fields, `${key}.`)
 }
 
 function compressionOf(value: unknown, key: string): (Agreement & Effort) | null {

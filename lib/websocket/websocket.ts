@@ -1,7 +1,7 @@
 import { ClosedError, now, semaphore, TimeoutError, UsageError, yieldNow } from '../../lev/index.js'
 import type { Address, Awaitable, Op, Semaphore, Stream } from '../../lev/index.js'
 import { opMethods, unsentLimitBytes } from '../../lev/internal.js'
-import { closeReasons } from './close-reasons.js'
+import { closeReasons, lost } from './close-reasons.js'
 import { PerMessageDeflate } from './deflate.js'
 import { checkClose, CLOSE, closeContent, FAILED, FIN, NEED_MORE, PING } from './frames.js'
 import type { Agreed, WebSocketLimits, Ending } from './limits.js'
@@ -13,9 +13,6 @@ import { Sender, sizeOf } from './sender.js'
 import { Liveness, type Phase } from './liveness.js'
 
 export type { Message } from './messages.js'
-
-/** Close code for a peer that has left without a close frame; never sent (RFC 6455 section 7.4.1). */
-const lost = 1006
 
 const nothing = Buffer.alloc(0)
 
@@ -66,7 +63,7 @@ export class WebSocket {
     this.protocol = protocol
     const deflate = compression === null ? null : new PerMessageDeflate(compression, compression, client, budget, stream)
     this.#sender = new Sender(stream, client, deflate, limits.queue_limit, connection)
-    this.#received = new ReceiveQueue(connection)
+    this.#received = new ReceiveQueue(connection, limits.message_rate)
     this.#reader = new MessageReader({ masked: !client, limit: limits.max_message_size }, deflate)
     this.#liveness = new Liveness(limits)
   }
@@ -112,6 +109,7 @@ export class WebSocket {
         if (this.#ending !== null) this.#finish()
         if (this.closeCode !== null) return null
         if (this.#pumping) yield this.#arrival
+        else if (this.#received.isFull) yield* this.#rest()
         else yield* this.#read()
       }
     } finally {
@@ -248,7 +246,7 @@ export class WebSocket {
       while (!this.#over) {
         if (!this.#received.isFull || this.#ending !== null) yield* this.#read()
         else if (!this.#stream.isOpen) this.#lose('the connection was lost')
-        else if (!this.#endUnread()) yield this.#taken
+        else if (!this.#endUnread()) yield* this.#rest()
       }
       this.onOver?.()
       this.#stream.writeDeadline = now() + this.#limits.close_timeout
@@ -263,14 +261,20 @@ export class WebSocket {
     }
   }
 
+  /** Waits until messages may be read again, or something else has changed. */
+  *#rest(): Op<void> {
+    yield* this.#taken.until(this.#received.earlyUntil)
+    if (this.#received.admit(now())) this.#arrival.wake()
+  }
+
   /**
-   * Whether the peer has ended its output while its messages wait unread and `send` waits for it to read. A peer that leaves
-   * without a close usually reads nothing more, and the waiting handler would never see the end; so this counts as a loss.
+   * Whether the peer has ended its output while its messages wait: for `send`, which waits for it to read, or for their time. Such a
+   * peer usually reads nothing more, and the handler would see the end late or never; so this counts as a loss.
    */
   #endUnread(): boolean {
-    const unread = this.#stream.inputEnded && this.#received.isFull && this.#sending?.available === 0
-    if (unread) this.#lose(closeReasons.left.reason)
-    return unread
+    const waits = this.#received.isHolding || (this.#received.isFull && this.#sending?.available === 0)
+    if (waits && this.#stream.inputEnded) this.#lose(closeReasons.left.reason)
+    return waits && this.#stream.inputEnded
   }
 
   /** Parses the input; if it has no complete message, waits for more. */
@@ -302,7 +306,7 @@ export class WebSocket {
     this.#liveness.onActivity(at)
     const taken = this.#parse(bytes, 0, size)
     // The reader must wait with another deadline now, or not at all.
-    if (this.#ending !== null || this.#over) this.#stream.wakeReader(true)
+    if (this.#ending !== null || this.#over || this.#received.isHolding) this.#stream.wakeReader(true)
     return taken
   }
 
@@ -331,7 +335,7 @@ export class WebSocket {
   #receive(message: Message): void {
     // After this side has closed, messages have no reader.
     if (this.closeCode !== null) return
-    this.#received.add(message)
+    this.#received.add(message, this.#stream)
     this.#arrival.wake()
   }
 

@@ -1,8 +1,9 @@
 import { asArguments, optionsOf } from '../../config/arguments.js'
-import { integer, number, oneOf, refuse, show, type Check } from '../../config/validators.js'
+import { integer, oneOf, refuse, show, type Check } from '../../config/validators.js'
 import { ArgumentError } from '../../errors.js'
 import type { WrappedRequest } from '../wrap.js'
 import type { Rate } from '../../limits/budgets.js'
+import { rateChecks } from '../../limits/rate-checks.js'
 import { clientNetwork } from '../../peer/client-network.js'
 
 /** Options of `rateLimit`; all but `rate` are optional. */
@@ -39,8 +40,6 @@ export interface RateLimitRules extends Rate {
 
 const known = ['rate', 'per', 'burst', 'cost', 'key', 'keys', 'format', 'policy']
 
-const most = 100_000
-
 const policyName: Check<string> = (value, key) => {
   return typeof value === 'string' && /^[\x20-\x7e]+$/.test(value) ? value : refuse(key, value, 'a name in printable ASCII')
 }
@@ -54,15 +53,15 @@ export function rulesOf(options: RateLimitOptions): RateLimitRules {
   return asArguments(() => {
     const given = optionsOf(options, 'options', 'an object with rate', known)
     const option = <T>(name: string, check: Check<T>, byDefault: T): T => given.has(name) ? check(given.get(name), name) : byDefault
-    const rate = integer(1, most)(given.get('rate'), 'rate')
-    const burst = option('burst', integer(1, most), rate)
+    const rate = rateChecks.rate(given.get('rate'), 'rate')
+    const burst = option('burst', rateChecks.burst, rate)
     const policy = option<string | null>('policy', policyName, null)
     const cost = given.get('cost')
     return {
       rate,
-      per: option('per', number(0.001, 86_400, 'seconds'), 1),
+      per: option('per', rateChecks.per, 1),
       burst,
-      keys: option('keys', integer(1, 10_000_000), most),
+      keys: option('keys', integer(1, 10_000_000), 100_000),
       format: option('format', oneOf('text', 'problem'), 'text'),
       policy: policy === null ? null : `"${policy.replace(/["\\]/g, '\\$&')}"`,
       keyOf: option<RateLimitRules['keyOf'] | null>('key', keyOf, null) ?? (({ ctx }) => clientNetwork(ctx.client_ip, ctx.cfg.client_ipv6_prefix)),

@@ -5,7 +5,7 @@ import { WebSocket } from '../../../lib/websocket/websocket.js'
 import { constant, growth, type Arrange } from '../../support/growth.js'
 
 const limits = {
-  max_message_size: 1024 * 1024, ping_interval: 0, pong_timeout: 5, close_timeout: 5, queue_limit: 1024 * 1024, on_full: 'wait' as const,
+  max_message_size: 1024 * 1024, message_rate: null, ping_interval: 0, pong_timeout: 5, close_timeout: 5, queue_limit: 1024 * 1024, on_full: 'wait' as const,
 }
 
 /** Has `count` tasks do `one` on one WebSocket, whose other side receives what they send. */

@@ -120,6 +120,9 @@ t.test('options that cannot be', async (t) => {
     [{ close_timeout: 0 }, 'close_timeout'], [{ queue_limit: 0 }, 'queue_limit'], [{ on_full: 'drop' }, 'on_full'],
     [{ compression: 1 }, 'compression'], [{ compression: { level: 10 } }, 'compression.level'], [{ compression: { window: 1 } }, 'compression.window'],
     [{ compression: { server_max_window_bits: 7 } }, 'compression.server_max_window_bits'],
+    [{ message_rate: 10 }, 'message_rate'], [{ message_rate: {} }, 'message_rate.rate'], [{ message_rate: { rate: 0 } }, 'message_rate.rate'],
+    [{ message_rate: { rate: 1, per: 0 } }, 'message_rate.per'], [{ message_rate: { rate: 1, burst: 0.5 } }, 'message_rate.burst'],
+    [{ message_rate: { rate: 1, window: 1 } }, 'message_rate.window'],
   ]
   await virtually({ log_level: 'error' }, (_m, _q, _a, _h, _b, ctx) => {
     for (const [options, key] of bad) t.throws(() => ctx.upgrade(echo, options), { name: 'ConfigError', key }, JSON.stringify(options))
@@ -264,7 +267,7 @@ t.test('process_request on a pipe', async (t) => {
       let head = ''
       while (!head.endsWith('\r\n\r\n')) head += ((yield* ours.read()) ?? '').toString('latin1')
       const ws = new WebSocket(ours, { client: true, protocol: '', compression: null }, {
-        max_message_size: 1000, ping_interval: 0, pong_timeout: 1, close_timeout: 1, queue_limit: 1000, on_full: 'wait',
+        max_message_size: 1000, message_rate: null, ping_interval: 0, pong_timeout: 1, close_timeout: 1, queue_limit: 1000, on_full: 'wait',
       })
       t.equal(yield* ws.send('from one WebSocket to another'), 35)
       t.equal(yield* ws.next(), 'from one WebSocket to another')
