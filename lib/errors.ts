@@ -106,6 +106,17 @@ export class BindError extends LeveretError {
   }
 }
 
+/** The workers of a program could not be started or replaced. */
+export class WorkerError extends LeveretError {
+  readonly code = 'LEVERET_WORKER'
+  /** The exit code of the worker that ended; 1 if it has none. A program that does not catch the error ends with it. */
+  readonly exitCode: number
+  constructor(message: string, exitCode = 1) {
+    super(message)
+    this.exitCode = exitCode
+  }
+}
+
 /** Of a socket without an IP address. */
 const unknownAddress = { ip: '', port: 0, path: undefined, fd: undefined }
 

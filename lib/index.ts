@@ -20,8 +20,8 @@ function create(config: Config, handle: Handler): Server {
 }
 
 export { create as new }
-export { type Server, type StopOptions } from './server/server.js'
-export type { StopRequest } from './server/stop-times.js'
+export { type Server } from './server/server.js'
+export type { StopOptions, StopRequest } from './server/stop-times.js'
 export type { HstsSettings } from './config/hsts.js'
 export type { ListenSource } from './config/listen-settings.js'
 export { defaults, type Config, type ConfigChanges, type Settings } from './config/settings.js'

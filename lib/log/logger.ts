@@ -59,10 +59,12 @@ const levels: Readonly<Record<LogLevel, number>> = { debug: 20, access: 25, info
 
 /** A server's logging: `logger` is the current logger, and `configure` takes effect immediately. */
 export class ServerLog {
-  readonly #own: Logger & { level: string }
+  #own: Logger & { level: string }
   readonly #sink: FormatSink
   #logger: Logger
   #user: LoggerLike | null = null
+  /** Stand in every line. */
+  #tags: object | null = null
 
   /** @param screen whether `sink`, by default stdout, ends at a terminal */
   constructor(settings: LogSettings, sink: LineSink | null = null, screen: Screen = sink === null ? stdoutScreen() : noScreen) {
@@ -82,7 +84,18 @@ export class ServerLog {
     this.#sink.format = settings.log_format
     if (settings.logger === this.#user) return
     this.#user = settings.logger
-    this.#logger = settings.logger === null ? this.#own : adapt(settings.logger)
+    this.#logger = settings.logger === null ? this.#own : this.#tagged(adapt(settings.logger))
+  }
+
+  /** Adds `fields` to every line from now on. */
+  tag(fields: object): void {
+    this.#tags = fields
+    this.#own = this.#tagged(this.#own) as Logger & { level: string }
+    this.#logger = this.#user === null ? this.#own : this.#tagged(this.#logger)
+  }
+
+  #tagged(logger: Logger): Logger {
+    return this.#tags === null ? logger : logger.child(this.#tags)
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Listener, Op, Scope, Stream } from '../../lev/index.js'
 import { catchUp } from '../../lev/internal.js'
 import { rejections } from '../http1/rejection.js'
-import type { BoundSource } from './bind.js'
+import type { Bound } from './bind.js'
 import { Connection } from './connection.js'
 import { OverloadGuard } from './overload-guard.js'
 import { Peer } from './peer.js'
@@ -22,7 +22,7 @@ export class Acceptor {
   #accepted = 0
 
   /** @param preface the steps of a connection before its first request */
-  constructor(service: Service, { listener, place }: BoundSource, preface: typeof prefaceOf) {
+  constructor(service: Service, { listener, place }: Bound<Listener>, preface: typeof prefaceOf) {
     this.#service = service
     this.#listener = listener
     this.#backlog = service.settings.backlog

@@ -1,24 +1,35 @@
 import { lstatSync, unlinkSync } from 'node:fs'
-import { connect, listen, type Listener, type ListenOptions, type Op } from '../../lev/index.js'
+import { connect, type Address, type ListenOptions, type Op } from '../../lev/index.js'
 import type { ListenSource } from '../config/listen-settings.js'
 import type { Settings } from '../config/settings.js'
 import { BindError } from '../errors.js'
 import type { Place } from './place.js'
 import { systemdSockets } from './systemd-sockets.js'
 
-/** A bound listener. */
-export interface BoundSource {
-  readonly listener: Listener
+/** A bound source; how it is bound is up to the caller of `bindAll`. */
+export interface Bound<T extends Closable> {
+  readonly listener: T
+  readonly address: Address
   readonly place: Place
 }
 
-/** Binds every source of a server, or none. @throws BindError */
-export function* bindAll(settings: Settings): Op<BoundSource[]> {
-  const bound: BoundSource[] = []
+interface Closable {
+  readonly address: Address
+  close(): void
+}
+
+type Listen<T> = (where: ListenOptions) => Op<T>
+
+/** Binds every source of a server by `listen`, or none. @throws BindError */
+export function* bindAll<T extends Closable>(settings: Settings, listen: Listen<T>): Op<Bound<T>[]> {
+  const bound: Bound<T>[] = []
   let all = false
   try {
     for (const source of sourcesOf(settings)) {
-      for (const options of optionsOf(source, settings)) bound.push({ listener: yield* bind(options), place: placeOf(source) })
+      for (const options of optionsOf(source, settings)) {
+        const listener = yield* bind(options, listen)
+        bound.push({ listener, address: listener.address, place: placeOf(source) })
+      }
     }
     all = true
     return bound
@@ -46,7 +57,7 @@ function optionsOf(source: ListenSource, { ip, backlog, reuse_port: reusePort }:
   return fds.map((fd) => ({ fd, backlog }))
 }
 
-function* bind(where: ListenOptions): Op<Listener> {
+function* bind<T>(where: ListenOptions, listen: Listen<T>): Op<T> {
   try {
     return yield* listen(where)
   } catch (error) {
@@ -74,6 +85,6 @@ function* isStale(path: string, error: unknown): Op<boolean> {
 
 /** The code of the system's error, which is the cause of an AddressError. */
 function systemCode(error: unknown): unknown {
-  const cause = error instanceof Error ? error.cause : null
+  const cause = error instanceof Error ? error.cause ?? error : null
   return cause instanceof Error && 'code' in cause ? cause.code : null
 }

@@ -1,6 +1,7 @@
-import { scope, type Address, type Op } from '../../lev/index.js'
+import { listen, scope, type Address, type Listener, type ListenOptions, type Op } from '../../lev/index.js'
 import { Acceptor } from './accept.js'
-import { bindAll, type BoundSource } from './bind.js'
+import { bindAll, type Bound } from './bind.js'
+import { type InheritedSocket, listenInherited } from './inherited.js'
 import { listeningTexts } from './listening-texts.js'
 import { prefaceOf } from './preface.js'
 import type { Service } from './service.js'
@@ -17,6 +18,8 @@ export class Run {
   readonly stopping = deferred<StopRequest>()
   /** Resolves when the address is released. */
   readonly released = deferred<void>()
+  /** The sockets to serve, of a worker: its parent binds them, tells so, and handles signals. Null: those of the settings. */
+  inherited: readonly InheritedSocket[] | null = null
   readonly #service: Service
   readonly #preface: typeof prefaceOf
   readonly #stopTimes = new StopTimes()
@@ -46,24 +49,25 @@ export class Run {
     const service = this.#service
     service.draining = false
     // Installed before binding, so that no signal is missed.
-    const forget = service.settings.handle_signals ? onStopSignals((restarts) => this.stop(restarts ? atOnce : service.settings)) : () => {}
+    const { inherited } = this
+    const handlesSignals = service.settings.handle_signals && inherited === null
+    const forget = handlesSignals ? onStopSignals((restarts) => this.stop(restarts ? atOnce : service.settings)) : () => {}
     try {
-      yield* this.#serveSources(yield* this.#bind())
+      yield* this.#serveSources(inherited === null ? yield* this.bind(listen) : yield* this.#inherit(inherited))
     } finally {
       this.released.resolve()
       forget()
     }
   }
 
-  *#bind(): Op<BoundSource[]> {
+  /** Binds every source by `listen` and tells so, or none. @throws BindError */
+  *bind<T extends Pick<Listener, 'address' | 'close'>>(listen: (where: ListenOptions) => Op<T>): Op<Bound<T>[]> {
     const { log, settings } = this.#service
     try {
-      const sources = yield* bindAll(settings)
-      const texts = sources.flatMap(({ listener, place }) => listeningTexts(listener.address, settings.ssl !== null && !place.isPlain))
+      const sources = yield* bindAll(settings, listen)
+      const texts = sources.flatMap(({ address, place }) => listeningTexts(address, settings.ssl !== null && !place.isPlain))
       log.logger.info(`Started, listening on ${texts.join(', ')}`)
-      this.addresses = sources.map(({ listener }) => listener.address)
-      const [first] = this.addresses
-      if (first !== undefined) this.listening.resolve(first)
+      this.#tellBound(sources)
       return sources
     } catch (error) {
       this.listening.reject(error)
@@ -71,7 +75,19 @@ export class Run {
     }
   }
 
-  *#serveSources(sources: readonly BoundSource[]): Op<void> {
+  *#inherit(sockets: readonly InheritedSocket[]): Op<Bound<Listener>[]> {
+    const sources = yield* listenInherited(sockets, this.#service.settings.backlog)
+    this.#tellBound(sources)
+    return sources
+  }
+
+  #tellBound(sources: readonly Bound<Pick<Listener, 'address' | 'close'>>[]): void {
+    this.addresses = sources.map(({ address }) => address)
+    const [first] = this.addresses
+    if (first !== undefined) this.listening.resolve(first)
+  }
+
+  *#serveSources(sources: readonly Bound<Listener>[]): Op<void> {
     const { released } = this
     const service = this.#service
     const stopTimes = this.#stopTimes

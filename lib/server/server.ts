@@ -11,16 +11,8 @@ import { processRequest } from '../request/process-request.js'
 import { Peer } from './peer.js'
 import { Run } from './run.js'
 import { Service } from './service.js'
-import type { StopRequest } from './stop-times.js'
+import { stopRequest, type StopOptions, type StopRequest } from './stop-times.js'
 import { tellOnOneLine } from './uncaught.js'
-
-/** Options of `stop`. */
-export interface StopOptions {
-  /** Seconds to go on serving, not ready any more, before requests in flight are to finish. Default: the setting `pre_drain`. */
-  readonly pre_drain?: number | null | undefined
-  /** Seconds that requests in flight may take to finish. Default: the setting `drain`. */
-  readonly drain?: number | null | undefined
-}
 
 /**
  * An HTTP server: `new(config, handle)` makes one, `serve` runs it.
@@ -115,13 +107,16 @@ export class Server {
    * of seconds, 0 or more
    */
   async stop(options: StopOptions = {}): Promise<void> {
-    const { settings } = this.#service
-    const pre_drain = seconds('pre_drain', options.pre_drain ?? settings.pre_drain)
-    const drain = seconds('drain', options.drain ?? settings.drain)
+    const request = stopRequest(options, this.#service.settings)
     const done = this.#done
     if (done === null) return
-    this.#run.stop({ pre_drain, drain })
+    this.#run.stop(request)
     await done
+  }
+
+  /** @internal What `leveret/workers` needs: the shared state, and the run that goes on, or else the next one. */
+  static partsOf(server: Server): { readonly service: Service; readonly run: Run } {
+    return { service: server.#service, run: server.#run }
   }
 
   /** @internal Settles when a server that stops has released its address: requests in flight may take longer. */
@@ -158,10 +153,6 @@ export class Server {
   }
 }
 
-function seconds(name: string, value: number): number {
-  if (typeof value === 'number' && value >= 0) return value
-  throw new RangeError(`${name} must be a number of seconds, 0 or more; got ${String(value)}`)
-}
 
 /** Runs the steps with other tasks in between. */
 function* inTurns<T>(steps: Generator<undefined, T>): Op<T> {

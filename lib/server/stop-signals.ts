@@ -17,9 +17,10 @@ function isWatched(): boolean {
  * Calls `stop` at the first signal; a second one ends the process immediately, as by default. Under `node --watch` a process that is
  * still there `restartSeconds` after the first one exits.
  * @param stop is told whether the program is to restart: then nobody waits for what it has begun
+ * @param end called before a second signal ends the process
  * @returns a function that restores the default handling, unless a signal has arrived
  */
-export function onStopSignals(stop: (restarts: boolean) => void): () => void {
+export function onStopSignals(stop: (restarts: boolean) => void, end: () => void = () => {}): () => void {
   let since: number | null = null
   const forget = (): void => {
     for (const name of names) process.off(name, onSignal)
@@ -31,9 +32,10 @@ export function onStopSignals(stop: (restarts: boolean) => void): () => void {
       if (restarts) exitSoon()
       return stop(restarts)
     }
-    if (Math.abs(systemTime() - since) >= signalEchoSeconds) end(signal)
+    if (Math.abs(systemTime() - since) >= signalEchoSeconds) endBy(signal)
   }
-  function end(signal: NodeJS.Signals): void {
+  function endBy(signal: NodeJS.Signals): void {
+    end()
     forget()
     // Another listener of the signal decides for itself.
     if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
@@ -44,7 +46,7 @@ export function onStopSignals(stop: (restarts: boolean) => void): () => void {
 }
 
 /** Exits even if other code listens for the signal and leaves the process to us, as signal-exit does, which many libraries bring. */
-function exitSoon(): void {
+export function exitSoon(): void {
   void portal().run(function* () {
     callAt(now() + restartSeconds, () => process.exit(), false)
   })

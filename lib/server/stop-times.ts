@@ -1,5 +1,13 @@
 import { channel, now, timeout, TimeoutError, type Op } from '../../lev/index.js'
 
+/** Options of `stop`. */
+export interface StopOptions {
+  /** Seconds to go on serving, not ready any more, before requests in flight are to finish. Default: the setting `pre_drain`. */
+  readonly pre_drain?: number | null | undefined
+  /** Seconds that requests in flight may take to finish. Default: the setting `drain`. */
+  readonly drain?: number | null | undefined
+}
+
 /** What one call of `stop` asks for, in seconds. */
 export interface StopRequest {
   /** How long to go on serving, not ready any more. */
@@ -43,4 +51,14 @@ export class StopTimes {
       if (!(error instanceof TimeoutError)) throw error
     }
   }
+}
+
+/** The options with the settings as defaults. @throws RangeError */
+export function stopRequest({ pre_drain, drain }: StopOptions, settings: StopRequest): StopRequest {
+  return { pre_drain: seconds('pre_drain', pre_drain ?? settings.pre_drain), drain: seconds('drain', drain ?? settings.drain) }
+}
+
+function seconds(name: string, value: number): number {
+  if (typeof value === 'number' && value >= 0) return value
+  throw new RangeError(`${name} must be a number of seconds, 0 or more; got ${String(value)}`)
 }

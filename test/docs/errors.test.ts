@@ -18,7 +18,7 @@ function rows(first: RegExp): string[][] {
 /** Classes by name, each with its code, of what is exported and is an Error that has one. */
 function codes(): Map<string, string> {
   const found = new Map<string, string>()
-  for (const entry of ['lib/index', 'lib/web/router/index', 'lev/index', 'tls/index', 'lib/dialects/lune/index', 'lib/dialects/lute/index', 'lib/dialects/nodemcu/index', 'lib/dialects/zune/index']) {
+  for (const entry of ['lib/index', 'lib/web/router/index', 'lib/workers/index', 'lev/index', 'tls/index', 'lib/dialects/lune/index', 'lib/dialects/lute/index', 'lib/dialects/nodemcu/index', 'lib/dialects/zune/index']) {
     const { checker, symbols } = exportedSymbols(entry)
     for (const { name, symbol } of symbols) {
       if (!(symbol.flags & ts.SymbolFlags.Class)) continue

@@ -5,7 +5,7 @@ import ts from 'typescript'
 import { exportedSymbols } from './declarations.js'
 import { root } from './blocks.js'
 
-const entries = ['lib/index', 'lib/observe/index', 'lib/systemd/index', 'lib/web/crossws/index', 'lib/web/fetch/index', 'lib/web/hono/index', 'lib/web/limits/index', 'lib/web/metrics/index', 'lib/web/openapi/index', 'lib/web/router/index', 'lib/web/static/index', 'lev/index', 'lev/eslint', 'tls/index', 'testing/index', 'lib/dialects/lune/index', 'lib/dialects/lute/index', 'lib/dialects/nodemcu/index', 'lib/dialects/zune/index']
+const entries = ['lib/index', 'lib/observe/index', 'lib/systemd/index', 'lib/web/crossws/index', 'lib/web/fetch/index', 'lib/web/hono/index', 'lib/web/limits/index', 'lib/web/metrics/index', 'lib/web/openapi/index', 'lib/web/router/index', 'lib/web/static/index', 'lib/workers/index', 'lev/index', 'lev/eslint', 'tls/index', 'testing/index', 'lib/dialects/lune/index', 'lib/dialects/lute/index', 'lib/dialects/nodemcu/index', 'lib/dialects/zune/index']
 
 for (const entry of entries) {
   t.test(`every name of ${entry} has a description`, async (t) => {

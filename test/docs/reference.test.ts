@@ -34,6 +34,7 @@ const pagesOf = new Map([
   ['lib/web/openapi/index', ['reference/openapi']],
   ['lib/web/router/index', ['reference/router']],
   ['lib/web/static/index', ['reference/static']],
+  ['lib/workers/index', ['reference/workers']],
   ['testing/index', ['reference/testing']],
   ['lib/dialects/lune/index', ['dialects/lune']],
   ['lib/dialects/lute/index', ['dialects/lute']],

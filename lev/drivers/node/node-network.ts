@@ -1,8 +1,8 @@
-import { fstatSync } from 'node:fs'
-import { connect, createServer, Socket, type AddressInfo, type ListenOptions as NetListenOptions, type Server } from 'node:net'
+import { connect, createServer, Socket, type Server } from 'node:net'
 import { AddressError } from '../../core/errors.js'
 import type { Address, Completion, ConnectOptions, DrivenLoop, ListenerTransport, ListenOptions, Transport } from '../driver.js'
 import { IndexedSet, type Indexed } from '../../core/indexed-set.js'
+import { addressOf, faultOf, listenError, systemOptions } from './listen-options.js'
 import { acceptHandles, sharedSockets } from './internals/shared-read.js'
 import { holdPermissions } from './socket-file.js'
 import { SocketTransport, type Ends, type TickingLoop } from './socket-transport.js'
@@ -44,7 +44,7 @@ export class NodeNetwork {
     }
     let ends: Ends | null = null
     server.on('connection', (socket) => admit(new SocketTransport(this.#keep(socket), this.#transportLoop, null, null, ends)))
-    server.once('error', (error) => failed(options.fd === undefined ? error : descriptorError(error)))
+    server.once('error', (error) => failed(listenError(options, error)))
     server.once('listening', () => {
       this.#keep(server)
       try {
@@ -121,44 +121,3 @@ const makeSocket = sharedSockets((socket, buffer, size) => {
 
 /** The end of a Unix connection that has no path. */
 const unnamed: Address = { ip: '', port: 0, path: '' }
-
-function systemOptions(options: ListenOptions): NetListenOptions & { readonly fd?: number } {
-  const backlog = options.backlog ?? undefined
-  if (options.fd !== undefined) return { fd: options.fd, backlog }
-  if (options.path !== undefined) return { path: options.path, backlog }
-  return { host: options.ip, port: options.port, backlog, ...(options.reusePort === true ? { reusePort: true } : {}) }
-}
-
-/** Node tells the path of a Unix socket that it has bound itself, and null for an inherited one. */
-function addressOf(bound: AddressInfo | string | null): Address {
-  return typeof bound === 'object' && bound !== null ? { ip: bound.address, port: bound.port } : { ip: '', port: 0, path: bound ?? '' }
-}
-
-/** Why it is useless to try; null: it is not. */
-function faultOf(options: ListenOptions): string | null {
-  if ('reusePort' in options && options.reusePort === true && !knowsReusePort()) {
-    return `reusePort needs Node.js 22.12, 23.1 or newer: this is ${process.versions.node}`
-  }
-  return options.fd === undefined ? null : descriptorFault(options.fd)
-}
-
-/** Node says "invalid argument" of each of these, and closes a descriptor that it could not use. */
-function descriptorFault(fd: number): string | null {
-  try {
-    return fstatSync(fd).isSocket() ? null : 'the file descriptor is not a socket'
-  } catch {
-    return 'the file descriptor is not open'
-  }
-}
-
-function descriptorError(error: Error): Error {
-  const code = 'code' in error ? error.code : null
-  if (code === 'EINVAL') return new Error('the socket cannot listen: it is a connection, or not a stream socket')
-  return code === 'EEXIST' ? new Error('the file descriptor is in use') : error
-}
-
-/** Older versions of Node silently ignore the option. */
-function knowsReusePort(): boolean {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
-  return major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12)
-}

@@ -1,0 +1,103 @@
+import { run as runTasks, wait, type ListenOptions, type Op } from '../../lev/index.js'
+import { SocketHolder, type HeldSocket } from '../../lev/internal.js'
+import type { Settings } from '../config/settings.js'
+import { BindError, WorkerError } from '../errors.js'
+import { Server } from '../server/server.js'
+import { onStopSignals } from '../server/stop-signals.js'
+import { atOnce, stopRequest, type StopOptions } from '../server/stop-times.js'
+import { tellOnOneLine } from '../server/uncaught.js'
+import type { WorkersRules } from './options.js'
+import { Supervisor, type GroupState } from './supervisor.js'
+import { WorkerProcess } from './worker-process.js'
+
+/** The parent of the workers: it binds, and never accepts. */
+export class Parent {
+  readonly #server: Server
+  readonly #rules: WorkersRules
+  readonly #processes = new Set<WorkerProcess>()
+  /** What each new worker learns besides its sockets, at the time when it asks. Members are added by the features that need it. */
+  readonly shared: Record<string, unknown> = {}
+  #supervisor: Supervisor | null = null
+
+  /** @param server it tells the settings, and never serves */
+  constructor(server: Server, rules: WorkersRules) {
+    this.#server = server
+    this.#rules = rules
+  }
+
+  /** The workers that respond to messages. */
+  get workers(): readonly WorkerProcess[] {
+    return Array.from(this.#processes).filter(({ begun, state }) => begun && state !== 'ended')
+  }
+
+  /** @throws BindError; WorkerError if the program does not start */
+  async run(): Promise<void> {
+    try {
+      await runTasks(() => this.#run())
+    } catch (error) {
+      if (error instanceof BindError) tellOnOneLine(error)
+      if (error instanceof WorkerError) tellOnOneLine(error, error.exitCode)
+      throw error
+    }
+  }
+
+  /** Replaces all workers, one after the other; the log tells how that went. */
+  roll(): void {
+    this.#supervisor?.roll().catch(() => {})
+  }
+
+  /** Stops all workers. @throws RangeError */
+  stop(options: StopOptions): void {
+    this.#supervisor?.stop(stopRequest(options, this.#settings))
+  }
+
+  get #settings(): Settings {
+    return Server.partsOf(this.#server).service.settings
+  }
+
+  *#run(): Op<void> {
+    const { run, service } = Server.partsOf(this.#server)
+    const holder = new SocketHolder()
+    const bound = yield* run.bind(function* (where: ListenOptions): Op<HeldSocket> {
+      return yield* wait(holder.hold(where))
+    })
+    const close = (): void => bound.forEach(({ listener }) => listener.close())
+    const sockets = bound.map(({ listener, address, place }) => ({ fd: listener.fd, address, place }))
+    const supervisor = new Supervisor(
+      { ...this.#rules, drain: () => this.#settings.drain, random: Math.random },
+      (number, changed) => this.#start(number, sockets, changed),
+      service.log.logger,
+      // Connections that wait in the queue are then served by the last worker to stop listening.
+      (state) => this.#tell(state, close),
+    )
+    this.#supervisor = supervisor
+    const roll = (): void => this.roll()
+    const forget = onStopSignals((restarts) => supervisor.stop(restarts ? atOnce : stopRequest({}, this.#settings)), () => supervisor.kill())
+    process.on('SIGHUP', roll)
+    try {
+      yield* supervisor.run()
+    } finally {
+      this.#supervisor = null
+      process.off('SIGHUP', roll)
+      forget()
+      close()
+      holder.end()
+    }
+    service.log.logger.info('Stopped: all workers have ended')
+  }
+
+  #tell(state: GroupState, close: () => void): void {
+    if (state === 'draining') close()
+  }
+
+  #start(number: number, sockets: ConstructorParameters<typeof WorkerProcess>[1], changed: () => void): WorkerProcess {
+    const started = new WorkerProcess(number, sockets, () => this.shared, () => {
+      if (started.state === 'ended') this.#processes.delete(started)
+      changed()
+    })
+    started.messages.on('roll', () => this.roll())
+    started.messages.on('stop', (options) => this.stop(options as StopOptions))
+    this.#processes.add(started)
+    return started
+  }
+}
