@@ -26,11 +26,11 @@ const firstSets = 4
  */
 export class Budgets {
   /** Units of the level that a request of cost 1 adds. */
-  readonly #unit: number
+  readonly unit: number
   /** Units by which the level sinks in a microsecond. */
-  readonly #drain: number
+  readonly drain: number
   /** The level at which a budget is used up. */
-  readonly #full: number
+  readonly full: number
   readonly #mostSets: number
   readonly #hash: KeyedHash
   #sets = firstSets
@@ -46,9 +46,9 @@ export class Budgets {
   constructor({ rate, per, burst }: Rate, keys: number) {
     const microseconds = Math.round(per * 1e6)
     const divisor = commonDivisor(microseconds, rate)
-    this.#unit = microseconds / divisor
-    this.#drain = rate / divisor
-    this.#full = burst * this.#unit
+    this.unit = microseconds / divisor
+    this.drain = rate / divisor
+    this.full = burst * this.unit
     this.#mostSets = Math.max(firstSets, 2 ** Math.ceil(Math.log2(2 * keys / ways)))
     const seed = randomBytes(8)
     this.#hash = new KeyedHash(seed.readInt32LE(0), seed.readInt32LE(4))
@@ -61,12 +61,12 @@ export class Budgets {
 
   /** The cost that the budget of the last key still allows, rounded down. */
   get remaining(): number {
-    return Math.floor((this.#full - this.#level) / this.#unit)
+    return Math.floor((this.full - this.#level) / this.unit)
   }
 
   /** Seconds until the budget of the last key is full again. */
   get refill(): number {
-    return Math.ceil(this.#level / this.#drain) / 1e6
+    return Math.ceil(this.#level / this.drain) / 1e6
   }
 
   /**
@@ -78,20 +78,60 @@ export class Budgets {
     const time = Math.round(now * 1e6)
     const slot = this.#slotOf(key, time)
     const level = this.#levels[slot]
-    const added = cost * this.#unit
-    if (level > this.#full - added) {
+    const added = cost * this.unit
+    if (level > this.full - added) {
       this.#level = level
-      return added > this.#full ? Infinity : Math.ceil((level + added - this.#full) / this.#drain) / 1e6
+      return this.waitAt(level, added)
     }
     this.#level = this.#levels[slot] = level + added
     return 0
   }
 
-  /** The slot of a key, with its level at `time`. */
-  #slotOf(key: string, time: number): number {
+  /** Like `take`, but takes nothing: a key that the table does not have is taken for quiet. */
+  check(key: string, cost: number, now: number): number {
+    const slot = this.#find(this.#hashOf(key))
+    const level = this.#level = slot === null ? 0 : this.#levelAt(slot, Math.round(now * 1e6))
+    const added = cost * this.unit
+    return level > this.full - added ? this.waitAt(level, added) : 0
+  }
+
+  /**
+   * Raises the budget's level to the one that it had at least at the time `then`. Unlike for `take`, a key that is new to a full set
+   * does not inherit a level, so what the table has stays a lower bound.
+   * @param now in seconds, not before `then`
+   */
+  raise(key: string, level: number, then: number, now: number): void {
+    const time = Math.round(now * 1e6)
+    const left = Math.max(0, level - (time - Math.floor(then * 1e6)) * this.drain)
+    const found = this.#find(this.#hashOf(key))
+    if (found !== null) this.#settle(found, Math.max(left, this.#levelAt(found, time)), time)
+    else if (left > 0) this.#settle(this.#slotOf(key, time), left, time)
+    this.#level = level
+  }
+
+  /** Seconds until a budget of this level, which `added` units would exceed, has enough; Infinity: never. */
+  waitAt(level: number, added: number): number {
+    return added > this.full ? Infinity : Math.ceil((level + added - this.full) / this.drain) / 1e6
+  }
+
+  /** 52 bits of the hash of a key, below a bit that is set. */
+  #hashOf(key: string): number {
     this.#hash.update(key)
     const { low, high } = this.#hash
-    const hash = (high & 0xfffff | 0x100000) * 2 ** 32 + low
+    return (high & 0xfffff | 0x100000) * 2 ** 32 + low
+  }
+
+  /** The slot of the key with this hash; null if it has none. */
+  #find(hash: number): number | null {
+    const first = (this.#hash.low & this.#sets - 1) * ways
+    for (let slot = first; slot < first + ways; slot++) if (this.#keys[slot] === hash) return slot
+    return null
+  }
+
+  /** The slot of a key, with its level at `time`. */
+  #slotOf(key: string, time: number): number {
+    const hash = this.#hashOf(key)
+    const { low } = this.#hash
     for (;;) {
       const keys = this.#keys
       const first = (low & this.#sets - 1) * ways
@@ -125,7 +165,7 @@ export class Budgets {
 
   #levelAt(slot: number, time: number): number {
     const passed = time - this.#times[slot]
-    return passed > 0 ? Math.max(0, this.#levels[slot] - passed * this.#drain) : this.#levels[slot]
+    return passed > 0 ? Math.max(0, this.#levels[slot] - passed * this.drain) : this.#levels[slot]
   }
 
   /** Doubles the table: each set becomes two. */
