@@ -91,9 +91,12 @@ function isForeign({ language, words }: Block): boolean {
   return language === 'js' && words.length === 1 && ['express', 'fastify', 'hono'].includes(words[0])
 }
 
+/** The configurations of other programs, which test/docs/production.test.ts runs. */
+const configurations = new Set(['nginx', 'haproxy'])
+
 function runs(block: Block): boolean {
   const { words } = block
-  return !isForeign(block) && !words.includes('norun') && !words.includes('declaration') && sourceOf(words) === undefined
+  return !isForeign(block) && !configurations.has(block.language) && !words.includes('norun') && !words.includes('declaration') && sourceOf(words) === undefined
 }
 
 t.jobs = 3

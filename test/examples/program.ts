@@ -84,7 +84,7 @@ export class Program {
   /** Every `:PORT` in `text` replaced by the one that the program has in its place. */
   async withPorts(text: string): Promise<string> {
     let result = text
-    for (const [wanted] of new Set(text.match(/(?<=:)(?:8080|8443)\b/g))?.entries() ?? []) {
+    for (const [wanted] of new Set(text.match(/(?<=:)(?:8080|8443|9090)\b/g))?.entries() ?? []) {
       result = result.replaceAll(`:${wanted}`, `:${await this.port(Number(wanted))}`)
     }
     return result
