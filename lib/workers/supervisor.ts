@@ -237,8 +237,12 @@ export class Supervisor {
     if (isRoll) this.#tell('rolling')
     let error: WorkerError | null = null
     for (const slot of slots) {
-      error = yield* slot.starting.with(this.#replaceOne(slot, reason))
-      if (error !== null) break
+      const { leaves, fault } = yield* slot.starting.with(this.#replaceOne(slot, reason))
+      // After the lock is released: what becomes of the new worker meanwhile is seen to.
+      if (leaves !== null) yield* this.#retire(leaves)
+      if (fault === null) continue
+      error = new WorkerError(`The workers were not replaced, the old ones stay: ${fault}`)
+      break
     }
     if (error !== null) this.#logger.error(error.message)
     else if (isRoll) this.#logger.info('Rolled: all workers are new')
@@ -246,21 +250,18 @@ export class Supervisor {
     return error
   }
 
-  *#replaceOne(slot: Slot, reason: string): Op<WorkerError | null> {
-    this.#logger.info({ worker: slot.number, ...(slot.worker === null ? {} : { pid: slot.worker.pid }) }, `Replacing worker: ${reason}`)
+  /** Starts a worker for the slot. @returns the worker that is to leave: the old one or, if there is a fault, the new one */
+  *#replaceOne(slot: Slot, reason: string): Op<{ readonly leaves: Worker | null; readonly fault: string | null }> {
+    const { number, worker: old } = slot
+    this.#logger.info({ worker: number, ...(old === null ? {} : { pid: old.pid }) }, `Replacing worker: ${reason}`)
     const worker = this.#start(slot)
     const fault = yield* this.#untilReady(worker)
-    const old = slot.worker
+    const leaves = fault === null ? slot.worker : worker
     if (fault === null) this.#put(slot, worker)
-    else slot.expires = slot.lasts = now() + longestBackOff
+    else this.#putOff(slot)
     slot.isQueued = false
     this.#changed.tell()
-    if (fault === null) {
-      if (old !== null) yield* this.#retire(old)
-      return null
-    }
-    yield* this.#retire(worker)
-    return new WorkerError(`The workers were not replaced, the old ones stay: the new worker ${slot.number} (process ${worker.pid}) ${fault}`)
+    return { leaves, fault: fault === null ? null : `the new worker ${number} (process ${worker.pid}) ${fault}` }
   }
 
   #start(slot: Slot): Worker {
@@ -280,6 +281,12 @@ export class Supervisor {
     slot.expires = age === null ? Infinity : now() + age * (1 - ageJitter * random())
     this.#logger.info({ worker: slot.number, pid: worker.pid }, 'Worker started')
     this.#changed.tell()
+  }
+
+  /** After a replacement that failed, the next one is tried later. */
+  #putOff(slot: Slot): void {
+    slot.lasts = now() + longestBackOff
+    slot.expires = Math.max(slot.expires, slot.lasts)
   }
 
   /** Why the worker is not ready, as a predicate; null: it is. */
