@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { now, portal, systemTime } from '../../lev/index.js'
 import { callAt } from '../../lev/internal.js'
 import { restartSeconds, signalEchoSeconds } from '../config/fixed-limits.js'
@@ -38,7 +39,10 @@ export function onStopSignals(stop: (restarts: boolean) => void, end: () => void
     end()
     forget()
     // Another listener of the signal decides for itself.
-    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
+    if (process.listenerCount(signal) > 0) return
+    // As process 1 of a container it gets no signal without a listener, not even from itself.
+    if (process.pid === 1) process.exit(128 + constants.signals[signal])
+    process.kill(process.pid, signal)
   }
   for (const name of names) process.on(name, onSignal)
   // After a signal the listeners stay: an echo after the stop must not kill a program that is about to exit normally.

@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -38,6 +38,25 @@ t.test('a signal that comes twice at once is one: npm passes on the Ctrl-C that 
   child.kill('SIGINT')
   t.equal(await text, 'finished')
   t.strictSame(await once(child, 'close'), [0, null])
+})
+
+const unshare = ['--user', '--map-root-user', '--pid', '--fork', '--kill-child', '--mount-proc']
+const namespaces = { skip: spawnSync('unshare', [...unshare, 'true']).status === 0 ? false : 'there are no namespaces' }
+
+t.test('a second one ends process 1 of a container too', namespaces, async (t) => {
+  const text = `
+    import * as server from ${entry}
+    const service = server.new({ port: 0, log_level: 'error', handle_signals: true }, () => {
+      setInterval(() => process.kill(process.pid, 'SIGTERM'), 200)
+      return new Promise(() => {})
+    })
+    service.listening.then(({ port }) => console.log(port))
+    await service.serve()`
+  const child = spawn('unshare', [...unshare, process.execPath, '--input-type=module', '-e', text], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  const [port] = child.stdout === null ? [''] : await once(child.stdout, 'data') as [Buffer]
+  fetch(`http://127.0.0.1:${String(port).trim()}/`).catch(() => {})
+  t.strictSame(await once(child, 'close'), [143, null])
 })
 
 t.test('a second one ends the program', async (t) => {
