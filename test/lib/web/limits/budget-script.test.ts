@@ -85,3 +85,16 @@ t.test('a budget expires when it is full again; what is rejected, or costs nothi
   t.match(await take(0), [1])
   t.equal(await stored(), value)
 })
+
+t.test('a budget that is not full does not expire', needsRedis, async (t) => {
+  const { command } = await connected(t)
+  const { unit, full, drain } = new Budgets({ rate: 7, per: 3, burst: 50 }, 1)
+  const early: unknown[] = []
+  for (let count = 0; count < 40; count++) {
+    await command('EVAL', budgetScript, '1', `key ${count}`, ...[unit, full, drain].map(String))
+    const [level, time] = String(await command('GET', `key ${count}`)).split(' ').map(Number)
+    const expires = 1000 * Number(await command('PEXPIRETIME', `key ${count}`))
+    if (expires < time + level / drain || expires > time + level / drain + 3000) early.push({ level, time, expires })
+  }
+  t.strictSame(early, [])
+})

@@ -1,7 +1,7 @@
 // Limits in Redis on the virtual clock, with a client that replies as each test says.
 import t from 'tap'
 import * as lev from '../../../../lev/index.js'
-import { callAt } from '../../../../lev/internal.js'
+import { callAt, runningTask } from '../../../../lev/internal.js'
 import { ArgumentError, wrap, type Handler } from '../../../../lib/index.js'
 import { inject } from '../../../../lib/web/inject/index.js'
 import { Budgets } from '../../../../lib/limits/budgets.js'
@@ -161,6 +161,16 @@ t.test('the fields, costs, keys and content are those of a local limit', async (
   t.equal(redis.asked.length, 3)
 })
 
+t.test('a deadline is taken back with the reply', async (t) => {
+  const redis = new FakeRedis()
+  await story(limitedBy(redis, { rate: 100, deadline: 0.5 })(ok), function* ({ get }) {
+    yield* get('/')
+    const { timers } = runningTask('the test').loop
+    yield* repeated(3, () => get('/'))
+    t.ok(timers.next > lev.now() + 0.5, `${timers.next}`)
+  })
+})
+
 t.test('a reply after the deadline is no reply', async (t) => {
   for (const [delay, deadline, whenAway, expected] of [
     [0.049, null, 'closed', '200 +0.049'], [0.051, null, 'closed', '503 1 +0.05'], [0.051, null, 'open', '200 +0.05'],
@@ -234,6 +244,21 @@ t.test('a request that gets no reply is followed by one after ten seconds, or a 
     t.equal(yield* get('/'), '503 1')
     yield* until(15.28)
     t.equal(yield* get('/'), '200 +0.01')
+  })
+})
+
+t.test('a Redis that is always too slow costs one request a second its deadline, and the log one line', async (t) => {
+  const redis = new FakeRedis()
+  redis.delay = 0.06
+  await story(limitedBy(redis, { whenAway: 'open', rate: 100_000 })(ok), function* ({ get, log, until }) {
+    const waited: string[] = []
+    for (let step = 0; step < 500; step++) {
+      yield* until(step / 50)
+      waited.push(yield* get('/'))
+    }
+    const slow = waited.filter((told) => told !== '200').length
+    t.ok(slow >= 13 && slow <= 15, `${slow} waited`)
+    t.equal(log.of('warn').length, 1)
   })
 })
 
