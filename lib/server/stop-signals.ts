@@ -21,7 +21,7 @@ function isWatched(): boolean {
  * @param end called before a second signal ends the process
  * @returns a function that restores the default handling, unless a signal has arrived
  */
-export function onStopSignals(stop: (restarts: boolean) => void, end: () => void = () => {}): () => void {
+export function onStopSignals(stop: (restarts: boolean) => void, end: (signal: NodeJS.Signals) => void = () => {}): () => void {
   let since: number | null = null
   const forget = (): void => {
     for (const name of names) process.off(name, onSignal)
@@ -36,7 +36,7 @@ export function onStopSignals(stop: (restarts: boolean) => void, end: () => void
     if (Math.abs(systemTime() - since) >= signalEchoSeconds) endBy(signal)
   }
   function endBy(signal: NodeJS.Signals): void {
-    end()
+    end(signal)
     forget()
     // Another listener of the signal decides for itself.
     if (process.listenerCount(signal) > 0) return

@@ -2,6 +2,8 @@ import { run as runTasks, wait, type ListenOptions, type Op } from '../../lev/in
 import { SocketHolder, type HeldSocket } from '../../lev/internal.js'
 import type { Settings } from '../config/settings.js'
 import { BindError, WorkerError } from '../errors.js'
+import type { Bound } from '../server/bind.js'
+import type { InheritedSocket } from '../server/inherited.js'
 import { Server } from '../server/server.js'
 import { onStopSignals } from '../server/stop-signals.js'
 import { atOnce, stopRequest, type StopOptions } from '../server/stop-times.js'
@@ -56,41 +58,52 @@ export class Parent {
   }
 
   *#run(): Op<void> {
-    const { run, service } = Server.partsOf(this.#server)
     const holder = new SocketHolder()
-    const bound = yield* run.bind(function* (where: ListenOptions): Op<HeldSocket> {
-      return yield* wait(holder.hold(where))
-    })
+    try {
+      yield* this.#supervise(yield* Server.partsOf(this.#server).run.bind(function* (where: ListenOptions): Op<HeldSocket> {
+        return yield* wait(holder.hold(where))
+      }))
+    } finally {
+      holder.end()
+    }
+  }
+
+  *#supervise(bound: readonly Bound<HeldSocket>[]): Op<void> {
+    const { log: { logger } } = Server.partsOf(this.#server).service
     const close = (): void => bound.forEach(({ listener }) => listener.close())
     const sockets = bound.map(({ listener, address, place }) => ({ fd: listener.fd, address, place }))
     const supervisor = new Supervisor(
       { ...this.#rules, drain: () => this.#settings.drain, random: Math.random },
       (number, changed) => this.#start(number, sockets, changed),
-      service.log.logger,
+      logger,
       // Connections that wait in the queue are then served by the last worker to stop listening.
       (state) => this.#tell(state, close),
     )
     this.#supervisor = supervisor
+    let killedBy: NodeJS.Signals | null = null
     const roll = (): void => this.roll()
-    const forget = onStopSignals((restarts) => supervisor.stop(restarts ? atOnce : stopRequest({}, this.#settings)), () => supervisor.kill())
+    const forget = onStopSignals((restarts) => supervisor.stop(restarts ? atOnce : stopRequest({}, this.#settings)), (signal) => {
+      killedBy = signal
+      supervisor.kill()
+    })
     process.on('SIGHUP', roll)
     try {
       yield* supervisor.run()
+      logger.info('Stopped: all workers have ended')
     } finally {
       this.#supervisor = null
       process.off('SIGHUP', roll)
       forget()
-      close()
-      holder.end()
+      // It has not ended the process if a library listens for it, too.
+      if (killedBy !== null) process.kill(process.pid, killedBy)
     }
-    service.log.logger.info('Stopped: all workers have ended')
   }
 
   #tell(state: GroupState, close: () => void): void {
     if (state === 'draining') close()
   }
 
-  #start(number: number, sockets: ConstructorParameters<typeof WorkerProcess>[1], changed: () => void): WorkerProcess {
+  #start(number: number, sockets: readonly InheritedSocket[], changed: () => void): WorkerProcess {
     const started = new WorkerProcess(number, sockets, () => this.shared, () => {
       if (started.state === 'ended') this.#processes.delete(started)
       changed()

@@ -6,7 +6,7 @@ import type { WorkersRules } from './options.js'
 export const memorySeconds = 5
 
 /** Calls `worn` once this process has used up what a rule allows, until it is cancelled. */
-export function* watchWear({ memory, requests }: WorkersRules, worn: (reason: string) => void): Op<void> {
+export function* watchWear({ memory, requests }: Pick<WorkersRules, 'memory' | 'requests'>, worn: (reason: string) => void): Op<void> {
   const forget = requests === null ? () => {} : countRequests(requests, worn)
   try {
     for (;;) {

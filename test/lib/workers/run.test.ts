@@ -1,74 +1,18 @@
-import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { createInterface } from 'node:readline'
-import t, { type Test } from 'tap'
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { request } from 'node:http'
+import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { listen } from '../../support/listen.js'
+import { imports, Running } from '../../support/workers-program.js'
 
 // Real processes: the parent, its workers, and what they share.
 
-const entryOf = (file: string): string => JSON.stringify(new URL(file, import.meta.url).href)
-const imports = `
-import * as server from ${entryOf('../../../lib/index.js')}
-import * as workers from ${entryOf('../../../lib/workers/index.js')}
-`
-
-interface Line {
-  readonly msg: string
-  readonly worker?: number
-  readonly pid?: number
-  readonly level: string
-}
-
-/** A program with workers that is running. */
-class Running {
-  readonly child: ChildProcess
-  readonly ended: Promise<readonly [number | null, string | null]>
-  readonly lines: Line[] = []
-  stderr = ''
-  readonly #watchers = new Set<() => void>()
-  #isOver = false
-
-  constructor(t: Test, program: string, options: readonly string[] = []) {
-    const child = spawn(process.execPath, [...options, '--input-type=module', '-e', imports + program], { stdio: ['ignore', 'pipe', 'pipe'] })
-    this.child = child
-    this.ended = once(child, 'close') as Promise<[number | null, string | null]>
-    void this.ended.then(() => this.#tell(true))
-    createInterface(child.stdout).on('line', (line) => {
-      this.lines.push(line.startsWith('{') ? JSON.parse(line) as Line : { msg: line, level: '' })
-      this.#tell(false)
-    })
-    child.stderr.on('data', (text: Buffer) => (this.stderr += text.toString()))
-    t.teardown(async () => {
-      child.kill('SIGKILL')
-      await this.ended
-    })
-  }
-
-  /** The first line since `after` that fits. */
-  async line(pattern: RegExp, after = 0): Promise<Line> {
-    for (;;) {
-      const found = this.lines.slice(after).find(({ msg }) => pattern.test(msg))
-      if (found !== undefined) return found
-      if (this.#isOver) throw new Error(`it has ended: ${this.stderr}${JSON.stringify(this.lines)}`)
-      await new Promise<void>((resolve) => this.#watchers.add(resolve))
-    }
-  }
-
-  async url(): Promise<string> {
-    const { msg } = await this.line(/^Started, listening/)
-    return /https?:\/\/\S+/.exec(msg)?.[0] ?? ''
-  }
-
-  /** The processes of the workers that have started so far. */
-  get pids(): number[] {
-    return this.lines.filter(({ msg }) => msg === 'Worker started').map(({ pid = 0 }) => pid)
-  }
-
-  #tell(isOver: boolean): void {
-    this.#isOver ||= isOver
-    for (const wake of this.#watchers) wake()
-    this.#watchers.clear()
-  }
-}
+const folder = mkdtempSync(join(tmpdir(), 'leveret-'))
+t.teardown(() => rmSync(folder, { recursive: true }))
+t.jobs = 2
 
 const service = 'server.new({ port: 0, log_level: "info" }, () => `${process.pid} ${workers.number}`)'
 
@@ -77,15 +21,23 @@ async function get(url: string): Promise<string> {
   return await response.text()
 }
 
-t.test('two workers serve; a roll replaces both; a signal ends all, and the program goes on', async (t) => {
+/** By a Unix socket. */
+async function getBy(socketPath: string): Promise<string> {
+  const asked = request({ socketPath, path: '/', agent: false }).end()
+  const [response] = await once(asked, 'response') as [AsyncIterable<Buffer>]
+  let text = ''
+  for await (const bytes of response) text += bytes.toString()
+  return text
+}
+
+t.test('a request that comes before there is a worker is served; a roll replaces all; a signal ends all, and the program goes on', async (t) => {
   const running = new Running(t, `
     await workers.run(() => ${service}, { count: 2 })
     console.log('over', workers.number)`)
   const url = await running.url()
-  await running.line(/^Worker started/)
   const [pid, number] = (await get(url)).split(' ')
-  t.ok(running.pids.includes(Number(pid)))
   t.match(number, /^[12]$/)
+  t.ok((await running.workers(2)).includes(Number(pid)))
   running.child.kill('SIGHUP')
   await running.line(/^Rolled/)
   const after = Number((await get(url)).split(' ')[0])
@@ -130,3 +82,139 @@ t.test('workers whose parent was killed end', async (t) => {
   t.strictSame(await running.ended, [null, 'SIGKILL'])
 })
 
+t.test('workers that end are started again: killed, or told to stop', async (t) => {
+  const running = new Running(t, `await workers.run(() => ${service}, { count: 1 })`)
+  const url = await running.url()
+  const [first = 0] = await running.workers(1)
+  process.kill(first, 'SIGKILL')
+  const [, second = 0] = await running.workers(2)
+  t.match(await running.line(/^Worker ended/), { worker: 1, pid: first, level: 'error', msg: 'Worker ended: SIGKILL' })
+  t.equal(await get(url), `${second} 1`)
+  process.kill(second, 'SIGTERM')
+  const [, , third = 0] = await running.workers(3)
+  await running.line(/^Worker ended: exit code 0/)
+  t.equal(await get(url), `${third} 1`)
+})
+
+t.test('Ctrl-C reaches all processes: what is in flight is finished, and the program ends well', async (t) => {
+  const running = new Running(t, `
+    await workers.run(() => server.new({ port: 0, log_level: 'info' }, async () => {
+      console.log('begun')
+      await new Promise((resolve) => setTimeout(resolve, 400))
+      return 'finished'
+    }), { count: 2 })`)
+  const url = await running.url()
+  await running.workers(2)
+  const text = get(url)
+  await running.line(/^begun/)
+  process.kill(-(running.child.pid ?? 0), 'SIGINT')
+  t.equal(await text, 'finished')
+  t.strictSame(await running.ended, [0, null])
+  t.equal(running.stderr, '')
+})
+
+t.test('a second signal ends all at once', async (t) => {
+  const running = new Running(t, `
+    await workers.run(() => server.new({ port: 0, log_level: 'info' }, () => {
+      console.log('begun')
+      return new Promise(() => {})
+    }), { count: 2 })`)
+  const url = await running.url()
+  await running.workers(2)
+  const text = get(url).catch(() => 'lost')
+  await running.line(/^begun/)
+  running.child.kill('SIGTERM')
+  // However slow the machine is: one of them comes late enough to be another one.
+  const insisting = setInterval(() => running.child.kill('SIGINT'), 200)
+  t.strictSame(await running.ended, [null, 'SIGINT'], 'and the workers, which have its stdout')
+  clearInterval(insisting)
+  t.equal(await text, 'lost')
+})
+
+t.test('a roll is given up when the check of the new worker fails; the old one serves on', async (t) => {
+  const flag = join(folder, 'flag')
+  const running = new Running(t, `
+    import { existsSync } from 'node:fs'
+    import { sleep } from ${JSON.stringify(new URL('../../../lev/index.js', import.meta.url).href)}
+    const ready = function* (served) {
+      yield* sleep(0.01)
+      if (existsSync(${JSON.stringify(flag)})) throw new Error('no database at ' + served.addresses[0].ip)
+    }
+    await workers.run(() => ${service}, { count: 1, ready })`)
+  const url = await running.url()
+  const [pid] = await running.workers(1)
+  writeFileSync(flag, '')
+  running.child.kill('SIGHUP')
+  const { msg, level } = await running.line(/^The workers were not replaced/)
+  t.match(msg, /the old ones stay: the new worker 1 \(process \d+\) ended before it was ready: exit code 1$/)
+  t.equal(level, 'error')
+  t.match(running.stderr, /Error: no database at 127\.0\.0\.1/)
+  t.equal(await get(url), `${pid} 1`)
+})
+
+t.test('roll and stop, from a handler', async (t) => {
+  const running = new Running(t, `
+    await workers.run(() => server.new({ port: 0, log_level: 'info' }, (method, path) => {
+      if (path === '/roll') workers.roll()
+      if (path === '/stop') workers.stop({ drain: 5 })
+      return path
+    }), { count: 1 })`)
+  const url = await running.url()
+  t.equal(await get(`${url}/roll`), '/roll')
+  await running.line(/^Rolled/)
+  t.equal(await get(`${url}/stop`), '/stop')
+  t.strictSame(await running.ended, [0, null])
+})
+
+t.test('Unix sockets, names of hosts, inherited descriptors, each as its setting says', async (t) => {
+  const [path, stale] = [join(folder, 'app.sock'), join(folder, 'stale.sock')]
+  // What a server leaves that was killed.
+  const left = new Running(t, `server.new({ listen: [{ path: ${JSON.stringify(stale)} }], log_level: 'info' }, () => '').serve()`)
+  await left.line(/^Started/)
+  left.killGroup()
+  await left.ended
+  const tcp = net.createServer()
+  const port = await listen(tcp)
+  const { fd } = Reflect.get(tcp, '_handle') as { fd: number }
+  const running = new Running(t, `
+    const listen = [{ path: ${JSON.stringify(path)}, mode: 0o620 }, { path: ${JSON.stringify(stale)} }, { port: 0, ip: 'localhost', redirect: 4430 }, { fd: 3 }]
+    const handle = () => JSON.stringify(served.addresses)
+    const served = server.new({ listen, log_level: 'info' }, handle)
+    await workers.run(() => served, { count: 1 })`, fd)
+  tcp.close()
+  const urls = await running.urls()
+  t.strictSame(urls.slice(0, 2), [`unix:${path}`, `unix:${stale}`])
+  t.equal(urls[3], `http://127.0.0.1:${port}`)
+  t.equal(statSync(path).mode & 0o777, 0o620)
+  const text = await getBy(path)
+  t.match(JSON.parse(text), [{ path }, { path: stale }, { port: Number(new URL(urls[2] ?? '').port) }, { port }], 'workers know the addresses')
+  t.equal(await getBy(stale), text)
+  t.equal(await get(urls[3] ?? ''), text)
+  const redirected = await fetch(urls[2] ?? '', { redirect: 'manual' })
+  t.match(redirected.headers.get('location'), /^https:\/\/localhost:4430|^https:\/\/127|^https:\/\/\[::1\]:4430/)
+  running.child.kill('SIGHUP')
+  await running.line(/^Rolled/)
+  t.equal(await getBy(path), text, 'the file is still there')
+  running.child.kill('SIGTERM')
+  t.strictSame(await running.ended, [0, null])
+  t.notOk(existsSync(path))
+  t.notOk(existsSync(stale))
+  t.equal(running.stderr, '')
+})
+
+t.test('node --watch restarts the whole program', async (t) => {
+  const file = join(folder, 'watched.mjs')
+  const write = (version: string): void => writeFileSync(file, `${imports}
+    await workers.run(() => server.new({ port: 0, log_level: 'info', drain: 3600 }, () => '${version}'), { count: 1 })`)
+  write('one')
+  const running = new Running(t, '', null, ['--watch', file])
+  const url = await running.url()
+  t.equal(await get(url), 'one')
+  await running.workers(1)
+  const before = running.lines.length
+  write('two')
+  const { msg } = await running.line(/^Started, listening/, before)
+  t.equal(await get(/http:\S+/.exec(msg)?.[0] ?? ''), 'two')
+  running.child.kill('SIGTERM')
+  await running.ended
+})
