@@ -11,11 +11,11 @@ import * as lev from '../../lev/index.js'
 import * as server from '../../lib/index.js'
 import { collectMetrics } from '../../lib/web/metrics/index.js'
 import { developmentIdentities } from '../../tls/index.js'
-import { Program } from '../examples/program.js'
+import { Program, shell } from '../examples/program.js'
 import { isInstalled, startProxy, type Proxy } from '../support/proxies.js'
-import { eventually, request, serve } from '../support/serving.js'
+import { request, serve } from '../support/serving.js'
 import { virtually } from '../support/virtual.js'
-import { blocksOf, pages, readPage, root, type Block } from './blocks.js'
+import { blocksOf, pages, readPage, root, says, type Block } from './blocks.js'
 
 const page = 'docs/guide/production.md'
 
@@ -33,9 +33,9 @@ const certAndKey = join(folder, 'both.pem')
 writeFileSync(certAndKey, readFileSync(cert, 'utf8') + readFileSync(key, 'utf8'))
 
 /** Starts the program of the page that has `mark` in it, changed as said. */
-async function startService(t: Test, mark: string, changes: readonly (readonly [what: string, by: string])[], env = {}): Promise<Program> {
+async function startService(t: Test, mark: string, changes: readonly (readonly [what: string, by: string])[]): Promise<Program> {
   const block = blocksOf(page).find(({ language, text }) => language === 'ts' && text.includes(mark))
-  let source = (block?.text ?? '').replaceAll(/ port(?=: \d|,|: port)/g, ` ip: '${ip}', port`)
+  let source = (block?.text ?? '').replaceAll(/ port(?=: \d|,)/g, ` ip: '${ip}', port`)
   for (const [what, by] of changes) {
     if (!source.includes(what)) throw new Error(`the program with ${mark} has no ${what}`)
     source = source.replace(what, by)
@@ -45,7 +45,7 @@ async function startService(t: Test, mark: string, changes: readonly (readonly [
   mkdirSync(join(root, '.build', 'docs-production'), { recursive: true })
   const file = join(root, '.build', 'docs-production', `${mark.replaceAll(/\W/g, '')}.mjs`)
   writeFileSync(file, outputText)
-  const program = new Program(file, { cwd: folder, anyPort: false, env })
+  const program = new Program(file, { cwd: folder, anyPort: false })
   t.teardown(async () => {
     program.kill()
     await program.ended
@@ -108,7 +108,7 @@ async function ask(path: string, asked?: Asked): Promise<{ status: number | unde
 
 /** A number of both services together. */
 async function metric(name: string): Promise<number> {
-  const texts = await Promise.all([9090, 9091].map(async (port) => await (await fetch(`http://${ip}:${port}/metrics`)).text()))
+  const texts = await Promise.all([9091, 9092].map(async (port) => await (await fetch(`http://${ip}:${port}/metrics`)).text()))
   return texts.map((text) => Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1])).reduce((sum, value) => sum + value)
 }
 
@@ -147,47 +147,49 @@ async function checkRequests(t: Test): Promise<void> {
   socket.destroy()
 }
 
-/** Waits until a service has served a request of the API. */
-async function servesApi(port: number): Promise<void> {
-  let text = ''
-  while (!text.includes('_total{route="/api/')) {
-    await new Promise((resolve) => setTimeout(resolve, 20))
-    text = await (await fetch(`http://${ip}:${port}/metrics`)).text()
-  }
-}
-
-/** Requests all the time, while one service after the other ends and begins anew. */
-async function checkRestarts(t: Test, method: string, programs: Program[], restart: (index: number) => Promise<Program>): Promise<void> {
+/** Requests all the time, while the workers are replaced. */
+async function checkRolls(t: Test, program: Program): Promise<void> {
   const outcomes = new Map<unknown, number>()
   let running = true
   const client = async (agent: https.Agent | null): Promise<void> => {
     while (running) {
-      const path = method === 'POST' ? '/api/upload' : '/api/who'
-      const outcome = await ask(path, { method, ...method === 'POST' ? { body: Buffer.from('once') } : {}, ...agent === null ? {} : { agent } })
-        .then(({ status }) => status, (error: unknown) => String(error))
+      const asked = { method: 'POST', body: Buffer.from('once'), ...agent === null ? {} : { agent } }
+      const outcome = await ask('/api/upload', asked).then(({ status }) => status, (error: unknown) => String(error))
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+      // New workers need the processor, too.
+      await new Promise((resolve) => setTimeout(resolve, 3))
     }
     agent?.destroy()
   }
   const load = Promise.all([null, null, new https.Agent({ keepAlive: true }), new https.Agent({ keepAlive: true })].map(client))
-  const more = async (count: number): Promise<void> => {
-    const before = outcomes.get(200) ?? 0
-    await eventually(() => (outcomes.get(200) ?? 0) >= before + count, 'requests')
-  }
-  for (const [index, program] of programs.entries()) {
-    await more(20)
-    t.same(await program.stop('SIGTERM'), { code: 0, signal: null })
-    await more(20)
-    await restart(index)
-    // The proxy has to learn that it is there, before the other one goes.
-    await servesApi(9090 + index)
-  }
+  program.signal('SIGHUP')
+  await program.printed(/Rolled: all workers are new/)
   running = false
   await load
   t.strictSame([...outcomes.keys()], [200], 'no request is lost', { outcomes: Object.fromEntries(outcomes) })
 }
 
+/** Two are enough to replace one by one. */
+const twoWorkers = ['workers.run(() => service)', 'workers.run(() => service, { count: 2 })'] as const
+
+function bothStarted(output: string): boolean {
+  return output.split('Worker started').length > 2
+}
+
 const isConfiguration = ({ language }: Block): boolean => language === 'nginx' || language === 'haproxy'
+
+t.test('the service by itself', { skip: process.platform === 'linux' ? false : 'needs an address of its own' }, async (t) => {
+  const program = await startService(t, 'withRequestId(app)', [twoWorkers])
+  await program.shows(bothStarted)
+  const fitted = (language: string): string | undefined => {
+    const block = blocksOf(page).find((block) => block.language === language && block.words.includes('production'))
+    return block?.text.replaceAll('127.0.0.1:', `${ip}:`)
+  }
+  const { code, stdout, stderr } = await shell(fitted('sh') ?? '', folder)
+  t.equal(code, 0, stderr)
+  t.ok(says(fitted('text') ?? '', stdout), stdout)
+  t.same(await program.stop('SIGTERM'), { code: 0, signal: null })
+})
 
 t.test('every configuration of a proxy stands on the page that is tested here', async (t) => {
   t.strictSame(pages().filter((file) => file !== page && blocksOf(file).some(isConfiguration)), [])
@@ -206,12 +208,13 @@ for (const block of blocksOf(page).filter(isConfiguration)) {
       return
     }
     // The clients of this test are on loopback addresses, too, and may not tell of others.
-    const changes = [['trusted_proxies: [\'loopback\']', 'trusted_proxies: [\'127.0.0.1\']'], ['rate: 20, burst: 100', 'rate: 100_000'], ['pre_drain: 3', `pre_drain: ${proxy.program === 'haproxy' ? 1 : 0}`]] as const
-    const startOne = (index: number): Promise<Program> => startService(t, 'withRequestId(app)', changes, { PORT: String(8080 + index) })
-    const programs = await Promise.all([startOne(0), startOne(1)])
+    const changes = [['trusted_proxies: [\'loopback\']', 'trusted_proxies: [\'127.0.0.1\']'], ['rate: 20, burst: 100', 'rate: 100_000'], twoWorkers] as const
+    const program = await startService(t, 'withRequestId(app)', changes)
+    await program.shows(bothStarted)
     await startProxy(t, proxy, 8080)
     await checkRequests(t)
-    await checkRestarts(t, proxy.program === 'haproxy' ? 'POST' : 'GET', programs, startOne)
+    await checkRolls(t, program)
+    t.same(await program.stop('SIGTERM'), { code: 0, signal: null })
   })
 }
 

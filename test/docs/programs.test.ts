@@ -91,12 +91,14 @@ function isForeign({ language, words }: Block): boolean {
   return language === 'js' && words.length === 1 && ['express', 'fastify', 'hono'].includes(words[0])
 }
 
-/** The configurations of other programs, which test/docs/production.test.ts runs. */
-const configurations = new Set(['nginx', 'haproxy'])
+/** What test/docs/production.test.ts runs: configurations of other programs, and the service behind them. */
+function isOfProduction({ language, words }: Block): boolean {
+  return language === 'nginx' || language === 'haproxy' || words.includes('production')
+}
 
 function runs(block: Block): boolean {
   const { words } = block
-  return !isForeign(block) && !configurations.has(block.language) && !words.includes('norun') && !words.includes('declaration') && sourceOf(words) === undefined
+  return !isForeign(block) && !isOfProduction(block) && !words.includes('norun') && !words.includes('declaration') && sourceOf(words) === undefined
 }
 
 t.jobs = 3

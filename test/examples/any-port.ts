@@ -1,4 +1,4 @@
-// Loaded before a program under test (node --import): where it listens on 8080, 8443 or 9090, the ports that documentation
+// Loaded before a program under test (node --import): where it listens on 8080 or 8443, the ports that documentation
 // uses, the system chooses another, and the parent process is told which. So programs run as they are printed.
 import { Server, type ListenOptions } from 'node:net'
 
@@ -7,7 +7,7 @@ type Listen = (this: Server, options: ListenOptions, ...rest: unknown[]) => Serv
 const listen = Reflect.get(Server.prototype, 'listen') as Listen
 
 const listenAnywhere: Listen = function (options, ...rest) {
-  if (![8080, 8443, 9090].includes(options.port ?? 0)) return listen.call(this, options, ...rest)
+  if (options.port !== 8080 && options.port !== 8443) return listen.call(this, options, ...rest)
   this.once('listening', () => {
     const address = this.address()
     if (typeof address === 'object') process.send?.({ wanted: options.port, bound: address?.port })

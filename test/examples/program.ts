@@ -84,7 +84,7 @@ export class Program {
   /** Every `:PORT` in `text` replaced by the one that the program has in its place. */
   async withPorts(text: string): Promise<string> {
     let result = text
-    for (const [wanted] of new Set(text.match(/(?<=:)(?:8080|8443|9090)\b/g))?.entries() ?? []) {
+    for (const [wanted] of new Set(text.match(/(?<=:)(?:8080|8443)\b/g))?.entries() ?? []) {
       result = result.replaceAll(`:${wanted}`, `:${await this.port(Number(wanted))}`)
     }
     return result
@@ -94,6 +94,11 @@ export class Program {
   stop(signal: NodeJS.Signals = 'SIGINT'): Promise<End> {
     if (this.#end === null) this.#process.kill(signal)
     return this.ended
+  }
+
+  /** Sends a signal that does not end it. */
+  signal(signal: NodeJS.Signals): void {
+    this.#process.kill(signal)
   }
 
   /** Ends it in any case: for the end of a test. */
