@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { run as runTasks, wait, type ListenOptions, type Op } from '../../lev/index.js'
 import { SocketHolder, type HeldSocket } from '../../lev/internal.js'
 import type { Settings } from '../config/settings.js'
@@ -94,8 +95,8 @@ export class Parent {
       this.#supervisor = null
       process.off('SIGHUP', roll)
       forget()
-      // It has not ended the process if a library listens for it, too.
-      if (killedBy !== null) process.kill(process.pid, killedBy)
+      // It has not ended the process if a library listens for it, too: then its code tells the same.
+      if (killedBy !== null) process.exitCode = 128 + constants.signals[killedBy]
     }
   }
 

@@ -126,7 +126,9 @@ t.test('a second signal ends all at once', async (t) => {
   running.child.kill('SIGTERM')
   // However slow the machine is: one of them comes late enough to be another one.
   const insisting = setInterval(() => running.child.kill('SIGINT'), 200)
-  t.strictSame(await running.ended, [null, 'SIGINT'], 'and the workers, which have its stdout')
+  const [code, signal] = await running.ended
+  // A library that listens for signals leaves the end to the program.
+  t.ok(signal === 'SIGINT' || code === 130, `and the workers, which have its stdout: ${signal ?? code}`)
   clearInterval(insisting)
   t.equal(await text, 'lost')
 })
