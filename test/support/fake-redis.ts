@@ -38,9 +38,14 @@ export class FakeRedis implements NodeRedisClient {
     })
   }
 
-  #take(key: string, [added, full, drain]: number[], time: number): [granted: number, level: number] {
+  /** The level of a budget at a time not before its last request. */
+  levelAt(key: string, time: number, drain: number): number {
     const [last, then] = this.#levels.get(key) ?? [0, 0]
-    const level = Math.max(0, last - Math.round((time - then) * 1e6) * drain)
+    return Math.max(0, last - Math.round((time - then) * 1e6) * drain)
+  }
+
+  #take(key: string, [added, full, drain]: number[], time: number): [granted: number, level: number] {
+    const level = this.levelAt(key, time, drain)
     if (level > full - added) return [0, level]
     this.#levels.set(key, [level + added, time])
     return [1, level + added]

@@ -2,12 +2,15 @@
 import t from 'tap'
 import * as lev from '../../../../lev/index.js'
 import { runningTask } from '../../../../lev/internal.js'
-import { ArgumentError, wrap, type Handler } from '../../../../lib/index.js'
+import * as server from '../../../../lib/index.js'
+import { ArgumentError, wrap, type Handler, type WrappedRequest } from '../../../../lib/index.js'
 import { inject } from '../../../../lib/web/inject/index.js'
 import { Budgets } from '../../../../lib/limits/budgets.js'
 import { rateLimit, type RateLimitOptions, type RedisClient, type SharedOptions } from '../../../../lib/web/limits/index.js'
 import { FakeRedis } from '../../../support/fake-redis.js'
 import type { KeptLog } from '../../../support/kept-log.js'
+import { virtual } from '../../../../testing/virtual.js'
+import { randomFrom, seed } from '../../../support/seed.js'
 import { virtually } from '../../../support/virtual.js'
 
 const ok = (): string => 'hello'
@@ -94,6 +97,39 @@ t.test('what is known to be above the limit is not asked for, until it may be al
     t.equal(yield* told.get('/'), '200 +0.001')
     t.equal(redis.asked.length, 2)
   })
+})
+
+t.test('what a process rejects by itself, Redis would have rejected too', async (t) => {
+  const random = randomFrom(seed)
+  const redis = new FakeRedis()
+  const [rate, burst] = [10, 5]
+  const options = { rate, burst, cost: ({ query }: WrappedRequest) => Number(query.slice(1)), key: () => '' }
+  const { unit, full, drain } = new Budgets({ rate, per: 1, burst }, 1)
+  const processes = [server.new({ log_level: 'error' }, limitedBy(redis, options)(ok)), server.new({ log_level: 'error' }, limitedBy(redis, options)(ok))]
+  const [counts, wrong] = await virtual(function* () {
+    const counts = { granted: 0, locally: 0, rejected: 0 }
+    const wrong: unknown[] = []
+    const began = lev.now()
+    const process = function* (): lev.Op<void> {
+      while (lev.now() < began + 6) {
+        redis.delay = random.pick([1e-5, 0.001, 0.04])
+        yield* lev.sleep(random.pick([0, 0.001, 0.02, 0.1]) * random())
+        const [cost, sent, asked] = [random.pick([1, 1, 2, 5]), lev.now(), redis.asked.length]
+        const { status } = yield* inject(random.pick(processes), { path: `/${cost}` })
+        if (status === 200) counts.granted++
+        else if (lev.now() > sent || redis.asked.length > asked) counts.rejected++
+        else if (redis.levelAt(redis.asked[0].key, sent, drain) > full - cost * unit) counts.locally++
+        else wrong.push({ cost, sent, level: redis.levelAt(redis.asked[0].key, sent, drain) })
+      }
+    }
+    yield* lev.scope(function* () {
+      for (let count = 0; count < 4; count++) lev.spawn(process)
+      yield* lev.yieldNow()
+    })
+    return [counts, wrong] as const
+  }, { seed })
+  t.strictSame(wrong, [], `seed ${seed}`)
+  t.ok(counts.locally > 20 && counts.rejected > 0 && counts.granted > 20, JSON.stringify(counts))
 })
 
 t.test('the fields, costs, keys and content are those of a local limit', async (t) => {
