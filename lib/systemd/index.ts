@@ -1,10 +1,10 @@
 /// <reference types="node" preserve="true" />
-import { run, scope, sleep, wait, type Address, type Op } from '../../lev/index.js'
-import { addressText, monotonicTime } from '../../lev/internal.js'
+import { run, scope, wait, type Address } from '../../lev/index.js'
 import { ArgumentError } from '../errors.js'
 import type { StopRequest } from '../server/stop-times.js'
 import { manager } from './manager.js'
 import { allSent, notify } from './notify.js'
+import { keepAlive, tellReady, tellReloading, tellStopping } from './report.js'
 
 export { notify }
 
@@ -20,12 +20,6 @@ export interface Served {
   readonly addresses: readonly Address[]
 }
 
-/** Seconds that a server may take to end besides those of its settings, as systemd is told: for cleaning up, and for the program. */
-const marginSeconds = 15
-
-/** The longest time that systemd is asked for, in seconds: `drain` may be Infinity. */
-const longestSeconds = 1_000_000
-
 /**
  * Calls `service.serve()`, and tells systemd when the server listens and when it begins to stop, and, if the unit has `WatchdogSec=`,
  * that it is alive, for as long as its event loop turns. Without a systemd that wants to be told it is `service.serve()` alone.
@@ -38,8 +32,7 @@ export async function serve(service: Served): Promise<void> {
   void tell(service)
   try {
     await run(() => scope(function* (tasks) {
-      const { watchdog } = told
-      if (watchdog !== null) tasks.spawn(() => keepAlive(watchdog / 2))
+      tasks.spawn(() => keepAlive(told.watchdog))
       yield* wait(served)
       tasks.cancel('drain')
     }))
@@ -55,7 +48,7 @@ export async function serve(service: Served): Promise<void> {
  */
 export async function reload<T>(work: () => T | PromiseLike<T>): Promise<T> {
   if (typeof work !== 'function') throw new ArgumentError('work', `work must be a function, got ${typeof work}`)
-  void notify({ RELOADING: 1, MONOTONIC_USEC: Math.floor(monotonicTime() * 1_000_000) })
+  tellReloading()
   try {
     return await work()
   } finally {
@@ -71,15 +64,6 @@ async function tell(service: Served): Promise<void> {
     // `serve` rejects with the same error.
     return
   }
-  void notify({ READY: 1, STATUS: `Listening on ${service.addresses.map(addressText).join(', ')}` })
-  const { pre_drain, drain } = await stopping
-  const seconds = Math.min(pre_drain + drain + marginSeconds, longestSeconds)
-  void notify({ STOPPING: 1, STATUS: 'Stopping', EXTEND_TIMEOUT_USEC: Math.ceil(seconds * 1_000_000) })
-}
-
-function* keepAlive(seconds: number): Op<never> {
-  for (;;) {
-    yield* sleep(seconds)
-    yield* wait(notify({ WATCHDOG: 1 }))
-  }
+  tellReady(service.addresses)
+  tellStopping(await stopping)
 }

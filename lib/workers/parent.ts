@@ -1,5 +1,5 @@
 import { constants } from 'node:os'
-import { run as runTasks, wait, type ListenOptions, type Op } from '../../lev/index.js'
+import { run as runTasks, scope, wait, type ListenOptions, type Op } from '../../lev/index.js'
 import { SocketHolder, type HeldSocket } from '../../lev/internal.js'
 import type { Settings } from '../config/settings.js'
 import { BindError, WorkerError } from '../errors.js'
@@ -7,8 +7,11 @@ import type { Bound } from '../server/bind.js'
 import type { InheritedSocket } from '../server/inherited.js'
 import { Server } from '../server/server.js'
 import { onStopSignals } from '../server/stop-signals.js'
-import { atOnce, stopRequest, type StopOptions } from '../server/stop-times.js'
+import { atOnce, stopRequest, type StopOptions, type StopRequest } from '../server/stop-times.js'
 import { tellOnOneLine } from '../server/uncaught.js'
+import { manager } from '../systemd/manager.js'
+import { allSent } from '../systemd/notify.js'
+import { keepAlive, tellReady, tellReloading, tellStopping } from '../systemd/report.js'
 import type { WorkersRules } from './options.js'
 import { Supervisor, type GroupState } from './supervisor.js'
 import { WorkerProcess } from './worker-process.js'
@@ -21,6 +24,7 @@ export class Parent {
   /** What each new worker learns besides its sockets, at the time when it asks. Members are added by the features that need it. */
   readonly shared: Record<string, unknown> = {}
   #supervisor: Supervisor | null = null
+  #stopRequest: StopRequest = atOnce
 
   /** @param server it tells the settings, and never serves */
   constructor(server: Server, rules: WorkersRules) {
@@ -41,6 +45,8 @@ export class Parent {
       if (error instanceof BindError) tellOnOneLine(error)
       if (error instanceof WorkerError) tellOnOneLine(error, error.exitCode)
       throw error
+    } finally {
+      await allSent()
     }
   }
 
@@ -51,7 +57,12 @@ export class Parent {
 
   /** Stops all workers. @throws RangeError */
   stop(options: StopOptions): void {
-    this.#supervisor?.stop(stopRequest(options, this.#settings))
+    this.#stop(stopRequest(options, this.#settings))
+  }
+
+  #stop(request: StopRequest): void {
+    this.#stopRequest = request
+    this.#supervisor?.stop(request)
   }
 
   get #settings(): Settings {
@@ -71,6 +82,8 @@ export class Parent {
 
   *#supervise(bound: readonly Bound<HeldSocket>[]): Op<void> {
     const { log: { logger } } = Server.partsOf(this.#server).service
+    // Before a worker starts, which is not to report in its place.
+    const watchdog = manager()?.watchdog ?? null
     const close = (): void => bound.forEach(({ listener }) => listener.close())
     const sockets = bound.map(({ listener, address, place }) => ({ fd: listener.fd, address, place }))
     const supervisor = new Supervisor(
@@ -83,13 +96,17 @@ export class Parent {
     this.#supervisor = supervisor
     let killedBy: NodeJS.Signals | null = null
     const roll = (): void => this.roll()
-    const forget = onStopSignals((restarts) => supervisor.stop(restarts ? atOnce : stopRequest({}, this.#settings)), (signal) => {
+    const forget = onStopSignals((restarts) => this.#stop(restarts ? atOnce : stopRequest({}, this.#settings)), (signal) => {
       killedBy = signal
       supervisor.kill()
     })
     process.on('SIGHUP', roll)
     try {
-      yield* supervisor.run()
+      yield* scope(function* (tasks) {
+        tasks.spawn(() => keepAlive(watchdog))
+        yield* supervisor.run()
+        tasks.cancel('drain')
+      })
       logger.info('Stopped: all workers have ended')
     } finally {
       this.#supervisor = null
@@ -101,6 +118,9 @@ export class Parent {
   }
 
   #tell(state: GroupState, close: () => void): void {
+    if (state === 'ready') tellReady(this.#server.addresses)
+    if (state === 'rolling') tellReloading()
+    if (state === 'stopping') tellStopping(this.#stopRequest)
     if (state === 'draining') close()
   }
 

@@ -12,7 +12,7 @@ import { notifySocket } from '../../support/notify-socket.js'
 // Programs that tell systemd of themselves by its own systemd-notify, and a receiver that does what systemd does.
 
 const linux = { skip: process.platform === 'linux' && isInstalled() ? false : 'there is no systemd-notify' }
-const [entry, ownEntry] = ['index.js', 'systemd/index.js'].map((file) => JSON.stringify(new URL(`../../../lib/${file}`, import.meta.url).href))
+const [entry, ownEntry, workersEntry] = ['index.js', 'systemd/index.js', 'workers/index.js'].map((file) => JSON.stringify(new URL(`../../../lib/${file}`, import.meta.url).href))
 
 function isInstalled(): boolean {
   try {
@@ -87,6 +87,24 @@ t.test('ready, reloading, ready again, stopping', linux, async (t) => {
   t.equal(await program.ended(), 0)
   t.equal(program.stderr(), '')
   t.strictSame(socket.waiting, [])
+})
+
+t.test('workers: their parent tells, also that it rolls', linux, async (t) => {
+  const socket = await notifySocket(t)
+  const program = start(t, `
+    import * as workers from ${workersEntry}
+    if (workers.number !== null) console.log(Object.keys(process.env).filter((name) => /^(NOTIFY|WATCHDOG)_/.test(name)).length)
+    await workers.run(() => server.new({ port: 0, log_level: 'error', drain: 7 }, () => 'hello'), { count: 1 })`, { NOTIFY_SOCKET: socket.path, WATCHDOG_USEC: '100000' })
+  t.equal(await program.line(), '0', 'the workers do not report')
+  t.match((await socket.next()).state, { READY: '1', STATUS: /^Listening on 127\.0\.0\.1:[1-9]\d*$/ })
+  t.strictSame((await socket.any()).state, { WATCHDOG: '1' })
+  program.child.kill('SIGHUP')
+  t.match((await socket.next()).state, { RELOADING: '1', MONOTONIC_USEC: /^\d+$/ })
+  t.match((await socket.next()).state, { READY: '1' })
+  program.child.kill('SIGTERM')
+  t.match((await socket.next()).state, { STOPPING: '1', EXTEND_TIMEOUT_USEC: '22000000' })
+  t.equal(await program.ended(), 0)
+  t.equal(program.stderr(), '')
 })
 
 t.test('the watchdog is fed while the event loop turns', linux, async (t) => {
