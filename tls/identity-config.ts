@@ -28,6 +28,8 @@ export interface TlsConfig {
    * machines that have it. At least 32 random bytes, as a string in base64, or as such. Default: random keys for each identity.
    */
   readonly ticket_secret?: string | Uint8Array | null | undefined
+  /** Whether a server loads the files again when they change. Default: false. */
+  readonly watch?: boolean | null | undefined
   /** Accepts certificates that have expired or are not valid yet: for tests. Default: false. */
   readonly allow_expired?: boolean | null | undefined
 }

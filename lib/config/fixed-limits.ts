@@ -47,6 +47,9 @@ export const logValueCharacters = 2048
  * npm runs, and npm forwards its own to the program.
  */
 export const signalEchoSeconds = 0.5
+/** Time between two looks at the files of certificates, with `ssl.watch`. */
+export const certificateWatchSeconds = 5
+
 /** How long a program that `node --watch` restarts may take to end by itself. */
 export const restartSeconds = 1
 

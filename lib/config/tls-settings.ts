@@ -19,6 +19,7 @@ const tlsChecks: Checks<TlsConfig> = {
   hosts: (value, key) => hostsOf(value, key, identities),
   allow_expired: boolean,
   ticket_secret: ticketSecret,
+  watch: boolean,
 }
 
 const changesChecks: Checks<TlsChanges> = {

@@ -96,6 +96,7 @@ export class Run {
     try {
       yield* scope(function* (tasks) {
         service.spawn = (start) => tasks.spawn(start)
+        if (service.beside !== null) tasks.background(service.beside)
         for (const acceptor of acceptors) tasks.spawn(() => acceptor.run(tasks))
         yield* stopTimes.untilDrain()
         service.drain()

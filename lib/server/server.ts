@@ -1,7 +1,9 @@
 import * as lev from '../../lev/index.js'
 import type { Address, Op, Stream } from '../../lev/index.js'
-import { IdentityLoader, type LoadedIdentities } from '../../tls/index.js'
-import { defaults, mergeSettings, type Config, type ConfigChanges, type Settings } from '../config/settings.js'
+import { IdentityLoader } from '../../tls/index.js'
+import { defaults, mergeSettings, type Config, type ConfigChanges } from '../config/settings.js'
+import { watchCertificates } from './certificate-watch.js'
+import { Configuration, install } from './configuration.js'
 import { Connection } from './connection.js'
 import { BindError, ConfigError, StateError } from '../errors.js'
 import type { NextAction } from '../request/exchange.js'
@@ -25,18 +27,19 @@ export class Server {
   #run: Run
   /** Settles when the run has ended; null: none goes on. */
   #done: Promise<void> | null = null
-  readonly #loader = new IdentityLoader()
-  /** Settles when all calls of `configure` so far are complete; null: none is pending. */
-  #configuring: Promise<void> | null = null
+  readonly #configuration: Configuration
 
   /** @internal */
   constructor(config: Config, handle: Handler) {
     if (typeof handle !== 'function') throw new ConfigError('handle', `handle must be a function, got ${typeof handle}`)
     const settings = mergeSettings(defaults, config)
-    const identities = settings.ssl === null ? null : this.#loader.load(settings.ssl, lev.systemTime())
+    const loader = new IdentityLoader()
+    const identities = settings.ssl === null ? null : loader.load(settings.ssl, lev.systemTime())
     this.#service = new Service(settings, handle, new ServerLog(settings))
+    this.#configuration = new Configuration(this.#service, loader)
+    this.#service.beside = () => watchCertificates(this.#service, this.#configuration)
     this.#run = new Run(this.#service)
-    this.#install(settings, identities)
+    install(this.#service, settings, identities)
   }
 
   /**
@@ -47,13 +50,7 @@ export class Server {
    * with IdentityError for a certificate or key that cannot be used
    */
   async configure(config: ConfigChanges): Promise<void> {
-    const before = this.#configuring
-    const configured = before === null ? this.#configure(config) : before.then(() => this.#configure(config))
-    const settled = configured.catch(() => {}).then(() => {
-      if (this.#configuring === settled) this.#configuring = null
-    })
-    this.#configuring = settled
-    await configured
+    await this.#configuration.configure(config)
   }
 
   /**
@@ -138,27 +135,5 @@ export class Server {
       this.#connections.set(client, connection)
     }
     return yield* processRequest(connection, count)
-  }
-
-  async #configure(config: ConfigChanges): Promise<void> {
-    const settings = mergeSettings(this.#service.settings, config)
-    const { ssl } = settings
-    const identities = ssl === null ? null : await lev.run(() => inTurns(this.#loader.steps(ssl, lev.systemTime())))
-    this.#install(settings, identities)
-  }
-
-  #install(settings: Settings, identities: LoadedIdentities | null): void {
-    this.#service.configure(settings, identities?.identities ?? null)
-    for (const warning of identities?.warnings ?? []) this.#service.log.logger.warn(warning)
-  }
-}
-
-
-/** Runs the steps with other tasks in between. */
-function* inTurns<T>(steps: Generator<undefined, T>): Op<T> {
-  for (;;) {
-    const { done, value } = steps.next()
-    if (done === true) return value
-    yield* lev.yieldNow()
   }
 }

@@ -31,6 +31,8 @@ export class Service {
   draining = false
   /** Starts a task in the scope of `serve`; null: the server is not serving. */
   spawn: ((start: () => Op<void>) => Task<void>) | null = null
+  /** Runs while the server serves; null: nothing does. */
+  beside: (() => Op<void>) | null = null
   /** Detached tasks that are running. */
   #detached = 0
 

@@ -43,7 +43,8 @@ export class StopTimes {
   /** Waits for another call of `stop`, at the latest until `time`. */
   *#next(time: number): Op<void> {
     try {
-      const { pre_drain, drain } = (yield* timeout(time - now(), this.#requests.receive())) ?? atOnce
+      const next = this.#requests.receive()
+      const { pre_drain, drain } = (time === Infinity ? yield* next : yield* timeout(time - now(), next)) ?? atOnce
       const drainAt = now() + pre_drain
       this.#drainAt = Math.min(this.#drainAt, drainAt)
       this.#endAt = Math.min(this.#endAt, drainAt + drain)

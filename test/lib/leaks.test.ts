@@ -16,7 +16,7 @@ import { closeFrame, frame, handshake, opcodes } from './websocket/wire.js'
 type Course = 'ends' | 'fails' | 'lasts'
 
 /** Tasks of a server without connections. The last of them begin after it listens. */
-const serverTasks = 4
+const serverTasks = 5
 
 /** Sources that were opened and not closed. */
 let open = 0
