@@ -162,12 +162,17 @@ async function checkRolls(t: Test, program: Program): Promise<void> {
     agent?.destroy()
   }
   const load = Promise.all([null, null, new https.Agent({ keepAlive: true }), new https.Agent({ keepAlive: true })].map(client))
-  program.signal('SIGHUP')
+  program.signal(reloadSignal)
   await program.printed(/Rolled: all workers are new/)
   running = false
   await load
   t.strictSame([...outcomes.keys()], [200], 'no request is lost', { outcomes: Object.fromEntries(outcomes) })
 }
+
+const unit = blocksOf(page).find(({ language }) => language === 'systemd')?.text ?? ''
+
+/** What `systemctl reload` sends. */
+const reloadSignal = `SIG${/^ExecReload=\/bin\/kill -(\w+) \$MAINPID$/m.exec(unit)?.[1]}` as NodeJS.Signals
 
 /** Two are enough to replace one by one. */
 const twoWorkers = ['workers.run(() => service)', 'workers.run(() => service, { count: 2 })'] as const
@@ -189,6 +194,19 @@ t.test('the service by itself', { skip: process.platform === 'linux' ? false : '
   t.equal(code, 0, stderr)
   t.ok(says(fitted('text') ?? '', stdout), stdout)
   t.same(await program.stop('SIGTERM'), { code: 0, signal: null })
+})
+
+t.test('the unit fits the service', async (t) => {
+  const value = (name: string): string => new RegExp(`^${name}=(.*)$`, 'm').exec(unit)?.[1] ?? ''
+  const service = blocksOf(page).find(({ language, words }) => language === 'ts' && words.includes('production'))?.text ?? ''
+  const setting = (name: string): number => Number(new RegExp(`${name}: (\\d+),`).exec(service)?.[1])
+  t.ok(Number(value('TimeoutStopSec')) > setting('drain') + 5, 'the parent kills workers after drain and five seconds')
+  t.ok(Number(value('LimitNOFILE')) >= 2 * setting('connection_limit'))
+  t.equal(value('KillMode'), 'mixed')
+  const file = join(folder, 'app.service')
+  writeFileSync(file, unit.replace('/usr/bin/node', process.execPath))
+  const { code, stderr } = await shell(`command -v systemd-analyze > /dev/null || exit 0; systemd-analyze verify --man=no ${file}`, folder)
+  t.equal(code, 0, stderr)
 })
 
 t.test('every configuration of a proxy stands on the page that is tested here', async (t) => {

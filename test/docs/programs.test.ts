@@ -93,7 +93,7 @@ function isForeign({ language, words }: Block): boolean {
 
 /** What test/docs/production.test.ts runs: configurations of other programs, and the service behind them. */
 function isOfProduction({ language, words }: Block): boolean {
-  return language === 'nginx' || language === 'haproxy' || words.includes('production')
+  return ['nginx', 'haproxy', 'systemd'].includes(language) || words.includes('production')
 }
 
 function runs(block: Block): boolean {
