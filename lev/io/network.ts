@@ -120,11 +120,15 @@ function faultOf(where: ListenOptions | ConnectOptions, lowestPort: number): str
 /** Most bytes of a Unix socket's path; on Windows the path is that of a named pipe. */
 const mostPathBytes = process.platform === 'linux' ? 107 : process.platform === 'win32' ? 256 : 103
 
+/** Node 20 fills up an abstract name with zero bytes, so that other programs do not find it. */
+const hasAbstractNames = process.platform === 'linux' && Number(process.versions.node.split('.')[0]) >= 22
+
 /** Node 20 cuts off the end of a longer path, and what follows a zero byte: it would use another file. */
 function pathFault(path: unknown): string | null {
   if (typeof path !== 'string') return 'the path is not a string'
   if (path === '') return 'the path is empty'
-  if (path.includes('\0')) return 'the path contains a zero byte'
+  if (path.includes('\0', 1) || path === '\0') return 'the path contains a zero byte'
+  if (path.startsWith('\0') && !hasAbstractNames) return 'abstract names need Linux and Node.js 22 or newer'
   return Buffer.byteLength(path) > mostPathBytes ? `the path is longer than ${mostPathBytes} bytes` : null
 }
 

@@ -39,11 +39,6 @@ export const proxyCheck: Check<Proxy | false> = (value, key) => {
   return proxy ?? refuse(key, typeof value, 'false, or the URL of a proxy that begins with http: or https:')
 }
 
-/** The path of a Unix socket. */
-export const socketPathCheck: Check<string> = (value, key) => (
-  typeof value === 'string' && value !== '' && !value.includes('\0') ? value : refuse(key, value, 'the path of a Unix socket')
-)
-
 const pem: Check<unknown> = (value, key) => (
   typeof value === 'string' || Buffer.isBuffer(value) ? value : refuse(key, value, 'PEM: a string, or the bytes of a file')
 )

@@ -1,10 +1,10 @@
 import { constants } from 'node:buffer'
 import type { ClientTlsOptions } from '../../tls/index.js'
 import { asArguments, optionsOf } from '../config/arguments.js'
-import { boolean, fieldsOf, integer, refuse, type Check } from '../config/validators.js'
+import { boolean, fieldsOf, integer, refuse, unixPath, type Check } from '../config/validators.js'
 import { isToken } from '../http1/grammar.js'
 import { withCredentials } from './credentials.js'
-import { headersFor, proxyCheck, socketPathCheck, tlsOptions } from './options.js'
+import { headersFor, proxyCheck, tlsOptions } from './options.js'
 import type { Proxy } from './proxy.js'
 import { outgoingOf, type Outgoing, type RequestContent } from './outgoing.js'
 
@@ -88,7 +88,7 @@ const checks = {
   timeout: secondsOf,
   maxBodySize: integer(0, constants.MAX_LENGTH, 'bytes'),
   proxy: proxyCheck,
-  socketPath: socketPathCheck,
+  socketPath: unixPath,
   tls: tlsOptions,
 } satisfies { readonly [K in keyof RequestOptions]-?: Check<unknown> }
 

@@ -3,8 +3,9 @@ import { made, makesAwaitable } from '../../lev/internal.js'
 import type { Awaitable, Op, Stream } from '../../lev/index.js'
 import { clientSecurity, type ClientTlsOptions } from '../../tls/index.js'
 import { asArguments, optionsOf } from '../config/arguments.js'
+import { unixPath } from '../config/validators.js'
 import { ArgumentError } from '../errors.js'
-import { socketPathCheck, tlsOptions } from './options.js'
+import { tlsOptions } from './options.js'
 
 /** Options of a connection; all are optional. */
 export interface TcpOptions {
@@ -61,7 +62,7 @@ function rulesOf(options: TcpOptions): TcpRules {
     const socketPath = fields.get('socketPath') ?? null
     return {
       tls: typeof tls === 'boolean' ? tls : tlsOptions(tls, 'tls'),
-      socketPath: socketPath === null ? null : socketPathCheck(socketPath, 'socketPath'),
+      socketPath: socketPath === null ? null : unixPath(socketPath, 'socketPath'),
     }
   })
 }

@@ -1,11 +1,11 @@
 import type { ClientTlsOptions } from '../../tls/index.js'
 import { asArguments, optionsOf } from '../config/arguments.js'
-import { refuse, type Check } from '../config/validators.js'
+import { refuse, unixPath, type Check } from '../config/validators.js'
 import { ArgumentError, ConfigError } from '../errors.js'
 import type { ResponseHeaders } from '../http1/response-headers.js'
 import { checks as shared, defaults as sharedDefaults, merged, protocolList, seconds } from '../websocket/options.js'
 import type { WebSocketOptions, WebSocketRules } from '../websocket/options.js'
-import { headersFor, proxyCheck, socketPathCheck, tlsOptions } from './options.js'
+import { headersFor, proxyCheck, tlsOptions } from './options.js'
 import type { Proxy } from './proxy.js'
 import type { ClientValue } from './request-options.js'
 
@@ -49,7 +49,7 @@ const checks: { readonly [K in keyof ClientRules]: Check<ClientRules[K]> } = {
   headers: headersFor(handshakesOwn, "the handshake's own"),
   tls: tlsOptions,
   proxy: proxyCheck,
-  socket_path: socketPathCheck,
+  socket_path: unixPath,
   handshake_timeout: seconds,
 }
 

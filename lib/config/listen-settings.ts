@@ -1,4 +1,4 @@
-import { boolean, fieldsOf, hostOrAddress, integer, refuse, type Check } from './validators.js'
+import { boolean, fieldsOf, hostOrAddress, integer, refuse, unixPath, type Check } from './validators.js'
 import { checkGiven } from './check-fields.js'
 import { ConfigError } from '../errors.js'
 
@@ -21,7 +21,10 @@ export type ListenSource = {
     readonly fd?: undefined
   }
   | {
-    /** Path of a Unix socket. A file left there by a server that is gone is removed. */
+    /**
+     * Path of a Unix socket. A file left there by a server that is gone is removed. With a zero byte in front it is an abstract name,
+     * which has no file: on Linux with Node.js 22 or newer.
+     */
     readonly path: string
     /** Permissions of its file, such as 0o660: who may write may connect. Default: as the umask of the process allows. */
     readonly mode?: number | null | undefined
@@ -50,7 +53,7 @@ const common = { ssl: boolean, redirect: redirectTarget }
 
 const checks: Readonly<Record<(typeof kinds)[number], Readonly<Record<string, Check<NonNullable<unknown>>>>>> = {
   port: { port: integer(0, 65535), ip: hostOrAddress, ...common },
-  path: { path: socketPath, mode: integer(0, 0o777), uid: ownerNumber, gid: ownerNumber, ...common },
+  path: { path: unixPath, mode: integer(0, 0o777), uid: ownerNumber, gid: ownerNumber, ...common },
   fd: { fd: descriptor, ...common },
 }
 
@@ -69,16 +72,17 @@ function listenSource(value: unknown, key: string): ListenSource {
   if (kind === undefined) return refuse(key, value, expected)
   if (given.length > 1) throw new ConfigError(key, `${key} must have one of port, path and fd; it has ${given.join(' and ')}`)
   const checked = checkGiven(checks[kind], fields, key) as ListenSource
+  if (checked.path?.startsWith('\0') === true) refuseFileOf(checked, key)
   if (checked.redirect === undefined) return checked
   if (checked.ssl === true) throw new ConfigError(`${key}.ssl`, `${key} redirects to TLS, so ssl must not be true there`)
   return { ...checked, ssl: false }
 }
 
-function socketPath(value: unknown, key: string): string {
-  if (typeof value === 'string' && value !== '' && !value.includes('\0')) return value
-  // Node.js 20 fills up an abstract name with zero bytes, so that other programs do not find it.
-  const isAbstract = typeof value === 'string' && value.startsWith('\0')
-  return refuse(key, value, 'the path of a Unix socket', isAbstract ? 'abstract names are not supported: Node.js 20 binds others' : undefined)
+/** An abstract name has no file that could have an owner. */
+function refuseFileOf(source: object, key: string): void {
+  for (const name of ['mode', 'uid', 'gid']) {
+    if (name in source) throw new ConfigError(`${key}.${name}`, `${key} has an abstract name, which every process may connect to: ${name} must not be given`)
+  }
 }
 
 const descriptorNumber = integer(0, 2 ** 31 - 1)

@@ -117,6 +117,11 @@ export function setOf(what: string, item: Check<string>): Check<readonly string[
   }
 }
 
+/** The path of a Unix socket; a zero byte in front makes it an abstract name. */
+export const unixPath: Check<string> = (value, key) => (
+  typeof value === 'string' && /^\0?[^\0]+$/.test(value) ? value : refuse(key, value, 'the path of a Unix socket')
+)
+
 /** A media type without parameters, converted to lower case (RFC 9110 8.3.1). */
 export const mediaType: Check<string> = (value, key) => {
   const expected = 'a media type such as "text/html"'

@@ -73,7 +73,7 @@ function* bind<T>(where: ListenOptions, listen: Listen<T>): Op<T> {
 
 /** Whether the file that is in the way is the socket of a server that is gone: a connection to it is refused. */
 function* isStale(path: string, error: unknown): Op<boolean> {
-  if (systemCode(error) !== 'EADDRINUSE' || lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return false
+  if (systemCode(error) !== 'EADDRINUSE' || path.startsWith('\0') || lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return false
   try {
     const stream = yield* connect({ path })
     stream.close()

@@ -252,7 +252,9 @@ const wrong: readonly [listen: unknown, key: string, message: string][] = [
   [[{ port: 65536 }], 'listen[0].port', 'listen[0].port must be an integer from 0 to 65535, got 65536'],
   [[{ port: 1, mode: 0o600 }], 'listen[0].mode', 'unknown setting listen[0].mode'],
   [[{ path: '' }], 'listen[0].path', 'listen[0].path must be the path of a Unix socket, got ""'],
-  [[{ path: '\0a' }], 'listen[0].path', 'listen[0].path must be the path of a Unix socket, got "\\u0000a" (abstract names are not supported: Node.js 20 binds others)'],
+  [[{ path: '\0' }], 'listen[0].path', 'listen[0].path must be the path of a Unix socket, got "\\u0000"'],
+  [[{ path: '\0a\0' }], 'listen[0].path', 'listen[0].path must be the path of a Unix socket, got "\\u0000a\\u0000"'],
+  [[{ path: '\0a', mode: 0o600 }], 'listen[0].mode', 'listen[0] has an abstract name, which every process may connect to: mode must not be given'],
   [[{ path: '/a', mode: 0o1000 }], 'listen[0].mode', 'listen[0].mode must be an integer from 0 to 511, got 512'],
   [[{ path: '/a', gid: 'www-data' }], 'listen[0].gid', 'listen[0].gid must be an integer from 0 to 4294967294, got "www-data"'],
   [[{ path: '/a', uid: -1 }], 'listen[0].uid', 'listen[0].uid must be an integer from 0 to 4294967294, got -1'],
@@ -262,6 +264,25 @@ const wrong: readonly [listen: unknown, key: string, message: string][] = [
   [[{ fd: 'a:b' }], 'listen[0].fd', 'listen[0].fd must be the number of a file descriptor, or a name of LISTEN_FDNAMES, got "a:b"'],
   [[{ fd: 3, ssl: 'no' }], 'listen[0].ssl', 'listen[0].ssl must be true or false, got "no"'],
 ]
+
+const knowsAbstract = process.platform === 'linux' && Number(process.versions.node.split('.')[0]) >= 22
+
+t.test('an abstract name, which other programs find, and which is free again at once', { skip: !knowsAbstract }, async (t) => {
+  const name = `leveret-${process.pid}`
+  const path = `\0${name}`
+  const service = await started(t, { listen: [{ path }] })
+  t.strictSame(service.addresses, [{ ip: '', port: 0, path }])
+  t.equal(await curl('--abstract-unix-socket', name, 'http://localhost/a'), '/a false')
+  t.match(await bindError(t, { listen: [{ path }] }), { message: `failed to bind @${name}: address already in use`, path })
+  t.equal((await server.request({ url: 'http://localhost/b', socketPath: path })).body.toString(), '/b false')
+  await service.stop()
+  await started(t, { listen: [{ path }] })
+  t.equal(await curl('--abstract-unix-socket', name, 'http://localhost/c'), '/c false')
+})
+
+t.test('without them, an abstract name is a BindError', { skip: knowsAbstract }, async (t) => {
+  t.match(await bindError(t, { listen: [{ path: '\0a' }] }), { message: 'failed to bind @a: abstract names need Linux and Node.js 22 or newer' })
+})
 
 t.test('wrong settings', async (t) => {
   for (const [listen, key, message] of wrong) {
