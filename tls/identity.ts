@@ -36,6 +36,13 @@ export function loadIdentities(config: TlsConfig, now: number): LoadedIdentities
 export class IdentityLoader {
   /** The identities of the last good configuration, by `digestOf`. */
   #parsed: ReadonlyMap<string, ParsedIdentity> = new Map()
+  /** Stands in for `ticket_secret` where there is none; null: random keys. */
+  readonly #ticketSecret: string | null
+
+  /** @param ticketSecret @internal */
+  constructor(ticketSecret: string | null = null) {
+    this.#ticketSecret = ticketSecret
+  }
 
   /** Like `loadIdentities`. */
   load(config: TlsConfig, now: number): LoadedIdentities {
@@ -51,7 +58,7 @@ export class IdentityLoader {
     const warnings: string[] = []
     const parsed = new Map<string, ParsedIdentity>()
     const date = config.allow_expired === true ? null : now
-    const secret = secretOf(config)
+    const secret = secretOf(config) ?? this.#ticketSecret
     const load = (host: string, pattern: string | null, from: IdentityConfig | readonly IdentityConfig[]): Identity =>
       naming(host, () => {
         const sources = readHost(pattern, [from].flat(), secret)

@@ -1,14 +1,21 @@
 import { run, systemTime, yieldNow, type Op } from '../../lev/index.js'
-import type { IdentityLoader} from '../../tls/index.js';
-import { type LoadedIdentities, type TlsConfig } from '../../tls/index.js'
+import { IdentityLoader, type LoadedIdentities, type TlsConfig } from '../../tls/index.js'
 import { mergeSettings, type ConfigChanges, type Settings } from '../config/settings.js'
 import type { Service } from './service.js'
 import { Signal } from '../signal.js'
 
+/** Changes that are checked and loaded; one of the two is to be called. */
+export interface PreparedChanges {
+  /** Puts them into effect. */
+  install(): void
+  /** Forgets them. */
+  abort(): void
+}
+
 /** How the settings of one server change: all or nothing, and one change after the other. */
 export class Configuration {
   readonly #service: Service
-  readonly #loader: IdentityLoader
+  #loader: IdentityLoader
   /** Settles when all changes so far are complete; null: none is pending. */
   #pending: Promise<void> | null = null
   /** Told when settings were put into effect. */
@@ -42,6 +49,31 @@ export class Configuration {
       const changed = Array.from(loaded.identities).filter((identity) => !former.has(identity)).map(({ host }) => host)
       if (changed.length > 0) this.#install(settings, loaded)
       return changed
+    })
+  }
+
+  /** Has the keys of session tickets derived from `secret` where the settings have none, from now on. @throws IdentityError */
+  shareTickets(secret: string): Promise<void> {
+    return this.#inOrder(async () => {
+      const { settings } = this.#service
+      this.#loader = new IdentityLoader(secret)
+      if (settings.ssl !== null) this.#service.configure(settings, (await this.#load(settings.ssl)).identities)
+    })
+  }
+
+  /**
+   * Checks `changes` and loads the identities, as `configure` does. Nothing is in effect yet, and other changes wait, until one of the
+   * functions that it returns is called.
+   * @throws ConfigError; IdentityError
+   */
+  prepare(changes: ConfigChanges): Promise<PreparedChanges> {
+    return new Promise((resolve, reject) => {
+      this.#inOrder(async () => {
+        const settings = mergeSettings(this.#service.settings, changes)
+        const identities = settings.ssl === null ? null : await this.#load(settings.ssl)
+        const install = await new Promise<boolean>((decide) => resolve({ install: () => decide(true), abort: () => decide(false) }))
+        if (install) this.#install(settings, identities)
+      }).catch(reject)
     })
   }
 

@@ -112,8 +112,8 @@ export class Server {
   }
 
   /** @internal What `leveret/workers` needs: the shared state, and the run that goes on, or else the next one. */
-  static partsOf(server: Server): { readonly service: Service; readonly run: Run } {
-    return { service: server.#service, run: server.#run }
+  static partsOf(server: Server): { readonly service: Service; readonly configuration: Configuration; readonly run: Run } {
+    return { service: server.#service, configuration: server.#configuration, run: server.#run }
   }
 
   /** @internal Settles when a server that stops has released its address: requests in flight may take longer. */

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { constants } from 'node:os'
 import { run as runTasks, scope, wait, type ListenOptions, type Op } from '../../lev/index.js'
 import { SocketHolder, type HeldSocket } from '../../lev/internal.js'
@@ -14,15 +15,15 @@ import { allSent } from '../systemd/notify.js'
 import { keepAlive, tellReady, tellReloading, tellStopping } from '../systemd/report.js'
 import type { WorkersRules } from './options.js'
 import { Supervisor, type GroupState } from './supervisor.js'
-import { WorkerProcess } from './worker-process.js'
+import { WorkerProcess, type SharedState } from './worker-process.js'
 
 /** The parent of the workers: it binds, and never accepts. */
 export class Parent {
   readonly #server: Server
   readonly #rules: WorkersRules
   readonly #processes = new Set<WorkerProcess>()
-  /** What each new worker learns besides its sockets, at the time when it asks. Members are added by the features that need it. */
-  readonly shared: Record<string, unknown> = {}
+  /** What each new worker learns besides its sockets, at the time when it asks. */
+  #shared: SharedState = { ticketSecret: randomBytes(32).toString('base64') }
   #supervisor: Supervisor | null = null
   #stopRequest: StopRequest = atOnce
 
@@ -125,7 +126,7 @@ export class Parent {
   }
 
   #start(number: number, sockets: readonly InheritedSocket[], changed: () => void): WorkerProcess {
-    const started = new WorkerProcess(number, sockets, () => this.shared, () => {
+    const started = new WorkerProcess(number, sockets, () => this.#shared, () => {
       if (started.state === 'ended') this.#processes.delete(started)
       changed()
     })

@@ -14,6 +14,13 @@ const firstSocket = 4
 /** What a worker learns from its parent before it serves. */
 export interface StartReply {
   readonly sockets: readonly InheritedSocket[]
+  readonly shared: SharedState
+}
+
+/** What all workers have in common. */
+export interface SharedState {
+  /** For session tickets, where the settings have no `ticket_secret`: every worker resumes the sessions of the others. */
+  readonly ticketSecret: string
 }
 
 /** A worker that is a process: this program once more. */
@@ -33,7 +40,7 @@ export class WorkerProcess implements Worker {
    * @param shared what else the worker learns, at the time when it asks
    * @throws WorkerError if the program cannot be started again
    */
-  constructor(number: number, sockets: readonly InheritedSocket[], shared: () => object, changed: () => void) {
+  constructor(number: number, sockets: readonly InheritedSocket[], shared: () => SharedState, changed: () => void) {
     const child = spawn(process.execPath, againArguments(), {
       env: workerEnvironment(number),
       stdio: ['inherit', 'inherit', 'inherit', 'ipc', ...sockets.map(({ fd }) => fd)],
@@ -43,7 +50,7 @@ export class WorkerProcess implements Worker {
     this.messages = new Messages((message) => child.connected && child.send(message))
     this.messages.on('start', () => {
       this.begun = true
-      return { ...shared(), sockets: sockets.map((socket, index) => ({ ...socket, fd: firstSocket + index })) } satisfies StartReply
+      return { shared: shared(), sockets: sockets.map((socket, index) => ({ ...socket, fd: firstSocket + index })) } satisfies StartReply
     })
     this.messages.on('ready', () => {
       if (this.state === 'starting') this.state = 'ready'

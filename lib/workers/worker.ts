@@ -55,7 +55,8 @@ export class Worker {
   async #serve(): Promise<void> {
     const { messages } = this
     const server = this.#server
-    const { sockets } = await messages.ask('start') as StartReply
+    const { sockets, shared } = await messages.ask('start') as StartReply
+    await Server.partsOf(server).configuration.shareTickets(shared.ticketSecret)
     if (this.#isStopped) return
     Server.partsOf(server).run.inherited = sockets
     const served = server.serve()
