@@ -108,7 +108,7 @@ async function ask(path: string, asked?: Asked): Promise<{ status: number | unde
 
 /** A number of both services together. */
 async function metric(name: string): Promise<number> {
-  const texts = await Promise.all([9091, 9092].map(async (port) => await (await fetch(`http://${ip}:${port}/metrics`)).text()))
+  const texts = await Promise.all([9091, 9092].map(numbersOf))
   return texts.map((text) => Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1])).reduce((sum, value) => sum + value)
 }
 
@@ -147,6 +147,15 @@ async function checkRequests(t: Test): Promise<void> {
   socket.destroy()
 }
 
+/** The numbers of a worker, as soon as it has the port. */
+async function numbersOf(port: number): Promise<string> {
+  for (;;) {
+    const response = await fetch(`http://${ip}:${port}/metrics`).catch(() => null)
+    if (response !== null) return await response.text()
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
 /** Requests all the time, while the workers are replaced. */
 async function checkRolls(t: Test, program: Program): Promise<void> {
   const outcomes = new Map<unknown, number>()
@@ -166,6 +175,7 @@ async function checkRolls(t: Test, program: Program): Promise<void> {
   await program.printed(/Rolled: all workers are new/)
   running = false
   await load
+  for (const port of [9091, 9092]) await numbersOf(port)
   t.strictSame([...outcomes.keys()], [200], 'no request is lost', { outcomes: Object.fromEntries(outcomes) })
 }
 
