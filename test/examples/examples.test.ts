@@ -16,7 +16,7 @@ function start(t: Test, name: string): Program {
 t.jobs = 2
 
 t.test('every example is short', async (t) => {
-  for (const name of ['hello', 'many-hosts', 'cancellation', 'memory-test', 'loopback-driver-tests', 'static']) {
+  for (const name of ['hello', 'many-hosts', 'cancellation', 'memory-test', 'loopback-driver-tests', 'static', 'workers']) {
     t.ok(source(name).split('\n').length <= 60, name)
   }
 })
@@ -35,6 +35,20 @@ t.test('static', { buffered: true }, async (t) => {
   const responses: string[] = []
   for (const line of curlLines(source('static'))) responses.push((await shell(await program.withPorts(line), '.')).stdout)
   t.strictSame(responses, ['<p>files</p>', '<p>fi'])
+  t.same(await program.stop(), { code: 0, signal: null })
+})
+
+t.test('workers', { buffered: true }, async (t) => {
+  // Its parent binds the port beside the code that would choose another one.
+  const program = new Program(built('examples/workers.js'), { cwd: t.testdir(), env: { PORT: '0' }, anyPort: false })
+  t.teardown(() => program.kill())
+  const [, port = ''] = await program.printed(/listening on http:\/\/127\.0\.0\.1:(\d+)/)
+  const [where = '', password = ''] = curlLines(source('workers')).map((line) => line.replace('8080', port))
+  t.match((await shell(where, '.')).stdout, /^worker [12], process \d+\n$/)
+  t.match((await shell(password, '.')).stdout, /^[0-9a-f]{64}\n$/)
+  program.signal('SIGHUP')
+  await program.printed(/Rolled: all workers are new/)
+  t.match((await shell(where, '.')).stdout, /^worker [12]/)
   t.same(await program.stop(), { code: 0, signal: null })
 })
 
