@@ -10,6 +10,7 @@ import { built } from '../examples/program.js'
  *     ts from=FILE     a part of a file of the repository, as it stands there
  *     ts declaration   what the package exports: compared with its built declarations
  *     js fastify       how it is written in another framework (or express, hono): not run, but it must have the right syntax
+ *     js file=NAME     a program that the `sh` blocks after it run, which find it under this name
  *     nginx, haproxy, systemd   a configuration, run by test/docs/production.test.ts; `nginx stream`: for the `stream` of nginx
  *     ts production    a program that this test runs, and the `sh production` and `text production` after it
  *     sh               run by a shell against the program before it; `exit=28`: with which exit code it ends

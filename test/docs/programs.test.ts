@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import ts from 'typescript'
@@ -15,7 +15,12 @@ function isProgram({ language, words }: Block): boolean {
 
 /** The file that a block is a part of. */
 function sourceOf(words: readonly string[]): string | undefined {
-  return words.find((word) => word.startsWith('from='))?.slice(5)
+  return wordOf(words, 'from')
+}
+
+/** The value of `name=value`. */
+function wordOf(words: readonly string[], name: string): string | undefined {
+  return words.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1)
 }
 
 /** Runs the blocks of one page, top to bottom. */
@@ -33,8 +38,10 @@ class Page {
 
   async run(block: Block): Promise<void> {
     const { language, words } = block
+    const named = wordOf(words, 'file')
     if (language === 'ts' && words.includes('serves')) return await this.#serve(programs.get(block) ?? '', block)
     if (language === 'ts') return await this.#runToEnd(block)
+    if (language === 'js' && named !== undefined) return writeFileSync(join(this.#cwd, named), block.text)
     if (language === 'sh') return await this.#runShell(block)
     if (language === 'text') return await this.#compare(block)
     this.#t.fail(`${where(block)}: no test for a block of ${language || 'nothing'}`)
@@ -67,7 +74,7 @@ class Page {
     if (block.words.includes('demo')) await this.#serve(built('examples/demo/main.js'), block)
     const script = (await this.#program?.withPorts(block.text)) ?? block.text
     const { code, stdout, stderr } = await shell(script, block.words.includes('root') ? root : this.#cwd)
-    const expected = block.words.find((word) => word.startsWith('exit='))?.slice(5) ?? '0'
+    const expected = wordOf(block.words, 'exit') ?? '0'
     this.#t.equal(String(code), expected, where(block), { stdout, stderr })
     this.#printed = stdout
   }
