@@ -1,5 +1,6 @@
 // What the page "In production" shows and no program can show of itself: the configurations of proxies, each with the page's service
 // behind it, and the tables of settings and times.
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
@@ -32,8 +33,10 @@ const { cert, key } = identity as { cert: string; key: string }
 const certAndKey = join(folder, 'both.pem')
 writeFileSync(certAndKey, readFileSync(cert, 'utf8') + readFileSync(key, 'utf8'))
 
-/** Starts the program of the page that has `mark` in it, changed as said. */
-async function startService(t: Test, mark: string, changes: readonly (readonly [what: string, by: string])[]): Promise<Program> {
+type Change = readonly [what: string, by: string]
+
+/** The file of the program of the page that has `mark` in it, changed as said. */
+function writeService(mark: string, changes: readonly Change[]): string {
   const block = blocksOf(page).find(({ language, text }) => language === 'ts' && text.includes(mark))
   let source = (block?.text ?? '').replaceAll(/ port(?=: \d|,)/g, ` ip: '${ip}', port`)
   for (const [what, by] of changes) {
@@ -45,7 +48,11 @@ async function startService(t: Test, mark: string, changes: readonly (readonly [
   mkdirSync(join(root, '.build', 'docs-production'), { recursive: true })
   const file = join(root, '.build', 'docs-production', `${mark.replaceAll(/\W/g, '')}.mjs`)
   writeFileSync(file, outputText)
-  const program = new Program(file, { cwd: folder, anyPort: false })
+  return file
+}
+
+async function startService(t: Test, mark: string, changes: readonly Change[]): Promise<Program> {
+  const program = new Program(writeService(mark, changes), { cwd: folder, anyPort: false })
   t.teardown(async () => {
     program.kill()
     await program.ended
@@ -191,6 +198,10 @@ function bothStarted(output: string): boolean {
   return output.split('Worker started').length > 2
 }
 
+function hasSocketActivate(): boolean {
+  return process.platform === 'linux' && spawnSync('systemd-socket-activate', ['--version']).status === 0
+}
+
 const isConfiguration = ({ language }: Block): boolean => language === 'nginx' || language === 'haproxy'
 
 t.test('the service by itself', { skip: process.platform === 'linux' ? false : 'needs an address of its own' }, async (t) => {
@@ -217,6 +228,25 @@ t.test('the unit fits the service', async (t) => {
   writeFileSync(file, unit.replace('/usr/bin/node', process.execPath))
   const { code, stderr } = await shell(`command -v systemd-analyze > /dev/null || exit 0; systemd-analyze verify --man=no ${file}`, folder)
   t.equal(code, 0, stderr)
+})
+
+t.test('a socket of systemd holds connections until the service is there', { skip: hasSocketActivate() ? false : 'no systemd here' }, async (t) => {
+  const file = writeService('withRequestId(app)', [[`ip: '${ip}', port: 8080`, 'listen: \'systemd\''], twoWorkers])
+  // It starts the service with the first connection.
+  const activating = spawn('systemd-socket-activate', ['-l', `${ip}:8080`, process.execPath, file], { cwd: folder, stdio: 'ignore' })
+  const ended = once(activating, 'close')
+  t.teardown(async () => {
+    activating.kill('SIGKILL')
+    await ended
+  })
+  let response = null
+  while (response === null) {
+    response = await fetch(`http://${ip}:8080/health/ready`).catch(() => null)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  t.equal(await response.text(), 'ready\n')
+  activating.kill('SIGTERM')
+  t.same(await ended, [0, null])
 })
 
 t.test('every configuration of a proxy stands on the page that is tested here', async (t) => {
