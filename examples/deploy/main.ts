@@ -7,7 +7,8 @@ import * as systemd from 'leveret/systemd'
 
 const { LISTEN_FDS, PORT = '8080', PRE_DRAIN = '0', TLS_FOLDER } = process.env
 
-const ssl = TLS_FOLDER === undefined ? null : { default: { cert: `${TLS_FOLDER}/tls.crt`, key: `${TLS_FOLDER}/tls.key` } }
+const files = { cert: `${TLS_FOLDER}/tls.crt`, key: `${TLS_FOLDER}/tls.key` }
+const ssl = TLS_FOLDER === undefined ? null : { default: files, watch: true }
 
 const service = server.new({
   listen: LISTEN_FDS === undefined ? [{ ip: '0.0.0.0', port: Number(PORT) }] : 'systemd',
@@ -22,7 +23,7 @@ const service = server.new({
   'GET /health/ready': () => service.ready ? json({ status: 'ok' }) : json({ status: 'unavailable' }, 503),
 }))
 
-// `systemctl reload app` reads the certificate again.
+// `systemctl reload app` loads a new certificate at once; `watch` does so within seconds.
 process.on('SIGHUP', () => {
   systemd.reload(() => service.configure({ ssl })).catch((error: unknown) => console.error(error))
 })

@@ -69,7 +69,8 @@ t.test('the program does what its unit says', systemd, async (t) => {
   const socket = await notifySocket(t)
   const folder = folderOf(t)
   renew(folder)
-  t.strictSame(valuesOf(unit, 'LoadCredential').map((value) => value.split(':')[0]), ['tls.crt', 'tls.key'])
+  t.ok(valuesOf(unit, 'Environment').some((value) => value.startsWith('TLS_FOLDER=/')))
+  t.strictSame(valuesOf(unit, 'LoadCredential'), [], 'which a reload would not read again')
 
   const env = { NOTIFY_SOCKET: socket.path, WATCHDOG_USEC: '1000000000', TLS_FOLDER: folder }
   const passed = ['LEVERET_PORTABLE', ...Object.keys(env)].filter((name) => name in { ...process.env, ...env }).flatMap((name) => ['-E', name])
