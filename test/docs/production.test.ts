@@ -260,7 +260,7 @@ for (const block of blocksOf(page).filter(isConfiguration)) {
   const skip = process.platform !== 'linux' || !isInstalled(proxy) ? `no ${proxy.name} here` : false
   t.test(`${proxy.name}, line ${block.line}`, { skip }, async (t) => {
     if (passesOn) {
-      await startService(t, 'redirect: \'https\'', [['ssl,', 'ssl, proxy_protocol: [\'loopback\'],']])
+      await startService(t, 'redirect: \'https\'', [['ssl: {', 'proxy_protocol: [\'loopback\'], ssl: {']])
       await startProxy(t, proxy, 8443)
       t.equal((await ask('/', { headers: spoofed })).text, `${clientIp} by https\n`)
       return
