@@ -106,7 +106,7 @@ export class BindError extends LeveretError {
   }
 }
 
-/** The workers of a program could not be started or replaced. */
+/** The workers of a program could not be started, or their settings not be changed. */
 export class WorkerError extends LeveretError {
   readonly code = 'LEVERET_WORKER'
   /** The exit code of the worker that ended; 1 if it has none. A program that does not catch the error ends with it. */

@@ -6,8 +6,8 @@ import { Signal } from '../signal.js'
 
 /** Changes that are checked and loaded; one of the two is to be called. */
 export interface PreparedChanges {
-  /** Puts them into effect. */
-  install(): void
+  /** Puts them into effect; they are when the promise resolves. */
+  install(): Promise<void>
   /** Forgets them. */
   abort(): void
 }
@@ -68,12 +68,19 @@ export class Configuration {
    */
   prepare(changes: ConfigChanges): Promise<PreparedChanges> {
     return new Promise((resolve, reject) => {
-      this.#inOrder(async () => {
+      const done = this.#inOrder(async () => {
         const settings = mergeSettings(this.#service.settings, changes)
         const identities = settings.ssl === null ? null : await this.#load(settings.ssl)
-        const install = await new Promise<boolean>((decide) => resolve({ install: () => decide(true), abort: () => decide(false) }))
-        if (install) this.#install(settings, identities)
-      }).catch(reject)
+        const isWanted = await new Promise<boolean>((decide) => resolve({
+          install: () => {
+            decide(true)
+            return done
+          },
+          abort: () => decide(false),
+        }))
+        if (isWanted) this.#install(settings, identities)
+      })
+      done.catch(reject)
     })
   }
 

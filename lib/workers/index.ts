@@ -1,8 +1,10 @@
 /// <reference types="node" preserve="true" />
 import { isMainThread } from '../../lev/internal.js'
 import { ArgumentError, StateError } from '../errors.js'
+import type { ConfigChanges } from '../config/settings.js'
 import { Server } from '../server/server.js'
 import { atOnce, stopRequest, type StopOptions } from '../server/stop-times.js'
+import { asData } from './group-configuration.js'
 import { Parent } from './parent.js'
 import { rulesOf, type WorkersOptions } from './options.js'
 import { Worker } from './worker.js'
@@ -51,6 +53,17 @@ export function roll(): void {
 export function stop(options: StopOptions = {}): void {
   stopRequest(options, atOnce)
   current().stop(options)
+}
+
+/**
+ * Changes the settings of all workers and of those to come, all or nothing: every worker checks them and loads the identities of TLS, and
+ * only if all could do so, they take effect. Calls take effect in order. Can be called in the parent and in a worker.
+ * @returns a promise that resolves when the settings are in effect in every worker. It rejects with ConfigError, also for a value that is
+ * no data, such as a function; with IdentityError; with WorkerError if a worker could not do it; with StateError if `run` does not run
+ */
+export async function configure(changes: ConfigChanges): Promise<void> {
+  const group = current()
+  await group.configure(asData(changes))
 }
 
 async function begin(factory: () => Server | PromiseLike<Server>, make: (server: Server) => Parent | Worker): Promise<void> {

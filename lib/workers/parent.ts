@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { constants } from 'node:os'
 import { run as runTasks, scope, wait, type ListenOptions, type Op } from '../../lev/index.js'
 import { SocketHolder, type HeldSocket } from '../../lev/internal.js'
-import type { Settings } from '../config/settings.js'
+import type { ConfigChanges, Settings } from '../config/settings.js'
 import { BindError, WorkerError } from '../errors.js'
 import type { Bound } from '../server/bind.js'
 import type { InheritedSocket } from '../server/inherited.js'
@@ -13,6 +13,7 @@ import { tellOnOneLine } from '../server/uncaught.js'
 import { manager } from '../systemd/manager.js'
 import { allSent } from '../systemd/notify.js'
 import { keepAlive, tellReady, tellReloading, tellStopping } from '../systemd/report.js'
+import { GroupConfiguration } from './group-configuration.js'
 import type { WorkersRules } from './options.js'
 import { Supervisor, type GroupState } from './supervisor.js'
 import { WorkerProcess, type SharedState } from './worker-process.js'
@@ -23,7 +24,8 @@ export class Parent {
   readonly #rules: WorkersRules
   readonly #processes = new Set<WorkerProcess>()
   /** What each new worker learns besides its sockets, at the time when it asks. */
-  #shared: SharedState = { ticketSecret: randomBytes(32).toString('base64') }
+  readonly #shared: SharedState
+  readonly #configuration: GroupConfiguration
   #supervisor: Supervisor | null = null
   #stopRequest: StopRequest = atOnce
 
@@ -31,6 +33,8 @@ export class Parent {
   constructor(server: Server, rules: WorkersRules) {
     this.#server = server
     this.#rules = rules
+    this.#configuration = new GroupConfiguration(Server.partsOf(server).configuration, () => this.workers, rules.readyWithin)
+    this.#shared = { ticketSecret: randomBytes(32).toString('base64'), changes: this.#configuration.changes }
   }
 
   /** The workers that respond to messages. */
@@ -54,6 +58,11 @@ export class Parent {
   /** Replaces all workers, one after the other; the log tells how that went. */
   roll(): void {
     this.#supervisor?.roll().catch(() => {})
+  }
+
+  /** Changes the settings of all workers, or of none. @throws ConfigError; IdentityError; WorkerError */
+  configure(changes: ConfigChanges): Promise<void> {
+    return this.#configuration.configure(changes)
   }
 
   /** Stops all workers. @throws RangeError */
@@ -131,6 +140,7 @@ export class Parent {
       changed()
     })
     started.messages.on('roll', () => this.roll())
+    started.messages.on('configure', (changes) => this.configure(changes as ConfigChanges))
     started.messages.on('stop', (options) => this.stop(options as StopOptions))
     this.#processes.add(started)
     return started

@@ -1,8 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import type { ConfigChanges } from '../config/settings.js'
 import { WorkerError } from '../errors.js'
 import type { InheritedSocket } from '../server/inherited.js'
 import type { StopRequest } from '../server/stop-times.js'
 import { Messages } from './messages.js'
+import type { ConfiguredWorker } from './group-configuration.js'
 import type { Worker } from './supervisor.js'
 
 /** Tells a process that it is a worker, and its number. */
@@ -21,10 +23,13 @@ export interface StartReply {
 export interface SharedState {
   /** For session tickets, where the settings have no `ticket_secret`: every worker resumes the sessions of the others. */
   readonly ticketSecret: string
+  /** Changes of the settings, to be made in order. */
+  readonly changes: readonly ConfigChanges[]
 }
 
 /** A worker that is a process: this program once more. */
-export class WorkerProcess implements Worker {
+export class WorkerProcess implements Worker, ConfiguredWorker {
+  readonly number: number
   state: Worker['state'] = 'starting'
   ending = ''
   exitCode = 1
@@ -41,6 +46,7 @@ export class WorkerProcess implements Worker {
    * @throws WorkerError if the program cannot be started again
    */
   constructor(number: number, sockets: readonly InheritedSocket[], shared: () => SharedState, changed: () => void) {
+    this.number = number
     const child = spawn(process.execPath, againArguments(), {
       env: workerEnvironment(number),
       stdio: ['inherit', 'inherit', 'inherit', 'ipc', ...sockets.map(({ fd }) => fd)],
@@ -76,6 +82,10 @@ export class WorkerProcess implements Worker {
 
   get pid(): number {
     return this.#child.pid ?? 0
+  }
+
+  get hasEnded(): boolean {
+    return this.state === 'ended'
   }
 
   stop(request: StopRequest): void {

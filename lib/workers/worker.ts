@@ -1,8 +1,12 @@
 import { run as runTasks, scope, wait } from '../../lev/index.js'
+import { messageOf } from '../../lev/internal.js'
+import type { ConfigChanges } from '../config/settings.js'
+import { WorkerError } from '../errors.js'
 import { settled } from '../request/handler.js'
 import { Server } from '../server/server.js'
 import { exitSoon } from '../server/stop-signals.js'
 import type { StopOptions } from '../server/stop-times.js'
+import { takePart } from './group-configuration.js'
 import { Messages } from './messages.js'
 import type { WorkersRules } from './options.js'
 import { watchWear } from './wear.js'
@@ -33,6 +37,7 @@ export class Worker {
       messages.close()
       stop()
     }
+    takePart(messages, Server.partsOf(this.#server).configuration)
     messages.on('stop', (request) => this.#stop(request as StopOptions))
     process.on('message', receive).on('disconnect', orphaned)
     // A program may have released it, since it knows of no parent.
@@ -56,7 +61,9 @@ export class Worker {
     const { messages } = this
     const server = this.#server
     const { sockets, shared } = await messages.ask('start') as StartReply
-    await Server.partsOf(server).configuration.shareTickets(shared.ticketSecret)
+    const { configuration } = Server.partsOf(server)
+    // All at once: what the parent asks next comes after them.
+    await Promise.all([configuration.shareTickets(shared.ticketSecret), ...shared.changes.map((changes) => configuration.configure(changes))])
     if (this.#isStopped) return
     Server.partsOf(server).run.inherited = sockets
     const served = server.serve()
@@ -85,6 +92,15 @@ export class Worker {
   /** Asks the parent, which does not answer: this worker may be gone before all is done. */
   roll(): void {
     this.messages.tell('roll')
+  }
+
+  /** Asks the parent, once this worker could make the changes: it knows best what is wrong. @throws as the parent's */
+  async configure(changes: ConfigChanges): Promise<void> {
+    const prepared = await Server.partsOf(this.#server).configuration.prepare(changes)
+    prepared.abort()
+    await this.messages.ask('configure', changes).catch((error: unknown) => {
+      throw new WorkerError(messageOf(error))
+    })
   }
 
   /** Asks the parent to stop all workers. */
