@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
@@ -80,6 +81,13 @@ t.test('workers whose parent was killed end', async (t) => {
   running.child.kill('SIGKILL')
   // All have its stdout: it closes when the last of them has ended.
   t.strictSame(await running.ended, [null, 'SIGKILL'])
+})
+
+t.test('a program that cannot be started again says so', async (t) => {
+  const input = `${imports}await workers.run(() => ${service}, { count: 1 })`
+  const { status, stderr } = spawnSync(process.execPath, ['--input-type=module'], { input, encoding: 'utf8' })
+  t.equal(status, 1)
+  t.equal(stderr.trim(), 'workers run the same program: it must be a file, not stdin')
 })
 
 t.test('workers that end are started again: killed, or told to stop', async (t) => {
@@ -207,16 +215,16 @@ t.test('Unix sockets, names of hosts, inherited descriptors, each as its setting
 t.test('node --watch restarts the whole program', async (t) => {
   const file = join(folder, 'watched.mjs')
   const write = (version: string): void => writeFileSync(file, `${imports}
-    await workers.run(() => server.new({ port: 0, log_level: 'info', drain: 3600 }, () => '${version}'), { count: 1 })`)
+    await workers.run(() => server.new({ port: 0, log_level: 'info', drain: 3600 }, () => '${version} ' + process.env.WATCH_REPORT_DEPENDENCIES), { count: 1 })`)
   write('one')
   const running = new Running(t, '', null, ['--watch', file])
   const url = await running.url()
-  t.equal(await get(url), 'one')
+  t.equal(await get(url), 'one undefined', 'a worker does not report to the watcher')
   await running.workers(1)
   const before = running.lines.length
   write('two')
   const { msg } = await running.line(/^Started, listening/, before)
-  t.equal(await get(/http:\S+/.exec(msg)?.[0] ?? ''), 'two')
+  t.equal(await get(/http:\S+/.exec(msg)?.[0] ?? ''), 'two undefined')
   running.child.kill('SIGTERM')
   await running.ended
 })
