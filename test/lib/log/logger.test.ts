@@ -39,6 +39,34 @@ t.test('each level hides what is below it', async (t) => {
   }
 })
 
+t.test('tags stand in every line, of the own logger and of a user\'s; levels change as before', async (t) => {
+  const sink = keep()
+  const log = new ServerLog({ ...defaults, log_level: 'info' }, sink)
+  log.logger.info('before')
+  log.tag({ worker: 2 })
+  log.logger.info('own')
+  log.logger.child({ b: 1 }).warn({ c: 1 }, 'child')
+  log.logger.access('hidden')
+  log.configure({ ...defaults, log_level: 'access' })
+  log.logger.access({ d: 1 })
+  const lines: string[] = []
+  const theirs = pino({ base: null }, { write: (line: string) => void lines.push(line) })
+  log.configure({ ...defaults, logger: theirs })
+  log.logger.info('theirs')
+  log.configure(defaults)
+  log.logger.info('own again')
+  const shown = [...sink.lines, ...lines].map((line) => {
+    const { worker, msg } = JSON.parse(line) as { worker?: number; msg?: string }
+    return `${worker} ${msg}`
+  })
+  t.strictSame(shown, ['undefined before', '2 own', '2 child', '2 undefined', '2 own again', '2 theirs'])
+  const given = keep()
+  const other = new ServerLog({ ...defaults, logger: pino({ base: null }, { write: given.write }) })
+  other.tag({ worker: 3 })
+  other.logger.info('a')
+  t.match(JSON.parse(given.lines[0] ?? ''), { worker: 3, msg: 'a' })
+})
+
 t.test("a user's pino: used through its info, or its access level if it has one; its level stays", async (t) => {
   const lines: string[] = []
   const sink = { write: (line: string) => { lines.push(line) } }
