@@ -46,6 +46,18 @@ t.test('a burst, then the rate, exact; what is over waits, and so does a close b
   }
 })
 
+t.test('the last of what has come waits no longer than its time, also if nothing follows', async (t) => {
+  const notes: string[] = []
+  await story(noting(notes), function* (world) {
+    const peer = yield* Peer.open(world)
+    yield* lev.sleep(1)
+    peer.send(Buffer.concat([frame(text, 'a'), frame(text, 'b'), frame(text, 'c')]))
+    yield* lev.sleep(10)
+    t.strictSame(notes, ['a 0.000', 'b 0.000', 'c 0.250'])
+    peer.client.stream.reset()
+  }, { ...options, ping_interval: 0 })
+})
+
 t.test('compressed messages, which are inflated elsewhere', async (t) => {
   const notes: string[] = []
   const headers = { 'Sec-WebSocket-Extensions': 'permessage-deflate' }
