@@ -132,7 +132,10 @@ const flatTable = {
   tls_handshake_timeout: row(10, 's', duration),
   /** How long a client may stop reading its response, in seconds. Default: 30. */
   send_timeout: row(30, 's', duration),
-  /** How long the server goes on serving once it is told to stop, in seconds: not ready, so that load balancers look away first. Default: 0. */
+  /**
+   * How long the server goes on serving once it is told to stop, in seconds: not ready, so that load balancers look away first.
+   * Default: 0.
+   */
   pre_drain: row(0, 's', number(0, longest, 'seconds')),
   /** How long requests in flight may take to finish once the server stops, in seconds. Default: 30. */
   drain: row(30, 's', number(0, longest, 'seconds')),

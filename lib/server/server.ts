@@ -97,9 +97,9 @@ export class Server {
   }
 
   /**
-   * Stops gracefully. For `pre_drain` seconds it serves on, while `ready` is false. Then new connections are not accepted, idle ones close, and requests in flight finish with `Connection: close`.
-   * After `drain` seconds the rest is cancelled; of several calls the earliest times count. Harmless when the server does
-   * not serve.
+   * Stops gracefully. For `pre_drain` seconds it serves on, while `ready` is false. Then new connections are not accepted, idle ones
+   * close, and requests in flight finish with `Connection: close`. After `drain` seconds the rest is cancelled; of several calls the
+   * earliest times count. Harmless when the server does not serve.
    * @returns a promise that resolves when the server has stopped; it rejects with RangeError for an option that is not a number
    * of seconds, 0 or more
    */

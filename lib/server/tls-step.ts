@@ -7,8 +7,8 @@ import { handshakeFailed } from '../observe/events.js'
 import { rejectEarly } from './reject-early.js'
 
 /**
- * Runs the TLS handshake: a step of the preface. Before any work of TLS, a client that has begun too many is cut off. A failure is logged at debug level only, as the client's fault; plain HTTP gets
- * a plain response.
+ * Runs the TLS handshake: a step of the preface. Before any work of TLS, a client that has begun too many is cut off. A failure is
+ * logged at debug level only, as the client's fault; plain HTTP gets a plain response.
  * @param identities used if the server has no others by the time the client begins
  */
 export function* tlsStep(connection: Connection, identities: Identities): Op<boolean> {

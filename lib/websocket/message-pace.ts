@@ -4,20 +4,22 @@ import type { Rate } from '../limits/budgets.js'
 export class MessagePace {
   /** Seconds that one takes of the budget. */
   readonly #interval: number
-  /** How far the budget may be used ahead, in seconds. */
-  readonly #slack: number
-  /** When the budget is full again. */
-  #full = 0
+  readonly #burst: number
+  /** When the budget was full for the last time, and the messages since: their sum of intervals would be off by its roundings. */
+  #start = 0
+  #count = 0
 
   constructor({ rate, per, burst }: Rate) {
     this.#interval = per / rate
-    this.#slack = this.#interval * (burst - 1)
+    this.#burst = burst
   }
 
   /** When a message may be received that has come at `now`. The caller waits until then before it reads on. */
   next(now: number): number {
-    const begins = Math.max(this.#full, now)
-    this.#full = begins + this.#interval
-    return begins - this.#slack
+    if (now >= this.#start + this.#count * this.#interval) {
+      this.#start = now
+      this.#count = 0
+    }
+    return this.#start + (++this.#count - this.#burst) * this.#interval
   }
 }

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 
 /**
  * `Budgets.take` in Redis, for one key: the same numbers, by the clock of the Redis server. KEYS: the budget. ARGV: the units that the
- * request adds, those of a used-up budget, those that it loses in a microsecond. Returns 1 and the new level, or 0 and the level that is too high.
+ * request adds, those of a used-up budget, those that it loses in a microsecond. Returns 1 and the new level, or 0 and the level that is
+ * too high.
  *
  * The value is the level and the time of it, in microseconds. It expires when the level is 0. What is rejected writes nothing, unless
  * the clock has been set back. Numbers stay below 2**53, so those of Lua are exact; as text they need a format.

@@ -50,7 +50,6 @@ export function rateLimit(options: RateLimitOptions): (handler: Handler) => Hand
   })
 }
 
-
 /** @param decide calls the handler, or rejects if there are seconds to wait; tells what `budgets` has of the last key */
 function sharing(rules: RateLimitRules, shared: SharedRules, budgets: Budgets, decide: Decide): (handler: Handler) => Handler {
   const inRedis = new SharedBudgets(budgets, shared, rules)

@@ -17,7 +17,10 @@ export interface RateLimitOptions {
   readonly burst?: number | null | undefined
   /** What a request counts as: an integer from 0, or a function that returns one. Default: 1. */
   readonly cost?: number | ((request: WrappedRequest) => number) | null | undefined
-  /** Returns whose budget a request is taken from; null: it is not limited. Default: `clientNetwork(ctx.client_ip, ctx.cfg.client_ipv6_prefix)`. */
+  /**
+   * Returns whose budget a request is taken from; null: it is not limited.
+   * Default: `clientNetwork(ctx.client_ip, ctx.cfg.client_ipv6_prefix)`.
+   */
   readonly key?: ((request: WrappedRequest) => string | null) | null | undefined
   /** How many keys have a budget of their own at once, from 1 to 10,000,000; a key takes about 60 bytes. Default: 100,000. */
   readonly keys?: number | null | undefined
@@ -33,7 +36,10 @@ export interface RateLimitOptions {
 export interface SharedOptions {
   /** Of the package `redis` or `ioredis`; the program connects and closes it. */
   readonly client: RedisClient
-  /** How the keys in Redis begin: limits with the same prefix and the same rate share their budgets. 1 to 100 characters of ASCII, without spaces. */
+  /**
+   * How the keys in Redis begin: limits with the same prefix and the same rate share their budgets. 1 to 100 characters of ASCII,
+   * without spaces.
+   */
   readonly prefix: string
   /** What happens while Redis is away: each process limits by itself, lets all requests through, or sends 503. Default: "local". */
   readonly whenAway?: 'local' | 'open' | 'closed' | null | undefined
