@@ -20,6 +20,8 @@ export class Run {
   readonly released = deferred<void>()
   /** The sockets to serve, of a worker: its parent binds them, tells so, and handles signals. Null: those of the settings. */
   inherited: readonly InheritedSocket[] | null = null
+  /** Whether another process serves in its place while it stops: those who probe it hear of the service, which stays ready. */
+  isReplaced = false
   readonly #service: Service
   readonly #preface: typeof prefaceOf
   readonly #stopTimes = new StopTimes()
@@ -31,9 +33,9 @@ export class Run {
     this.#preface = preface
   }
 
-  /** Whether it is bound, and `stop` was not called. */
+  /** Whether it is bound, and `stop` was not called, except for a roll of workers. */
   get ready(): boolean {
-    return this.addresses.length > 0 && !this.#isStopping
+    return this.addresses.length > 0 && (!this.#isStopping || this.isReplaced)
   }
 
   /** Begins to stop. */

@@ -83,7 +83,10 @@ export class Server {
     return this.#run.listening.promise
   }
 
-  /** Whether it listens and was not told to stop: what a readiness probe is to hear. */
+  /**
+   * Whether it listens and was not told to stop: what a readiness probe is to hear. A worker that stops because another has taken its
+   * place stays ready.
+   */
   get ready(): boolean {
     return this.#run.ready
   }

@@ -1,7 +1,7 @@
 import { channel, now, scope, semaphore, sleep, timeout, TimeoutError, type Op, type Scope, type Semaphore } from '../../lev/index.js'
 import { WorkerError } from '../errors.js'
 import type { Logger } from '../log/logger.js'
-import { atOnce, type StopRequest } from '../server/stop-times.js'
+import type { StopRequest } from '../server/stop-times.js'
 import { Signal } from '../signal.js'
 
 /** How long a worker must have been ready for its next crash to count as the first: then it is restarted at once. */
@@ -26,6 +26,8 @@ export interface Worker {
   readonly worn: string | null
   /** Asks it to stop, as `stop` of a server; of several calls the earliest times count. */
   stop(request: StopRequest): void
+  /** Asks it to drain, in so many seconds: another worker serves in its place, and the service is as ready as before. */
+  retire(drain: number): void
   /** Ends it immediately. */
   kill(): void
 }
@@ -299,7 +301,7 @@ export class Supervisor {
   /** Drains a worker whose successor is there. */
   *#retire(worker: Worker): Op<void> {
     const drain = this.#rules.drain()
-    worker.stop({ ...atOnce, drain })
+    worker.retire(drain)
     if (yield* this.#until(() => worker.state === 'ended', now() + drain + endSeconds)) return
     this.#logger.error({ pid: worker.pid }, 'Worker did not end in time and was killed')
     worker.kill()

@@ -92,6 +92,10 @@ export class WorkerProcess implements Worker, ConfiguredWorker {
     this.messages.tell('stop', request)
   }
 
+  retire(drain: number): void {
+    this.messages.tell('retire', drain)
+  }
+
   kill(): void {
     this.#child.kill('SIGKILL')
   }

@@ -39,6 +39,7 @@ export class Worker {
     }
     takePart(messages, Server.partsOf(this.#server).configuration)
     messages.on('stop', (request) => this.#stop(request as StopOptions))
+    messages.on('retire', (drain) => this.#stop({ pre_drain: 0, drain: drain as number }, true))
     process.on('message', receive).on('disconnect', orphaned)
     // A program may have released it, since it knows of no parent.
     process.channel?.ref()
@@ -108,8 +109,9 @@ export class Worker {
     this.messages.tell('stop', options)
   }
 
-  #stop(options: StopOptions): void {
+  #stop(options: StopOptions, isReplaced = false): void {
     this.#isStopped = true
+    Server.partsOf(this.#server).run.isReplaced = isReplaced
     this.#server.stop(options).catch(() => {})
   }
 }

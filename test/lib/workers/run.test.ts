@@ -104,6 +104,26 @@ t.test('workers that end are started again: killed, or told to stop', async (t) 
   t.equal(await get(url), `${third} 1`)
 })
 
+t.test('a worker that is replaced says that the service is ready, one that stops with all others that it is not', async (t) => {
+  const running = new Running(t, `
+    const service = server.new({ port: 0, log_level: 'info' }, async () => {
+      console.log('begun')
+      await service.stopping
+      return service.ready ? 'ready' : 'stopping'
+    })
+    await workers.run(() => service, { count: 1 })`)
+  const url = await running.url()
+  for (const [signal, expected] of [['SIGHUP', 'ready'], ['SIGTERM', 'stopping']] as const) {
+    const seen = running.lines.length
+    const response = get(url)
+    await running.line(/^begun/, seen)
+    running.child.kill(signal)
+    t.equal(await response, expected, signal)
+    if (signal === 'SIGHUP') await running.line(/^Rolled/)
+  }
+  t.strictSame(await running.ended, [0, null])
+})
+
 t.test('Ctrl-C reaches all processes: what is in flight is finished, and the program ends well', async (t) => {
   const running = new Running(t, `
     await workers.run(() => server.new({ port: 0, log_level: 'info' }, async () => {

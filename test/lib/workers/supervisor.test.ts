@@ -32,6 +32,8 @@ class Fake implements Worker {
   endedAt = Infinity
   /** When it was told to stop, and what. */
   readonly stops: (StopRequest & { readonly at: number })[] = []
+  /** The seconds that it was given to drain when another took its place. */
+  retiredFor: number | null = null
   isKilled = false
   readonly #plan: Plan
   readonly #tasks: Scope
@@ -58,6 +60,11 @@ class Fake implements Worker {
     this.stops.push({ ...request, at: lev.now() })
     const { drains = 0 } = this.#plan
     if (drains !== null) this.#after(drains, () => this.end('exit code 0', 0))
+  }
+
+  retire(drain: number): void {
+    this.retiredFor = drain
+    this.stop({ pre_drain: 0, drain })
   }
 
   kill(): void {
@@ -206,6 +213,7 @@ t.test('a roll: each new worker is ready before the old one stops, and that has 
     t.strictSame(startTimes(fakes), [0, 1, 10, 16])
     t.strictSame(fakes[0]?.stops, [{ pre_drain: 0, drain: 20, at: 11 }])
     t.strictSame(fakes[1]?.stops, [{ pre_drain: 0, drain: 20, at: 17 }])
+    t.strictSame(fakes.map(({ retiredFor }) => retiredFor), [20, 20, null, null])
     t.strictSame(fakes.map(({ state }) => state), ['ended', 'ended', 'ready', 'ready'])
     t.strictSame(fakes.map(({ number }) => number), [1, 2, 1, 2])
     t.strictSame(states, [['ready', 2], ['rolling', 10], ['ready', 22]])
