@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { show } from '../config/validators.js'
 import { ArgumentError } from '../errors.js'
 import { manager } from './manager.js'
 
@@ -18,7 +19,7 @@ let isWarned = false
  *
  * @param state variables of sd_notify(3)
  * @returns a promise that resolves when the message was sent, or could not be
- * @throws ArgumentError for a name or a value that would be another message
+ * @throws ArgumentError for what is no object of variables, and for a name or a value that would be another message
  */
 export function notify(state: Readonly<Record<string, string | number>>): Promise<void> {
   const assignments = assignmentsOf(state)
@@ -33,11 +34,14 @@ export function allSent(): Promise<void> {
 }
 
 function assignmentsOf(state: Readonly<Record<string, string | number>>): readonly string[] {
-  return Object.entries(state).map(([name, value]) => {
-    if (!/^[A-Z][A-Z0-9_]*$/.test(name)) throw new ArgumentError(name, `${JSON.stringify(name)} is not the name of a variable such as STATUS`)
+  const given: unknown = state
+  const entries = typeof given === 'object' ? Object.entries(given ?? {}) : []
+  if (entries.length === 0) throw new ArgumentError('state', `state must be an object with variables such as { STATUS: 'importing' }, got ${show(state)}`)
+  return entries.map(([name, value]: [string, unknown]) => {
+    if (!/^[A-Z][A-Z0-9_]*$/.test(name)) throw new ArgumentError(name, `${show(name)} is not the name of a variable such as STATUS`)
     const isValue = typeof value === 'string' ? !/[\n\0]/.test(value) : Number.isFinite(value)
-    if (!isValue) throw new ArgumentError(name, `${name} must be a number, or text of one line; got ${JSON.stringify(value)}`)
-    return `${name}=${value}`
+    if (!isValue) throw new ArgumentError(name, `${name} must be a number, or text of one line; got ${show(value)}`)
+    return `${name}=${String(value)}`
   })
 }
 

@@ -47,12 +47,18 @@ export class SharedBudgets {
     const failed = (error: unknown, isSilent = false): void => {
       if (breaker.fail(loop.now, isSilent)) logger.warn({ error: messageOf(error) }, 'rateLimit: Redis is away')
     }
+    let isAnswered = false
+    const missReply = (): void => {
+      if (!isAnswered) failed(`no reply within ${deadline} s`, true)
+    }
     // What comes late has no listener but these two.
     const reply = this.#ask(key, cost, isLate).then((reply) => {
+      isAnswered = true
       if (isLate()) breaker.hear(sent, loop.now)
       else if (breaker.succeed()) logger.info('rateLimit: Redis is back')
       return reply
     }, (error: unknown) => {
+      isAnswered = true
       if (isLate()) breaker.hear(sent, loop.now)
       else failed(error)
       return null
@@ -65,8 +71,10 @@ export class SharedBudgets {
     } finally {
       isOver = true
       cancelDeadline()
+      // Also of a request that is cancelled: its client may leave before the deadline, as all others may.
+      if (loop.now >= sent + deadline) missReply()
+      else if (!isAnswered) callAt(sent + deadline, missReply, false)
     }
-    if (!wait.settled) failed(`no reply within ${deadline} s`, true)
     if (told === null) return null
     this.#budgets.raise(key, told.level, sent, loop.now)
     return told.isGranted ? 0 : this.#budgets.waitAt(told.level, cost * this.#budgets.unit)

@@ -192,9 +192,10 @@ t.test('what cannot be bound tells nothing; a reload that fails is told as over;
 })
 
 t.test('wrong arguments', async (t) => {
-  for (const [state, argument] of [[{ STATUS: 'a\nREADY=1' }, 'STATUS'], [{ 'A=B': 1 }, 'A=B'], [{ '--help': '' }, '--help'], [{ A: NaN }, 'A'], [{ A: null }, 'A']] as const) {
+  for (const [state, argument] of [[{ STATUS: 'a\nREADY=1' }, 'STATUS'], [{ 'A=B': 1 }, 'A=B'], [{ '--help': '' }, '--help'], [{ A: NaN }, 'A'], [{ A: null }, 'A'], [{ A: 1n }, 'A'], [null, 'state'], ['READY=1', 'state'], [{}, 'state']] as const) {
     t.throws(() => notify(state as never), { code: 'LEVERET_ARGUMENT', argument })
   }
+  t.throws(() => notify({ A: NaN }), { message: 'A must be a number, or text of one line; got NaN' })
   await t.rejects(reload(1 as never), { code: 'LEVERET_ARGUMENT', argument: 'work' })
   t.type(serve, 'function')
 })

@@ -429,3 +429,22 @@ t.test('mistakes in the options', async (t) => {
   }
   t.type(rateLimit({ rate: 1, shared: null }), 'function')
 })
+
+t.test('a server that does not reply is found to be away, even if every client leaves before the deadline', async (t) => {
+  const redis = new FakeRedis()
+  redis.delay = Infinity
+  await virtually({}, limitedBy(redis, { deadline: 2 })(ok), function* ({ connect, server, log }) {
+    for (let count = 0; count < 5; count++) {
+      const client = yield* connect('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+      yield* lev.sleep(0.5)
+      client.stream.reset()
+    }
+    t.strictSame(log.of('warn'), [])
+    yield* lev.sleep(3)
+    t.strictSame(log.of('warn'), [{ error: 'no reply within 2 s', message: 'rateLimit: Redis is away' }])
+    const sent = lev.now()
+    yield* inject(server, { path: '/' })
+    yield* inject(server, { path: '/' })
+    t.equal(lev.now(), sent + 2, 'one of them asks, the other is limited by the process')
+  })
+})
