@@ -8,16 +8,15 @@ import type { HoldReply, HoldRequest, HoldThreadData } from './socket-holder.js'
 // waits for requests by blocking, and binding is complete before the loop's next turn.
 
 const { port, bell, done } = workerData as HoldThreadData
-const servers = new Map<number, Server>()
-/** Descriptors of sockets that are bound. */
-const known = new Set<number>()
+/** The sockets that are bound, with their descriptors. */
+const held = new Map<number, { readonly server: Server; readonly fd: number }>()
 
 for (;;) {
   Atomics.wait(bell, 0, 0)
   Atomics.store(bell, 0, 0)
   for (let next = received(); next !== null; next = received()) {
     const { id, where } = next
-    if (where === null) servers.get(id)?.close()
+    if (where === null) release(id)
     else port.postMessage(await bound(id, where))
     Atomics.add(done, 0, 1)
     Atomics.notify(done, 0)
@@ -27,6 +26,12 @@ for (;;) {
 function received(): HoldRequest | null {
   const found = receiveMessageOnPort(port) as { readonly message: HoldRequest } | undefined
   return found?.message ?? null
+}
+
+/** Its descriptor may soon be that of another socket. */
+function release(id: number): void {
+  held.get(id)?.server.close()
+  held.delete(id)
 }
 
 /** Binds `where`, which needs no look-up of a name. The promise is settled by a tick of this turn of the loop. */
@@ -40,9 +45,9 @@ async function bound(id: number, where: ListenOptions): Promise<HoldReply> {
       server.listen(systemOptions(where), resolve)
     })
     try {
-      const socket = { address: addressOf(server.address()), fd: where.fd ?? newDescriptor() }
-      servers.set(id, server)
-      return { id, socket, error: null }
+      const fd = where.fd ?? newDescriptor()
+      held.set(id, { server, fd })
+      return { id, socket: { address: addressOf(server.address()), fd }, error: null }
     } catch (error) {
       server.close()
       throw error
@@ -60,10 +65,9 @@ function newDescriptor(): number {
   // No look-up of names for addresses.
   report.excludeNetwork = true
   const { libuv } = report.getReport() as { readonly libuv: readonly { readonly type: string; readonly fd?: number }[] }
+  const known = new Set(Array.from(held.values(), ({ fd }) => fd))
   for (const { type, fd } of libuv) {
-    if (fd === undefined || (type !== 'tcp' && type !== 'pipe') || known.has(fd)) continue
-    known.add(fd)
-    return fd
+    if (fd !== undefined && fd >= 0 && (type === 'tcp' || type === 'pipe') && !known.has(fd)) return fd
   }
   throw new Error('the descriptor of the socket is unknown')
 }
