@@ -1,5 +1,5 @@
 import { boolean, fieldsOf, hostOrAddress, integer, refuse, unixPath, type Check } from './validators.js'
-import { checkGiven } from './check-fields.js'
+import { checkGiven, refuseUnknown } from './check-fields.js'
 import { ConfigError } from '../errors.js'
 
 /** One place where a server listens: an address, a Unix socket, or a listening socket that the process has inherited. */
@@ -57,6 +57,9 @@ const checks: Readonly<Record<(typeof kinds)[number], Readonly<Record<string, Ch
   fd: { fd: descriptor, ...common },
 }
 
+/** The names of all kinds. */
+const known = new Set(kinds.flatMap((kind) => Object.keys(checks[kind])))
+
 /** Checks the setting `listen` and returns a copy; "systemd" stands for every socket that systemd has passed. @throws ConfigError */
 export function listenSources(value: unknown, key: string): readonly ListenSource[] | 'systemd' {
   if (value === 'systemd') return value
@@ -69,7 +72,10 @@ function listenSource(value: unknown, key: string): ListenSource {
   const fields = new Map(Array.from(fieldsOf(value, key, expected)).filter(([, one]) => one !== undefined && one !== null))
   const given = kinds.filter((kind) => fields.has(kind))
   const [kind] = given
-  if (kind === undefined) return refuse(key, value, expected)
+  if (kind === undefined) {
+    for (const name of fields.keys()) if (!known.has(name)) refuseUnknown(name, [...known], `${key}.`)
+    return refuse(key, value, expected)
+  }
   if (given.length > 1) throw new ConfigError(key, `${key} must have one of port, path and fd; it has ${given.join(' and ')}`)
   const checked = checkGiven(checks[kind], fields, key) as ListenSource
   if (checked.path?.startsWith('\0') === true) refuseFileOf(checked, key)

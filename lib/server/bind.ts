@@ -1,4 +1,5 @@
-import { lstatSync, unlinkSync } from 'node:fs'
+import { existsSync, lstatSync, unlinkSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { connect, type Address, type ListenOptions, type Op } from '../../lev/index.js'
 import type { ListenSource } from '../config/listen-settings.js'
 import type { Settings } from '../config/settings.js'
@@ -61,7 +62,7 @@ function* bind<T>(where: ListenOptions, listen: Listen<T>): Op<T> {
   try {
     return yield* listen(where)
   } catch (error) {
-    if (where.path === undefined || !(yield* isStale(where.path, error))) throw new BindError(where, error)
+    if (where.path === undefined || !(yield* isStale(where.path, error))) throw bindError(where, error)
   }
   try {
     unlinkSync(where.path)
@@ -69,6 +70,13 @@ function* bind<T>(where: ListenOptions, listen: Listen<T>): Op<T> {
   } catch (error) {
     throw new BindError(where, error)
   }
+}
+
+/** Node.js reports a missing folder of a Unix socket as a missing permission. */
+function bindError(where: ListenOptions, error: unknown): BindError {
+  const folder = where.path === undefined || where.path.startsWith('\0') ? null : dirname(where.path)
+  if (folder === null || systemCode(error) !== 'EACCES' || existsSync(folder)) return new BindError(where, error)
+  return new BindError(where, new Error(`there is no folder ${folder}`))
 }
 
 /** Whether the file that is in the way is the socket of a server that is gone: a connection to it is refused. */
