@@ -38,11 +38,10 @@ export function onStopSignals(stop: (restarts: boolean) => void, end: (signal: N
   function endBy(signal: NodeJS.Signals): void {
     end(signal)
     forget()
-    // Another listener of the signal decides for itself.
-    if (process.listenerCount(signal) > 0) return
-    // As process 1 of a container it gets no signal without a listener, not even from itself.
+    // As process 1 of a container no signal ends it, not even one from itself. Libraries that listen, too, would rely on that.
     if (process.pid === 1) process.exit(128 + constants.signals[signal])
-    process.kill(process.pid, signal)
+    // Another listener of the signal decides for itself.
+    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
   }
   for (const name of names) process.on(name, onSignal)
   // After a signal the listeners stay: an echo after the stop must not kill a program that is about to exit normally.

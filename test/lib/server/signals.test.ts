@@ -43,9 +43,10 @@ t.test('a signal that comes twice at once is one: npm passes on the Ctrl-C that 
 const unshare = ['--user', '--map-root-user', '--pid', '--fork', '--kill-child', '--mount-proc']
 const namespaces = { skip: spawnSync('unshare', [...unshare, 'true']).status === 0 ? false : 'there are no namespaces' }
 
-t.test('a second one ends process 1 of a container too', namespaces, async (t) => {
+t.test('a second one ends process 1 of a container, also if a library listens', namespaces, async (t) => {
   const text = `
     import * as server from ${entry}
+    process.on('SIGTERM', () => {})
     const service = server.new({ port: 0, log_level: 'error', handle_signals: true }, () => {
       setInterval(() => process.kill(process.pid, 'SIGTERM'), 200)
       return new Promise(() => {})
