@@ -2,7 +2,8 @@
 // supported version of Node.js, and with LEVERET_PORTABLE=1 on the oldest and the newest. It ends with the result of each
 // step, and fails unless all passed.
 //
-// With --others it leaves out the step that `npm test` has run already: the running version, not portable.
+// With --others it leaves out what `npm test` has run already: the running version, not portable; and, if no tests are named, those
+// that do not depend on the version, since they compile, or test the tools.
 //
 // The versions come from the npm registry, as packages that carry the program. A version that cannot be had is a failure.
 import { spawnSync } from 'node:child_process'
@@ -17,7 +18,10 @@ const steps = [
   ...majors.filter((major) => major !== tested).map((major) => ({ major, portable: false })),
   ...[majors[0], majors[majors.length - 1]].map((major) => ({ major, portable: true })),
 ]
-const args = compiledTests(given.filter((arg) => arg !== '--others'))
+const named = compiledTests(given.filter((arg) => arg !== '--others'))
+const independent = /^\.build\/test\/(bench\/|house\.|docs\/(errors|exports|reference)\.|scripts\/tests\.)/
+const isWhole = !named.some((arg) => arg.endsWith('.test.js'))
+const args = tested === null || !isWhole ? named : [...named, ...compiledTests(['test']).filter((file) => !independent.test(file))]
 compile()
 const cache = resolve('node_modules', '.cache', 'nodes')
 mkdirSync(cache, { recursive: true })

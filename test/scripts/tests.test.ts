@@ -25,7 +25,7 @@ function project(t: Test): (script: string, args: readonly string[], from?: stri
       '.cache': { nodes: { 20: version(20), 22: version(22), 24: version(24), 26: version(26) } },
     },
     lib: { 'a.ts': '' },
-    test: { 'top.test.ts': '', lib: { 'a.test.ts': '', 'b.test.ts': '', 'help.ts': '', deep: { 'b.test.ts': '' } }, empty: { 'help.ts': '' } },
+    test: { 'top.test.ts': '', bench: { 'a.test.ts': '' }, docs: { 'exports.test.ts': '', 'links.test.ts': '' }, lib: { 'a.test.ts': '', 'b.test.ts': '', 'help.ts': '', deep: { 'b.test.ts': '' } }, empty: { 'help.ts': '' } },
   })
   spawnSync('sh', ['-c', 'chmod +x node_modules/.cache/nodes/*/node_modules/*/bin/node'], { cwd })
   return (script, args, from = '.') => {
@@ -75,6 +75,14 @@ t.test('--others leaves out what npm test has run: the running version, not port
   const others = [20, 22, 24, 26].filter((major) => major !== running).map((major) => `Node.js ${major}: passed`)
   t.match(stderr, [...others, 'Node.js 20, portable: passed', 'Node.js 26, portable: passed'].join('\n'))
   t.notMatch(stderr, `Node.js ${running}:`)
+})
+
+t.test('--others leaves out the tests that do not depend on the version', async (t) => {
+  const run = project(t)
+  const lib = ['lib/a', 'lib/b', 'lib/deep/b'].map((name) => `.build/test/${name}.test.js`)
+  const all = ['--bail', '.build/test/docs/links.test.js', ...lib, '.build/test/top.test.js']
+  t.equal(run('test-nodes.js', ['--others', '--bail']).stdout, `ran ${JSON.stringify(all)}\n`.repeat(5))
+  t.equal(run('test-nodes.js', ['--others', 'test/bench/a.test.ts']).stdout, 'ran [".build/test/bench/a.test.js"]\n'.repeat(5), 'unless they are named')
 })
 
 const wrong: readonly [args: string[], says: string][] = [
