@@ -76,8 +76,7 @@ t.test('a mistake in the settings, or an address in use, ends it before there is
 t.test('workers whose parent was killed end', async (t) => {
   const running = new Running(t, `await workers.run(() => ${service}, { count: 2 })`)
   await running.url()
-  await running.line(/^Worker started/)
-  await running.line(/^Worker started/, running.lines.length)
+  await running.workers(2)
   running.child.kill('SIGKILL')
   // All have its stdout: it closes when the last of them has ended.
   t.strictSame(await running.ended, [null, 'SIGKILL'])
