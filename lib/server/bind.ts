@@ -23,15 +23,21 @@ type Listen<T> = (where: ListenOptions) => Op<T>
 
 /** Binds every source of a server by `listen`, or none. @throws BindError */
 export function* bindAll<T extends Closable>(settings: Settings, listen: Listen<T>): Op<Bound<T>[]> {
+  const wanted = sourcesOf(settings).flatMap((source) => (
+    optionsOf(source, settings).map((options) => ({ options, place: placeOf(source) }))
+  ))
+  return yield* allOrNone(wanted, function* ({ options, place }) {
+    const listener = yield* bind(options, listen)
+    return { listener, address: listener.address, place }
+  })
+}
+
+/** Opens each of `wanted`; if one fails, the others are closed. */
+export function* allOrNone<W, T extends Closable>(wanted: readonly W[], open: (one: W) => Op<Bound<T>>): Op<Bound<T>[]> {
   const bound: Bound<T>[] = []
   let all = false
   try {
-    for (const source of sourcesOf(settings)) {
-      for (const options of optionsOf(source, settings)) {
-        const listener = yield* bind(options, listen)
-        bound.push({ listener, address: listener.address, place: placeOf(source) })
-      }
-    }
+    for (const one of wanted) bound.push(yield* open(one))
     all = true
     return bound
   } finally {

@@ -42,8 +42,9 @@ export class Run {
   stop({ pre_drain, drain }: StopRequest): void {
     if (this.ready && pre_drain > 0) this.#service.log.logger.info(`Not ready any more, and stopping in ${pre_drain} s`)
     this.#isStopping = true
-    this.stopping.resolve({ pre_drain, drain })
-    this.#stopTimes.add({ pre_drain, drain })
+    const request = { pre_drain, drain }
+    this.stopping.resolve(request)
+    this.#stopTimes.add(request)
   }
 
   /** Ends after `stop`: when all connections are closed and no detached task runs, or their time is over. @throws BindError */

@@ -39,7 +39,7 @@ export class Messages {
     })
   }
 
-  /** Asks, where nobody waits for the reply. */
+  /** Asks, and drops the reply. */
   tell(name: string, value: unknown = null): void {
     this.ask(name, value).catch(() => {})
   }

@@ -115,7 +115,8 @@ export async function startProxy(t: Test, proxy: Proxy, port: number): Promise<s
   return path
 }
 
-async function accepts(path: string): Promise<boolean> {
+/** Whether a server accepts connections on a Unix socket. */
+export async function accepts(path: string): Promise<boolean> {
   const socket = connect(path)
   try {
     await once(socket, 'connect')

@@ -1,13 +1,13 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis as IoRedis } from 'ioredis'
 import { createClient } from 'redis'
 import type { Test } from 'tap'
 import type { RedisClient } from '../../lib/web/limits/index.js'
+import { accepts } from './proxies.js'
 
 /** An option of tests that are skipped, with the reason, where redis-server is not installed. */
 export const needsRedis: { readonly skip: string | false } = { skip: isInstalled() ? false : 'redis-server is not installed' }
@@ -63,18 +63,6 @@ export class RedisServer {
 
   resume(): void {
     this.#child?.kill('SIGCONT')
-  }
-}
-
-async function accepts(path: string): Promise<boolean> {
-  const socket = connect(path)
-  try {
-    await once(socket, 'connect')
-    return true
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
   }
 }
 

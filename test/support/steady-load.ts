@@ -5,7 +5,7 @@ import tls from 'node:tls'
 export interface LoadCounts {
   /** Responses that came in full, with status 200. */
   done: number
-  /** Requests that were sent, or that could not be because nobody accepted, and got no full response. */
+  /** Requests that were sent, or that could not be because no process accepted, and got no full response. */
   lost: number
   /** Connections that the server closed while no request was sent on them; the next request takes a new one. */
   closedIdle: number

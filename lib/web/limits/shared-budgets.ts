@@ -42,39 +42,31 @@ export class SharedBudgets {
     const { deadline } = this.#rules
     const breaker = this.#breaker
     if (!this.#begin(sent)) return null
-    let isOver = false
-    const isLate = (): boolean => isOver && loop.now >= sent + deadline
+    let isLate = false
     const failed = (error: unknown, isSilent = false): void => {
       if (breaker.fail(loop.now, isSilent)) logger.warn({ error: messageOf(error) }, 'rateLimit: Redis is away')
     }
-    let isAnswered = false
-    const missReply = (): void => {
-      if (!isAnswered) failed(`no reply within ${deadline} s`, true)
+    const isInTime = (): boolean => {
+      forgetDeadline()
+      if (isLate) breaker.hear(sent, loop.now)
+      return !isLate
     }
     // What comes late has no listener but these two.
-    const reply = this.#ask(key, cost, isLate).then((reply) => {
-      isAnswered = true
-      if (isLate()) breaker.hear(sent, loop.now)
-      else if (breaker.succeed()) logger.info('rateLimit: Redis is back')
+    const reply = this.#ask(key, cost, () => isLate).then((reply) => {
+      if (isInTime() && breaker.succeed()) logger.info('rateLimit: Redis is back')
       return reply
     }, (error: unknown) => {
-      isAnswered = true
-      if (isLate()) breaker.hear(sent, loop.now)
-      else failed(error)
+      if (isInTime()) failed(error)
       return null
     })
     const wait = new PromiseWait(reply, false)
-    const cancelDeadline = callAt(sent + deadline, () => wait.interrupt())
-    let told: Reply | null = null
-    try {
-      told = (yield wait) as Reply | undefined ?? null
-    } finally {
-      isOver = true
-      cancelDeadline()
-      // Also of a request that is cancelled: its client may leave before the deadline, as all others may.
-      if (loop.now >= sent + deadline) missReply()
-      else if (!isAnswered) callAt(sent + deadline, missReply, false)
-    }
+    // Also of a request that is cancelled: its client may leave before the deadline, as all others may.
+    const forgetDeadline = callAt(sent + deadline, () => {
+      isLate = true
+      failed(`no reply within ${deadline} s`, true)
+      wait.interrupt()
+    }, false)
+    const told = (yield wait) as Reply | null | undefined ?? null
     if (told === null) return null
     this.#budgets.raise(key, told.level, sent, loop.now)
     return told.isGranted ? 0 : this.#budgets.waitAt(told.level, cost * this.#budgets.unit)

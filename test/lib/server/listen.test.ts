@@ -90,7 +90,7 @@ function afterBind(t: Test, path: string): { mode: number, umask: number } {
 
 const isRoot = process.getuid?.() === 0
 
-t.test('nobody else can connect to a Unix socket before it has its mode and owner', posix, async (t) => {
+t.test('no other user can connect to a Unix socket before it has its mode and owner', posix, async (t) => {
   const umask = process.umask(0o002)
   t.teardown(() => process.umask(umask))
   for (const [name, given, mode] of [['a', { mode: 0o660 }, 0o660], ['b', { mode: 0o660, gid: process.getgid?.() }, 0o660], ['c', { gid: process.getgid?.() }, 0o775]] as const) {

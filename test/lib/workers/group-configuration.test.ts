@@ -58,7 +58,7 @@ t.test('all of them change, in order, and what is to come is told', async (t) =>
   t.strictSame(changes.changes, [{ max_body_size: 1 }, { max_body_size: 2, drain: 3 }])
 })
 
-t.test('one that cannot: nobody changes, and the next change is possible', async (t) => {
+t.test('one worker that cannot: none changes, and the next change is possible', async (t) => {
   const broken = { cert: made.path('broken.crt'), key: made.path('broken.key') }
   copyFileSync(one.cert, broken.cert)
   copyFileSync(one.key, broken.key)
